@@ -1,0 +1,147 @@
+"""`Measurement`: what one window of timing one file on one target gave, with everything that qualifies it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mogakit.bench.target import Target
+from mogakit.export.artifact import Role
+
+
+class Clock(StrEnum):
+    """Which clock a time was read from."""
+
+    THREAD_CPU = "thread-cpu"  # CPU time of the one thread that computes: immune to being scheduled out
+    WALL = "wall"
+
+
+class Status(StrEnum):
+    """Whether a measurement may stand for its target."""
+
+    OK = "ok"
+    PARTIAL = "partial"  # part of the graph ran elsewhere
+    FALLBACK = "fallback"  # none of it ran on the hardware asked for
+    UNKNOWN_DELEGATION = "unknown-delegation"
+    HOT = "hot"  # taken while the device was throttled or too hot, and marked instead of repeated
+    DRIFTED = "drifted"  # the sentinel moved during its segment; measured again if the budget allowed
+    FAILED = "failed"  # `error` says why; there is no number
+
+
+class DelegationKind(StrEnum):
+    """How much of a graph the hardware took."""
+
+    FULL = "full"
+    PARTIAL = "partial"
+    NONE = "none"
+    UNKNOWN = "unknown"
+    NOT_ASKED = "not-asked"  # plain CPU kernels: there is no delegate
+
+
+@dataclass(frozen=True)
+class Delegation:
+    """Which part of the graph a delegate took: `71/71 nodes, 1 partition`."""
+
+    kind: DelegationKind
+    nodes_delegated: int | None = None
+    nodes_total: int | None = None
+    num_partitions: int | None = None
+    backend: str | None = None  # really used: XNNPACK, OpenCL, OpenGL, Hexagon, ...
+    reason: str | None = None
+
+    def __str__(self) -> str:
+        if self.nodes_delegated is None:
+            return f"{self.kind}"
+        total = "?" if self.nodes_total is None else str(self.nodes_total)
+        parts = "" if self.num_partitions is None else f", {self.num_partitions} partition(s)"
+        return f"{self.kind} {self.nodes_delegated}/{total} nodes{parts}"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What must be equal for two tables to be merged.
+
+    Attributes:
+        device: stable fingerprint (a phone's `ro.build.fingerprint` with a hash of its serial; a computer's CPU
+            model, core count, kernel and a hash of its machine id).
+        device_name: what a person calls it.
+        driver: of the accelerator, or empty.
+        runtime: runtime or tool with its version, `ai-edge-litert 2.3.0`.
+        tool_sha256: of the binary that was run, or empty when the runtime is a Python package.
+        flags: how it was run (threads, delegate, clock, page size), as `name=value` in sorted order.
+        affinity: CPU mask or cluster, empty when not pinned.
+        export_version: version of the kit's writers (`mogakit.export.EXPORT_VERSION`).
+    """
+
+    device: str
+    device_name: str
+    driver: str
+    runtime: str
+    tool_sha256: str
+    flags: tuple[str, ...]
+    affinity: str
+    export_version: str
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """The device's state at one moment; None where it cannot be read. Recorded with every row, never compared."""
+
+    at: str  # ISO 8601, UTC
+    cpu_frequency_mhz: float | None = None
+    governor: str | None = None
+    load_1min: float | None = None
+    steal_percent: float | None = None
+    temperature_c: float | None = None
+    thermal_status: str | None = None  # Android's: none, light, moderate, severe, ...
+    battery_percent: float | None = None
+    power_save: bool | None = None
+    screen_on: bool | None = None
+    warnings: tuple[str, ...] = ()  # each names threshold, value and what to do
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Statistics of one window; milliseconds. A tool that prints no percentiles leaves them None."""
+
+    count: int
+    mean_ms: float
+    std_ms: float
+    min_ms: float
+    max_ms: float
+    median_ms: float | None = None
+    p5_ms: float | None = None
+    p95_ms: float | None = None
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One unit of the journal: one file on one target in one window of one round.
+
+    Attributes:
+        round: number of the fresh process (computer) or shuffled pass (phone), from 0.
+        window: number of the pass within the round, from 0.
+        process: id of the process that measured; times of one process share its common mode.
+        samples_ms: raw timed calls, each right after a discarded first call; empty where the tool prints only a summary.
+        cold_ms: those first calls, kept: the truth of a block lies between cold and warm (docs/measuring.md).
+        init_ms: loading the file and building the interpreter or engine.
+        first_run_ms: the very first inference after loading.
+    """
+
+    artifact_name: str
+    artifact_sha256: str
+    role: Role
+    target: Target
+    round: int
+    window: int
+    process: str
+    clock: Clock
+    status: Status
+    delegation: Delegation
+    before: Conditions
+    after: Conditions
+    samples_ms: tuple[float, ...] = ()
+    cold_ms: tuple[float, ...] = ()
+    summary: Summary | None = None
+    init_ms: float | None = None
+    first_run_ms: float | None = None
+    peak_memory_mb: float | None = None
+    error: str | None = None

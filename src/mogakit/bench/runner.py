@@ -1,0 +1,56 @@
+"""`Runner`: the one socket that this computer and every phone tool plug into."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from mogakit.bench.measurement import Conditions, Identity, Measurement
+from mogakit.bench.target import Target
+from mogakit.export.artifact import Artifact
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to be timed on one target."""
+
+    artifact: Artifact
+    target: Target
+
+
+class Session(Protocol):
+    """One round: on this computer one fresh worker process; on a phone one pass of short processes."""
+
+    def measure(self, jobs: Sequence[Job], window: int) -> Iterator[Measurement]:
+        """Time `jobs` in the order given and yield one measurement each.
+
+        On this computer the jobs of a window are interleaved in one process and all yielded after the window's end, so that
+        nothing is written to disk inside it; a phone yields each as its process ends.
+
+        Raises:
+            DeviceError: the device went away. What was yielded before stands.
+        """
+
+
+class Runner(Protocol):
+    """A device that can time files."""
+
+    jobs_per_window: int | None
+    """How many jobs share a timing window: None for all of them (this computer), 1 on a phone."""
+
+    def identity(self, target: Target) -> Identity:
+        """Say what a table measured on `target` now would be a table of."""
+
+    def conditions(self) -> Conditions:
+        """Read the device's state."""
+
+    def unsupported(self, target: Target) -> str | None:
+        """Return why `target` cannot be measured here and what would mend it, or None where it can."""
+
+    def session(self, jobs: Sequence[Job], round_number: int, seed: int) -> AbstractContextManager[Session]:
+        """Open round `round_number`: start the process or deploy the files that `jobs` name.
+
+        Raises:
+            DeviceError: the device is absent, busy, or out of space.
+            MeasurementError: a file cannot be loaded.
+        """

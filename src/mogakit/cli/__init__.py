@@ -1,0 +1,1 @@
+"""The command moga: arguments in, a flow called, its result printed."""

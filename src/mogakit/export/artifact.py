@@ -1,0 +1,78 @@
+"""`Artifact`: one exported file, what it is, and how well it agrees with torch."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+
+class Format(StrEnum):
+    """File formats that the kit writes or runs."""
+
+    TFLITE = "tflite"
+    ONNX = "onnx"
+    MACE = "mace"
+    DLC = "dlc"
+
+
+class Precision(StrEnum):
+    """Numeric type of a file: of its weights and activations, and for the integer ones of its input and output."""
+
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"  # weights stored in half, computed as the runtime sees fit
+    INT8 = "int8"  # full integer, int8 input and output
+    UINT8 = "uint8"  # full integer inside as INT8; uint8 input and output
+
+
+class Role(StrEnum):
+    """What a file stands for in a latency table."""
+
+    CHOICE = "choice"  # a choice block of a search space
+    FIXED = "fixed"  # stem, first bottleneck, head: a row of its own
+    CHAIN = "chain"  # n copies of one block, from which the overhead per run is read
+    NETWORK = "network"
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """One input or output of a file: `shape` as the file sees it (NHWC in TFLite and MACE, NCHW in ONNX)."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Difference from torch on seeded inputs. `relative` is `max_abs_error` over the output's scale (max |torch|)."""
+
+    max_abs_error: float
+    relative: float
+    num_inputs: int
+    checked_with: str  # runtime and version, `ai-edge-litert 2.3.0`
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One exported file.
+
+    Attributes:
+        name: `Block.key` of a block, the name of a network, `chain-<n>x<key>` of a chain.
+        path: where the file lies (for MACE the `.pb`; its `.data` is in `companions`).
+        sha256: of the file at `path`, hexadecimal.
+        agreement: None only for a file that the kit did not write (`moga bench FILE`).
+        companions: further files that belong to it, with their sha256.
+        notes: what changes latency but not the function, e.g. `{"h_sigmoid": "folded"}`.
+    """
+
+    name: str
+    role: Role
+    path: Path
+    format: Format
+    precision: Precision
+    sha256: str
+    num_bytes: int
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    agreement: Agreement | None = None
+    companions: dict[str, str] | None = None
+    notes: dict[str, str] | None = None

@@ -1,0 +1,1 @@
+"""Latency tables: schema, building, prediction, calibration, errors, import of other people's tables."""

@@ -1,0 +1,32 @@
+"""Frozen dataclasses to JSON and back, for every record that the kit keeps on disk."""
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+import cattrs
+
+from mogakit.errors import InputError
+
+_converter = cattrs.Converter(forbid_extra_keys=True)
+_converter.register_unstructure_hook(Path, str)
+_converter.register_structure_hook(Path, lambda value, _: Path(value))
+
+T = TypeVar("T")
+
+
+def to_json(record: Any) -> Any:
+    """Turn a (nested) dataclass into plain dicts, lists and scalars."""
+    return _converter.unstructure(record)
+
+
+def from_json(value: Any, kind: type[T], where: str) -> T:
+    """Rebuild a record of `kind`; `where` names the file or field for the message.
+
+    Raises:
+        InputError: a field is missing, unknown, or of the wrong type.
+    """
+    try:
+        return _converter.structure(value, kind)
+    except Exception as error:
+        problems = "; ".join(cattrs.transform_error(error))
+        raise InputError(f"{where} does not hold a valid {kind.__name__}: {problems}") from error

@@ -1,0 +1,1 @@
+"""Objectives, weighted NSGA-II, the exact front, multi-hardware metrics, rewards."""
