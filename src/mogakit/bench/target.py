@@ -77,16 +77,12 @@ def parse_target(text: str) -> Target:
     head, *tail = text.strip().split(",")
     parts = head.split("/")
     if len(parts) != 3:
-        raise KeySyntaxError(
-            f"target {text!r} is not of the form runtime/hardware/precision, e.g. tflite/cpu/float32"
-        )
+        raise KeySyntaxError(f"target {text!r} is not of the form runtime/hardware/precision, e.g. tflite/cpu/float32")
     vocabularies: tuple[type[StrEnum], ...] = (Runtime, Hardware, Precision)
     for part, vocabulary in zip(parts, vocabularies, strict=True):
         if part not in list(vocabulary):
             legal = ", ".join(vocabulary)
-            raise KeySyntaxError(
-                f"{part!r} in target {text!r} is no {vocabulary.__name__.lower()}; legal are: {legal}"
-            )
+            raise KeySyntaxError(f"{part!r} in target {text!r} is no {vocabulary.__name__.lower()}; legal are: {legal}")
     options: dict[str, str] = {}
     for item in tail:
         name, equals, value = item.partition("=")
@@ -95,9 +91,7 @@ def parse_target(text: str) -> Target:
             raise KeySyntaxError(f"{item!r} in target {text!r} is no option; legal are: {legal}")
         options[name] = value
     if not options.get("threads", "1").isdecimal() or options.get("threads") == "0":
-        raise KeySyntaxError(
-            f"threads={options['threads']} in target {text!r} is not a whole number above zero"
-        )
+        raise KeySyntaxError(f"threads={options['threads']} in target {text!r} is not a whole number above zero")
     if options.get("xnnpack", "on") not in ("on", "off"):
         raise KeySyntaxError(f"xnnpack={options['xnnpack']} in target {text!r} is neither on nor off")
     return Target(Runtime(parts[0]), Hardware(parts[1]), Precision(parts[2]), tuple(sorted(options.items())))

@@ -1,0 +1,83 @@
+"""The command `moga`. A command's module is imported only when that command is called, so `moga --help` is quick."""
+
+import importlib
+import sys
+
+import click
+
+from mogakit import __version__
+from mogakit.errors import MogaKitError
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    # name: (module under mogakit.cli, one line for --help); the module holds `command`
+    "zoo": ("zoo", "List the networks that the kit knows, with their counts and sources."),
+    "show": ("show", "Show a network or chromosome layer by layer."),
+    "export": ("export", "Write choice blocks or whole models as TFLite, ONNX and MACE files."),
+    "bench": ("bench", "Time any model file or zoo network on this computer or a phone."),
+    "profile": ("profile", "Measure a latency table for a search space on a device."),
+    "validate": ("validate", "Compare a table's predictions with networks measured afresh."),
+    "lut": ("lut", "Show, check, diff, merge, export or import latency tables."),
+    "devices": ("devices", "List phones, their state and what would work on them."),
+    "tools": ("tools", "Register or fetch the on-device measuring tools."),
+    "check": ("check", "Say which hardware can run a network, and which layers would leave it."),
+    "ship": ("ship", "Bundle a model for an app's author, or check a bundle."),
+    "search": ("search", "Search a space for networks that are accurate and fast."),
+    "compare": ("compare", "Compare networks over several targets."),
+    "fit": ("fit", "Fit a linear cost model on measured networks."),
+    "supernet": ("supernet", "Train, evaluate and rank a weight-sharing supernet."),
+    "train": ("train", "Train a network with a published recipe."),
+    "detect": ("detect", "SSDLite detectors on the zoo's backbones."),
+    "report": ("report", "Build a self-contained page from a run."),
+    "demo": ("demo", "Export, profile, validate and search on this computer."),
+    "doctor": ("doctor", "Say what is installed, what would work, and what to install for the rest."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that lists its commands from a table and imports one when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands in the order of a user's work."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"mogakit.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing any of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="moga")
+def cli() -> None:
+    """Latency tables for your own device: export, profile, validate, search and ship mobile architectures.
+
+    With no phone, this computer is the device. Begin with `moga doctor` or `moga demo`.
+    """
+
+
+def main() -> None:
+    """Run the command line; errors of the kit become one message and an exit code, Ctrl-C becomes 130."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Exit as leaving:
+        sys.exit(leaving.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped; what was finished is kept", err=True)
+        sys.exit(130)
+    except MogaKitError as error:
+        click.echo(f"moga: {error}", err=True)
+        sys.exit(error.exit_code)
+    except OSError as error:
+        click.echo(f"moga: {error.strerror or error}: {error.filename or ''}".rstrip(": "), err=True)
+        sys.exit(1)
