@@ -120,7 +120,7 @@ class Measurement:
         round: number of the fresh process (computer) or shuffled pass (phone), from 0.
         window: number of the pass within the round, from 0.
         process: id of the process that measured; times of one process share its common mode.
-        samples_ms: raw timed calls, each right after a discarded first call; empty where the tool prints only a summary.
+        samples_ms: raw timed calls, each after a discarded first call; empty where a tool prints only a summary.
         cold_ms: those first calls, kept: the truth of a block lies between cold and warm (docs/measuring.md).
         init_ms: loading the file and building the interpreter or engine.
         first_run_ms: the very first inference after loading.

@@ -24,7 +24,7 @@ class Session(Protocol):
     def measure(self, jobs: Sequence[Job], window: int) -> Iterator[Measurement]:
         """Time `jobs` in the order given and yield one measurement each.
 
-        On this computer the jobs of a window are interleaved in one process and all yielded after the window's end, so that
+        On this computer the jobs of a window are interleaved in one process and all yielded after its end, so that
         nothing is written to disk inside it; a phone yields each as its process ends.
 
         Raises:

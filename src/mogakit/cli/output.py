@@ -1,4 +1,4 @@
-"""How every command prints: a table for people on standard output, `--json` for programs, progress on standard error."""
+"""How every command prints: a table for people, `--json` for programs, progress on standard error."""
 
 import json
 import sys
