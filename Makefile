@@ -1,0 +1,58 @@
+# Two commands for a newcomer: `make demo` and `make test`. Each makes the virtual environment if it is missing.
+PYTHON ?= python3
+VENV ?= .venv
+REFERENCE_VENV ?= .venv-reference
+BIN = $(VENV)/bin
+PIP_FLAGS = --quiet --disable-pip-version-check
+# Two processes: the tests that time something want the machine's other core to be theirs.
+PYTEST_FLAGS ?= -n 2 --dist loadgroup
+
+.PHONY: help demo test lint unit reference adbd benchmarks clean
+
+help:
+	@echo "make demo        export, profile, validate and search on this computer; ends with a page to open"
+	@echo "make test        ruff, mypy, import-linter and pytest"
+	@echo "make reference   compare our files with TensorFlow's and litert-torch's converters (installs about 3 GB)"
+	@echo "make adbd        run the adb layer against Debian's real adbd (Debian with root or user namespaces)"
+	@echo "make benchmarks  time the kit against its peers"
+	@echo "make clean       remove the virtual environments and caches"
+
+$(VENV)/installed-core: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints.txt -e .
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed-core
+	$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints.txt -e '.[dev]'
+	touch $@
+
+$(REFERENCE_VENV)/installed: pyproject.toml constraints.txt
+	test -x $(REFERENCE_VENV)/bin/python || $(PYTHON) -m venv $(REFERENCE_VENV)
+	$(REFERENCE_VENV)/bin/python -m pip install $(PIP_FLAGS) -c constraints.txt -e '.[dev,reference]'
+	touch $@
+
+demo: $(VENV)/installed-core
+	$(BIN)/moga demo -o demo
+
+test: lint unit
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: $(VENV)/installed-dev
+	$(BIN)/pytest $(PYTEST_FLAGS)
+
+reference: $(REFERENCE_VENV)/installed
+	$(REFERENCE_VENV)/bin/pytest tests/reference
+
+adbd: $(VENV)/installed-dev
+	$(BIN)/pytest tests/adbd -rs
+
+benchmarks: $(VENV)/installed-dev
+	$(BIN)/pytest tests/benchmarks -s
+
+clean:
+	rm -rf $(VENV) $(REFERENCE_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
