@@ -4,6 +4,9 @@ VENV ?= .venv
 REFERENCE_VENV ?= .venv-reference
 BIN = $(VENV)/bin
 PIP_FLAGS = --quiet --disable-pip-version-check
+# Other people's nets, which our lowering must read. They declare torchvision, which they do not need for that and which
+# has no CPU build for this torch: hence --no-deps.
+PEERS = geffnet==1.0.2 pytorchcv==0.0.74
 # Two processes: the tests that time something want the machine's other core to be theirs.
 PYTEST_FLAGS ?= -n 2 --dist loadgroup
 
@@ -24,6 +27,7 @@ $(VENV)/installed-core: pyproject.toml constraints.txt
 
 $(VENV)/installed-dev: $(VENV)/installed-core
 	$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install $(PIP_FLAGS) --no-deps $(PEERS)
 	touch $@
 
 $(REFERENCE_VENV)/installed: pyproject.toml constraints.txt

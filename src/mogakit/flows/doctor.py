@@ -1,0 +1,187 @@
+"""What is installed on this machine, what would work on it, and what to install for the rest."""
+
+import importlib.metadata
+import os
+import platform
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import psutil
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+
+class State(StrEnum):
+    """How a check ended."""
+
+    OK = "ok"
+    OPTIONAL = "optional"  # absent; only the named feature needs it
+    WARNING = "warning"  # works, but measurements may suffer
+    MISSING = "missing"  # the kit does not work without it
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report: what was looked at, what was seen, what it is good for, and what to do."""
+
+    what: str
+    state: State
+    seen: str
+    serves: str
+    remedy: str = ""
+
+
+def examine() -> list[Finding]:
+    """Run every check; none of them changes anything or needs the network."""
+    findings = [_python(), *_packages()]
+    checks: tuple[Callable[[], Finding], ...] = (
+        _cores,
+        _load,
+        _governor,
+        _huge_pages,
+        _adb,
+        _vulkan,
+        lambda: _program("edgetpu_compiler", "`moga check` with the maker's own compiler", "Coral's Debian package"),
+        lambda: _sdk("SNPE_ROOT", "DLC files for Snapdragon DSPs and GPUs", "Qualcomm's Neural Processing SDK"),
+        lambda: _sdk("QNN_SDK_ROOT", "the QNN external delegate on a phone", "Qualcomm's AI Engine Direct SDK"),
+    )
+    return findings + [check() for check in checks]
+
+
+def _python() -> Finding:
+    version = platform.python_version()
+    fits = Version("3.11") <= Version(version) < Version("3.14")
+    return Finding(
+        "Python",
+        State.OK if fits else State.MISSING,
+        version,
+        "everything",
+        "" if fits else "install Python 3.11, 3.12 or 3.13",
+    )
+
+
+def _packages() -> list[Finding]:
+    findings = []
+    for line in importlib.metadata.requires("moga-kit") or []:
+        requirement = Requirement(line)
+        if requirement.marker is not None and "extra" in str(requirement.marker):
+            continue
+        findings.append(_package(requirement))
+    return findings
+
+
+def _package(requirement: Requirement) -> Finding:
+    name, wanted = requirement.name, str(requirement.specifier)
+    try:
+        version = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(name, State.MISSING, "not installed", "everything", f"pip install '{name}{wanted}'")
+    if requirement.specifier.contains(version, prereleases=True):
+        return Finding(name, State.OK, version, "everything")
+    return Finding(
+        name, State.WARNING, f"{version}, tested are {wanted}", "everything", f"pip install '{name}{wanted}'"
+    )
+
+
+def _cores() -> Finding:
+    count = psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
+    enough = count >= 2
+    return Finding(
+        "CPU cores",
+        State.OK if enough else State.WARNING,
+        f"{count} ({platform.machine()})",
+        "a quiet core for the file being timed",
+        "" if enough else "measure with nothing else running: the one core is shared with the kit itself",
+    )
+
+
+LOAD_LIMIT_PER_CORE = 0.5
+"""Above this one-minute load per core the wall clock is not to be trusted (thread CPU time still is)."""
+
+
+def _load() -> Finding:
+    load_1min = os.getloadavg()[0]
+    per_core = load_1min / (psutil.cpu_count() or 1)
+    quiet = per_core <= LOAD_LIMIT_PER_CORE
+    return Finding(
+        "load",
+        State.OK if quiet else State.WARNING,
+        f"{load_1min:.2f} over one minute, {per_core:.2f} a core",
+        "steady timings",
+        "" if quiet else f"above {LOAD_LIMIT_PER_CORE} a core: close other programs before `moga profile`",
+    )
+
+
+def _governor() -> Finding:
+    path = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+    if not path.exists():
+        return Finding(
+            "CPU governor", State.OPTIONAL, "not readable here", "steady clocks", "nothing to do in a VM or on macOS"
+        )
+    governor = path.read_text().strip()
+    steady = governor == "performance"
+    return Finding(
+        "CPU governor",
+        State.OK if steady else State.WARNING,
+        governor,
+        "steady clocks",
+        "" if steady else "`sudo cpupower frequency-set -g performance` while measuring",
+    )
+
+
+def _huge_pages() -> Finding:
+    path = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+    if not path.exists():
+        return Finding("huge pages", State.OPTIONAL, "not readable here", "less noise between processes", "Linux only")
+    chosen = path.read_text().split("[")[1].split("]")[0]
+    usable = chosen in ("always", "madvise")
+    return Finding(
+        "huge pages",
+        State.OK if usable else State.WARNING,
+        chosen,
+        "less noise between processes: without them page placement alone costs 1 to 3 %",
+        "" if usable else f"`echo madvise | sudo tee {path}`",
+    )
+
+
+def _adb() -> Finding:
+    import adbutils
+
+    path = adbutils.adb_path()
+    return Finding("adb", State.OK, str(path), "phones on a cable; `moga devices` lists them")
+
+
+def _vulkan() -> Finding:
+    from ctypes.util import find_library
+
+    library = find_library("vulkan")
+    found = library is not None
+    return Finding(
+        "Vulkan",
+        State.OK if found else State.OPTIONAL,
+        library or "no loader found",
+        "target tflite/gpu/float32 on this computer",
+        "" if found else "Debian: libvulkan1 and a driver; chromium brings a software one, for function only",
+    )
+
+
+def _program(name: str, serves: str, origin: str) -> Finding:
+    path = shutil.which(name)
+    return Finding(
+        name,
+        State.OK if path else State.OPTIONAL,
+        path or "not on PATH",
+        serves,
+        "" if path else f"comes with {origin}",
+    )
+
+
+def _sdk(variable: str, serves: str, origin: str) -> Finding:
+    root = os.environ.get(variable, "")
+    if root and Path(root).is_dir():
+        return Finding(variable, State.OK, root, serves)
+    seen = f"{root} is no folder" if root else "not set"
+    return Finding(variable, State.OPTIONAL, seen, serves, f"set it to the root of {origin}")
