@@ -1,1 +1,4 @@
-"""From a torch module to files: one typed graph, one writer per format, each file checked against torch."""
+"""Model files: one typed graph, one writer per format, each file verified against torch."""
+
+EXPORT_VERSION = "1"
+"""Version of the writers: raised whenever the same network would become different bytes."""
