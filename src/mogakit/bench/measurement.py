@@ -100,13 +100,13 @@ class Conditions:
 
 @dataclass(frozen=True)
 class Summary:
-    """Statistics of one window; milliseconds. A tool that prints no percentiles leaves them None."""
+    """Statistics of one window; milliseconds. What a tool does not print stays None."""
 
     count: int
     mean_ms: float
-    std_ms: float
-    min_ms: float
-    max_ms: float
+    std_ms: float | None = None
+    min_ms: float | None = None
+    max_ms: float | None = None
     median_ms: float | None = None
     p5_ms: float | None = None
     p95_ms: float | None = None

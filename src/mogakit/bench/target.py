@@ -64,6 +64,7 @@ OPTIONS: dict[str, str] = {
     "backend": "cl or gl: the GPU interface that must really be used",
     "accelerator": "name of an NNAPI accelerator, e.g. google-edgetpu",
     "delegate": "name of an external delegate, e.g. qnn",
+    "tool": "litert: the newer CompiledModel benchmark_model on a phone; the classic one where absent",
     "cpus": "cluster that CPU runs are pinned to: big (where absent), little, all, or a mask such as f0",
 }
 
