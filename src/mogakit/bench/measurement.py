@@ -118,12 +118,14 @@ class Measurement:
 
     Attributes:
         round: number of the fresh process (computer) or shuffled pass (phone), from 0.
-        window: number of the pass within the round, from 0.
+        window: number of the timing window within the round, from 0 (this computer: one window a pass).
         process: id of the process that measured; times of one process share its common mode.
         samples_ms: raw timed calls, each after a discarded first call; empty where a tool prints only a summary.
         cold_ms: those first calls, kept: the truth of a block lies between cold and warm (docs/measuring.md).
+        warmup_ms: calls made until the tested warm-up was content, kept but never counted; on the window's first file.
         init_ms: loading the file and building the interpreter or engine.
         first_run_ms: the very first inference after loading.
+        peak_memory_mb: growth of resident memory by loading and running the file, in a process of its own (10^6 bytes).
     """
 
     artifact_name: str
@@ -140,6 +142,7 @@ class Measurement:
     after: Conditions
     samples_ms: tuple[float, ...] = ()
     cold_ms: tuple[float, ...] = ()
+    warmup_ms: tuple[float, ...] = ()
     summary: Summary | None = None
     init_ms: float | None = None
     first_run_ms: float | None = None

@@ -1,0 +1,272 @@
+"""`Journal`: every measurement of a run, kept in SQLite so that kill -9 loses at most the window in flight.
+
+A unit is (round, window, artifact, target) and is written once. Rows are appended in one transaction after their timing
+window has ended, so nothing touches the disk inside a window. What a schedule decides, it decides from the journal
+alone; a resumed run therefore goes on exactly where the killed one stood.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mogakit.bench.measurement import Conditions, Identity, Measurement, Status
+from mogakit.bench.target import Target, parse_target
+from mogakit.errors import InputError, MeasurementError
+from mogakit.export.artifact import Artifact
+from mogakit.records import from_json, to_json
+
+SCHEMA_VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS identities (target TEXT PRIMARY KEY, record TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS artifacts (sha256 TEXT PRIMARY KEY, record TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS conditions (id INTEGER PRIMARY KEY, record TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS measurements (
+    id INTEGER PRIMARY KEY,
+    round INTEGER NOT NULL,
+    "window" INTEGER NOT NULL,
+    artifact TEXT NOT NULL,
+    target TEXT NOT NULL,
+    status TEXT NOT NULL,
+    before INTEGER NOT NULL REFERENCES conditions (id),
+    after INTEGER NOT NULL REFERENCES conditions (id),
+    record TEXT NOT NULL,
+    UNIQUE (round, "window", artifact, target)
+);
+"""
+
+Unit = tuple[int, int, str, str]
+"""(round, window, artifact sha256, target as text): what is measured once."""
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, allow_nan=False, separators=(",", ":"))
+
+
+class Journal:
+    """The measurements of one run folder. Use as a context manager, or call `close`.
+
+    One writer at a time: SQLite's own lock keeps a second `moga profile` on the same folder out (it waits, then fails
+    with a MeasurementError).
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the journal at `path`.
+
+        Raises:
+            InputError: the file is not a journal, or one of a newer kit.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._connection = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
+        try:
+            self._connection.execute("PRAGMA journal_mode=WAL")
+            self._connection.execute("PRAGMA synchronous=NORMAL")  # a power cut may lose the last windows, a kill none
+            self._connection.executescript(_SCHEMA)
+        except sqlite3.DatabaseError as error:
+            self._connection.close()
+            raise InputError(f"{path} is not a journal of this kit ({error}); move it away or name another") from error
+        version = self.setting("schema_version")
+        if version is None:
+            self.set_setting("schema_version", SCHEMA_VERSION)
+        elif version != SCHEMA_VERSION:
+            self._connection.close()
+            raise InputError(
+                f"{path} has schema version {version}, this kit reads {SCHEMA_VERSION}: use the kit that wrote it"
+            )
+
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    # --- what the run is
+
+    def setting(self, name: str) -> Any:
+        """Return what was kept under `name` (any JSON value), or None."""
+        row = self._connection.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def set_setting(self, name: str, value: Any) -> None:
+        """Keep a JSON value under `name`, replacing what stood there."""
+        self._connection.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, _dump(value)))
+
+    def identity(self, target: Target) -> Identity | None:
+        """Return the identity under which `target` was measured here, or None."""
+        row = self._connection.execute("SELECT record FROM identities WHERE target = ?", (str(target),)).fetchone()
+        return None if row is None else from_json(json.loads(row[0]), Identity, f"{self.path} identities")
+
+    def claim(self, target: Target, identity: Identity) -> None:
+        """Say that what follows is measured on `target` under `identity`.
+
+        Raises:
+            InputError: the journal holds measurements under another identity; the message names the fields.
+        """
+        known = self.identity(target)
+        if known is None:
+            row = (str(target), _dump(to_json(identity)))
+            self._connection.execute("INSERT INTO identities VALUES (?, ?)", row)
+        elif known != identity:
+            old, new = to_json(known), to_json(identity)
+            changed = "; ".join(f"{name} was {old[name]!r}, is {new[name]!r}" for name in old if old[name] != new[name])
+            raise InputError(
+                f"{self.path} was measured on {target} under another identity ({changed}); "
+                "times of the two must not be mixed: measure into a new folder"
+            )
+
+    def add_artifacts(self, artifacts: Iterable[Artifact]) -> None:
+        """Keep the records of the files that are measured."""
+        rows = [(artifact.sha256, _dump(to_json(artifact))) for artifact in artifacts]
+        with self._transaction():
+            self._connection.executemany("INSERT OR REPLACE INTO artifacts VALUES (?, ?)", rows)
+
+    def artifacts(self) -> dict[str, Artifact]:
+        """Return the records of the measured files by sha256."""
+        rows = self._connection.execute("SELECT sha256, record FROM artifacts ORDER BY sha256").fetchall()
+        return {sha256: from_json(json.loads(text), Artifact, f"{self.path} artifacts") for sha256, text in rows}
+
+    # --- what was measured
+
+    def append(self, measurements: Sequence[Measurement]) -> None:
+        """Write measurements in one transaction: all of them or none.
+
+        Raises:
+            MeasurementError: one of them is already there, or the disk is full; nothing was written.
+        """
+        try:
+            with self._transaction():
+                for measurement in measurements:
+                    self._insert(measurement)
+        except sqlite3.IntegrityError as error:
+            raise MeasurementError(f"a unit would be measured twice in {self.path}: {error}") from error
+        except sqlite3.OperationalError as error:
+            raise MeasurementError(f"{self.path} cannot be written: {error}") from error
+
+    def _insert(self, measurement: Measurement) -> None:
+        record = to_json(measurement)
+        target = str(measurement.target)
+        before, after = self._conditions_id(record.pop("before")), self._conditions_id(record.pop("after"))
+        for column in ("round", "window", "artifact_sha256", "target", "status"):
+            record.pop(column)
+        self._connection.execute(
+            'INSERT INTO measurements (round, "window", artifact, target, status, before, after, record) '
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                measurement.round,
+                measurement.window,
+                measurement.artifact_sha256,
+                target,
+                str(measurement.status),
+                before,
+                after,
+                _dump(record),
+            ),
+        )
+
+    def _conditions_id(self, record: dict[str, Any]) -> int:
+        """Return the row of a state of the device, which hundreds of measurements of one window share."""
+        text = _dump(record)
+        self._connection.execute("INSERT OR IGNORE INTO conditions (record) VALUES (?)", (text,))
+        row = self._connection.execute("SELECT id FROM conditions WHERE record = ?", (text,)).fetchone()
+        return int(row[0])
+
+    def mark(self, round_number: int, windows: Iterable[int], status: Status) -> None:
+        """Change the status of the good measurements of some windows (what drifted is marked, never removed)."""
+        with self._transaction():
+            self._connection.executemany(
+                'UPDATE measurements SET status = ? WHERE round = ? AND "window" = ? AND status = ?',
+                [(str(status), round_number, window, str(Status.OK)) for window in windows],
+            )
+
+    def finished(self) -> frozenset[Unit]:
+        """Return the units that are written."""
+        rows = self._connection.execute('SELECT round, "window", artifact, target FROM measurements')
+        return frozenset((int(number), int(window), sha256, target) for number, window, sha256, target in rows)
+
+    def measurements(
+        self,
+        target: Target | None = None,
+        round_number: int | None = None,
+        statuses: Iterable[Status] | None = None,
+        artifact_sha256: str | None = None,
+    ) -> list[Measurement]:
+        """Return measurements in the order in which they were taken, filtered by whatever is given."""
+        wanted: list[str] = []
+        values: list[Any] = []
+        for column, value in (("target", target), ("round", round_number), ("artifact", artifact_sha256)):
+            if value is not None:
+                wanted.append(f"{column} = ?")
+                values.append(value if isinstance(value, int) else str(value))
+        if statuses is not None:
+            texts = [str(status) for status in statuses]
+            wanted.append(f"status IN ({', '.join('?' * len(texts))})")
+            values.extend(texts)
+        where = f"WHERE {' AND '.join(wanted)}" if wanted else ""
+        columns = 'round, "window", artifact, target, status, before, after, record'
+        query = f"SELECT {columns} FROM measurements {where} ORDER BY id"
+        rows = self._connection.execute(query, values).fetchall()
+        states = self._all_conditions()
+        targets = {text: parse_target(text) for text in {row[3] for row in rows}}
+        return [self._measurement(row, states, targets) for row in rows]
+
+    def _all_conditions(self) -> dict[int, Conditions]:
+        rows = self._connection.execute("SELECT id, record FROM conditions").fetchall()
+        return {
+            int(number): from_json(json.loads(text), Conditions, f"{self.path} conditions") for number, text in rows
+        }
+
+    def _measurement(
+        self, row: tuple[Any, ...], states: dict[int, Conditions], targets: dict[str, Target]
+    ) -> Measurement:
+        number, window, sha256, target, status, before, after, text = row
+        empty = {"at": ""}
+        record = json.loads(text) | {
+            "round": number,
+            "window": window,
+            "artifact_sha256": sha256,
+            "target": to_json(targets[target]),
+            "status": status,
+            "before": empty,
+            "after": empty,
+        }
+        measurement = from_json(record, Measurement, f"{self.path} measurements")
+        return replace(measurement, before=states[before], after=states[after])
+
+    def _transaction(self) -> "_Transaction":
+        return _Transaction(self._connection)
+
+
+class _Transaction:
+    """BEGIN IMMEDIATE ... COMMIT, or ROLLBACK on any exception."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is not None:
+            self._connection.execute("ROLLBACK")
+            return
+        try:
+            self._connection.execute("COMMIT")
+        except sqlite3.OperationalError:
+            self._connection.execute("ROLLBACK")
+            raise
+
+
+def is_sound(path: Path) -> bool:
+    """Say whether SQLite finds the file whole (used by the tests that kill runs, and by `moga doctor`)."""
+    with closing(sqlite3.connect(path)) as connection:
+        return bool(connection.execute("PRAGMA integrity_check").fetchone() == ("ok",))

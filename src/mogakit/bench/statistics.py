@@ -1,0 +1,178 @@
+"""The statistics of timing: small pure functions on arrays of milliseconds.
+
+Why the trimmed mean: expectations add, so block means may be summed to a net's, while medians and minima may not (the
+minimum of a short block catches idle moments that a whole network never meets). The trim keeps one interrupted call
+from standing for the block. Outliers are counted, never deleted.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Statistic = Callable[[NDArray[np.float64]], float]
+
+TRIM_FRACTION = 0.10
+"""Share of the samples left out at *each* end by `trimmed_mean`."""
+
+# Thresholds of the tested warm-up, those of pyperf (its `_worker.py`): the second window is compared with the first.
+WARM_UP_WINDOW = 20
+WARM_UP_MAX_SAMPLES = 300
+MEAN_MAY_FALL = 0.50
+MEAN_MAY_RISE = 0.10
+MAD_MAY_CHANGE = 0.10
+QUARTILES_MAY_CHANGE = 0.05
+
+
+@dataclass(frozen=True)
+class Outliers:
+    """Tukey's count: `mild` beyond 1.5 interquartile ranges of the quartiles (severe included), `severe` beyond 3."""
+
+    count: int
+    mild: int
+    severe: int
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A confidence interval; `half_width` is half its length, in the unit of the samples."""
+
+    low: float
+    high: float
+
+    @property
+    def half_width(self) -> float:
+        """Return half of the interval's length."""
+        return (self.high - self.low) / 2
+
+
+def _as_samples(samples: ArrayLike) -> NDArray[np.float64]:
+    values = np.asarray(samples, dtype=np.float64).ravel()
+    if values.size == 0:
+        raise ValueError("a statistic needs at least one sample")
+    if not np.isfinite(values).all():
+        raise ValueError("samples hold a value that is not a finite number")
+    return values
+
+
+def trimmed_mean(samples: ArrayLike, fraction: float = TRIM_FRACTION) -> float:
+    """Return the mean without the lowest and highest `fraction` of the samples (none of fewer than ten)."""
+    if not 0 <= fraction < 0.5:
+        raise ValueError(f"fraction {fraction} is not in [0, 0.5)")
+    values = np.sort(_as_samples(samples))
+    cut = int(values.size * fraction)
+    return float(values[cut : values.size - cut].mean())
+
+
+def mad(samples: ArrayLike) -> float:
+    """Return the median absolute deviation from the median, unscaled."""
+    values = _as_samples(samples)
+    return float(np.median(np.abs(values - np.median(values))))
+
+
+def percentile(samples: ArrayLike, percent: float) -> float:
+    """Return a percentile, interpolated linearly."""
+    return float(np.percentile(_as_samples(samples), percent))
+
+
+def tukey_outliers(samples: ArrayLike) -> Outliers:
+    """Count outliers by Tukey's fences at 1.5 (mild) and 3 (severe) interquartile ranges."""
+    values = _as_samples(samples)
+    lower, upper = np.percentile(values, [25, 75])
+    spread = upper - lower
+
+    def beyond(times: float) -> int:
+        return int(((values < lower - times * spread) | (values > upper + times * spread)).sum())
+
+    return Outliers(int(values.size), mild=beyond(1.5), severe=beyond(3.0))
+
+
+def bootstrap_interval(
+    samples: ArrayLike,
+    statistic: Statistic | None = None,
+    confidence: float = 0.95,
+    num_resamples: int = 1000,
+    seed: int = 0,
+) -> Interval:
+    """Return the percentile bootstrap interval of a statistic (10 %-trimmed mean where none is given).
+
+    The resampling is seeded: equal samples give the equal interval. One sample alone gives a zero-width interval at
+    itself, which says nothing about its error; callers that stop on a width must ask for more samples than that.
+    """
+    values = _as_samples(samples)
+    rng = np.random.default_rng(seed)
+    drawn = values[rng.integers(0, values.size, size=(num_resamples, values.size))]  # (num_resamples, n)
+    if statistic is None:
+        cut = int(values.size * TRIM_FRACTION)
+        results = np.sort(drawn, axis=1)[:, cut : values.size - cut].mean(axis=1)
+    else:
+        results = np.array([statistic(row) for row in drawn])
+    tail = 100 * (1 - confidence) / 2
+    low, high = np.percentile(results, [tail, 100 - tail])
+    return Interval(float(low), float(high))
+
+
+def relative_half_width(samples: ArrayLike, seed: int = 0) -> float:
+    """Return the bootstrap interval's half-width over the trimmed mean; infinite for fewer than three samples."""
+    values = _as_samples(samples)
+    if values.size < 3:
+        return float("inf")
+    centre = trimmed_mean(values)
+    return bootstrap_interval(values, seed=seed).half_width / centre if centre > 0 else float("inf")
+
+
+def is_warm(samples: Sequence[float], window: int = WARM_UP_WINDOW) -> bool:
+    """Say whether the last two windows of `samples` are alike, by pyperf's tested warm-up.
+
+    The later window must not begin with a slow outlier, its mean may lie 50 % below to 10 % above the earlier one's,
+    and its MAD (10 %) and quartiles (5 %) must be those of the earlier one. False for fewer than two windows.
+    """
+    if len(samples) < 2 * window:
+        return False
+    earlier, later = np.asarray(samples[-2 * window : -window]), np.asarray(samples[-window:])
+    lower, upper = np.percentile(later, [25, 75])
+    if later[0] > upper + 1.5 * (upper - lower):
+        return False
+    change = later.mean() / earlier.mean() - 1
+    if not -MEAN_MAY_FALL <= change <= MEAN_MAY_RISE:
+        return False
+    # A MAD is small against its centre: its change is judged against the centre, or quiet windows would never agree.
+    if abs(mad(later) - mad(earlier)) > MAD_MAY_CHANGE * float(np.median(earlier)):
+        return False
+    quartiles = np.percentile(earlier, [25, 75])
+    return bool((np.abs(np.array([lower, upper]) - quartiles) <= QUARTILES_MAY_CHANGE * quartiles).all())
+
+
+def common_mode(
+    times_ms: NDArray[np.float64], groups: NDArray[np.int64], items: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return each group's speed factor: how much slower than typical everything ran in it.
+
+    A process (or a window) runs all its files a common factor faster or slower, since the machine's speed drifts
+    (sd about 2 % between processes); measured times are divided by the factor of their group before they are averaged.
+
+    Args:
+        times_ms: Shape (n,): the times, all above zero.
+        groups: Shape (n,): index of each time's process or window, from 0.
+        items: Shape (n,): index of each time's file and kind of call, from 0.
+
+    Returns:
+        Shape (num_groups,): factors with geometric mean 1, least squares in the logarithm over (item + group). A group
+        that shares no item with any other gets no information, and the factor that the arithmetic leaves it: callers
+        measure the same items in every group.
+    """
+    num_groups, num_items = int(groups.max()) + 1, int(items.max()) + 1
+    logs = np.log(times_ms)
+    group_effect, item_effect = np.zeros(num_groups), np.zeros(num_items)
+    per_group = np.maximum(np.bincount(groups, minlength=num_groups), 1)
+    per_item = np.maximum(np.bincount(items, minlength=num_items), 1)
+    for _ in range(100):  # alternating least squares; a complete design converges in one step
+        item_effect = np.bincount(items, logs - group_effect[groups], num_items) / per_item
+        updated = np.bincount(groups, logs - item_effect[items], num_groups) / per_group
+        updated -= updated.mean()
+        if np.abs(updated - group_effect).max() < 1e-9:
+            group_effect = updated
+            break
+        group_effect = updated
+    return np.exp(group_effect)
