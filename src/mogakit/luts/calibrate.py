@@ -1,0 +1,139 @@
+"""Calibration: what whole networks say that the sum of their blocks does not.
+
+Fitted on (predicted, measured) pairs of a few networks. One factor helps from three networks on; a second term from
+about ten. Overhead is measured by itself (`luts.overhead`) and comes before: a calibration refines, never replaces it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from mogakit.errors import InputError
+from mogakit.luts.errors import FloatArray, mape_percent
+
+
+class CalibrationKind(StrEnum):
+    """Which terms a calibration has."""
+
+    NONE = "none"  # the prediction as it is
+    SCALE = "scale"  # measured = scale * predicted
+    AFFINE = "affine"  # measured = scale * predicted + offset
+
+
+MIN_NETWORKS = {CalibrationKind.NONE: 0, CalibrationKind.SCALE: 3, CalibrationKind.AFFINE: 5}
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """`calibrated = scale * predicted + offset_ms`.
+
+    Attributes:
+        kind: which of the two terms were fitted; the other stays at 1 or 0.
+        scale: factor, without unit.
+        offset_ms: milliseconds added once to a network.
+        num_networks: networks it was fitted on.
+        loo_mape_percent: leave-one-out error: each network predicted by the fit on all others. None for `none`.
+        loo_rmse_ms: the same as root mean square.
+        raw_mape_percent: error of the uncalibrated prediction on the same networks.
+        networks: their names, so that validation can leave them out.
+    """
+
+    kind: CalibrationKind = CalibrationKind.NONE
+    scale: float = 1.0
+    offset_ms: float = 0.0
+    num_networks: int = 0
+    loo_mape_percent: float | None = None
+    loo_rmse_ms: float | None = None
+    raw_mape_percent: float | None = None
+    networks: tuple[str, ...] = ()
+
+    def apply(self, predicted_ms: float) -> float:
+        """Return the calibrated latency of one network, in milliseconds."""
+        return self.scale * predicted_ms + self.offset_ms
+
+
+def fit(
+    kind: CalibrationKind | str,
+    predicted: Sequence[float] | FloatArray,
+    measured: Sequence[float] | FloatArray,
+    networks: Sequence[str] = (),
+) -> Calibration:
+    """Fit a calibration by relative least squares: errors count in percent, so a 100 ms net does not drown a 2 ms one.
+
+    Args:
+        kind: `none`, `scale` or `affine`.
+        predicted: uncalibrated predictions in ms, shape (n,).
+        measured: measurements of the same networks in ms, shape (n,), all above zero.
+        networks: their names, for the record.
+
+    Raises:
+        InputError: too few networks for `kind`, or a measurement that is not above zero.
+    """
+    kind = CalibrationKind(kind)
+    left, right = np.asarray(predicted, dtype=np.float64), np.asarray(measured, dtype=np.float64)
+    if left.shape != right.shape or left.ndim != 1:
+        raise InputError(f"{left.size} predictions and {right.size} measurements do not pair up")
+    if len(left) < MIN_NETWORKS[kind]:
+        raise InputError(
+            f"a calibration of kind {kind} needs at least {MIN_NETWORKS[kind]} networks, given {len(left)}; "
+            "measure more networks or use a kind with fewer terms"
+        )
+    if (right <= 0).any() or not (np.isfinite(left).all() and np.isfinite(right).all()):
+        raise InputError("a network of the calibration has no latency above zero; leave failed networks out")
+    scale, offset_ms = _solve(kind, left, right)
+    raw = mape_percent(left, right) if len(left) else None
+    calibration = Calibration(kind, scale, offset_ms, len(left), raw_mape_percent=raw, networks=tuple(networks))
+    if kind is CalibrationKind.NONE:
+        return calibration
+    held_out = leave_one_out(kind, left, right)
+    return Calibration(
+        kind,
+        scale,
+        offset_ms,
+        len(left),
+        loo_mape_percent=mape_percent(held_out, right),
+        loo_rmse_ms=float(np.sqrt(np.mean((held_out - right) ** 2))),
+        raw_mape_percent=raw,
+        networks=tuple(networks),
+    )
+
+
+def fit_best(
+    predicted: Sequence[float] | FloatArray, measured: Sequence[float] | FloatArray, networks: Sequence[str] = ()
+) -> Calibration:
+    """Fit every kind that the number of networks allows and return the one with the least leave-one-out MAPE.
+
+    With fewer than three networks that is `none`, whose error on networks it never saw is its raw one.
+    """
+    num = len(predicted)
+    fits = [fit(kind, predicted, measured, networks) for kind in CalibrationKind if num >= MIN_NETWORKS[kind]]
+
+    def unseen_error(calibration: Calibration) -> float:
+        error = calibration.loo_mape_percent
+        if error is None:
+            error = calibration.raw_mape_percent
+        return float("inf") if error is None else error
+
+    return min(fits, key=unseen_error)
+
+
+def leave_one_out(kind: CalibrationKind, predicted: FloatArray, measured: FloatArray) -> FloatArray:
+    """Return for each network the calibrated prediction of the fit on all others, in ms, shape (n,)."""
+    held_out = np.empty_like(measured)
+    for index in range(len(measured)):
+        rest = np.arange(len(measured)) != index
+        scale, offset_ms = _solve(kind, predicted[rest], measured[rest])
+        held_out[index] = scale * predicted[index] + offset_ms
+    return held_out
+
+
+def _solve(kind: CalibrationKind, predicted: FloatArray, measured: FloatArray) -> tuple[float, float]:
+    if kind is CalibrationKind.NONE:
+        return 1.0, 0.0
+    columns = [predicted / measured]
+    if kind is CalibrationKind.AFFINE:
+        columns.append(1 / measured)
+    solution = np.linalg.lstsq(np.stack(columns, axis=1), np.ones_like(measured), rcond=None)[0]
+    return float(solution[0]), float(solution[1]) if len(solution) > 1 else 0.0
