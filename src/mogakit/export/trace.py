@@ -1,0 +1,190 @@
+"""Record what a torch module computes, as calls of ATen operators.
+
+The module is simply run once on real data under a dispatch mode that sees each operator below autograd: any Python code
+works, composite functions arrive already split into a small vocabulary, and a block takes milliseconds, where
+`torch.export` takes seconds. What depends on the data itself (`if x.sum() > 0`) shows as an operator on a traced tensor
+that no writer knows, and is refused there.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from mogakit.errors import InputError, UnsupportedOperator
+
+
+@dataclass(frozen=True)
+class Ref:
+    """A tensor that depends on the module's input, by its number of appearance; 0 is the input itself."""
+
+    number: int
+
+
+Argument: TypeAlias = Any  # Ref, torch.Tensor (a constant), int, float, bool, None, or a list of them
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """One ATen call with at least one `Ref` among its arguments.
+
+    Attributes:
+        operator: name without overload and without the underscore of in-place variants, e.g. `relu`.
+        arguments: by name, as in the operator's schema, defaults included.
+        result: the first tensor it returned.
+        shape: of `result`.
+        path: of the innermost module that was running, `blocks.3.conv`; empty at the top.
+    """
+
+    operator: str
+    arguments: dict[str, Argument]
+    result: Ref
+    shape: tuple[int, ...]
+    path: str
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """Every call that touched the input, in order; `outputs` are what the module returned."""
+
+    calls: tuple[Call, ...]
+    outputs: tuple[Ref, ...]
+
+
+class _Recorder(TorchDispatchMode):
+    """Notes each operator that touches a traced tensor; the others computed constants and need no trace."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[Call] = []
+        self.path: list[str] = [""]
+        self._refs: dict[int, Ref] = {}
+        self._alive: list[torch.Tensor] = []  # an id is only unique while its tensor lives
+        self._sharing: dict[int, set[int]] = {}  # storage -> the traced tensors in it
+        self._stale: set[int] = set()
+
+    def mark(self, tensor: torch.Tensor) -> Ref:
+        """Give `tensor` the next number; one written in place gets a new number under the same identity."""
+        ref = Ref(len(self._alive))
+        self._alive.append(tensor)
+        self._refs[id(tensor)] = ref
+        self._sharing.setdefault(tensor.untyped_storage().data_ptr(), set()).add(id(tensor))
+        return ref
+
+    def ref_of(self, tensor: torch.Tensor) -> Ref | None:
+        """Return the latest number of `tensor`, or None where it does not depend on the input."""
+        return self._refs.get(id(tensor))
+
+    def _overwrite(self, tensor: torch.Tensor) -> None:
+        """Note that whatever else lies in the storage of `tensor`, written in place, no longer holds what it held."""
+        self._stale |= self._sharing.get(tensor.untyped_storage().data_ptr(), set()) - {id(tensor)}
+
+    def _known(self, value: Argument) -> Argument:
+        if isinstance(value, torch.Tensor):
+            if id(value) in self._stale:
+                raise UnsupportedOperator(
+                    f"{self.path[-1] or 'the module'} reads a tensor that was changed in place through a view of it; "
+                    "write that operator without the underscore or inplace=True"
+                )
+            return self.ref_of(value) or value
+        if isinstance(value, list | tuple):
+            return [self._known(item) for item in value]
+        return value
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        schema = func._schema.arguments
+        arguments = {argument.name: argument.default_value for argument in schema}
+        arguments.update(zip((argument.name for argument in schema), args, strict=False))
+        arguments.update(kwargs or {})
+        arguments = {name: self._known(value) for name, value in arguments.items()}
+        result = func(*args, **(kwargs or {}))
+        if any(_holds_ref(value) for value in arguments.values()):
+            first = result[0] if isinstance(result, list | tuple) else result
+            shape = tuple(first.shape) if isinstance(first, torch.Tensor) else ()
+            if func._schema.is_mutable and isinstance(first, torch.Tensor):
+                self._overwrite(first)
+            ref = self.mark(first) if isinstance(first, torch.Tensor) else Ref(-1)
+            operator = func._schema.name.removeprefix("aten::")
+            operator = operator.removesuffix("_") if func._schema.is_mutable else operator
+            self.calls.append(Call(operator, arguments, ref, shape, self.path[-1]))
+        return result
+
+
+def _holds_ref(value: Argument) -> bool:
+    if isinstance(value, list):
+        return any(_holds_ref(item) for item in value)
+    return isinstance(value, Ref)
+
+
+@contextmanager
+def _paths(module: nn.Module, recorder: _Recorder) -> Iterator[None]:
+    """Keep `recorder.path` at the module that runs."""
+    hooks = []
+    for path, child in module.named_modules():
+
+        def enter(_: nn.Module, __: Any, path: str = path) -> None:
+            recorder.path.append(path)
+
+        def leave(_: nn.Module, __: Any, ___: Any) -> None:
+            recorder.path.pop()
+
+        hooks += [child.register_forward_pre_hook(enter), child.register_forward_hook(leave, always_call=True)]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def trace(module: nn.Module, input_shape: tuple[int, ...]) -> Trace:
+    """Run `module` once on seeded data of `input_shape` and record its operators.
+
+    Raises:
+        UnsupportedOperator: a tensor is read after it was changed in place through a view.
+        InputError: the module is in training mode, does not take that shape, holds other numbers than float32, or
+            returns something that is not made of tensors computed from its input.
+    """
+    for path, child in module.named_modules():
+        if child.training:
+            raise InputError(f"{_named(module, path)} is in training mode; call .eval() before exporting")
+    for path, parameter in module.named_parameters():
+        if parameter.dtype != torch.float32:
+            raise InputError(f"{path} holds {parameter.dtype}; legal is torch.float32: call .float() before exporting")
+    data = torch.rand(input_shape, generator=torch.Generator().manual_seed(0))
+    recorder = _Recorder()
+    recorder.mark(data)
+    with torch.no_grad(), _paths(module, recorder):
+        try:
+            with recorder:
+                returned = module(data)
+        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+            name = type(module).__name__
+            raise InputError(f"{name} does not run on an input of shape {input_shape}: {error}") from error
+    outputs = [recorder.ref_of(tensor) for tensor in _flat(returned)]
+    known = tuple(ref for ref in outputs if ref is not None and ref.number > 0)
+    if not known or len(known) != len(outputs):
+        raise InputError(f"{type(module).__name__} returns {type(returned).__name__}, not tensors made from its input")
+    return Trace(tuple(recorder.calls), known)
+
+
+def _flat(returned: Any) -> Iterator[torch.Tensor]:
+    """Yield the tensors in what a module returned: a tensor, a list or tuple, or a mapping in its order."""
+    if isinstance(returned, torch.Tensor):
+        yield returned
+    elif isinstance(returned, list | tuple):
+        for item in returned:
+            yield from _flat(item)
+    elif isinstance(returned, dict):
+        for item in returned.values():
+            yield from _flat(item)
+
+
+def _named(module: nn.Module, path: str) -> str:
+    """Name a child module for a message; the top one has no path."""
+    return f"{type(module).__name__}.{path}" if path else type(module).__name__
