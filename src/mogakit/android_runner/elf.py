@@ -1,0 +1,74 @@
+"""What a binary was built for, read from its ELF header (System V ABI, chapter 4)."""
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from mogakit.errors import InputError
+
+# e_machine and class (1: 32 bit, 2: 64 bit) to Android's name of the ABI
+_ABIS = {
+    (183, 2): "arm64-v8a",
+    (40, 1): "armeabi-v7a",
+    (62, 2): "x86_64",
+    (3, 1): "x86",
+    (243, 2): "riscv64",
+    (164, 1): "hexagon",
+}
+_EXECUTABLE = 2
+_SHARED = 3  # also a position-independent executable, as every Android program is
+_INTERPRETER = 3  # p_type of the program header that names the dynamic loader
+
+
+@dataclass(frozen=True)
+class ElfInfo:
+    """A binary's target: `abi` in Android's names; `interpreter` is empty for a library or a static program."""
+
+    abi: str
+    is_program: bool
+    interpreter: str
+
+    @property
+    def for_android(self) -> bool:
+        """Return False for a program that asks for a glibc or musl loader, which no phone has."""
+        return not self.interpreter or self.interpreter.startswith("/system/")
+
+
+def read_elf(path: Path) -> ElfInfo:
+    """Read the header of a binary.
+
+    Raises:
+        InputError: the file is no ELF binary, is cut short, or is built for a processor that phones do not have.
+    """
+    with path.open("rb") as file:
+        head = file.read(65536)
+    if len(head) < 20 or head[:4] != b"\x7fELF":
+        raise InputError(f"{path} is no ELF binary; give the tool's Android build, e.g. android_aarch64_benchmark_model")
+    bits = head[4]
+    order = "<" if head[5] == 1 else ">"
+    kind, machine = struct.unpack_from(order + "HH", head, 16)
+    abi = _ABIS.get((machine, bits))
+    if abi is None or kind not in (_EXECUTABLE, _SHARED):
+        legal = ", ".join(_ABIS.values())
+        raise InputError(f"{path} is an ELF file for machine {machine}, type {kind}; legal are programs for {legal}")
+    interpreter = _interpreter(head, bits, order)
+    return ElfInfo(abi, kind == _EXECUTABLE or bool(interpreter), interpreter)
+
+
+def _interpreter(head: bytes, bits: int, order: str) -> str:
+    """Return the dynamic loader's path from the program headers, or "" where there is none within reach."""
+    wide = bits == 2
+    if len(head) < (64 if wide else 52):
+        return ""
+    offset = struct.unpack_from(order + ("Q" if wide else "I"), head, 32 if wide else 28)[0]
+    entry_size, count = struct.unpack_from(order + "HH", head, 54 if wide else 42)
+    for index in range(count):
+        at = offset + index * entry_size
+        if at + (56 if wide else 32) > len(head):
+            return ""
+        if struct.unpack_from(order + "I", head, at)[0] != _INTERPRETER:
+            continue
+        start = struct.unpack_from(order + ("Q" if wide else "I"), head, at + (8 if wide else 4))[0]
+        size = struct.unpack_from(order + ("Q" if wide else "I"), head, at + (32 if wide else 16))[0]
+        return head[start : start + size].rstrip(b"\0").decode("ascii", "replace")
+    return ""
