@@ -12,9 +12,8 @@ that a format can fuse into the node before them.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 from typing import TypeAlias
 
 import numpy as np
@@ -195,7 +194,7 @@ class Graph:
     inputs: tuple[Tensor, ...]
     nodes: tuple[Node, ...]
     outputs: tuple[str, ...]
-    constants: Mapping[str, FloatArray] = MappingProxyType({})
+    constants: Mapping[str, FloatArray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         known = {tensor.name for tensor in self.inputs} | set(self.constants)
