@@ -1,1 +1,1 @@
-"""Architectures as tables: blocks, networks, search spaces, the zoo, and the torch modules built from them."""
+"""Networks as data: blocks and their keys, search spaces, the zoo, and the torch modules built from them."""

@@ -1,1 +1,40 @@
-"""Search spaces, one module each."""
+"""Search spaces by name."""
+
+from collections.abc import Callable
+from functools import cache
+
+from mogakit.errors import InputError
+from mogakit.nets.spaces.base import Chromosome, SearchSpace, SlotSpace, format_chromosome, parse_chromosome
+from mogakit.nets.spaces.moga import moga_relu_space, moga_space
+
+__all__ = [
+    "Chromosome",
+    "SearchSpace",
+    "SlotSpace",
+    "format_chromosome",
+    "get_space",
+    "parse_chromosome",
+    "space_names",
+]
+
+_SPACES: dict[str, Callable[[int, int], SearchSpace]] = {
+    "moga": moga_space,
+    "moga-relu": moga_relu_space,
+}
+
+
+def space_names() -> tuple[str, ...]:
+    """Return the names that `get_space` knows."""
+    return tuple(_SPACES)
+
+
+@cache
+def get_space(name: str, input_size: int = 224, num_classes: int = 1000) -> SearchSpace:
+    """Return a space by name, for images of `input_size` pixels.
+
+    Raises:
+        InputError: no space has that name.
+    """
+    if name not in _SPACES:
+        raise InputError(f"no search space is called {name!r}; known are {', '.join(_SPACES)}")
+    return _SPACES[name](input_size, num_classes)

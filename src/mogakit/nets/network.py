@@ -1,0 +1,154 @@
+"""`Network`: blocks in a row; parameters and multiply-adds counted layer by layer.
+
+Counting follows the papers: MAdds are the multiply-accumulates of convolutions and linear layers (those of
+squeeze-and-excitation included; batch norm, biases, activations and pooling excluded) for one image; parameters
+include batch-norm scale and offset, not its running statistics.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from mogakit.errors import InputError
+from mogakit.nets.block import Block, Op
+
+
+@dataclass(frozen=True)
+class Network:
+    """A classifier: a stem, body blocks and a head.
+
+    Attributes:
+        name: as the zoo or a space names it.
+        blocks: each takes what the one before gives; the last is a head, and the only one.
+        dropout: probability before the last linear layer when training; it changes no file.
+    """
+
+    name: str
+    blocks: tuple[Block, ...]
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check that the blocks fit together.
+
+        Raises:
+            InputError: two neighbours disagree on channels or resolution, or the head is not the last block.
+        """
+        if not self.blocks or [block.op is Op.HEAD for block in self.blocks].index(True) != len(self.blocks) - 1:
+            raise InputError(f"network {self.name!r} must end in its one head block")
+        for index, (before, after) in enumerate(pairwise(self.blocks)):
+            gives, takes = (before.out_channels, before.output_size), (after.in_channels, after.input_size)
+            if gives != takes:
+                raise InputError(
+                    f"network {self.name!r}: block {index} ({before.key}) gives {gives[0]} channels at {gives[1]} px, "
+                    f"block {index + 1} ({after.key}) takes {takes[0]} at {takes[1]} px"
+                )
+
+    @property
+    def input_size(self) -> int:
+        """Height and width of the input image in pixels."""
+        return self.blocks[0].input_size
+
+    @property
+    def input_shape(self) -> tuple[int, int, int, int]:
+        """Shape of the input for one image, NCHW."""
+        return (1, self.blocks[0].in_channels, self.input_size, self.input_size)
+
+    @property
+    def num_classes(self) -> int:
+        """Length of the output."""
+        return self.blocks[-1].out_channels
+
+    def renamed(self, name: str) -> "Network":
+        """Return the same network under another name."""
+        return replace(self, name=name)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One convolution or linear layer with its batch norm, as it is counted.
+
+    Attributes:
+        role: its name inside the block, as in `nets.modules` (`expand`, `depthwise`, `se.reduce`).
+        output_size: height and width of its output in pixels.
+        groups: 1, or `in_channels` for a depthwise convolution.
+    """
+
+    role: str
+    in_channels: int
+    out_channels: int
+    output_size: int
+    kernel: int = 1
+    groups: int = 1
+    bias: bool = False
+    norm: bool = False
+
+    @property
+    def num_weights(self) -> int:
+        """Number of weights without bias and norm."""
+        return self.out_channels * (self.in_channels // self.groups) * self.kernel**2
+
+    @property
+    def params(self) -> int:
+        """Number of trainable values: weights, bias, batch-norm scale and offset."""
+        return self.num_weights + self.out_channels * (int(self.bias) + 2 * int(self.norm))
+
+    @property
+    def madds(self) -> int:
+        """Multiply-accumulates for one image."""
+        return self.num_weights * self.output_size**2
+
+
+def block_layers(block: Block) -> Iterator[Layer]:
+    """Yield a block's layers in the order in which they run."""
+    if block.op is Op.HEAD:
+        yield from _head_layers(block)
+        return
+    size, norm = block.output_size, block.norm_eps is not None
+    middle = block.expanded_channels or block.in_channels
+    if block.op is Op.CONV:
+        middle = block.out_channels
+        yield Layer("conv", block.in_channels, middle, size, block.kernel, bias=block.bias, norm=norm)
+    elif block.op is Op.FUSED:
+        yield Layer("expand", block.in_channels, middle, size, block.kernel, bias=block.bias, norm=norm)
+    else:
+        if block.op is Op.MB:
+            yield Layer("expand", block.in_channels, middle, block.input_size, bias=block.bias, norm=norm)
+        yield Layer("depthwise", middle, middle, size, block.kernel, middle, bias=block.bias, norm=norm)
+    if block.se is not None:
+        yield Layer("se.reduce", middle, block.se.channels, 1, bias=True)
+        yield Layer("se.expand", block.se.channels, middle, 1, bias=True)
+    if block.op is not Op.CONV:
+        yield Layer("project", middle, block.out_channels, size, bias=block.bias, norm=norm)
+
+
+def _head_layers(block: Block) -> Iterator[Layer]:
+    """Yield the layers of a head."""
+    width = block.in_channels
+    if block.features is not None:
+        norm = block.norm_eps is not None
+        yield Layer("features", width, block.features, block.input_size, bias=block.bias, norm=norm)
+        width = block.features
+    if block.hidden is not None:
+        yield Layer("hidden", width, block.hidden, 1, bias=block.hidden_bias, norm=block.hidden_norm)
+        width = block.hidden
+    yield Layer("classifier", width, block.out_channels, 1, bias=True)
+
+
+def count_params(part: Network | Block) -> int:
+    """Count trainable values: weights, biases, batch-norm scales and offsets."""
+    return sum(layer.params for block in _blocks(part) for layer in block_layers(block))
+
+
+def count_params_without_norm(part: Network | Block) -> int:
+    """Count trainable values without batch norm: the convention of the papers from Google."""
+    layers = (layer for block in _blocks(part) for layer in block_layers(block))
+    return sum(layer.params - 2 * layer.out_channels * layer.norm for layer in layers)
+
+
+def count_madds(part: Network | Block) -> int:
+    """Count multiply-accumulates for one image."""
+    return sum(layer.madds for block in _blocks(part) for layer in block_layers(block))
+
+
+def _blocks(part: Network | Block) -> tuple[Block, ...]:
+    return part.blocks if isinstance(part, Network) else (part,)
