@@ -1,0 +1,81 @@
+"""One number for the latencies of a network on several hardware (Multi-hardware paper, arXiv 2008.08178, eq. 4-5).
+
+A network that one hardware cannot run has no number: `f_avg` and `f_max` are then None, never a value over the rest.
+"""
+
+import math
+from collections.abc import Sequence
+from types import MappingProxyType
+
+from mogakit.errors import InputError
+
+REFERENCE_NETWORK = "mobilenet-v1"
+"""Network whose latencies are the factors C_i of the paper: MobileNetV1 at width 1.0."""
+
+PIXEL4_FACTORS_MS = MappingProxyType({"cpu-float": 36.8, "cpu-uint8": 12.8, "gpu": 4.82, "dsp": 3.06, "edgetpu": 2.37})
+"""Latencies of MobileNetV1 1.0 on the five hardware of a Pixel 4, in milliseconds.
+
+Inferred: the paper prints the normalised metrics and the latencies of the networks, not these factors. They reproduce
+every MN-Norm value of its Tables 1 and 2 to the printed precision; neighbours that do so as well differ by one unit of
+the last digit.
+"""
+
+
+def f_avg(
+    latencies_ms: Sequence[float | None], factors_ms: Sequence[float], weights: Sequence[float] | None = None
+) -> float | None:
+    """Return the weighted mean of the normalised latencies, `sum_i w_i L_i / C_i / sum_i w_i` (eq. 4).
+
+    The paper divides by the number of hardware. Dividing by the sum of the weights is the same where all are 1, and
+    keeps the metric on one scale where they are not (our choice). Section 5.2 says that C = (1, inf, ...) gives L_1;
+    that holds for `f_max`, while eq. 4 gives L_1 / N.
+
+    Args:
+        latencies_ms: one latency a hardware; None where the hardware cannot run the network.
+        factors_ms: latency of the reference network on the same hardware; infinity leaves a hardware out of the sum.
+        weights: importance of each hardware, 1 where absent; a weight of 0 leaves a hardware out altogether.
+
+    Raises:
+        InputError: the lengths differ, a factor is not above zero, or a latency or weight is below zero.
+    """
+    ratios, used_weights = _ratios(latencies_ms, factors_ms, weights)
+    if ratios is None:
+        return None
+    total = math.fsum(weight * ratio for weight, ratio in zip(used_weights, ratios, strict=True))
+    return total / math.fsum(used_weights)
+
+
+def f_max(
+    latencies_ms: Sequence[float | None], factors_ms: Sequence[float], weights: Sequence[float] | None = None
+) -> float | None:
+    """Return the worst normalised latency, `max_i w_i L_i / C_i` (eq. 5); arguments and errors as in `f_avg`."""
+    ratios, used_weights = _ratios(latencies_ms, factors_ms, weights)
+    if ratios is None:
+        return None
+    return max(weight * ratio for weight, ratio in zip(used_weights, ratios, strict=True))
+
+
+def _ratios(
+    latencies_ms: Sequence[float | None], factors_ms: Sequence[float], weights: Sequence[float] | None
+) -> tuple[list[float] | None, list[float]]:
+    """Return L_i / C_i and w_i of the hardware that count; None in place of the ratios if one cannot run the net."""
+    all_weights = [1.0] * len(factors_ms) if weights is None else [float(weight) for weight in weights]
+    if not len(latencies_ms) == len(factors_ms) == len(all_weights):
+        raise InputError(
+            f"{len(latencies_ms)} latencies, {len(factors_ms)} factors and {len(all_weights)} weights were given; "
+            "each hardware needs one of each"
+        )
+    if any(not factor > 0 for factor in factors_ms):
+        raise InputError(f"normalisation factors {list(factors_ms)} must all be above zero milliseconds")
+    if any(not (weight >= 0 and math.isfinite(weight)) for weight in all_weights) or not any(all_weights):
+        raise InputError(f"weights {all_weights} must be finite, at least zero, and not all zero")
+    ratios: list[float] = []
+    for latency, factor, weight in zip(latencies_ms, factors_ms, all_weights, strict=True):
+        if weight == 0:
+            continue
+        if latency is None:
+            return None, []
+        if not latency >= 0:
+            raise InputError(f"latency {latency} is not a number of milliseconds; None means unsupported")
+        ratios.append(latency / factor)
+    return ratios, [weight for weight in all_weights if weight > 0]
