@@ -1,0 +1,276 @@
+"""From the measurements of a run to one value for each file, with its spread: blocks, chains and networks alike.
+
+The same estimator serves the table and the networks that validate it, so that both carry the same statistic.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mogakit.bench import statistics
+from mogakit.bench.measurement import Conditions, Measurement, Status
+from mogakit.errors import TableError
+from mogakit.export.artifact import Role
+from mogakit.luts.errors import FloatArray
+from mogakit.luts.table import Centre, CommonMode, Row, RowConditions, Statistic
+
+NUM_RESAMPLES = 500
+MIN_SHARED_FILES = 5
+"""A process takes part in the common mode when it timed this many files that another process timed too."""
+_MIXED_ROLES = (Role.CHOICE, Role.FIXED)
+"""What stands for a part of a network has a cold share; networks and chains are timed warm, as an app runs them."""
+
+Group = tuple[str, int]
+"""A stretch of time with one machine speed: (process, window), the window -1 where a whole process counts as one."""
+
+
+@dataclass(frozen=True)
+class _RunSamples:
+    """Normalised samples of one file in one process; `summary_ms` instead where a tool printed only its mean."""
+
+    warm_ms: FloatArray
+    cold_ms: FloatArray
+    summary_ms: float | None
+
+
+def estimate_files(measurements: Iterable[Measurement], statistic: Statistic, seed: int = 0) -> dict[str, Row]:
+    """Return one row for each file, by its name; `latency_ms` is the file run by itself, no overhead subtracted.
+
+    Args:
+        measurements: of one target and identity, in any order.
+        statistic: which centres, which share of cold calls, which common mode.
+        seed: of the bootstrap.
+
+    Raises:
+        TableError: no measurement at all, several targets, or two different files under one name.
+    """
+    taken = sorted(measurements, key=lambda one: (one.artifact_name, one.round, one.window, one.process))
+    if not taken:
+        raise TableError("there is no measurement to build a table from; `moga profile -o RUN` takes them")
+    targets = sorted({str(one.target) for one in taken})
+    if len(targets) > 1:
+        raise TableError(f"a table is of one target, these measurements are of {', '.join(targets)}; choose one")
+    by_name: dict[str, list[Measurement]] = {}
+    for one in taken:
+        by_name.setdefault(one.artifact_name, []).append(one)
+    usable = {name: _usable(name, group) for name, group in by_name.items()}
+    factors = speed_factors([one for group in usable.values() for one in group], statistic.common_mode)
+    return {
+        name: _row(name, group, usable[name], factors, statistic, np.random.default_rng([seed, index]))
+        for index, (name, group) in enumerate(sorted(by_name.items()))
+    }
+
+
+def speed_factors(measurements: Sequence[Measurement], mode: CommonMode) -> dict[Group, float]:
+    """Return how much slower than typical each process (or window) ran everything; geometric mean 1.
+
+    Groups that timed fewer than `MIN_SHARED_FILES` files which other groups timed too are left out: nothing is divided
+    out of them (a phone's process times one file).
+    """
+    if mode is CommonMode.NONE:
+        return {}
+    means: dict[tuple[Group, tuple[str, bool]], list[float]] = {}
+    for one in measurements:
+        for samples, is_cold in ((one.samples_ms, False), (one.cold_ms, True)):
+            if samples:
+                means.setdefault((_group(one, mode), (one.artifact_name, is_cold)), []).append(float(np.mean(samples)))
+    groups_of: dict[str, set[Group]] = {}
+    for group, (name, _) in means:
+        groups_of.setdefault(name, set()).add(group)
+    shared: dict[Group, set[str]] = {}
+    for group, (name, _) in means:
+        if len(groups_of[name]) > 1:
+            shared.setdefault(group, set()).add(name)
+    kept = sorted(group for group, names in shared.items() if len(names) >= MIN_SHARED_FILES)
+    cells = [(group, item, float(np.mean(times))) for (group, item), times in means.items() if group in set(kept)]
+    if len(kept) < 2:
+        return {}
+    items = sorted({item for _, item, _ in cells})
+    factors = statistics.common_mode(
+        np.array([time for _, _, time in cells]),
+        np.array([kept.index(group) for group, _, _ in cells]),
+        np.array([items.index(item) for _, item, _ in cells]),
+    )
+    return {group: float(factor) for group, factor in zip(kept, factors, strict=True)}
+
+
+def _group(one: Measurement, mode: CommonMode) -> Group:
+    return (one.process, one.window if mode is CommonMode.WINDOW else -1)
+
+
+def _usable(name: str, group: Sequence[Measurement]) -> list[Measurement]:
+    """Return the measurements that make the number: the good ones, or where there are none, the marked ones."""
+    hashes = sorted({one.artifact_sha256 for one in group})
+    if len(hashes) > 1:
+        raise TableError(
+            f"{name} was measured as {len(hashes)} different files ({', '.join(sha[:12] for sha in hashes)}); "
+            "a table is made from one: measure into a new folder"
+        )
+    timed = [one for one in group if one.status is not Status.FAILED and (one.samples_ms or one.summary)]
+    good = [one for one in timed if one.status is Status.OK]
+    if good or not timed:
+        return good
+    worst = Counter(one.status for one in timed).most_common(1)[0][0]
+    return [one for one in timed if one.status is worst]
+
+
+def _row(
+    name: str,
+    group: Sequence[Measurement],
+    usable: Sequence[Measurement],
+    factors: dict[Group, float],
+    statistic: Statistic,
+    rng: np.random.Generator,
+) -> Row:
+    first = group[0]
+    if not usable:
+        errors = [one.error for one in group if one.error]
+        return Row(
+            key=name,
+            role=first.role,
+            latency_ms=None,
+            status=Status.FAILED,
+            error=errors[-1] if errors else "no run gave a time",
+            artifact_sha256=first.artifact_sha256,
+            conditions=merge_conditions(group),
+        )
+    runs = [_run_samples(one_run, factors, statistic) for one_run in _by_process(usable)]
+    cold_share = statistic.cold_share if first.role in _MIXED_ROLES else 0.0
+    values = np.array([_run_value(run, statistic, cold_share) for run in runs])
+    value = _centre(values, statistic.across_runs, statistic.trim)
+    low, high = _interval(runs, statistic, cold_share, rng)
+    warm = np.concatenate([run.warm_ms for run in runs])
+    cold = np.concatenate([run.cold_ms for run in runs])
+    outliers = statistics.tukey_outliers(warm) if len(warm) else None
+    stds = [one.summary.std_ms for one in usable if one.summary and one.summary.std_ms is not None]
+    return Row(
+        key=name,
+        role=first.role,
+        latency_ms=value,
+        alone_ms=value,
+        low_ms=low,
+        high_ms=high,
+        mad_ms=statistics.mad(warm) if len(warm) else None,
+        p10_ms=statistics.percentile(warm, 10) if len(warm) else None,
+        p90_ms=statistics.percentile(warm, 90) if len(warm) else None,
+        std_ms=float(np.std(warm)) if len(warm) else (float(np.median(stds)) if stds else None),
+        cold_mean_ms=float(cold.mean()) if len(cold) else None,
+        warm_mean_ms=float(warm.mean()) if len(warm) else None,
+        count=sum(len(one.samples_ms) or (one.summary.count if one.summary else 0) for one in usable),
+        num_rounds=len(runs),
+        run_means_ms=tuple(float(run_value) for run_value in values),
+        init_ms=_median([one.init_ms for one in usable]),
+        first_run_ms=_median([one.first_run_ms for one in usable]),
+        peak_memory_mb=max((one.peak_memory_mb for one in usable if one.peak_memory_mb is not None), default=None),
+        num_outliers_mild=outliers.mild if outliers else None,
+        num_outliers_severe=outliers.severe if outliers else None,
+        status=usable[0].status,
+        delegation=" / ".join(sorted({str(one.delegation) for one in usable})),
+        error=None,
+        artifact_sha256=first.artifact_sha256,
+        conditions=merge_conditions(usable),
+    )
+
+
+def _by_process(measurements: Sequence[Measurement]) -> list[list[Measurement]]:
+    processes: dict[tuple[int, str], list[Measurement]] = {}
+    for one in measurements:
+        processes.setdefault((one.round, one.process), []).append(one)
+    return [processes[key] for key in sorted(processes)]
+
+
+def _run_samples(run: Sequence[Measurement], factors: dict[Group, float], statistic: Statistic) -> _RunSamples:
+    warm: list[FloatArray] = []
+    cold: list[FloatArray] = []
+    means: list[float] = []
+    for one in run:
+        factor = factors.get(_group(one, statistic.common_mode), 1.0)
+        warm.append(np.asarray(one.samples_ms, dtype=np.float64) / factor)
+        cold.append(np.asarray(one.cold_ms, dtype=np.float64) / factor)
+        if not one.samples_ms and one.summary:
+            means.append(one.summary.mean_ms / factor)
+    summary_ms = float(np.mean(means)) if means else None
+    return _RunSamples(np.concatenate(warm), np.concatenate(cold), summary_ms)
+
+
+def _run_value(run: _RunSamples, statistic: Statistic, cold_share: float) -> float:
+    if not len(run.warm_ms):
+        return float(run.summary_ms or 0.0)
+    warm = _centre(run.warm_ms, statistic.within_run, statistic.trim)
+    if not cold_share or not len(run.cold_ms):
+        return warm
+    return (1 - cold_share) * warm + cold_share * _centre(run.cold_ms, statistic.within_run, statistic.trim)
+
+
+def _centre(values: FloatArray, centre: Centre, trim: float) -> float:
+    return float(_centres(values[None, :], centre, trim)[0])
+
+
+def _centres(values: FloatArray, centre: Centre, trim: float) -> FloatArray:
+    """Return the centre of each line; shape (lines, n) to (lines,)."""
+    if centre is Centre.MEDIAN:
+        return np.asarray(np.median(values, axis=1))
+    if centre is Centre.MEAN:
+        return np.asarray(values.mean(axis=1))
+    cut = int(values.shape[1] * trim)
+    return np.asarray(np.sort(values, axis=1)[:, cut : values.shape[1] - cut].mean(axis=1))
+
+
+def _interval(
+    runs: Sequence[_RunSamples], statistic: Statistic, cold_share: float, rng: np.random.Generator
+) -> tuple[float | None, float | None]:
+    """Resample runs, and within each run its samples; None for one run without samples, whose error nothing shows."""
+
+    def resampled(samples: FloatArray) -> FloatArray:
+        picks = rng.integers(0, len(samples), size=(NUM_RESAMPLES, len(samples)))
+        return _centres(samples[picks], statistic.within_run, statistic.trim)
+
+    if len(runs) == 1 and len(runs[0].warm_ms) < 2:
+        return None, None
+    lines = []
+    for run in runs:
+        if not len(run.warm_ms):
+            lines.append(np.full(NUM_RESAMPLES, _run_value(run, statistic, cold_share)))
+            continue
+        line = resampled(run.warm_ms)
+        if cold_share and len(run.cold_ms):
+            line = (1 - cold_share) * line + cold_share * resampled(run.cold_ms)
+        lines.append(line)
+    drawn = np.stack(lines, axis=1)  # (resamples, runs)
+    picks = rng.integers(0, len(runs), size=drawn.shape)
+    centres = _centres(np.take_along_axis(drawn, picks, axis=1), statistic.across_runs, statistic.trim)
+    low, high = np.quantile(centres, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.median(known)) if known else None
+
+
+def merge_conditions(measurements: Sequence[Measurement]) -> RowConditions:
+    """Return the span of conditions over some measurements."""
+    states = [state for one in measurements for state in (one.before, one.after)]
+
+    def known(read: "list[float | None]") -> list[float]:
+        return [value for value in read if value is not None]
+
+    moments = sorted(state.at for state in states if state.at)
+    temperatures = known([state.temperature_c for state in states])
+    loads = known([state.load_1min for state in states])
+    clocks = known([state.cpu_frequency_mhz for state in states])
+    return RowConditions(
+        first_at=moments[0] if moments else None,
+        last_at=moments[-1] if moments else None,
+        max_temperature_c=max(temperatures, default=None),
+        max_load_1min=max(loads, default=None),
+        min_cpu_frequency_mhz=min(clocks, default=None),
+        max_cpu_frequency_mhz=max(clocks, default=None),
+        warnings=_warnings(states),
+    )
+
+
+def _warnings(states: Sequence[Conditions]) -> tuple[str, ...]:
+    return tuple(sorted({warning for state in states for warning in state.warnings}))

@@ -1,0 +1,276 @@
+"""`LatencyTable`: what the blocks of a search space cost on one target, with everything that qualifies the numbers.
+
+`docs/tables.md` describes the file field by field. Raw samples stay in the run's journal; the table holds one value per
+process run (`run_means_ms`), enough to compare two tables honestly.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from mogakit import files, records
+from mogakit.bench.measurement import Identity, Status
+from mogakit.bench.target import Target, parse_target
+from mogakit.errors import InputError, TableError
+from mogakit.export.artifact import Role
+from mogakit.luts.calibrate import Calibration
+from mogakit.luts.schema import SCHEMA_VERSION, upgrade
+
+UNKNOWN = "unknown"
+"""Stands in an imported table wherever its source does not say."""
+
+
+class Centre(StrEnum):
+    """How several times become one."""
+
+    MEAN = "mean"
+    TRIMMED_MEAN = "trimmed-mean"
+    MEDIAN = "median"
+
+
+class CommonMode(StrEnum):
+    """What is divided out of times because it moves blocks and networks alike."""
+
+    NONE = "none"
+    PROCESS = "process"  # the speed of the machine during one process, from all files that it timed
+    WINDOW = "window"  # the same for each window of a process: follows drift within it, with more noise
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """How a row was made from samples.
+
+    Attributes:
+        within_run: centre of the samples of one process run. Means add over blocks; medians and minima do not.
+        trim: share cut off at each end where `within_run` is `trimmed-mean`.
+        across_runs: centre of the runs' values: with the median, one throttled run does not drag.
+        cold_share: weight of the discarded first call (cold caches) in a block's value, 0 to 1; the warm calls have
+            the rest. In a network a block finds its activations warm and its weights cold.
+        common_mode: what was divided out of each process.
+    """
+
+    within_run: Centre = Centre.TRIMMED_MEAN
+    trim: float = 0.10
+    across_runs: Centre = Centre.MEDIAN
+    cold_share: float = 0.0
+    common_mode: CommonMode = CommonMode.NONE
+
+
+HOST_STATISTIC = Statistic(cold_share=0.25, common_mode=CommonMode.PROCESS)
+"""For this computer's CPU, where one process times all files: the estimator with the least error on unseen networks."""
+
+PHONE_STATISTIC = Statistic(within_run=Centre.MEAN)
+"""For phones, whose tools print the mean of a run: the median over runs of the run means."""
+
+
+@dataclass(frozen=True)
+class RowConditions:
+    """Under what a row was measured; None where no run could read it. Never compared."""
+
+    first_at: str | None = None  # ISO 8601, UTC
+    last_at: str | None = None
+    max_temperature_c: float | None = None
+    max_load_1min: float | None = None
+    min_cpu_frequency_mhz: float | None = None
+    max_cpu_frequency_mhz: float | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Row:
+    """One block on the table's target; times in milliseconds.
+
+    Attributes:
+        key: `Block.key`, or the name that an imported table gives it.
+        role: choice block, fixed part, or (imported operators) neither.
+        latency_ms: what the block adds to a network: `alone_ms` minus the table's overhead. None: no number.
+        alone_ms: the estimate of the file run by itself.
+        low_ms, high_ms: 95 % bootstrap interval of `latency_ms` over runs and samples.
+        mad_ms: median absolute deviation of the pooled samples; None where only summaries exist.
+        p10_ms, p90_ms: percentiles of the pooled warm samples.
+        cold_mean_ms: mean of the discarded first calls. warm_mean_ms: of the timed calls.
+        count: timed calls. num_rounds: fresh processes or passes they come from.
+        run_means_ms: the estimate of each run, common mode divided out, overhead not subtracted.
+        status: `ok`, or why the number may not stand for the target.
+        delegation: what the delegate took, as text; empty where unknown.
+        error: why there is no number.
+    """
+
+    key: str
+    role: Role | None
+    latency_ms: float | None
+    alone_ms: float | None = None
+    low_ms: float | None = None
+    high_ms: float | None = None
+    mad_ms: float | None = None
+    p10_ms: float | None = None
+    p90_ms: float | None = None
+    std_ms: float | None = None
+    cold_mean_ms: float | None = None
+    warm_mean_ms: float | None = None
+    count: int | None = None
+    num_rounds: int | None = None
+    run_means_ms: tuple[float, ...] = ()
+    init_ms: float | None = None
+    first_run_ms: float | None = None
+    peak_memory_mb: float | None = None
+    num_outliers_mild: int | None = None
+    num_outliers_severe: int | None = None
+    status: Status = Status.OK
+    delegation: str = ""
+    error: str | None = None
+    artifact_sha256: str | None = None
+    conditions: RowConditions = field(default_factory=RowConditions)
+
+
+class OverheadVerdict(StrEnum):
+    """What became of a fitted intercept."""
+
+    USED = "used"
+    ZERO = "indistinguishable-from-zero"  # its interval holds zero, and zero is used
+    NEGATIVE = "negative"  # longer chains cost more a block (caches), and zero is used
+    REFUSED = "refused"  # the times do not lie on a straight line, and zero is used until they are measured again
+
+
+@dataclass(frozen=True)
+class Overhead:
+    """What a run costs apart from its blocks: the intercept of time against the number of chained blocks.
+
+    Attributes:
+        value_ms: what is used: the intercept, or zero (see `verdict`).
+        intercept_ms: as fitted. low_ms, high_ms: its 95 % interval.
+        slopes_ms: cost of one more block, for each chained key.
+        r2: of the straight line. num_chains: points on it.
+    """
+
+    value_ms: float
+    verdict: OverheadVerdict
+    intercept_ms: float
+    low_ms: float
+    high_ms: float
+    slopes_ms: dict[str, float]
+    r2: float
+    num_chains: int
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a table comes from.
+
+    Attributes:
+        made_by: `mogakit 0.1.0`, or the name of the importer.
+        source: file that was imported, or the run's folder name; source_sha256: of that file.
+        unknown: what the source does not say, in words.
+        forced: merged although these fields of the identities differ.
+    """
+
+    made_by: str
+    source: str = ""
+    source_sha256: str = ""
+    unknown: tuple[str, ...] = ()
+    forced: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LatencyTable:
+    """Latency of blocks on one target.
+
+    Attributes:
+        name: what a person calls it, and the table's name in messages.
+        space: name of the search space it covers, or empty.
+        target: None where an imported table does not say.
+        rows: by key.
+        overhead: None where it was not measured; then zero is used.
+        calibration: fitted on whole networks of the same run.
+        seed: of the bootstrap, and of the order in which things were measured.
+    """
+
+    name: str
+    space: str
+    target: Target | None
+    identity: Identity
+    statistic: Statistic
+    rows: dict[str, Row]
+    origin: Origin
+    overhead: Overhead | None = None
+    calibration: Calibration = field(default_factory=Calibration)
+    conditions: RowConditions = field(default_factory=RowConditions)
+    seed: int = 0
+    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def overhead_ms(self) -> float:
+        """Return what a network pays once, in milliseconds."""
+        return 0.0 if self.overhead is None else self.overhead.value_ms
+
+    def with_calibration(self, calibration: Calibration) -> "LatencyTable":
+        """Return the same table with another calibration."""
+        return replace(self, calibration=calibration)
+
+
+UNKNOWN_IDENTITY = Identity(
+    device=UNKNOWN,
+    device_name=UNKNOWN,
+    driver=UNKNOWN,
+    runtime=UNKNOWN,
+    tool_sha256="",
+    flags=(),
+    affinity=UNKNOWN,
+    export_version=UNKNOWN,
+)
+
+
+def to_document(table: LatencyTable) -> Any:
+    """Return the table as plain JSON values; the target is written as text."""
+    document = records.to_json(table)
+    document["target"] = None if table.target is None else str(table.target)
+    document["rows"] = [records.to_json(table.rows[key]) for key in sorted(table.rows)]
+    return document
+
+
+def from_document(document: Mapping[str, Any], where: str) -> LatencyTable:
+    """Rebuild a table from plain JSON values of this or an older schema version.
+
+    Raises:
+        TableError: not a table, a newer schema, a missing or unknown field, or a key that stands twice.
+    """
+    current = upgrade(dict(document), where)
+    try:
+        target, rows = current["target"], current["rows"]
+        keys = [row["key"] for row in rows]
+    except (KeyError, TypeError) as error:
+        raise TableError(f"{where} is no latency table: it lacks {error}") from error
+    twice = sorted({key for key in keys if keys.count(key) > 1})
+    if twice:
+        raise TableError(f"{where} holds more than one row for {', '.join(twice)}; keep one of each")
+    try:
+        current["target"] = None if target is None else records.to_json(parse_target(target))
+        current["rows"] = {row["key"]: row for row in rows}
+        return records.from_json(current, LatencyTable, where)
+    except InputError as error:
+        raise TableError(str(error)) from error
+
+
+def save(table: LatencyTable, path: Path) -> None:
+    """Write a table atomically; equal tables give equal bytes."""
+    files.write_json(path, to_document(table))
+
+
+def load(path: Path) -> LatencyTable:
+    """Read a table; an older schema is upgraded on the way.
+
+    Raises:
+        TableError: the file is absent, no JSON, or no table.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise TableError(f"there is no latency table {path}; `moga profile -o RUN` writes RUN/lut.json") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise TableError(f"{path} is not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise TableError(f"{path} holds no JSON object, so it is no latency table")
+    return from_document(document, str(path))
