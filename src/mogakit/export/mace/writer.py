@@ -1,0 +1,83 @@
+"""Write a graph as MACE's `.pb` and `.data`."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from mogakit.errors import InputError
+from mogakit.export.artifact import Precision
+from mogakit.export.graph import FloatArray, Graph
+from mogakit.export.mace.lower import lower
+from mogakit.export.mace.netdef import DataType, Generation, Net, RuntimeType, StoredTensor
+from mogakit.export.mace.plan import HSigmoid
+
+_DATA_TYPES: dict[Precision, DataType] = {Precision.FLOAT32: DataType.FLOAT, Precision.FLOAT16: DataType.HALF}
+_NUMPY_TYPES: dict[DataType, str] = {DataType.FLOAT: "<f4", DataType.HALF: "<f2"}
+_ALIGNMENT = 4
+
+
+@dataclass(frozen=True)
+class MaceFiles:
+    """One model in memory.
+
+    Attributes:
+        pb: the `.pb` of each container generation and runtime. They share `data`.
+        data: the weights.
+        notes: what changes latency but not the function: how each h-sigmoid was written.
+    """
+
+    pb: dict[tuple[Generation, RuntimeType], bytes]
+    data: bytes
+    notes: dict[str, str]
+
+
+def write(
+    graph: Graph, precision: Precision = Precision.FLOAT32, name: str = "net", h_sigmoid: HSigmoid = HSigmoid.PORTABLE
+) -> MaceFiles:
+    """Write `graph`; equal graphs give equal bytes.
+
+    With `HSigmoid.NATIVE` there is only one `.pb`, for the CPU of v1.1.1 and later: nothing else runs HARDSIGMOID.
+
+    Raises:
+        InputError: a precision other than float32 and float16.
+        UnsupportedOperator: see `mace.lower.lower`.
+    """
+    if precision not in _DATA_TYPES:
+        legal = ", ".join(_DATA_TYPES)
+        raise InputError(f"MACE files hold {legal} weights, not {precision}; write TFLite for integer precisions")
+    data_type = _DATA_TYPES[precision]
+    plan = lower(graph, data_type, h_sigmoid)
+    tensors, data = _pack(plan.constants, data_type)
+    net = Net(
+        name=name,
+        operators=tuple(plan.operators),
+        tensors=tensors,
+        data_type=data_type,
+        data_size=len(data),
+        data_sha256=hashlib.sha256(data).hexdigest(),
+        inputs=plan.inputs,
+        outputs=plan.outputs,
+    )
+    notes = (
+        {"h_sigmoid": ", ".join(f"{form} {count}" for form, count in sorted(plan.forms.items()))} if plan.forms else {}
+    )
+    return MaceFiles({key: net.encode(*key) for key in _variants(plan.forms["native"] > 0)}, data, notes)
+
+
+def _variants(native: bool) -> Iterable[tuple[Generation, RuntimeType]]:
+    if native:
+        return ((Generation.MULTI, RuntimeType.CPU),)
+    return tuple((generation, runtime) for generation in Generation for runtime in RuntimeType)
+
+
+def _pack(constants: Mapping[str, FloatArray], data_type: DataType) -> tuple[tuple[StoredTensor, ...], bytes]:
+    """Lay the constants one behind the other, each starting at a multiple of four bytes."""
+    dtype = np.dtype(_NUMPY_TYPES[data_type])
+    tensors, data = [], bytearray()
+    for name, value in constants.items():
+        data.extend(bytes(-len(data) % _ALIGNMENT))
+        tensors.append(StoredTensor(name, value.shape, data_type, len(data), value.size))
+        data.extend(value.astype(dtype).tobytes())
+    return tuple(tensors), bytes(data)
