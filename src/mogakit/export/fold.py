@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mogakit.export.graph import Activate, Activation, Add, Conv2d, FloatArray, Graph, Linear, Mul, Node
+from mogakit.export.graph import Activate, Activation, Add, Conv2d, FloatArray, Graph, Linear, Mul, Node, Shape
 
 
 def tidy(graph: Graph) -> Graph:
@@ -139,6 +139,38 @@ def _absorb_readers(graph: Graph, absorb: Callable[[Node, Node], Node | None]) -
                 continue
         made[node.name] = node
     return _without_unread_constants(replace(graph, nodes=tuple(made.values())))
+
+
+def split_activations(graph: Graph, kinds: Collection[Activation]) -> Graph:
+    """Spell out activations of `kinds` (of HSIGMOID, HSWISH, SILU) for a format that lacks them.
+
+    HSIGMOID becomes relu6(x + 3) * (1/6), HSWISH x times that, SILU x * sigmoid(x). `fold_scales` afterwards moves the
+    `+ 3` into the convolution before it.
+    """
+    constants = dict(graph.constants)
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        function = node.function if isinstance(node, Activate) else Activation.NONE
+        if function not in kinds:
+            nodes.append(node)
+            continue
+        source, gate = node.inputs[0], node.name if function is Activation.HSIGMOID else f"{node.name}.gate"
+        if function is Activation.SILU:
+            nodes.append(_activate(gate, source, node.shape, Activation.SIGMOID))
+        else:
+            shift, factor = f"{gate}.three", f"{gate}.sixth"
+            constants[shift], constants[factor] = np.full(1, 3, np.float32), np.full(1, 1 / 6, np.float32)
+            shifted, clamped = f"{gate}.shifted", f"{gate}.clamped"
+            nodes.append(Add(name=shifted, inputs=(source, shift), shape=node.shape))
+            nodes.append(_activate(clamped, shifted, node.shape, Activation.RELU6))
+            nodes.append(Mul(name=gate, inputs=(clamped, factor), shape=node.shape))
+        if function is not Activation.HSIGMOID:
+            nodes.append(Mul(name=node.name, inputs=(source, gate), shape=node.shape))
+    return replace(graph, nodes=tuple(nodes), constants=constants)
+
+
+def _activate(name: str, source: str, shape: Shape, function: Activation) -> Activate:
+    return Activate(name=name, inputs=(source,), shape=shape, function=function)
 
 
 def drop_unread(graph: Graph) -> Graph:

@@ -1,0 +1,141 @@
+"""A TFLite flatbuffer under construction: tensors, buffers and operators by index, packed into deterministic bytes.
+
+It uses the object API of the schema that comes with `ai-edge-litert`; nothing here knows what a network is.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import flatbuffers
+import numpy as np
+import numpy.typing as npt
+from ai_edge_litert import schema_py_generated as schema
+
+from mogakit.errors import ExportError
+
+BUFFER_ALIGNMENT = 16
+"""Bytes; XNNPACK and the GPU delegate read weights in place and expect them aligned (schema.fbs, `force_align: 16`)."""
+
+MAX_BYTES = 2**31 - 1
+"""A flatbuffer's offsets are 32 bits and signed in the Python builder."""
+
+_TYPES = {
+    np.dtype(np.float32): schema.TensorType.FLOAT32,
+    np.dtype(np.float16): schema.TensorType.FLOAT16,
+    np.dtype(np.int32): schema.TensorType.INT32,
+}
+
+
+class _AlignedBuffer(schema.BufferT):  # type: ignore[misc]  # the generated schema has no types
+    """A buffer whose bytes start at a multiple of 16 in the file; the generated code promises only 1."""
+
+    def Pack(self, builder: flatbuffers.Builder) -> int:  # noqa: N802 - the generated code calls it so
+        """Write the buffer and return its offset."""
+        vector = None
+        if self.data is not None:
+            data = memoryview(self.data).cast("B")
+            builder.StartVector(1, len(data), BUFFER_ALIGNMENT)
+            builder.head -= len(data)
+            builder.Bytes[builder.head : builder.head + len(data)] = data
+            vector = builder.EndVector()
+        schema.BufferStart(builder)
+        if vector is not None:
+            schema.BufferAddData(builder, vector)
+        packed: int = schema.BufferEnd(builder)
+        return packed
+
+
+class ModelBuilder:
+    """Collects one subgraph with a `serving_default` signature.
+
+    Tensor names are unique by construction, since tools such as ai-edge-quantizer refuse twins.
+    """
+
+    def __init__(self) -> None:
+        self._buffers: list[Any] = [_AlignedBuffer()]  # buffer 0 is empty by convention: it means "no data"
+        self._tensors: list[Any] = []
+        self._operators: list[Any] = []
+        self._opcodes: dict[int, int] = {}
+        self._names: set[str] = set()
+
+    def activation(self, name: str, shape: Sequence[int], dtype: npt.DTypeLike = np.float32) -> int:
+        """Add a tensor without data and return its index."""
+        return self._tensor(name, shape, np.dtype(dtype), buffer=0)
+
+    def constant(self, name: str, value: npt.NDArray[Any]) -> int:
+        """Add a tensor with data and return its index."""
+        data = np.ascontiguousarray(value)
+        self._buffers.append(_AlignedBuffer(data=data.reshape(-1).view(np.uint8)))
+        return self._tensor(name, value.shape, data.dtype, buffer=len(self._buffers) - 1)
+
+    def _tensor(self, name: str, shape: Sequence[int], dtype: np.dtype[Any], buffer: int) -> int:
+        unique, count = name, 0
+        while unique in self._names:
+            count += 1
+            unique = f"{name}_{count}"
+        self._names.add(unique)
+        self._tensors.append(
+            schema.TensorT(
+                shape=[int(size) for size in shape], type=_TYPES[dtype], buffer=buffer, name=unique, hasRank=True
+            )
+        )
+        return len(self._tensors) - 1
+
+    def operator(
+        self, code: int, inputs: Sequence[int], output: int, options_type: int = 0, options: Any = None
+    ) -> None:
+        """Append an operator: `code` of `BuiltinOperator`, its options of `BuiltinOptions`."""
+        opcode = self._opcodes.setdefault(code, len(self._opcodes))
+        self._operators.append(
+            schema.OperatorT(
+                opcodeIndex=opcode,
+                inputs=list(inputs),
+                outputs=[output],
+                builtinOptionsType=options_type,
+                builtinOptions=options,
+            )
+        )
+
+    def pack(self, inputs: dict[str, int], outputs: dict[str, int], description: str) -> bytes:
+        """Return the file's bytes; `inputs` and `outputs` map signature names to tensors.
+
+        Raises:
+            ExportError: the model is larger than the format can hold.
+        """
+        size = sum(len(buffer.data) for buffer in self._buffers if buffer.data is not None)
+        if size > MAX_BYTES:
+            raise ExportError(f"the weights are {size / 2**30:.1f} GiB; a TFLite file can hold 2 GiB")
+        model = schema.ModelT(
+            version=3,
+            operatorCodes=[_operator_code(code) for code in self._opcodes],
+            subgraphs=[
+                schema.SubGraphT(
+                    tensors=self._tensors,
+                    inputs=list(inputs.values()),
+                    outputs=list(outputs.values()),
+                    operators=self._operators,
+                    name="main",
+                )
+            ],
+            description=description,
+            buffers=self._buffers,
+            signatureDefs=[
+                schema.SignatureDefT(
+                    inputs=[schema.TensorMapT(name, index) for name, index in inputs.items()],
+                    outputs=[schema.TensorMapT(name, index) for name, index in outputs.items()],
+                    signatureKey="serving_default",
+                    subgraphIndex=0,
+                )
+            ],
+        )
+        builder = flatbuffers.Builder(size + 2**16)
+        builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+        return bytes(builder.Output())
+
+
+def _operator_code(code: int) -> Any:
+    """Return the entry for an operator, in version 1, which every float operator of the kit has had since 2019.
+
+    Old readers look at `deprecatedBuiltinCode` only, one byte, in which codes from 127 on say "look at the new field".
+    """
+    return schema.OperatorCodeT(deprecatedBuiltinCode=min(code, 127), builtinCode=code, version=1)
