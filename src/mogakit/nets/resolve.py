@@ -1,0 +1,26 @@
+"""From what a person types to a network."""
+
+from mogakit.errors import InputError
+from mogakit.nets import zoo
+from mogakit.nets.network import Network
+from mogakit.nets.spaces import get_space, parse_chromosome, space_names
+
+
+def resolve(text: str, width: float = 1.0, input_size: int | None = None, num_classes: int = 1000) -> Network:
+    """Return the network that `text` names: a name of the zoo (`moga-a`) or `space/chromosome` (`moga/8-10-6-...`).
+
+    Raises:
+        InputError: nothing is called so, or a width is asked of a chromosome (spaces have one width).
+    """
+    space, slash, chromosome = text.partition("/")
+    if slash:
+        if width != 1:
+            raise InputError(f"a width multiplier needs a network of the zoo; {text!r} is a chromosome")
+        found = get_space(space, 224 if input_size is None else input_size, num_classes)
+        return found.decode(parse_chromosome(chromosome))
+    if text not in zoo.names():
+        raise InputError(
+            f"no network is called {text!r}; known are {', '.join(zoo.names())}, and chromosomes of a space "
+            f"({', '.join(space_names())}) as moga/8-10-6-7-1-7-6-10-5-10-6-6-9-9"
+        )
+    return zoo.get(text, width, input_size, num_classes).network
