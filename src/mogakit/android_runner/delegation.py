@@ -1,12 +1,12 @@
 """Whether the hardware that was asked for really ran the graph, read from what a tool logged.
 
-`benchmark_model` runs on the CPU and exits with 0 when its delegate could not be created, or took nothing, or took a part.
+`benchmark_model` runs on the CPU and exits with 0 when its delegate could not be created, or took nothing or a part.
 Four kinds of line say what happened, and the worst of them counts::
 
     Explicitly applied GPU delegate, and the model graph will be completely executed by the delegate.
-    Explicitly applied NNAPI delegate, and the model graph will be partially executed by the delegate w/ 44 delegate kernels.
+    Explicitly applied NNAPI delegate, and the model graph will be partially executed by the delegate w/ 44 ...
     Though NNAPI delegate is explicitly applied, the model graph will not be executed by the delegate.
-    VERBOSE: Replacing 31 out of 31 node(s) with delegate (TfLiteGpuDelegateV2) node, yielding 1 partitions for subgraph 0 (main).
+    VERBOSE: Replacing 31 out of 31 node(s) with delegate (TfLiteGpuDelegateV2) node, yielding 1 partitions ...
 
 None of them means that there was no delegate.
 """
@@ -73,10 +73,11 @@ def tflite_verdict(text: str, delegate: Delegate) -> Delegation:
     """Say how much of the graph `delegate` took in a run of the classic `benchmark_model`."""
     joined = "\n".join(bare_lines(text))
     nodes = _nodes(joined, delegate)
-    kinds = []
     label = re.escape(delegate.label)
-    for match in re.finditer(_APPLIED.format(label=label), joined, re.IGNORECASE):
-        kinds.append(DelegationKind.FULL if match.group(1) == "completely" else DelegationKind.PARTIAL)
+    kinds = [
+        DelegationKind.FULL if match.group(1).lower() == "completely" else DelegationKind.PARTIAL
+        for match in re.finditer(_APPLIED.format(label=label), joined, re.IGNORECASE)
+    ]
     if re.search(_IGNORED.format(label=label), joined, re.IGNORECASE) or _UNDONE.search(joined):
         kinds.append(DelegationKind.NONE)
     if nodes is not None:

@@ -43,7 +43,9 @@ def read_elf(path: Path) -> ElfInfo:
     with path.open("rb") as file:
         head = file.read(65536)
     if len(head) < 20 or head[:4] != b"\x7fELF":
-        raise InputError(f"{path} is no ELF binary; give the tool's Android build, e.g. android_aarch64_benchmark_model")
+        raise InputError(
+            f"{path} is no ELF binary; give an Android build of the tool, e.g. android_aarch64_benchmark_model"
+        )
     bits = head[4]
     order = "<" if head[5] == 1 else ">"
     kind, machine = struct.unpack_from(order + "HH", head, 16)

@@ -1,1 +1,1 @@
-"""From what a tool printed to numbers. A parser finds what it needs or raises `ParseError`; it never returns a guess."""
+"""From what a tool printed to numbers. A parser finds what it needs or raises `ParseError`; it never guesses."""

@@ -23,7 +23,9 @@ _TIMINGS = re.compile(r"^(?:Average )?[Ii]nference timings in us: (.*)$")
 _TIMING_FIELD = re.compile(rf"(Init|First inference|Warmup|Inference)(?: \(avg\))?: ({NUMBER})(?=,|\s|$)")
 _MEMORY = (
     re.compile(rf"^Overall peak memory footprint \(MB\) via periodic monitoring: ({NUMBER})\s*$"),
-    re.compile(rf"^(?:Memory footprint delta from the start of the tool|Peak memory footprint) \(MB\): .*overall=({NUMBER})"),
+    re.compile(
+        rf"^(?:Memory footprint delta from the start of the tool|Peak memory footprint) \(MB\): .*overall=({NUMBER})"
+    ),
 )
 _AGREEMENT = 1e-4  # both print the same mean, to six digits
 

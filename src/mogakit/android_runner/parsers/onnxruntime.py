@@ -1,9 +1,9 @@
 """Output of ONNX Runtime's `onnxruntime_perf_test`, which mixes seconds and milliseconds.
 
-    Average inference time cost total: 98.961997 ms        (older: `Average inference time cost: 58.8 ms`)
-    Runs:5
-    Min Latency: 0.0958204 s                                (older: `Min Latency is 0.0587108sec`)
-    iteration:1,time_cost:0.0958204                         (with -v: every run, seconds)
+Average inference time cost total: 98.961997 ms        (older: `Average inference time cost: 58.8 ms`)
+Runs:5
+Min Latency: 0.0958204 s                                (older: `Min Latency is 0.0587108sec`)
+iteration:1,time_cost:0.0958204                         (with -v: every run, seconds)
 """
 
 import re
@@ -33,7 +33,9 @@ def parse(text: str) -> Timing:
     mean_ms = _time(_MEAN, lines)
     runs = [int(match.group(1)) for line in lines if (match := _RUNS.match(line))]
     if mean_ms is None or mean_ms <= 0.0 or not runs or runs[-1] < 1:
-        raise parse_error("onnxruntime_perf_test", "there is no 'Average inference time cost' with a number of runs", text)
+        raise parse_error(
+            "onnxruntime_perf_test", "there is no 'Average inference time cost' with a number of runs", text
+        )
     latencies = {
         match.group(1): number(match.group(2)) * _UNITS_MS[match.group(3)]
         for line in lines

@@ -37,18 +37,22 @@ def parse_benchmark_model(text: str) -> tuple[OperatorTime, ...]:
         raise parse_error("benchmark_model", "there is no profile table 'Run Order'", text)
     rows: list[OperatorTime] = []
     header: list[str] | None = None
+    first = 0  # fields may begin with a tab, so the first one is empty
     for line in lines[order[0] + 1 :]:
         cells = [cell.strip() for cell in line.split("\t")]
         if header is None:
             named = [cell.strip("[]") for cell in cells]
             if "node type" in named:
-                header = named[named.index("node type") :]
+                first = named.index("node type")
+                header = named[first:]
             continue
-        values = cells[-len(header) :] if len(cells) >= len(header) else []
-        if not values or line.lstrip().startswith("="):
+        values = cells[first:]
+        if len(values) < len(header) or line.lstrip().startswith("="):
             break
-        row = dict(zip(header, values, strict=True))
-        rows.append(OperatorTime(row["node type"], row.get("Name", "").partition("]:")[0].strip("[]"), _number(row, text)))
+        last = len(header) - 1  # the name; what stands behind further tabs belongs to it
+        row = dict(zip(header, [*values[:last], " ".join(values[last:])], strict=True))
+        name = row.get("Name", "").partition("]:")[0].strip("[]")
+        rows.append(OperatorTime(row["node type"], name, _number(row, text)))
     if not rows:
         raise parse_error("benchmark_model", "the profile table 'Run Order' is empty", text)
     return tuple(rows)

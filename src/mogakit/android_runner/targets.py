@@ -1,0 +1,322 @@
+"""Which target is run by which tool, with which flags: one row a target. Adding a target is adding a row.
+
+Flags may hold `{threads}`, `{accelerator}`, `{backend}` (the target's options) and `{libs}` (the folder of the tool and its
+libraries on the phone).
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from mogakit.android_runner.delegation import GPU, HEXAGON, NNAPI, QNN, XNNPACK, Delegate
+from mogakit.bench.target import Hardware, Runtime, Target
+from mogakit.errors import InputError
+from mogakit.export.artifact import Format, Precision
+
+F32, F16, I8, U8 = Precision.FLOAT32, Precision.FLOAT16, Precision.INT8, Precision.UINT8
+
+
+class ToolKind(StrEnum):
+    """A measuring tool; the two `benchmark_model`s share a file name and nothing else."""
+
+    BENCHMARK_MODEL = "benchmark_model"
+    BENCHMARK_LITERT = "benchmark_model_litert"
+    MACE_RUN = "mace_run"
+    ORT_PERF_TEST = "onnxruntime_perf_test"
+    SNPE_THROUGHPUT = "snpe-throughput-net-run"
+    SNPE_NET_RUN = "snpe-net-run"
+
+
+class Proof(StrEnum):
+    """What shows that the hardware ran the whole graph."""
+
+    LOG = "log"  # the delegate's own lines
+    STRICT = "strict"  # the tool was told to fail rather than fall back
+    NONE_NEEDED = "none needed"  # plain CPU kernels
+
+
+@dataclass(frozen=True)
+class TargetRow:
+    """How a family of targets is run.
+
+    Attributes:
+        files: precision of the target to the precisions of file that it may be given. A GPU computes a float32 file in
+            half when it is told to; an integer target takes no float file.
+        when: options that the target must name with these very values (absent option: "").
+        requires: options that the target must name, with any value.
+        flags: by precision of the target; `flags_always` come first.
+        libraries: files that the user registers beside the tool (`moga tools add`); a `*` stands for a version.
+    """
+
+    runtime: Runtime
+    hardware: Hardware
+    files: dict[Precision, tuple[Precision, ...]]
+    tool: ToolKind
+    flags_always: tuple[str, ...] = ()
+    flags: dict[Precision, tuple[str, ...]] = field(default_factory=dict)
+    when: tuple[tuple[str, str], ...] = ()
+    requires: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    delegate: Delegate | None = None
+    proof: Proof = Proof.LOG
+    libraries: tuple[str, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
+    note: str = ""
+
+    @property
+    def pinned(self) -> bool:
+        """Return whether runs are pinned to one cluster: those whose time is the CPU's own."""
+        return self.hardware is Hardware.CPU
+
+
+_FORMATS = {
+    Runtime.TFLITE: Format.TFLITE,
+    Runtime.ONNX: Format.ONNX,
+    Runtime.MACE: Format.MACE,
+    Runtime.SNPE: Format.DLC,
+}
+_SKEL_PATH = ("ADSP_LIBRARY_PATH", "{libs};/system/lib/rfsa/adsp;/system/vendor/lib/rfsa/adsp;/dsp")
+_INT = {I8: (I8, U8), U8: (U8,)}
+_ANY_FLOAT = {F32: (F32,), F16: (F32, F16)}
+_NNAPI_FLAGS = ("--use_nnapi=true", "--disable_nnapi_cpu=true")
+_QNN_TEXT = "backend_type:{backend};library_path:{{libs}}/{library};skel_library_dir:{{libs}}{more}"
+
+
+def _qnn(hardware: Hardware, files: dict[Precision, tuple[Precision, ...]], library: str, more: str = "") -> TargetRow:
+    """Return a row of Qualcomm's external TFLite delegate."""
+    options = _QNN_TEXT.format(backend=hardware.value, library=library, more=more)
+    return TargetRow(
+        Runtime.TFLITE,
+        hardware,
+        files,
+        ToolKind.BENCHMARK_MODEL,
+        (
+            "--external_delegate_path={libs}/libQnnTFLiteDelegate.so",
+            f"--external_delegate_options={options}",
+            "--num_threads={threads}",
+        ),
+        when=(("delegate", "qnn"),),
+        delegate=QNN,
+        libraries=("libQnnTFLiteDelegate.so", library),
+        environment=(_SKEL_PATH,),
+        note="Qualcomm's QNN SDK holds the delegate, its backend and the skeleton library for the phone's DSP",
+    )
+
+
+def _litert(hardware: Hardware, files: dict[Precision, tuple[Precision, ...]], *flags: str, when: bool) -> TargetRow:
+    """Return a row of the LiteRT (CompiledModel) tool; it says nothing about delegation, so it must be strict."""
+    return TargetRow(
+        Runtime.TFLITE,
+        hardware,
+        files,
+        ToolKind.BENCHMARK_LITERT,
+        ("--use_cpu=false", "--require_full_delegation=true", *flags),
+        {F16: ("--gpu-precision=fp16",), F32: ("--gpu-precision=fp32",)} if hardware is Hardware.GPU else {},
+        when=(("tool", "litert"),) if when else (),
+        optional=("tool",),
+        proof=Proof.STRICT,
+    )
+
+
+ROWS: tuple[TargetRow, ...] = (
+    TargetRow(
+        Runtime.TFLITE,
+        Hardware.CPU,
+        {F32: (F32,), F16: (F16,), **_INT},
+        ToolKind.BENCHMARK_MODEL,
+        ("--num_threads={threads}", "--use_xnnpack=true"),
+        when=(("xnnpack", ""), ("tool", "")),
+        optional=("threads", "cpus"),
+        delegate=XNNPACK,
+    ),
+    TargetRow(
+        Runtime.TFLITE,
+        Hardware.CPU,
+        {F32: (F32,), F16: (F16,), **_INT},
+        ToolKind.BENCHMARK_MODEL,
+        ("--num_threads={threads}", "--use_xnnpack=true"),
+        when=(("xnnpack", "on"), ("tool", "")),
+        optional=("threads", "cpus"),
+        delegate=XNNPACK,
+    ),
+    TargetRow(
+        Runtime.TFLITE,
+        Hardware.CPU,
+        {F32: (F32,), F16: (F16,), **_INT},
+        ToolKind.BENCHMARK_MODEL,
+        ("--num_threads={threads}", "--use_xnnpack=false"),
+        when=(("xnnpack", "off"), ("tool", "")),
+        optional=("threads", "cpus"),
+        proof=Proof.NONE_NEEDED,
+    ),
+    TargetRow(
+        Runtime.TFLITE,
+        Hardware.CPU,
+        {F32: (F32,), F16: (F16,), **_INT},
+        ToolKind.BENCHMARK_LITERT,
+        ("--use_cpu=true", "--num_threads={threads}"),
+        when=(("tool", "litert"),),
+        optional=("threads", "cpus"),
+        proof=Proof.NONE_NEEDED,
+    ),
+    TargetRow(
+        Runtime.TFLITE,
+        Hardware.GPU,
+        {**_ANY_FLOAT, I8: (I8, U8)},
+        ToolKind.BENCHMARK_MODEL,
+        ("--use_gpu=true", "--gpu_backend={backend}"),
+        {
+            F32: ("--gpu_precision_loss_allowed=false",),
+            F16: ("--gpu_precision_loss_allowed=true",),
+            I8: ("--gpu_precision_loss_allowed=true", "--gpu_experimental_enable_quant=true"),
+        },
+        when=(("tool", ""), ("delegate", "")),
+        optional=("backend",),
+        delegate=GPU,
+    ),
+    _litert(Hardware.GPU, _ANY_FLOAT, "--use_gpu=true", when=True),
+    _litert(Hardware.NPU, {**_ANY_FLOAT, **_INT}, "--use_npu=true", "--dispatch_library_path={libs}", when=False),
+    TargetRow(
+        Runtime.TFLITE,
+        Hardware.NNAPI,
+        {**_ANY_FLOAT, **_INT},
+        ToolKind.BENCHMARK_MODEL,
+        (*_NNAPI_FLAGS, "--nnapi_accelerator_name={accelerator}"),
+        {F32: ("--nnapi_allow_fp16=false",), F16: ("--nnapi_allow_fp16=true",)},
+        requires=("accelerator",),
+        delegate=NNAPI,
+        note="NNAPI is deprecated since Android 15; a vendor's driver may itself run on the CPU",
+    ),
+    TargetRow(
+        Runtime.TFLITE,
+        Hardware.EDGETPU,
+        _INT,
+        ToolKind.BENCHMARK_MODEL,
+        (*_NNAPI_FLAGS, "--nnapi_accelerator_name=google-edgetpu"),
+        delegate=NNAPI,
+        note="reached through NNAPI on Pixel 6 to 8; newer Pixels list it and run on the CPU",
+    ),
+    TargetRow(
+        Runtime.TFLITE,
+        Hardware.DSP,
+        _INT,
+        ToolKind.BENCHMARK_MODEL,
+        ("--use_hexagon=true", "--hexagon_lib_path={libs}"),
+        when=(("delegate", ""),),
+        delegate=HEXAGON,
+        libraries=("libhexagon_interface.so", "libhexagon_nn_skel*.so"),
+        environment=(_SKEL_PATH,),
+        note="for DSPs 680 to 690 (Snapdragon 820 to 855); newer ones need delegate=qnn",
+    ),
+    _qnn(Hardware.HTP, {**_ANY_FLOAT, **_INT}, "libQnnHtp.so", ";htp_performance_mode:2"),
+    _qnn(Hardware.DSP, _INT, "libQnnDsp.so", ";dsp_performance_mode:2"),
+    _qnn(Hardware.GPU, _ANY_FLOAT, "libQnnGpu.so", ";gpu_performance_mode:1"),
+    TargetRow(
+        Runtime.MACE,
+        Hardware.CPU,
+        {F32: (F32,), F16: (F16,)},
+        ToolKind.MACE_RUN,
+        ("--num_threads={threads}", "--cpu_affinity_policy=0"),
+        optional=("threads", "cpus"),
+        proof=Proof.NONE_NEEDED,
+    ),
+    TargetRow(
+        Runtime.MACE,
+        Hardware.GPU,
+        _ANY_FLOAT,
+        ToolKind.MACE_RUN,
+        ("--gpu_perf_hint=3", "--gpu_priority_hint=3", "--num_threads={threads}"),
+        note="builds up to 1.0.4 refuse OpenCL 3.0 drivers",
+    ),
+    TargetRow(
+        Runtime.ONNX,
+        Hardware.CPU,
+        {F32: (F32,), I8: (I8,)},
+        ToolKind.ORT_PERF_TEST,
+        ("-e", "cpu", "-x", "{threads}", "-y", "1"),
+        optional=("threads", "cpus"),
+        proof=Proof.NONE_NEEDED,
+    ),
+    TargetRow(
+        Runtime.ONNX,
+        Hardware.NNAPI,
+        {**_ANY_FLOAT, I8: (I8,)},
+        ToolKind.ORT_PERF_TEST,
+        ("-e", "nnapi", "-C", "session.disable_cpu_ep_fallback|1"),
+        {F16: ("-i", "NNAPI_FLAG_USE_FP16|1")},
+        proof=Proof.STRICT,
+    ),
+    TargetRow(
+        Runtime.ONNX,
+        Hardware.HTP,
+        {I8: (I8,), U8: (U8,)},
+        ToolKind.ORT_PERF_TEST,
+        ("-e", "qnn", "-i", "backend_path|{libs}/libQnnHtp.so", "-C", "session.disable_cpu_ep_fallback|1"),
+        proof=Proof.STRICT,
+        libraries=("libQnnHtp.so",),
+        environment=(_SKEL_PATH,),
+    ),
+    TargetRow(
+        Runtime.SNPE,
+        Hardware.GPU,
+        _ANY_FLOAT,
+        ToolKind.SNPE_THROUGHPUT,
+        ("--use_gpu", "--perf_profile", "burst"),
+        proof=Proof.STRICT,
+        libraries=("libSNPE.so",),
+    ),
+    TargetRow(
+        Runtime.SNPE,
+        Hardware.DSP,
+        {F32: (F32,), **_INT},  # a float container is quantised when it is loaded
+        ToolKind.SNPE_THROUGHPUT,
+        ("--use_dsp", "--perf_profile", "burst"),
+        proof=Proof.STRICT,
+        libraries=("libSNPE.so",),
+        environment=(_SKEL_PATH,),
+    ),
+)
+
+
+def find_row(target: Target) -> TargetRow:
+    """Return the row that runs `target`.
+
+    Raises:
+        InputError: no row does; the message lists what the runtime and hardware offer.
+    """
+    near = [row for row in ROWS if (row.runtime, row.hardware) == (target.runtime, target.hardware)]
+    options = dict(target.options)
+    for row in near:
+        named = {name for name, _ in row.when} | set(row.requires) | set(row.optional)
+        fits = all(options.get(name, "") == value for name, value in row.when)
+        if fits and target.precision in row.files and set(row.requires) <= set(options) and set(options) <= named:
+            return row
+    if not near:
+        legal = ", ".join(sorted({f"{row.runtime}/{row.hardware}" for row in ROWS}))
+        raise InputError(f"target {target} cannot be measured on a phone; legal beginnings are {legal}")
+    offers = "; ".join(_offer(row) for row in near)
+    raise InputError(f"target {target} is not measured like that on a phone; legal are: {offers}")
+
+
+def check_file(target: Target, row: TargetRow, file_format: Format, precision: Precision, name: str) -> None:
+    """Refuse a file that the target would not run as what it is.
+
+    Raises:
+        InputError: the format is another runtime's, or the precision another's (an int8 target given a float file).
+    """
+    wanted = _FORMATS[target.runtime]
+    if file_format is not wanted:
+        raise InputError(f"{name} is a {file_format} file and {target} runs {wanted}; export it with --format {wanted}")
+    legal = row.files[target.precision]
+    if precision not in legal:
+        names = " or ".join(legal)
+        raise InputError(
+            f"{name} is a {precision} file and {target} needs {names}; export it with --precision {legal[0]}"
+        )
+
+
+def _offer(row: TargetRow) -> str:
+    """Describe a row as targets that a person could type."""
+    named = [f"{name}={value}" for name, value in row.when if value]
+    named += [f"{name}=..." for name in row.requires]
+    named += [f"[{name}=...]" for name in row.optional if name not in dict(row.when)]
+    return f"{row.runtime}/{row.hardware}/({'|'.join(row.files)})" + "".join("," + item for item in named)
