@@ -1,0 +1,51 @@
+"""Checkpoints of a training run: written beside and renamed, read without unpickling anything but tensors."""
+
+import pickle
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mogakit.errors import CheckpointError
+from mogakit.files import replacing
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write a checkpoint atomically; the one before stays whole until the new one is."""
+    with replacing(path) as temporary:
+        torch.save(state, temporary)
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint, refusing everything that is not tensors and plain values.
+
+    Raises:
+        CheckpointError: it is absent, damaged, or holds objects.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"there is no checkpoint {path}") from error
+    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError) as error:
+        raise CheckpointError(f"{path} is no readable checkpoint of tensors and plain values: {error}") from error
+    if not isinstance(state, dict):
+        raise CheckpointError(f"{path} holds a {type(state).__name__}, not the dictionary of a training run")
+    return state
+
+
+@dataclass
+class Ticker:
+    """Says when `interval_s` seconds have passed since it last said so."""
+
+    interval_s: float
+    last: float = field(default_factory=time.monotonic)
+
+    def due(self) -> bool:
+        """Return whether it is time, and start anew if so."""
+        now = time.monotonic()
+        if now - self.last < self.interval_s:
+            return False
+        self.last = now
+        return True

@@ -1,0 +1,275 @@
+"""Images and labels: an image folder a class, scikit-learn's digits, or synthetic noise for timing.
+
+Everything about a batch follows from (seed, epoch, position): a run that was killed and resumed sees the same images
+in the same order with the same crops, without any state being saved.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from mogakit.errors import InputError
+
+Images = npt.NDArray[np.float32]
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+
+
+class Dataset(Protocol):
+    """Labelled images that can be read by index, with or without augmentation."""
+
+    name: str
+    num_classes: int
+    input_size: int
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+
+    def read(self, index: int, rng: np.random.Generator | None) -> tuple[Images, int] | None:
+        """Return one normalised CHW image and its label, augmented with `rng` where given; None if it is broken."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images (N, C, H, W) in float32 and labels (N)."""
+
+    images: Tensor
+    labels: Tensor
+
+
+@dataclass
+class ImageFolder:
+    """ImageNet's layout: one folder a class, images inside.
+
+    Attributes:
+        broken: paths of images that could not be decoded, counted once each; never fatal, never silent.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    files: tuple[tuple[Path, int], ...]
+    input_size: int = 224
+    resize: int = 256
+    broken: set[Path] = field(default_factory=set)
+
+    @property
+    def num_classes(self) -> int:
+        """Return the number of class folders."""
+        return len(self.classes)
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.files)
+
+    def read(self, index: int, rng: np.random.Generator | None) -> tuple[Images, int] | None:
+        """Decode one image: random resized crop and flip with `rng`, resize and centre crop without."""
+        path, label = self.files[index]
+        try:
+            with Image.open(path) as opened:
+                image = opened.convert("RGB")
+        except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError):
+            self.broken.add(path)  # Pillow raises SyntaxError on some truncated PNG files
+            return None
+        cropped = _centre(image, self.resize, self.input_size) if rng is None else _random(image, self.input_size, rng)
+        pixels = np.asarray(cropped, dtype=np.float32) / 255.0
+        normalised = (pixels - np.array(IMAGENET_MEAN, np.float32)) / np.array(IMAGENET_STD, np.float32)
+        return np.ascontiguousarray(normalised.transpose(2, 0, 1)), label
+
+
+def _centre(image: Image.Image, resize: int, size: int) -> Image.Image:
+    """Scale the shorter side to `resize` pixels and cut `size` from the centre."""
+    scale = resize / min(image.size)
+    wide, high = (max(size, round(side * scale)) for side in image.size)
+    left, top = (wide - size) // 2, (high - size) // 2
+    return image.resize((wide, high), Image.Resampling.BILINEAR).crop((left, top, left + size, top + size))
+
+
+def _random(image: Image.Image, size: int, rng: np.random.Generator) -> Image.Image:
+    """Cut 8 to 100 % of the area at an aspect of 3/4 to 4/3 (Inception's augmentation), and flip half of the time."""
+    wide, high = image.size
+    for _ in range(10):
+        area = wide * high * rng.uniform(0.08, 1.0)
+        aspect = float(np.exp(rng.uniform(np.log(3 / 4), np.log(4 / 3))))
+        w, h = round((area * aspect) ** 0.5), round((area / aspect) ** 0.5)
+        if 0 < w <= wide and 0 < h <= high:
+            left, top = int(rng.integers(0, wide - w + 1)), int(rng.integers(0, high - h + 1))
+            break
+    else:
+        w = h = min(wide, high)
+        left, top = (wide - w) // 2, (high - h) // 2
+    cut = image.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, left + w, top + h))
+    return cut.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.random() < 0.5 else cut
+
+
+def open_image_folder(
+    root: Path, input_size: int = 224, validation_percent: float = 4.0
+) -> tuple[ImageFolder, ImageFolder]:
+    """Return training and validation images.
+
+    With folders `train/` and `val/` these are taken. Otherwise `validation_percent` of `root` is carved off by a hash
+    of each file's relative path, so that the split survives files being added (MoGA holds out 50 000 images of
+    ImageNet's 1.28 million, 4 %).
+
+    Raises:
+        InputError: the folder has no class folders, or they hold no images.
+    """
+    resize = round(input_size * 256 / 224)
+    if (root / "train").is_dir() and (root / "val").is_dir():
+        classes, training = _scan(root / "train")
+        _, validation = _scan(root / "val", classes)
+    else:
+        classes, files = _scan(root)
+        training = tuple(each for each in files if not _held_out(each[0].relative_to(root), validation_percent))
+        validation = tuple(each for each in files if _held_out(each[0].relative_to(root), validation_percent))
+    if not training or not validation:
+        raise InputError(
+            f"{root} gives {len(training)} training and {len(validation)} validation images; both are needed: "
+            f"add images, or hold out another share than {validation_percent} %"
+        )
+    return (
+        ImageFolder(f"{root.name}/train", classes, training, input_size, resize),
+        ImageFolder(f"{root.name}/val", classes, validation, input_size, resize),
+    )
+
+
+def _scan(root: Path, classes: tuple[str, ...] | None = None) -> tuple[tuple[str, ...], tuple[tuple[Path, int], ...]]:
+    """List class folders and their images in sorted order."""
+    if not root.is_dir():
+        raise InputError(f"{root} is no folder; what is wanted is one folder a class with images inside")
+    found = tuple(sorted(entry.name for entry in root.iterdir() if entry.is_dir()))
+    classes = found if classes is None else classes
+    if not classes:
+        raise InputError(f"{root} has no folders; what is wanted is one folder a class with images inside")
+    unknown = sorted(set(found) - set(classes))
+    if unknown:
+        raise InputError(f"{root} has folders that the training images lack: {', '.join(unknown[:5])}")
+    files = [
+        (path, label)
+        for label, name in enumerate(classes)
+        for path in sorted((root / name).rglob("*"))
+        if path.suffix.lower() in IMAGE_SUFFIXES
+    ]
+    return classes, tuple(files)
+
+
+def _held_out(relative: Path, percent: float) -> bool:
+    digest = hashlib.sha256(relative.as_posix().encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64 * 100 < percent
+
+
+@dataclass(frozen=True)
+class ArrayDataset:
+    """Images in memory, shifted by up to an eighth of their size when augmented.
+
+    Attributes:
+        images: (N, C, H, W), float32, normalised.
+        labels: (N), integers.
+    """
+
+    name: str
+    images: Images
+    labels: npt.NDArray[np.int64]
+    num_classes: int
+
+    @property
+    def input_size(self) -> int:
+        """Return the height and width of an image in pixels."""
+        return int(self.images.shape[-1])
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.labels)
+
+    def read(self, index: int, rng: np.random.Generator | None) -> tuple[Images, int] | None:
+        """Return one image and its label."""
+        image, label = self.images[index], int(self.labels[index])
+        if rng is None:
+            return image, label
+        reach = max(1, self.input_size // 8)
+        padded = np.pad(image, ((0, 0), (reach, reach), (reach, reach)), mode="edge")
+        top, left = (int(each) for each in rng.integers(0, 2 * reach + 1, size=2))
+        return padded[:, top : top + self.input_size, left : left + self.input_size], label
+
+
+def open_digits(input_size: int = 8) -> tuple[ArrayDataset, ArrayDataset, ArrayDataset]:
+    """Return 1000 training, 300 validation and 497 test images of scikit-learn's digits, as three equal channels.
+
+    Real and tiny: they show that the parts fit together, and prove nothing about architectures.
+
+    Raises:
+        InputError: scikit-learn is not installed.
+    """
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError as error:
+        raise InputError("the digits come with scikit-learn: pip install 'moga-kit[train]'") from error
+    bunch = load_digits()
+    order = np.random.default_rng(0).permutation(len(bunch.target))
+    pixels = (bunch.images[order].astype(np.float32) - 4.88) / 6.02  # mean and deviation over all digits
+    factor = input_size // 8
+    if factor < 1 or input_size % 8:
+        raise InputError(f"digits are 8 pixels wide; {input_size} is not a multiple of 8")
+    scaled = pixels.repeat(factor, axis=1).repeat(factor, axis=2)
+    images = np.ascontiguousarray(np.broadcast_to(scaled[:, None], (len(order), 3, input_size, input_size)))
+    labels = bunch.target[order].astype(np.int64)
+    parts = (("train", 0, 1000), ("val", 1000, 1300), ("test", 1300, len(order)))
+    train, val, test = (
+        ArrayDataset(f"digits/{name}", images[start:stop], labels[start:stop], 10) for name, start, stop in parts
+    )
+    return train, val, test
+
+
+def open_synthetic(num_images: int, input_size: int, num_classes: int, seed: int = 0) -> ArrayDataset:
+    """Return noise with random labels, for timing."""
+    rng = np.random.default_rng(seed)
+    images = rng.standard_normal((num_images, 3, input_size, input_size), dtype=np.float32)
+    return ArrayDataset("synthetic", images, rng.integers(0, num_classes, num_images), num_classes)
+
+
+def epoch_order(num_images: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:
+    """Return the order in which an epoch visits the images: a permutation that depends on seed and epoch only."""
+    return np.random.default_rng([seed, epoch]).permutation(num_images)
+
+
+def read_batch(
+    dataset: Dataset,
+    indices: Sequence[int],
+    seed: int,
+    epoch: int,
+    *,
+    augment: bool,
+    pool: ThreadPoolExecutor | None = None,
+) -> Batch:
+    """Read images by index; broken ones are left out.
+
+    Raises:
+        InputError: every image of the batch is broken.
+    """
+
+    def read(index: int) -> tuple[Images, int] | None:
+        return dataset.read(index, np.random.default_rng([seed, epoch, index]) if augment else None)
+
+    found = [each for each in (pool.map(read, indices) if pool else map(read, indices)) if each is not None]
+    if not found:
+        raise InputError(f"none of the {len(indices)} images of a batch of {dataset.name} could be decoded")
+    images, labels = zip(*found, strict=True)
+    return Batch(torch.from_numpy(np.stack(images)), torch.tensor(labels, dtype=torch.int64))
+
+
+def evaluation_batches(dataset: Dataset, batch_size: int) -> Iterator[Batch]:
+    """Yield every image once, in order, without augmentation."""
+    with ThreadPoolExecutor() as pool:
+        for start in range(0, len(dataset), batch_size):
+            indices = range(start, min(start + batch_size, len(dataset)))
+            yield read_batch(dataset, indices, 0, 0, augment=False, pool=pool)
