@@ -1,0 +1,242 @@
+"""`HostRunner`: this computer as a device. A round is one fresh worker process that holds every file at once."""
+
+import hashlib
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from mogakit.bench import engines, protocol
+from mogakit.bench.conditions import ConditionsReader, huge_pages_tunable
+from mogakit.bench.measurement import Clock, Conditions, Delegation, Identity, Measurement, Status
+from mogakit.bench.runner import Job
+from mogakit.bench.target import Target
+from mogakit.errors import DeviceError, MeasurementError
+from mogakit.export import EXPORT_VERSION
+from mogakit.records import from_json
+
+_TAIL_CHARACTERS = 2000
+
+
+class HostRunner:
+    """This computer. Threads: one is timed by its own CPU clock, more by the wall clock; `clock` forces one of them.
+
+    Thread CPU time does not count while the thread is scheduled out, so a busy machine disturbs it far less.
+
+    Attributes:
+        jobs_per_window: None: all files of a plan share each window.
+        warm_calls: timed calls of a visit, after its first call, which is kept as cold.
+    """
+
+    jobs_per_window: int | None = None
+
+    def __init__(self, clock: Clock | None = None, warm_calls: int = 2, huge_pages: bool = True) -> None:
+        self.warm_calls = warm_calls
+        self._clock = clock
+        self._tunable = huge_pages_tunable() if huge_pages else None
+        self._conditions = ConditionsReader()
+        self._conditions.read()  # so that the next reading's steal time counts from now
+
+    def clock(self, target: Target) -> Clock:
+        """Return the clock that times `target`."""
+        if self._clock is not None:
+            return self._clock
+        return Clock.THREAD_CPU if target.num_threads == 1 else Clock.WALL
+
+    def identity(self, target: Target) -> Identity:
+        """Say what a table measured on `target` now would be a table of."""
+        name = _cpu_name()
+        machine = hashlib.sha256(_machine_id().encode()).hexdigest()[:12]
+        cores = os.cpu_count() or 1
+        flags = {
+            "clock": str(self.clock(target)),
+            "huge_pages": "on" if self._tunable else "off",
+            "threads": str(target.num_threads),
+            **dict(target.options),
+        }
+        return Identity(
+            device=f"{name}/{cores} cores/{platform.system()} {platform.release()}/{machine}",
+            device_name=f"{name} ({cores} cores)",
+            driver="",
+            runtime=engines.runtime_version(target.runtime),
+            tool_sha256="",
+            flags=tuple(f"{key}={value}" for key, value in sorted(flags.items())),
+            affinity="",
+            export_version=EXPORT_VERSION,
+        )
+
+    def conditions(self) -> Conditions:
+        """Read this computer's state."""
+        return self._conditions.read()
+
+    def unsupported(self, target: Target) -> str | None:
+        """Return why `target` cannot be measured here and what would mend it, or None where it can."""
+        return engines.unsupported(target)
+
+    @contextmanager
+    def session(self, jobs: Sequence[Job], round_number: int, seed: int) -> Iterator["HostSession"]:
+        """Start a worker and load every file into it. Peak memory is measured in round 0 only.
+
+        Raises:
+            MeasurementError: a file cannot be loaded.
+        """
+        environment = dict(os.environ)
+        environment.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", PYTHONHASHSEED="0")
+        if self._tunable is not None:
+            given = environment.get("GLIBC_TUNABLES", "")
+            environment["GLIBC_TUNABLES"] = f"{given}:{self._tunable}".strip(":")
+        with tempfile.TemporaryFile() as complaints:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "mogakit.bench.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=complaints,
+                env=environment,
+            )
+            try:
+                session = HostSession(self, process, complaints, tuple(jobs), round_number)
+                session.load(seed, probe=round_number == 0)
+                yield session
+            finally:
+                _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Close the worker's standard input, upon which it ends; kill it where it does not."""
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            try:
+                stream.close()
+            except BrokenPipeError:
+                continue  # it is dead already
+    try:
+        process.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+class HostSession:
+    """One worker process; made by `HostRunner.session`."""
+
+    def __init__(
+        self,
+        runner: HostRunner,
+        process: subprocess.Popen[bytes],
+        complaints: IO[bytes],
+        jobs: tuple[Job, ...],
+        round_number: int,
+    ) -> None:
+        self._runner = runner
+        self._process = process
+        self._complaints = complaints
+        self._jobs = jobs
+        self._indices = {(job.artifact.sha256, job.target): index for index, job in enumerate(jobs)}
+        self._round = round_number
+        self._files: list[dict[str, Any]] = []
+        self._name = f"{process.pid}-{os.urandom(4).hex()}"  # the id alone comes again after a restart
+
+    def load(self, seed: int, probe: bool) -> None:
+        """Load every file; `probe` also measures each file's peak memory in a process of its own.
+
+        Raises:
+            MeasurementError: a file cannot be loaded.
+        """
+        files = [
+            {"path": str(job.artifact.path), "target": str(job.target), "clock": str(self._runner.clock(job.target))}
+            for job in self._jobs
+        ]
+        answer = self._ask({"op": "load", "files": files, "seed": seed, "probe": probe})
+        self._files = answer["files"]
+
+    def measure(self, jobs: Sequence[Job], window: int) -> Iterator[Measurement]:
+        """Time `jobs` interleaved in the order given, then yield one measurement for each distinct one.
+
+        A job may stand several times in `jobs` (the sentinel does): its measurement then holds all its samples. The
+        first job of a window is warmed up by test before the window begins.
+
+        Raises:
+            DeviceError: the worker process died.
+            MeasurementError: a file failed while it was timed.
+        """
+        order = [self._indices[job.artifact.sha256, job.target] for job in jobs]
+        before = self._runner.conditions()
+        answer = self._ask({"op": "window", "order": order, "warm_calls": self._runner.warm_calls, "warm_up": True})
+        after = self._runner.conditions()
+        visits: dict[int, list[list[float]]] = {}
+        for index, times_ms in zip(order, answer["visits"], strict=True):
+            visits.setdefault(index, []).append(times_ms)
+        for index, times in visits.items():
+            warmup_ms = answer["warm_up"] if index == order[0] else []
+            yield self._measurement(index, window, times, warmup_ms, before, after)
+
+    def _measurement(
+        self,
+        index: int,
+        window: int,
+        visits: list[list[float]],
+        warmup_ms: list[float],
+        before: Conditions,
+        after: Conditions,
+    ) -> Measurement:
+        job, file = self._jobs[index], self._files[index]
+        delegation = from_json(file["delegation"], Delegation, "the worker's answer")
+        return Measurement(
+            artifact_name=job.artifact.name,
+            artifact_sha256=job.artifact.sha256,
+            role=job.artifact.role,
+            target=job.target,
+            round=self._round,
+            window=window,
+            process=self._name,
+            clock=self._runner.clock(job.target),
+            status=Status.OK,  # whatever XNNPACK left ran on the CPU too, which is what was asked for
+            delegation=delegation,
+            before=before,
+            after=after,
+            samples_ms=tuple(time_ms for times in visits for time_ms in times[1:]),
+            cold_ms=tuple(times[0] for times in visits),
+            warmup_ms=tuple(warmup_ms),
+            init_ms=file["init_ms"],
+            first_run_ms=file["first_run_ms"],
+            peak_memory_mb=file["peak_memory_mb"],
+        )
+
+    def _ask(self, message: dict[str, Any]) -> dict[str, Any]:
+        try:
+            answer = protocol.exchange(self._process, message)
+        except (BrokenPipeError, MeasurementError) as error:
+            raise DeviceError(self._obituary()) from error
+        if "error" in answer:
+            raise MeasurementError(answer["error"])
+        return answer
+
+    def _obituary(self) -> str:
+        code = self._process.wait()
+        cause = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
+        self._complaints.seek(0)
+        tail = self._complaints.read()[-_TAIL_CHARACTERS:].decode(errors="replace").strip()
+        hint = "; signal 9 is most often a lack of memory: measure fewer files at once" if code == -9 else ""
+        return f"the worker process died ({cause}{hint}). It last said:\n{tail or '(nothing)'}"
+
+
+def _cpu_name() -> str:
+    path = Path("/proc/cpuinfo")
+    if path.is_file():
+        for line in path.read_text().splitlines():
+            if line.startswith(("model name", "Hardware")):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _machine_id() -> str:
+    """Return a text that is this machine's alone; it is hashed before it is kept."""
+    for path in (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id")):
+        if path.is_file() and (text := path.read_text().strip()):
+            return text
+    return platform.node()
