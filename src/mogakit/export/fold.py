@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mogakit.export.graph import Activate, Activation, Add, Conv2d, FloatArray, Graph, Linear, Mul, Node, Shape
+from mogakit.export.graph import Activate, Activation, Add, Conv2d, FloatArray, Graph, Linear, Mul, Node, Reshape, Shape
 
 
 def tidy(graph: Graph) -> Graph:
@@ -171,6 +171,40 @@ def split_activations(graph: Graph, kinds: Collection[Activation]) -> Graph:
 
 def _activate(name: str, source: str, shape: Shape, function: Activation) -> Activate:
     return Activate(name=name, inputs=(source,), shape=shape, function=function)
+
+
+def linear_as_convolution(graph: Graph) -> Graph:
+    """Turn linear layers into 1x1 convolutions on 1x1 maps, for converters that run those on a GPU and not the others.
+
+    A flatten of a 1x1 map before such a layer is skipped over; only a Reshape to (N, O) after it stays.
+    """
+    makers = graph.makers()
+    shapes = graph.shapes()
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        if not isinstance(node, Linear):
+            nodes.append(node)
+            continue
+        source = node.inputs[0]
+        maker = makers.get(source)
+        map_shape = (shapes[source][0], shapes[source][1], 1, 1)
+        if isinstance(maker, Reshape) and shapes[maker.inputs[0]] == map_shape:
+            source = maker.inputs[0]
+        else:
+            reshaped = f"{node.name}.map"
+            nodes.append(Reshape(name=reshaped, inputs=(source,), shape=map_shape))
+            source = reshaped
+        conv = Conv2d(
+            name=f"{node.name}.conv",
+            inputs=(source,),
+            shape=(*node.shape, 1, 1),
+            weight=node.weight[:, :, None, None],
+            bias=node.bias,
+            activation=node.activation,
+        )
+        nodes += [conv, Reshape(name=node.name, inputs=(conv.name,), shape=node.shape)]
+        makers[node.name] = nodes[-1]
+    return drop_unread(replace(graph, nodes=tuple(nodes)))
 
 
 def drop_unread(graph: Graph) -> Graph:

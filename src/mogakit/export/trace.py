@@ -55,11 +55,11 @@ class Trace:
     outputs: tuple[Ref, ...]
 
 
-class _Recorder(TorchDispatchMode):
+class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it untyped
     """Notes each operator that touches a traced tensor; the others computed constants and need no trace."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.calls: list[Call] = []
         self.path: list[str] = [""]
         self._refs: dict[int, Ref] = {}
