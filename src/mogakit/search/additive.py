@@ -56,6 +56,16 @@ class SlotCosts:
             tuple(values[list(chosen)] for values, chosen in zip(self.per_slot, allowed, strict=True)),
         )
 
+    def scaled(self, factor: float) -> "SlotCosts":
+        """Return `factor` times this sum, on the grid."""
+        return on_grid(self.constant * factor, [values * factor for values in self.per_slot])
+
+
+def weighted_sum(costs: Sequence[SlotCosts], factor: float) -> SlotCosts:
+    """Return `factor` times the sum of several sums over the same slots, on the grid."""
+    constant = factor * sum(cost.constant for cost in costs)
+    return on_grid(constant, [factor * sum(columns) for columns in zip(*(c.per_slot for c in costs), strict=True)])
+
 
 def on_grid(constant: float, per_slot: Sequence[Sequence[float] | Values]) -> SlotCosts:
     """Round terms to the grid.

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mogakit.errors import InputError
 from mogakit.search.additive import Genes, SlotCosts, Values
 
-LARGEST_FRONT = 2_000_000
+LARGEST_FRONT = 300_000
 
 
 def exact_front(costs: Sequence[SlotCosts], maximise: Sequence[bool]) -> tuple[Genes, Values]:

@@ -1,0 +1,248 @@
+"""Where accuracy and latency come from.
+
+Accuracy, as `--accuracy` writes it:
+
+    proxy                   capacity: not an accuracy, and called *proxy* in every output
+    table:FILE.csv          measured: columns `chromosome,accuracy`
+    fitted:FILE.json        an additive model fitted earlier (`FittedModel`)
+    package.module:function a Python callable: a `Network` in, a number out
+
+`ACCURACY_KINDS` is the socket for further kinds. Latency comes through `LatencySource`: a table, a cost model, or a
+device measured in the loop, as MnasNet did.
+"""
+
+import csv
+import importlib
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from mogakit import files, records
+from mogakit.errors import InputError
+from mogakit.nets.block import Block
+from mogakit.nets.network import Network, count_madds, count_params
+from mogakit.nets.spaces import Chromosome, SearchSpace, SlotSpace, parse_chromosome
+from mogakit.nets.spaces.base import check_chromosome
+from mogakit.search.additive import Genes, SlotCosts, Values, block_costs, on_grid
+from mogakit.search.cache import EvaluationCache
+from mogakit.search.metrics import Metric, NetworkMetric, SumMetric
+
+ACCURACY = "accuracy"
+PROXY = "proxy"
+PROXY_SOURCE = "capacity proxy, no accuracy: half the base-2 logarithm of params x MAdds, summed over blocks"
+
+
+class LatencySource(Protocol):
+    """Says how long a network takes."""
+
+    def latency_ms(self, network: Network) -> float | None:
+        """Return the latency in milliseconds, None where the hardware cannot run the network."""
+
+
+def block_capacity(block: Block) -> float:
+    """Return `log2((1 + params) (1 + MAdds)) / 2`: doubling a block counts the same wherever it stands (ours)."""
+    return 0.5 * math.log2((1 + count_params(block)) * (1 + count_madds(block)))
+
+
+def capacity(network: Network) -> float:
+    """Return the capacity proxy of a network: the sum of `block_capacity`. It is not an accuracy."""
+    return sum(block_capacity(block) for block in network.blocks)
+
+
+@dataclass(frozen=True)
+class FittedModel:
+    """An additive accuracy model on disk: plain coefficients, readable by anything.
+
+    Attributes:
+        space: name of the search space.
+        bias: constant.
+        coefficients: one row a gene, one number a choice.
+        num_networks: how many evaluations it was fitted on.
+        r2: on networks held out, None where none were.
+        source: where those evaluations came from.
+    """
+
+    space: str
+    bias: float
+    coefficients: tuple[tuple[float, ...], ...]
+    num_networks: int
+    r2: float | None
+    source: str
+
+    def costs(self) -> SlotCosts:
+        """Return the model as a sum over slots."""
+        return on_grid(self.bias, self.coefficients)
+
+    def save(self, path: Path) -> None:
+        """Write the model as JSON."""
+        files.write_json(path, records.to_json(self))
+
+
+def load_fitted(path: Path, space: SearchSpace) -> FittedModel:
+    """Read a model.
+
+    Raises:
+        InputError: the file is no model, or one of another space.
+    """
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except (ValueError, OSError) as error:
+        raise InputError(f"{path} is not a fitted model: {error}") from error
+    model = records.from_json(value, FittedModel, str(path))
+    sizes = tuple(len(row) for row in model.coefficients)
+    if model.space != space.name or sizes != space.num_choices:
+        raise InputError(f"{path} is a model of space {model.space!r}, and {space.name!r} is searched")
+    return model
+
+
+@dataclass(frozen=True)
+class AccuracyTable:
+    """Accuracies by chromosome, from a CSV file; NaN for networks that it does not name."""
+
+    name: str
+    unit: str
+    source: str
+    values: dict[Chromosome, float]
+
+    @property
+    def parts(self) -> None:
+        """Unknown."""
+        return None
+
+    def evaluate(self, genes: Genes) -> Values:
+        """Look every row up."""
+        return np.array([self.values.get(tuple(int(gene) for gene in row), math.nan) for row in genes])
+
+    def combine(self, parts: Values) -> Values:
+        """Never called: there are no parts."""
+        return np.full(len(parts), math.nan)
+
+
+def load_accuracy_table(path: Path, space: SearchSpace) -> AccuracyTable:
+    """Read a CSV file with the columns `chromosome` and `accuracy`; further columns are ignored.
+
+    Raises:
+        InputError: a column is missing, a row does not parse, or a chromosome is named twice.
+    """
+    values: dict[Chromosome, float] = {}
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        if not {"chromosome", "accuracy"} <= set(reader.fieldnames or ()):
+            raise InputError(f"{path} has the columns {reader.fieldnames}; it needs chromosome and accuracy")
+        for row in reader:
+            where = f"{path} line {reader.line_num}"
+            try:
+                chromosome, accuracy = parse_chromosome(row["chromosome"] or ""), float(row["accuracy"] or "")
+                check_chromosome(space.name, space.num_choices, chromosome)
+            except (InputError, ValueError) as error:
+                raise InputError(f"{where}: {error}") from error
+            if chromosome in values:
+                raise InputError(f"{where}: chromosome {row['chromosome']} is named twice")
+            values[chromosome] = accuracy
+    return AccuracyTable(ACCURACY, "", f"table {path.name} ({len(values)} networks)", values)
+
+
+@dataclass(frozen=True)
+class _AskNetwork:
+    """Adapts `function(network)`; it holds the function by reference, so that worker processes can import it."""
+
+    function: Callable[[Network], float | None]
+
+    def __call__(self, chromosome: Chromosome, network: Network) -> float | None:
+        return self.function(network)
+
+
+def proxy_metric(space: SearchSpace) -> Metric:
+    """Return the capacity proxy, a sum over slots where the space has slots."""
+    if isinstance(space, SlotSpace):
+        return SumMetric(PROXY, "", PROXY_SOURCE, block_costs(space, block_capacity))
+    return NetworkMetric(PROXY, "", PROXY_SOURCE, PROXY_SOURCE, space, _AskNetwork(capacity))
+
+
+def _open_proxy(argument: str, space: SearchSpace, cache: EvaluationCache | None, num_jobs: int) -> Metric:
+    if argument not in ("", "capacity"):
+        raise InputError(f"no proxy is called {argument!r}; there is one: capacity")
+    return proxy_metric(space)
+
+
+def _open_table(argument: str, space: SearchSpace, cache: EvaluationCache | None, num_jobs: int) -> Metric:
+    return load_accuracy_table(Path(argument), space)
+
+
+def _open_fitted(argument: str, space: SearchSpace, cache: EvaluationCache | None, num_jobs: int) -> Metric:
+    model = load_fitted(Path(argument), space)
+    source = f"additive model fitted on {model.num_networks} networks ({model.source})"
+    return SumMetric(ACCURACY, "", source, model.costs())
+
+
+Opener = Callable[[str, SearchSpace, EvaluationCache | None, int], Metric]
+
+ACCURACY_KINDS: dict[str, Opener] = {"proxy": _open_proxy, "table": _open_table, "fitted": _open_fitted}
+"""Kinds of accuracy by the word before the colon; each opens (argument, space, cache, num_jobs) as a metric."""
+
+
+def accuracy_metric(
+    text: str, space: SearchSpace, cache: EvaluationCache | None = None, num_jobs: int = 1
+) -> Metric:
+    """Open an accuracy source; see the head of this module for what `text` may be.
+
+    Args:
+        cache: where a callable's values are kept, so that a killed search does not ask for them again.
+        num_jobs: how many networks a callable evaluates at once.
+
+    Raises:
+        InputError: `text` names no source, or the source cannot be opened.
+    """
+    kind, _, argument = text.partition(":")
+    if kind in ACCURACY_KINDS:
+        return ACCURACY_KINDS[kind](argument, space, cache, num_jobs)
+    function = _import_function(text)
+    return NetworkMetric(ACCURACY, "", text, f"{ACCURACY} {text}", space, _AskNetwork(function), cache, num_jobs)
+
+
+def _import_function(text: str) -> Callable[[Network], float | None]:
+    """Import `package.module:function`.
+
+    Raises:
+        InputError: there is no such callable.
+    """
+    module_name, colon, name = text.partition(":")
+    if not colon or not name:
+        legal = ", ".join(f"{kind}:..." if kind != "proxy" else kind for kind in ACCURACY_KINDS)
+        raise InputError(f"accuracy source {text!r} is unknown; legal are {legal} and package.module:function")
+    try:
+        function = getattr(importlib.import_module(module_name), name)
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"accuracy source {text!r} cannot be imported: {error}") from error
+    if not callable(function):
+        raise InputError(f"accuracy source {text!r} is not a function of a network")
+    checked: Callable[[Network], float | None] = function
+    return checked
+
+
+@dataclass(frozen=True)
+class _AskLatency:
+    source: LatencySource
+
+    def __call__(self, chromosome: Chromosome, network: Network) -> float | None:
+        return self.source.latency_ms(network)
+
+
+def latency_metric(
+    source: LatencySource, space: SearchSpace, name: str, described: str, cache: EvaluationCache | None = None
+) -> Metric:
+    """Return the latency of a source that must be asked network by network, such as a device in the loop."""
+    return NetworkMetric(name, "ms", described, f"{name} {described}", space, _AskLatency(source), cache)
+
+
+def summed_latency_metric(per_slot: Sequence[Values], name: str, described: str) -> SumMetric:
+    """Return a latency that is a sum over slots, from `slot_costs(space)` of a table or cost model.
+
+    NaN in `per_slot` stands for choices that the hardware cannot run.
+    """
+    return SumMetric(name, "ms", described, on_grid(0.0, per_slot))

@@ -1,0 +1,93 @@
+"""The truth that a search is judged by: the exact front of a problem whose metrics add up, and its hypervolume."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mogakit.errors import InputError
+from mogakit.search.additive import Genes, SlotCosts, Values
+from mogakit.search.exact import exact_front
+from mogakit.search.problem import Problem
+from mogakit.search.quality import Box, nondominated, percentage_of_true
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The exact front.
+
+    Attributes:
+        genes: shape (n, num_genes), of the space.
+        values: all metrics of them, shape (n, num_metrics).
+        objectives: the objectives alone.
+        box: exact extremes of every objective over the allowed space; its worst corner is the reference point.
+    """
+
+    genes: Genes
+    values: Values
+    objectives: Values
+    box: Box
+
+    def percentage(self, objective_values: Values) -> float:
+        """Return the hypervolume of networks in percent of the whole front's."""
+        return percentage_of_true(objective_values, self.objectives, self.box)
+
+
+def find_truth(problem: Problem) -> Truth | str:
+    """Return the exact front of `problem`, or in words why there is none.
+
+    Constraints are met exactly: a bound that points the way its objective does cuts the front; any other adds a
+    dimension to the dynamic programme, which is dropped after the cut. `f_max` enters as its hardware, one dimension
+    each.
+    """
+    try:
+        costs, senses = _dimensions(problem)
+        indices, _ = exact_front(costs, senses)
+    except InputError as error:
+        return str(error)
+    genes = problem.to_genes(indices)
+    values = problem.evaluate(genes)
+    inside = np.flatnonzero(problem.feasible(values))
+    if len(inside) == 0:
+        return "no network meets the constraints"
+    objectives = problem.objective_values(values[inside])
+    front = nondominated(objectives, problem.maximise)
+    order = front[np.lexsort(objectives[front].T[::-1])]
+    box = _box(problem, objectives[order])
+    return Truth(genes[inside][order], values[inside][order], objectives[order], box)
+
+
+def _dimensions(problem: Problem) -> tuple[list[SlotCosts], list[bool]]:
+    """Return every sum that the programme must carry, with its sense."""
+    carried: dict[tuple[str, bool], tuple[SlotCosts, ...]] = {}
+
+    def carry(name: str, more_is_better: bool) -> None:
+        parts = problem.metric(name).parts
+        if parts is None:
+            raise InputError(f"{name} ({problem.metric(name).source}) does not add up over blocks")
+        carried[name, more_is_better] = tuple(part.restricted(problem.allowed) for part in parts)
+
+    for objective in problem.objectives:
+        carry(objective.metric, objective.maximise)
+    for limit in problem.constraints:
+        if limit.high is not None:
+            carry(limit.metric, False)
+        if limit.low is not None:
+            carry(limit.metric, True)
+    pairs = [(part, sense) for (_, sense), parts in carried.items() for part in parts]
+    return [part for part, _ in pairs], [sense for _, sense in pairs]
+
+
+def _box(problem: Problem, front: Values) -> Box:
+    """Return the exact range of each objective over the allowed space.
+
+    The best of an objective is on the front. The worst is the extreme of its sum, or for a maximum of sums the
+    largest of theirs.
+    """
+    best, worst = [], []
+    for column, objective in enumerate(problem.objectives):
+        values = front[:, column]
+        parts = [part.restricted(problem.allowed) for part in problem.metric(objective.metric).parts or ()]
+        lows, highs = zip(*(part.extremes() for part in parts), strict=True)
+        best.append(float(values.max() if objective.maximise else values.min()))
+        worst.append(float(min(lows) if objective.maximise else max(highs)))
+    return Box(tuple(best), tuple(worst))
