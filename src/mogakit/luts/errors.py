@@ -126,7 +126,8 @@ def score(
 def kendall_tau(first: Sequence[float] | FloatArray, second: Sequence[float] | FloatArray) -> float | None:
     """Return Kendall's tau-b of two equally long sequences, or None where one of them is constant."""
     left, right = _checked(first, second)
-    value = float(_kendall(left[None, :], right[None, :])[0])
+    with np.errstate(invalid="ignore"):
+        value = float(_kendall(left[None, :], right[None, :])[0])
     return value if np.isfinite(value) else None
 
 

@@ -1,0 +1,87 @@
+"""Prediction adds up, explains itself, and names what is missing."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mogakit.bench.measurement import Identity, Status
+from mogakit.errors import TableError
+from mogakit.luts.build import build_table
+from mogakit.luts.calibrate import Calibration, CalibrationKind
+from mogakit.luts.predict import Predictor
+from mogakit.luts.table import LatencyTable
+from mogakit.nets.spaces import SlotSpace
+
+MakeDevice = Callable[..., Any]
+FilesOf = Callable[[Any, int], list[tuple[str, Any, float]]]
+
+
+@pytest.fixture(scope="module")
+def table(files_of: FilesOf, make_device: MakeDevice, identity: Identity) -> LatencyTable:
+    device = make_device(overhead_ms=1.0)
+    built = build_table(device.measure(files_of(device, 0)), identity, name="RUN/lut.json", space="moga")
+    return built.with_calibration(Calibration(CalibrationKind.AFFINE, 1.1, 0.25, 8))
+
+
+def test_a_prediction_is_overhead_once_plus_parts_then_calibrated(table: LatencyTable, space: SlotSpace) -> None:
+    network = space.decode((3,) * 14)
+    told = Predictor(table).explain(network)
+    assert len(told.parts) == len(network.blocks)
+    total = table.overhead_ms + sum(table.rows[block.key].latency_ms or 0 for block in network.blocks)
+    assert told.raw_ms == pytest.approx(total)
+    assert Predictor(table).predict_raw(network) == pytest.approx(total)
+    assert Predictor(table).predict(network) == pytest.approx(1.1 * total + 0.25)
+    assert told.calibrated_ms == Predictor(table).latency_ms(network)
+    assert told.doubtful == ()
+
+
+def test_slot_costs_of_a_chromosome_sum_to_its_prediction(table: LatencyTable, space: SlotSpace) -> None:
+    predictor = Predictor(table)
+    costs = predictor.slot_costs(space)
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        chromosome = space.sample(rng)
+        total = sum(slot[gene] for slot, gene in zip(costs, chromosome, strict=True))
+        assert total == pytest.approx(predictor.predict(space.decode(chromosome)), rel=1e-12)
+
+
+def test_a_missing_row_names_key_nearest_keys_table_and_command(table: LatencyTable, space: SlotSpace) -> None:
+    key = space.slots[6][3].key
+    bare = replace(table, rows={other: row for other, row in table.rows.items() if other != key})
+    network = space.decode((3,) * 14)
+    with pytest.raises(TableError) as caught:
+        Predictor(bare).predict(network)
+    message = str(caught.value)
+    assert key in message
+    assert "nearest: " in message
+    assert space.slots[6][1].key in message or space.slots[6][5].key in message or space.slots[6][2].key in message
+    assert "RUN/lut.json" in message
+    assert "moga profile --space moga" in message
+    assert "--target tflite/cpu/float32" in message
+    assert Predictor(bare).missing(block.key for block in network.blocks) == [key]
+
+
+@pytest.mark.parametrize("status", [Status.FAILED, Status.FALLBACK])
+def test_a_row_that_does_not_stand_for_the_target_is_not_used(
+    table: LatencyTable, space: SlotSpace, status: Status
+) -> None:
+    key = space.slots[6][3].key
+    row = replace(table.rows[key], status=status, error="delegate not created")
+    marked = replace(table, rows={**table.rows, key: row})
+    with pytest.raises(TableError, match=f"marked {status}: delegate not created"):
+        Predictor(marked).predict(space.decode((3,) * 14))
+    with pytest.raises(TableError):
+        Predictor(marked).slot_costs(space)
+    costs = Predictor(marked).slot_costs(space, unsupported_ms=math.inf)
+    assert math.isinf(costs[6][3])
+    assert np.isfinite(costs[6][[0, 1, 2]]).all()
+
+
+def test_a_partly_delegated_row_is_used_and_told(table: LatencyTable, space: SlotSpace) -> None:
+    key = space.slots[6][3].key
+    marked = replace(table, rows={**table.rows, key: replace(table.rows[key], status=Status.PARTIAL)})
+    assert Predictor(marked).explain(space.decode((3,) * 14)).doubtful == (key,)

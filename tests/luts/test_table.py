@@ -1,0 +1,98 @@
+"""A table survives its file, equal tables are equal bytes, and older schemas are upgraded step by step."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mogakit.bench.measurement import Identity
+from mogakit.bench.target import parse_target
+from mogakit.errors import TableError
+from mogakit.export.artifact import Role
+from mogakit.luts.calibrate import Calibration, CalibrationKind
+from mogakit.luts.schema import SCHEMA_VERSION, upgrade
+from mogakit.luts.table import (
+    HOST_STATISTIC,
+    LatencyTable,
+    Origin,
+    Overhead,
+    OverheadVerdict,
+    Row,
+    RowConditions,
+    load,
+    save,
+    to_document,
+)
+
+
+@pytest.fixture
+def table(identity: Identity) -> LatencyTable:
+    conditions = RowConditions(first_at="2026-11-21T00:00:00+00:00", max_temperature_c=41.5, warnings=("load 3 > 1",))
+    rows = [
+        Row("conv_i3o16_h224_k3s2_hswish", Role.FIXED, 1.25, 1.26, 1.2, 1.3, run_means_ms=(1.2, 1.3), count=40),
+        Row("mb_i16e48o24_h112_k3s2_relu", Role.CHOICE, None, error="no kernel", conditions=conditions),
+    ]
+    return LatencyTable(
+        name="a table",
+        space="moga",
+        target=parse_target("tflite/cpu/float32"),
+        identity=identity,
+        statistic=HOST_STATISTIC,
+        rows={row.key: row for row in rows},
+        origin=Origin("mogakit 0.1.0"),
+        overhead=Overhead(0.01, OverheadVerdict.USED, 0.01, 0.008, 0.012, {"a": 1.0}, 0.9999, 4),
+        calibration=Calibration(CalibrationKind.SCALE, 1.02, 0.0, 3, 1.0, 0.1, 2.0, ("x", "y", "z")),
+    )
+
+
+def test_a_table_comes_back_as_it_was_saved(table: LatencyTable, tmp_path: Path) -> None:
+    path = tmp_path / "lut.json"
+    save(table, path)
+    assert load(path) == table
+    first = path.read_bytes()
+    save(load(path), path)
+    assert path.read_bytes() == first
+    assert json.loads(first)["target"] == "tflite/cpu/float32"
+
+
+def test_files_that_are_no_table_are_refused_with_what_is_wrong(table: LatencyTable, tmp_path: Path) -> None:
+    path = tmp_path / "lut.json"
+    with pytest.raises(TableError, match="moga profile"):
+        load(path)
+    for text, complaint in (
+        ("{", "not JSON"),
+        ("[]", "no JSON object"),
+        ("{}", "schema_version"),
+        ('{"schema_version": 99}', "schema version 99; this kit reads up to"),
+        (f'{{"schema_version": {SCHEMA_VERSION}}}', "lacks"),
+    ):
+        path.write_text(text)
+        with pytest.raises(TableError, match=complaint):
+            load(path)
+
+
+def test_a_misspelt_field_and_a_doubled_row_are_named(table: LatencyTable, tmp_path: Path) -> None:
+    path = tmp_path / "lut.json"
+    document = to_document(table)
+    document["rows"][0]["latencyms"] = 1.0
+    path.write_text(json.dumps(document))
+    with pytest.raises(TableError, match="latencyms"):
+        load(path)
+    document = to_document(table)
+    document["rows"].append(document["rows"][0])
+    path.write_text(json.dumps(document))
+    with pytest.raises(TableError, match="more than one row for conv_i3o16"):
+        load(path)
+
+
+def test_an_older_document_is_upgraded_one_step_at_a_time() -> None:
+    steps = {
+        1: lambda old: {**old, "unit": "ms"},
+        2: lambda old: {"rows": [{"key": key, "latency_ms": value} for key, value in old["lut"].items()]},
+    }
+    old = {"schema_version": 1, "lut": {"a": 1.0}}
+    new = upgrade(old, "lut.json", steps, current=3)
+    assert new == {"schema_version": 3, "rows": [{"key": "a", "latency_ms": 1.0}]}
+    assert old == {"schema_version": 1, "lut": {"a": 1.0}}
+    with pytest.raises(TableError, match="cannot be upgraded"):
+        upgrade({"schema_version": 0}, "lut.json", steps, current=3)
