@@ -5,6 +5,7 @@ gives the graph that the table describes. Names inside a block are those of `net
 """
 
 import math
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -137,10 +138,11 @@ class HeadModule(nn.Module):
 
 
 class NetworkModule(nn.Module):
-    """A whole network; `blocks[i]` is the module of `network.blocks[i]`, the last one is the head."""
+    """The module of `network`; `blocks[i]` is the module of `network.blocks[i]`, and the last one is the head."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
+        self.network = network
         body = [block_module(block) for block in network.blocks[:-1]]
         self.blocks = nn.Sequential(*body, HeadModule(network.blocks[-1], network.dropout))
 
@@ -155,7 +157,7 @@ def block_module(block: Block) -> nn.Module:
     return HeadModule(block) if block.op is Op.HEAD else BodyModule(block)
 
 
-def build_network(network: Network, seed: int = 0) -> nn.Module:
+def build_network(network: Network, seed: int = 0) -> NetworkModule:
     """Build a network in eval mode with the deterministic weights of `fill_weights`."""
     with torch.device("meta"):
         module = NetworkModule(network)
@@ -184,7 +186,10 @@ def build_chain(block: Block, num_copies: int, seed: int = 0) -> nn.Module:
     return _materialised(module, seed)
 
 
-def _materialised(module: nn.Module, seed: int) -> nn.Module:
+M = TypeVar("M", bound=nn.Module)
+
+
+def _materialised(module: M, seed: int) -> M:
     """Move a module from the meta device (where building it costs nothing) and give it its weights."""
     module.to_empty(device="cpu")
     fill_weights(module, seed)

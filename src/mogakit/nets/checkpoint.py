@@ -1,0 +1,175 @@
+"""Weights from files, strictly: every tensor of the network, nothing else, and nothing executed while reading.
+
+Three layouts are understood, each as it is, nested in a dictionary under `model_state`, `state_dict` or `model`, or
+with every key prefixed `module.` (as `DataParallel` leaves it):
+
+- the kit's own, `blocks.<i>.<layer>...`;
+- that of the MoGA authors (github.com/xiaomi-automl/MoGA): `stem.0.weight`, `mb_module.<i>.conv1.weight`, ...;
+- either of them in `.safetensors`.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from pickle import UnpicklingError  # only the exception that torch.load raises; nothing is unpickled here
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from mogakit.errors import CheckpointError
+from mogakit.files import write_bytes
+from mogakit.nets.block import Op
+from mogakit.nets.modules import NetworkModule
+from mogakit.nets.network import Network
+
+_NESTS = ("model_state", "state_dict", "model")
+_PREFIX = "module."
+
+
+def load_weights(module: nn.Module, path: Path) -> None:
+    """Load a file of weights into a module.
+
+    Raises:
+        CheckpointError: the file is no checkpoint, or its tensors are not those of the module; the message names the
+            first key that differs, with both shapes.
+        OSError: the file cannot be read.
+    """
+    state = read_state(path)
+    if isinstance(module, NetworkModule):
+        state = _in_own_layout(state, module.network)
+    _check(module, state, path)
+    module.load_state_dict(state, strict=True)
+
+
+def save_weights(module: nn.Module, path: Path) -> None:
+    """Write a module's weights atomically, in the kit's own layout, as `.safetensors`.
+
+    Raises:
+        CheckpointError: `path` has another suffix.
+    """
+    if path.suffix != ".safetensors":
+        raise CheckpointError(f"weights are written as .safetensors, not as {path.name}")
+    write_bytes(path, save({key: value.contiguous() for key, value in module.state_dict().items()}))
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """Read the tensors of a checkpoint, out of any nest and without the prefix `module.`.
+
+    Raises:
+        CheckpointError: the file is no checkpoint, or holds something other than tensors.
+        OSError: the file cannot be read.
+    """
+    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+    for nest in _NESTS:
+        if isinstance(content, Mapping) and isinstance(content.get(nest), Mapping):
+            content = content[nest]
+    if not isinstance(content, Mapping) or not content:
+        raise CheckpointError(f"{path} holds a {type(content).__name__}, not a dictionary of tensors")
+    others = [str(key) for key, value in content.items() if not isinstance(value, Tensor)]
+    if others:
+        raise CheckpointError(
+            f"{path} holds no state dict: {others[0]!r} is not a tensor. Tensors are looked for at the top and under "
+            f"{', '.join(map(repr, _NESTS))}"
+        )
+    state = {str(key): value for key, value in content.items()}
+    if all(key.startswith(_PREFIX) for key in state):
+        state = {key.removeprefix(_PREFIX): value for key, value in state.items()}
+    return state
+
+
+def _read_torch(path: Path) -> Any:
+    """Read a file of `torch.save` without executing anything from it."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise CheckpointError(
+            f"{path} cannot be read as a checkpoint of torch.save with tensors only ({reason}). If it comes from a "
+            "download, check that it is not an archive around the file; if it holds whole objects, save its "
+            "state_dict() instead"
+        ) from error
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    """Read a `.safetensors` file."""
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise CheckpointError(f"{path} is not a .safetensors file: {error}") from error
+
+
+def _in_own_layout(state: dict[str, Tensor], network: Network) -> dict[str, Tensor]:
+    """Rename the keys of the MoGA authors' layout to the kit's own; keys of other layouts stay."""
+    if not any(key.startswith("mb_module.") for key in state):
+        return state
+    renames = {theirs: own for own, theirs in authors_layers(network)}
+    renamed = {}
+    for key, value in state.items():
+        layer, _, leaf = key.rpartition(".")
+        renamed[f"{renames[layer]}.{leaf}" if layer in renames else key] = value
+    return renamed
+
+
+def authors_layers(network: Network) -> Iterator[tuple[str, str]]:
+    """Yield (own name, name in the MoGA authors' code) of every layer of a network of the MoGA shape.
+
+    Raises:
+        CheckpointError: the network is no stem, one `sep`, `mb` blocks and a head with two convolutions.
+    """
+    ops = [block.op for block in network.blocks]
+    count = len(ops) - 3
+    head = network.blocks[-1]
+    if ops != [Op.CONV, Op.SEP, *[Op.MB] * count, Op.HEAD] or head.features is None or head.hidden is None:
+        raise CheckpointError(
+            f"the checkpoint has the layout of the MoGA authors, which fits networks of that shape only, "
+            f"not {network.name!r}"
+        )
+    yield from _pairs("blocks.0.conv", "stem", "0", "1")
+    yield from _pairs("blocks.1.depthwise", "separable_conv", "0", "1")
+    yield from _pairs("blocks.1.project", "separable_conv", "3", "4")
+    for index in range(count):
+        own, theirs = f"blocks.{index + 2}", f"mb_module.{index}"
+        for number, layer in enumerate(("expand", "depthwise", "project"), start=1):
+            yield from _pairs(f"{own}.{layer}", theirs, f"conv{number}", f"bn{number}")
+        yield f"{own}.se.reduce", f"{theirs}.mid_se.conv.0"
+        yield f"{own}.se.expand", f"{theirs}.mid_se.fc.0"
+    last = f"blocks.{count + 2}"
+    yield from _pairs(f"{last}.features", "conv_before_pooling", "0", "1")
+    yield f"{last}.hidden.conv", "conv_head.0"
+    yield f"{last}.classifier", "classifier"
+
+
+def _pairs(own: str, theirs: str, conv: str, norm: str) -> Iterator[tuple[str, str]]:
+    """Yield the names of a convolution and of its batch norm."""
+    yield f"{own}.conv", f"{theirs}.{conv}"
+    yield f"{own}.norm", f"{theirs}.{norm}"
+
+
+def _check(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
+    """Compare a file's tensors with those of a module.
+
+    Raises:
+        CheckpointError: at the first key that is missing, has another shape, or is not the module's.
+    """
+    wanted = module.state_dict()
+    for key, value in wanted.items():
+        shape = _shape(value)
+        if key not in state:
+            unused = next((other for other in state if other not in wanted), None)
+            hint = f"; the file has {unused!r} {_shape(state[unused])} in its stead" if unused else ""
+            raise CheckpointError(f"{path} does not fit: {key!r} of shape {shape} is missing{hint}")
+        if state[key].shape != value.shape:
+            raise CheckpointError(
+                f"{path} does not fit: {key!r} has shape {_shape(state[key])} in the file, {shape} in the network"
+            )
+    for key in state:
+        if key not in wanted:
+            raise CheckpointError(
+                f"{path} does not fit: {key!r} of shape {_shape(state[key])} has no place in the network"
+            )
+
+
+def _shape(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape)) or "scalar"
