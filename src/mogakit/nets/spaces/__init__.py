@@ -5,6 +5,7 @@ from functools import cache
 
 from mogakit.errors import InputError
 from mogakit.nets.spaces.base import Chromosome, SearchSpace, SlotSpace, format_chromosome, parse_chromosome
+from mogakit.nets.spaces.digits import digits_space
 from mogakit.nets.spaces.moga import moga_relu_space, moga_space
 
 __all__ = [
@@ -17,9 +18,10 @@ __all__ = [
     "space_names",
 ]
 
-_SPACES: dict[str, Callable[[int, int], SearchSpace]] = {
+_SPACES: dict[str, Callable[..., SearchSpace]] = {
     "moga": moga_space,
     "moga-relu": moga_relu_space,
+    "digits": digits_space,
 }
 
 
@@ -29,12 +31,13 @@ def space_names() -> tuple[str, ...]:
 
 
 @cache
-def get_space(name: str, input_size: int = 224, num_classes: int = 1000) -> SearchSpace:
-    """Return a space by name, for images of `input_size` pixels.
+def get_space(name: str, input_size: int | None = None, num_classes: int | None = None) -> SearchSpace:
+    """Return a space by name, for images of `input_size` pixels; None takes the space's own.
 
     Raises:
         InputError: no space has that name.
     """
     if name not in _SPACES:
         raise InputError(f"no search space is called {name!r}; known are {', '.join(_SPACES)}")
-    return _SPACES[name](input_size, num_classes)
+    given = {"input_size": input_size, "num_classes": num_classes}
+    return _SPACES[name](**{key: value for key, value in given.items() if value is not None})

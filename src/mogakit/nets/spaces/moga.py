@@ -62,7 +62,7 @@ def _space(name: str, late: Activation, input_size: int, num_classes: int) -> Sl
     before = first
     for slot in SLOTS:
         activation = late if slot.activation is Activation.HSWISH else slot.activation
-        slots.append(tuple(_choice(before, slot, activation, *choice) for choice in CHOICES))
+        slots.append(tuple(slot_choice(before, slot, activation, *choice) for choice in CHOICES))
         before = slots[-1][0]
     head = Block(
         Op.HEAD,
@@ -76,8 +76,8 @@ def _space(name: str, late: Activation, input_size: int, num_classes: int) -> Sl
     return SlotSpace(name, (stem, first), tuple(slots), (head,), dropout=0.2)
 
 
-def _choice(before: Block, slot: Slot, activation: Activation, expansion: int, kernel: int, se: bool) -> Block:
-    """Build one choice of a slot behind the block `before`."""
+def slot_choice(before: Block, slot: Slot, activation: Activation, expansion: int, kernel: int, se: bool) -> Block:
+    """Build one choice of a slot behind the block `before`, as in MoGA's Table 1."""
     hidden = before.out_channels * expansion
     return Block(
         Op.MB,

@@ -91,6 +91,8 @@ def build_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     lr = recipe.learning_rate
     if recipe.optimizer is OptimizerKind.SGD:
         return torch.optim.SGD(groups, lr=lr, momentum=recipe.momentum)
+    if recipe.optimizer is OptimizerKind.ADAM:
+        return torch.optim.Adam(groups, lr=lr)
     if recipe.optimizer is OptimizerKind.RMSPROP:
         return torch.optim.RMSprop(groups, lr=lr, alpha=recipe.rms_decay, momentum=recipe.momentum, eps=recipe.rms_eps)
     return TensorFlowRMSProp(groups, lr, decay=recipe.rms_decay, momentum=recipe.momentum, eps=recipe.rms_eps)
@@ -218,6 +220,7 @@ def train(
         with autocast(world, settings.bfloat16):
             loss = cross_entropy(module(placed.images), placed.labels, label_smoothing=recipe.label_smoothing)
         loss.backward()  # type: ignore[no-untyped-call]
+        loss_value = float(loss.detach())
         average_gradients(module, world)
         rate = scheduled.learning_rate_at(step / steps_per_epoch, batch_size)
         apply_update(optimizer, rate)
@@ -225,9 +228,9 @@ def train(
             average.update(module)
         speed = (step + 1 - first_step) * batch_size / (time.monotonic() - started)
         if world.is_first:
-            progress(step + 1, num_steps, f"loss {float(loss):.3f}, {speed:.0f} images/s")
+            progress(step + 1, num_steps, f"loss {loss_value:.3f}, {speed:.0f} images/s")
             if scalars is not None:
-                for name, value in (("loss", float(loss)), ("learning_rate", rate), ("images_per_second", speed)):
+                for name, value in (("loss", loss_value), ("learning_rate", rate), ("images_per_second", speed)):
                     scalars(f"train/{name}", value, step)
         if checkpoint is not None and world.is_first and (ticker.due() or step + 1 == num_steps):
             save_checkpoint(checkpoint, _state(run, step + 1, module, optimizer, average))

@@ -15,6 +15,7 @@ class OptimizerKind(StrEnum):
 
     SGD = "sgd"
     RMSPROP = "rmsprop"  # torch's
+    ADAM = "adam"
     TF_RMSPROP = "tf-rmsprop"  # `optim.TensorFlowRMSProp`
 
 
@@ -149,11 +150,10 @@ RECIPES: dict[str, Recipe] = {
             source="ours, for scikit-learn's digits on a CPU: a demonstration of the plumbing, of nothing else",
             epochs=8,
             batch_size=64,
-            optimizer=OptimizerKind.SGD,
-            learning_rate=0.1,
+            optimizer=OptimizerKind.ADAM,
+            learning_rate=3e-3,
             decay=Decay.COSINE,
             warmup_epochs=1,
-            l2=1e-4,
             ours={"all": "chosen so that a small network learns in seconds"},
         ),
     )

@@ -1,0 +1,274 @@
+"""Supernet training: several single-path passes, one update; resumable to the bit on a CPU."""
+
+import time
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from mogakit.errors import CheckpointError, InputError
+from mogakit.nets.block import parse_key
+from mogakit.nets.spaces import SearchSpace, SlotSpace, get_space
+from mogakit.progress import Progress, silent
+from mogakit.search.supernet.fairness import SharedScale, Strategy, draw_paths
+from mogakit.search.supernet.model import Supernet, largest_path, warm_start
+from mogakit.search.training.checkpoint import Ticker, read_checkpoint, save_checkpoint
+from mogakit.search.training.data import Batch, Dataset
+from mogakit.search.training.loop import (
+    Scalars,
+    Settings,
+    apply_update,
+    autocast,
+    build_optimizer,
+    to_device,
+    training_batches,
+)
+from mogakit.search.training.recipes import Recipe
+from mogakit.search.training.world import World, average_gradients, synchronise_norms
+
+
+@dataclass(frozen=True)
+class SupernetSettings:
+    """What a supernet run does beside its recipe.
+
+    Attributes:
+        warm_epochs: epochs of training one path (the largest) before its slices are copied into the others; 0 for a
+            cold start as in the papers.
+    """
+
+    strategy: Strategy = Strategy.FAIR
+    shared_scale: SharedScale = SharedScale.MEAN
+    warm_epochs: float = 0.0
+    training: Settings = field(default_factory=Settings)
+
+
+@dataclass
+class TrainedSupernet:
+    """The outcome of `train_supernet`."""
+
+    supernet: Supernet
+    num_steps: int
+    final_loss: float
+    images_per_second: float
+
+
+@dataclass(frozen=True)
+class _Phase:
+    """A stretch of steps with one way of choosing paths and one learning-rate schedule."""
+
+    first_step: int
+    num_steps: int
+    recipe: Recipe
+    warm: bool
+
+
+def train_supernet(
+    space: SearchSpace,
+    dataset: Dataset,
+    recipe: Recipe,
+    settings: SupernetSettings,
+    world: World,
+    checkpoint: Path | None = None,
+    progress: Progress = silent,
+    scalars: Scalars | None = None,
+) -> TrainedSupernet:
+    """Train the shared weights of a space; a run whose `checkpoint` exists goes on from there.
+
+    Raises:
+        InputError: the dataset, batch or space does not fit.
+        CheckpointError: the checkpoint is of another run.
+    """
+    options = settings.training
+    batch_size = options.batch_size or recipe.batch_size
+    phases = _phases(space, dataset, recipe, settings, batch_size, world)
+    supernet = Supernet(space, options.seed)
+    _prepare(supernet, recipe, options, world)
+    optimizer = build_optimizer(supernet, recipe)
+    total = phases[-1].first_step + phases[-1].num_steps
+    run = _identity(space, recipe, settings, batch_size, total)
+    step = _resume(checkpoint, run, supernet, optimizer)
+    ticker, started, first = Ticker(options.checkpoint_interval_s), time.monotonic(), step
+    loss = float("nan")
+    for phase in phases:
+        last = phase.first_step + phase.num_steps
+        for batch in training_batches(dataset, batch_size, options.seed, step, last, world, options.num_workers):
+            if not phase.warm and step == phase.first_step and settings.warm_epochs:
+                warm_start(supernet, largest_path(_slots(space)))
+                optimizer = build_optimizer(supernet, recipe)  # the copies start without the trained path's momentum
+            loss = _step(supernet, optimizer, batch, step, phase, settings, world, batch_size, len(dataset))
+            step += 1
+            speed = (step - first) * batch_size / (time.monotonic() - started)
+            if world.is_first:
+                progress(step, total, f"{'warm path' if phase.warm else settings.strategy}, loss {loss:.3f}")
+                if scalars is not None:
+                    scalars("supernet/loss", loss, step)
+                    scalars("supernet/images_per_second", speed, step)
+                if checkpoint is not None and (ticker.due() or step == total):
+                    save_checkpoint(checkpoint, _state(run, step, supernet, optimizer))
+    elapsed = max(time.monotonic() - started, 1e-9)
+    return TrainedSupernet(supernet, total, loss, (step - first) * batch_size / elapsed)
+
+
+def _step(
+    supernet: Supernet,
+    optimizer: torch.optim.Optimizer,
+    batch: Batch,
+    step: int,
+    phase: _Phase,
+    settings: SupernetSettings,
+    world: World,
+    batch_size: int,
+    num_images: int,
+) -> float:
+    """Run the passes of one step and its one update; return the mean loss over its paths."""
+    options = settings.training
+    supernet.train()
+    placed = to_device(batch, world, options.channels_last)
+    rng = np.random.default_rng([options.seed, step, 1])  # the same paths on every process
+    if phase.warm:
+        paths = [largest_path(_slots(supernet.space))]
+    else:
+        paths = draw_paths(supernet.space.num_choices, settings.strategy, rng)
+    losses: list[Tensor] = []
+    for index, path in enumerate(paths):
+        torch.manual_seed(((options.seed * 1_000_003 + step) * 64 + index) * world.size + world.rank)
+        with autocast(world, options.bfloat16):
+            loss = cross_entropy(supernet(placed.images, path), placed.labels)
+        loss.backward()  # type: ignore[no-untyped-call]
+        losses.append(loss.detach())
+    _adopt_new_parts(supernet, optimizer)
+    if settings.shared_scale is SharedScale.MEAN:
+        _scale_shared(supernet, len(paths))
+    average_gradients(supernet, world)
+    steps_per_epoch = num_images // batch_size
+    rate = phase.recipe.learning_rate_at((step - phase.first_step) / steps_per_epoch, batch_size)
+    apply_update(optimizer, rate)
+    return float(torch.stack(losses).mean())
+
+
+def _scale_shared(supernet: Supernet, num_paths: int) -> None:
+    """Divide the gradients of the parts that every path of the step went through by the number of paths."""
+    space = supernet.space
+    if not isinstance(space, SlotSpace):
+        return
+    shared = {*range(len(space.before)), *range(len(space.before) + len(space.slots), len(space.num_choices) + 99)}
+    for name, part in supernet.parts.items():
+        if int(name.partition(":")[0]) in shared:
+            for weight in part.parameters():
+                if weight.grad is not None:
+                    weight.grad /= num_paths
+
+
+def _adopt_new_parts(supernet: Supernet, optimizer: torch.optim.Optimizer) -> None:
+    """Give the optimiser the parameters of parts that this step took for the first time."""
+    known = {id(weight) for group in optimizer.param_groups for weight in group["params"]}
+    decayed, plain = optimizer.param_groups
+    for weight in supernet.parameters():
+        if id(weight) not in known:
+            (decayed if weight.ndim > 1 else plain)["params"].append(weight)
+
+
+def _slots(space: SearchSpace) -> SlotSpace:
+    if not isinstance(space, SlotSpace):
+        raise InputError(f"a warm start needs independent slots, which space {space.name!r} has not: use a cold start")
+    return space
+
+
+def _phases(
+    space: SearchSpace, dataset: Dataset, recipe: Recipe, settings: SupernetSettings, batch_size: int, world: World
+) -> list[_Phase]:
+    """Split the run into the warm path and the training proper."""
+    if batch_size % world.size or batch_size > len(dataset):
+        raise InputError(
+            f"a batch of {batch_size} must divide over {world.size} processes and fit the {len(dataset)} images: "
+            f"choose another --batch-size"
+        )
+    steps_per_epoch = len(dataset) // batch_size
+    epochs = settings.training.epochs or recipe.epochs
+    phases = []
+    warm_steps = round(settings.warm_epochs * steps_per_epoch)
+    if warm_steps:
+        _slots(space)
+        phases.append(_Phase(0, warm_steps, replace(recipe, epochs=settings.warm_epochs), True))
+    phases.append(_Phase(warm_steps, round(epochs * steps_per_epoch), replace(recipe, epochs=epochs), False))
+    return phases
+
+
+def _prepare(supernet: Supernet, recipe: Recipe, options: Settings, world: World) -> None:
+    for layer in supernet.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.momentum = recipe.norm_momentum
+    if options.synchronise_norm and world.size > 1:
+        synchronise_norms(supernet)
+    layout = torch.channels_last if options.channels_last else torch.contiguous_format
+    supernet.to(world.device, memory_format=layout)  # type: ignore[call-overload]
+
+
+def _identity(
+    space: SearchSpace, recipe: Recipe, settings: SupernetSettings, batch_size: int, num_steps: int
+) -> dict[str, Any]:
+    """Return what must be equal for a run to be continued, as plain values."""
+    training = asdict(settings.training)
+    del training["num_workers"], training["checkpoint_interval_s"]
+    head = space.decode((0,) * len(space.num_choices))
+    return {
+        "space": space.name,
+        "input_size": head.input_size,
+        "num_classes": head.num_classes,
+        "recipe": recipe.name,
+        "strategy": str(settings.strategy),
+        "shared_scale": str(settings.shared_scale),
+        "warm_epochs": settings.warm_epochs,
+        "training": {**training, "batch_size": batch_size},
+        "num_steps": num_steps,
+    }
+
+
+def _state(run: dict[str, Any], step: int, supernet: Supernet, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    return {
+        "run": run,
+        "step": step,
+        "parts": list(supernet.part_names()),
+        "supernet": supernet.state_dict(),
+        "optimizer": optimizer.state_dict(),
+    }
+
+
+def _resume(checkpoint: Path | None, run: dict[str, Any], supernet: Supernet, optimizer: torch.optim.Optimizer) -> int:
+    if checkpoint is None or not checkpoint.exists():
+        return 0
+    state = read_checkpoint(checkpoint)
+    if state.get("run") != run:
+        raise CheckpointError(
+            f"{checkpoint} is of another run ({state.get('run')}), this one is {run}: give another -o"
+        )
+    _load_parts(supernet, state)
+    _adopt_new_parts(supernet, optimizer)
+    optimizer.load_state_dict(state["optimizer"])
+    return int(state["step"])
+
+
+def _load_parts(supernet: Supernet, state: dict[str, Any]) -> None:
+    keys = {name.partition(":")[2] for name in state["parts"]}
+    supernet.restore_parts(state["parts"], {key: parse_key(key) for key in keys})
+    supernet.load_state_dict(state["supernet"])
+
+
+def load_supernet(checkpoint: Path) -> tuple[Supernet, dict[str, Any]]:
+    """Read a trained supernet and what is known of its run.
+
+    Raises:
+        CheckpointError: the file is no checkpoint of a supernet.
+    """
+    state = read_checkpoint(checkpoint)
+    if not {"run", "parts", "supernet"} <= set(state):
+        raise CheckpointError(f"{checkpoint} is no checkpoint of a supernet; `moga supernet train` writes one")
+    run: dict[str, Any] = state["run"]
+    space = get_space(run["space"], run["input_size"], run["num_classes"])
+    supernet = Supernet(space)
+    _load_parts(supernet, state)
+    return supernet.eval(), run
