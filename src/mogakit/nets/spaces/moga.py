@@ -62,7 +62,7 @@ def _space(name: str, late: Activation, input_size: int, num_classes: int) -> Sl
     before = first
     for slot in SLOTS:
         activation = late if slot.activation is Activation.HSWISH else slot.activation
-        slots.append(tuple(slotslot_choice(before, slot, activation, *choice) for choice in CHOICES))
+        slots.append(tuple(slot_choice(before, slot, activation, *choice) for choice in CHOICES))
         before = slots[-1][0]
     head = Block(
         Op.HEAD,
