@@ -1,0 +1,122 @@
+"""What is fed to a float model so that the ranges of its tensors can be seen, before it is quantised."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mogakit.errors import InputError
+from mogakit.export.preprocessing import Preprocessing, for_size, image_paths, load_image
+
+Shape = tuple[int, ...]
+
+
+class CalibrationData(Protocol):
+    """Inputs for one model."""
+
+    @property
+    def timing_only(self) -> bool:
+        """Say whether the resulting file must not be judged for accuracy."""
+
+    def describe(self) -> str:
+        """Say in a few words what the inputs are."""
+
+    def batches(self, shape: Shape) -> Iterator[NDArray[np.float32]]:
+        """Yield inputs of `shape` (channels last where there are four dimensions).
+
+        Raises:
+            InputError: the data do not fit the shape, or cannot be read.
+        """
+
+
+@dataclass(frozen=True)
+class Synthetic:
+    """Seeded noise of mean 0 and variance 1: good for timing, of no use for accuracy.
+
+    Uniform rather than normal, since that needs no transcendental function whose last bit differs between machines.
+    """
+
+    num_inputs: int = 4
+    seed: int = 0
+
+    @property
+    def timing_only(self) -> bool:
+        """Return True: a file calibrated on noise is for timing only."""
+        return True
+
+    def describe(self) -> str:
+        """Say what the inputs are."""
+        return f"synthetic, {self.num_inputs} uniform inputs, seed {self.seed}"
+
+    def batches(self, shape: Shape) -> Iterator[NDArray[np.float32]]:
+        """Yield noise."""
+        rng = np.random.default_rng(self.seed)
+        half_width = np.float32(np.sqrt(3.0))
+        for _ in range(self.num_inputs):
+            yield (rng.random(shape, np.float32) * 2 - 1) * half_width
+
+
+@dataclass(frozen=True)
+class ImageFolder:
+    """Images under a folder, at any depth, evenly taken from the sorted list up to `max_images`.
+
+    `recipe` None means the usual recipe at the model's own input size.
+    """
+
+    folder: Path
+    recipe: Preprocessing | None = None
+    max_images: int = 128
+    timing_only: bool = field(default=False, init=False)
+
+    def describe(self) -> str:
+        """Say what the inputs are, without the place they were read from."""
+        count = min(len(image_paths(self.folder)), self.max_images)
+        return f"{count} images from folder {self.folder.resolve().name}"
+
+    def batches(self, shape: Shape) -> Iterator[NDArray[np.float32]]:
+        """Yield one preprocessed image at a time."""
+        if len(shape) != 4 or shape[0] != 1 or shape[1] != shape[2] or shape[3] != 3:
+            raise InputError(
+                f"images calibrate a network with one square input of 3 channels; this model takes {shape}. Give an "
+                ".npy file of its inputs instead"
+            )
+        paths = image_paths(self.folder)
+        chosen = np.unique(np.linspace(0, len(paths) - 1, min(len(paths), self.max_images)).astype(int))
+        recipe = self.recipe or for_size(shape[1])
+        for index in chosen:
+            yield load_image(paths[index], recipe)[np.newaxis]
+
+
+@dataclass(frozen=True)
+class NpyFile:
+    """Inputs as the model takes them, stacked in one `.npy` file: (number of inputs, height, width, channels)."""
+
+    path: Path
+    timing_only: bool = field(default=False, init=False)
+
+    def describe(self) -> str:
+        """Say what the inputs are."""
+        return f"{len(self._load())} inputs from {self.path.name}"
+
+    def batches(self, shape: Shape) -> Iterator[NDArray[np.float32]]:
+        """Yield one input at a time."""
+        stacked = self._load()
+        if stacked.shape[1:] != shape[1:] or len(stacked) == 0:
+            raise InputError(
+                f"{self.path} holds an array of shape {stacked.shape}; this model takes inputs of {shape[1:]}, stacked "
+                "along a first axis"
+            )
+        for one in stacked:
+            yield np.broadcast_to(one.astype(np.float32), shape).copy()
+
+    def _load(self) -> NDArray[np.generic]:
+        try:
+            loaded: NDArray[np.generic] = np.load(self.path, allow_pickle=False)
+        except (ValueError, EOFError) as error:
+            raise InputError(f"{self.path} is not an .npy file of numbers: {error}") from error
+        if loaded.dtype.kind not in "fiu":
+            raise InputError(f"{self.path} holds {loaded.dtype}; inputs are numbers")
+        return loaded

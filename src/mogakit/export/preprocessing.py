@@ -1,0 +1,94 @@
+"""From an image file to the numbers that a network expects: the recipe that calibration, evaluation and apps share."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from mogakit.errors import InputError
+
+IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".webp"})
+
+
+class Resample(StrEnum):
+    """Interpolation when an image is resized."""
+
+    BILINEAR = "bilinear"
+    BICUBIC = "bicubic"
+
+
+_FILTERS: dict[Resample, Image.Resampling] = {
+    Resample.BILINEAR: Image.Resampling.BILINEAR,
+    Resample.BICUBIC: Image.Resampling.BICUBIC,
+}
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Resize the shorter side, cut the centre, scale to 0..1, subtract `mean` and divide by `std`.
+
+    The defaults are those of the MoGA and FairNAS repositories (ImageNet, 224 from 256).
+
+    Attributes:
+        size: height and width of the network's input, in pixels.
+        resize_shorter_side: in pixels, before the centre is cut.
+        mean, std: of red, green, blue, in units of 0..1.
+        layout: of one image as the network's own code sees it; TFLite and MACE files take HWC, ONNX takes CHW.
+    """
+
+    size: int = 224
+    resize_shorter_side: int = 256
+    resample: Resample = Resample.BILINEAR
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    layout: str = "HWC, red green blue"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.size <= self.resize_shorter_side:
+            raise InputError(f"a centre of {self.size} pixels cannot be cut from {self.resize_shorter_side}")
+
+    def apply(self, image: Image.Image) -> NDArray[np.float32]:
+        """Return (size, size, 3) float32."""
+        image = image.convert("RGB")
+        scale = self.resize_shorter_side / min(image.size)
+        wide, high = (max(self.resize_shorter_side, round(side * scale)) for side in image.size)
+        image = image.resize((wide, high), _FILTERS[self.resample])
+        left, top = (wide - self.size) // 2, (high - self.size) // 2
+        pixels = np.asarray(image.crop((left, top, left + self.size, top + self.size)), np.float32) / np.float32(255)
+        return np.asarray((pixels - np.asarray(self.mean)) / np.asarray(self.std), np.float32)
+
+
+def for_size(size: int) -> Preprocessing:
+    """Return the recipe for another input size, resized in the usual proportion of 256 to 224."""
+    return Preprocessing(size=size, resize_shorter_side=round(size * 256 / 224))
+
+
+def load_image(path: Path, recipe: Preprocessing) -> NDArray[np.float32]:
+    """Read one image file as (size, size, 3).
+
+    Raises:
+        InputError: the file is not an image, or is broken; the message names it.
+    """
+    try:
+        with Image.open(path) as image:
+            return recipe.apply(image)
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+        raise InputError(f"{path} is not an image that can be read ({error}); mend it or take it away") from error
+
+
+def image_paths(folder: Path) -> Sequence[Path]:
+    """Return the images under a folder, in sorted order.
+
+    Raises:
+        InputError: it is no folder, or holds no image.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder} is not a folder")
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+    if not found:
+        raise InputError(f"{folder} holds no image; looked for {', '.join(sorted(IMAGE_SUFFIXES))} at any depth")
+    return found

@@ -1,0 +1,207 @@
+"""Full-integer TFLite files from float32 ones: int8 inside, int8 or uint8 at the ends, one scale a channel for weights.
+
+The ranges of the activations are measured once (`calibrate`), stored (`Ranges`), and every integer file is made from
+stored ranges (`quantize`): the float kernels, which differ in the last bit between CPUs, have no part in its bytes.
+
+Both steps use the calibration wrapper inside ai-edge-litert. It keeps the true smallest and largest values, as
+TensorFlow's converter does; ai-edge-quantizer's moving average clips them and loses about 10 dB. It is private, hence
+the guard.
+"""
+
+import hashlib
+import importlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from mogakit import files, records
+from mogakit.errors import ExportError, InputError
+from mogakit.export.artifact import Precision
+from mogakit.export.calibration import CalibrationData
+
+SUPPORTED_LITERT = "2.3.0"
+RANGES_VERSION = 1
+METADATA_NAME = "moga_kit.calibration"
+TIMING_ONLY = "for timing only"
+
+_IO_TYPES: dict[Precision, int] = {Precision.INT8: np.dtype(np.int8).num, Precision.UINT8: np.dtype(np.uint8).num}
+# Arguments of QuantizeModel after the two ends: allow_float, activations type, bias type, disable_per_channel,
+# disable_per_channel_for_dense. Types are NumPy's numbers, not TFLite's.
+_ALL_INTEGER = (False, np.dtype(np.int8).num, np.dtype(np.int32).num, False, False)
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """Smallest and largest value of every activation of one float file.
+
+    Attributes:
+        float_sha256: of the float32 file they were measured on; they fit no other.
+        source: what was fed.
+        timing_only: True for synthetic inputs.
+        tool: what measured them.
+        values: by tensor name; numbers are exact float32.
+    """
+
+    schema_version: int
+    float_sha256: str
+    source: str
+    timing_only: bool
+    tool: str
+    values: dict[str, tuple[float, float]]
+
+
+def calibrate(model: bytes, data: CalibrationData) -> Ranges:
+    """Run a float32 TFLite file on `data` and return the ranges of its activations.
+
+    Raises:
+        InputError: the data do not fit the model's input.
+        ExportError: ai-edge-litert is another version than the one this was tested with.
+    """
+    wrapper = _wrapper(model)
+    subgraph = _unpack(model).subgraphs[0]
+    if len(subgraph.inputs) != 1:
+        raise InputError(f"a model with {len(subgraph.inputs)} inputs cannot be calibrated; one is supported")
+    shape = tuple(int(size) for size in subgraph.tensors[subgraph.inputs[0]].shape)
+    wrapper.Prepare([list(shape)])
+    count = 0
+    for batch in data.batches(shape):
+        if not np.isfinite(batch).all():
+            raise InputError(f"calibration input {count} holds a number that is not finite")
+        wrapper.FeedTensor([np.ascontiguousarray(batch)])
+        count += 1
+    if count == 0:
+        raise InputError("the calibration data hold no input")
+    return Ranges(
+        schema_version=RANGES_VERSION,
+        float_sha256=hashlib.sha256(model).hexdigest(),
+        source=data.describe(),
+        timing_only=data.timing_only,
+        tool=f"ai-edge-litert {SUPPORTED_LITERT} calibration wrapper",
+        values=_read_ranges(bytes(wrapper.Calibrate())),
+    )
+
+
+def quantize(model: bytes, ranges: Ranges, precision: Precision) -> bytes:
+    """Return the full-integer file of a float32 TFLite file; equal arguments give equal bytes on every machine.
+
+    The file says in its description and in metadata what it was calibrated on.
+
+    Raises:
+        InputError: `precision` is no integer one, or the ranges belong to another file.
+        ExportError: a float tensor was left, or ai-edge-litert is another version.
+    """
+    if precision not in _IO_TYPES:
+        raise InputError(f"quantisation gives {' or '.join(_IO_TYPES)}, not {precision}")
+    if hashlib.sha256(model).hexdigest() != ranges.float_sha256:
+        raise InputError(
+            "the ranges were measured on another float file (its checksum differs): weights or structure have changed. "
+            "Calibrate again"
+        )
+    io_type = _IO_TYPES[precision]
+    quantized = bytes(_wrapper(_with_ranges(model, ranges)).QuantizeModel(io_type, io_type, *_ALL_INTEGER))
+    if left := float_tensors(quantized):
+        raise ExportError(f"quantisation left {len(left)} float tensors, the first is {left[0]!r}")
+    return quantized
+
+
+def float_tensors(model: bytes) -> list[str]:
+    """Return the names of the tensors of a TFLite file that hold floating-point numbers."""
+    floats = (schema.TensorType.FLOAT16, schema.TensorType.FLOAT32, schema.TensorType.FLOAT64)
+    return [_name(tensor) for graph in _unpack(model).subgraphs for tensor in graph.tensors if tensor.type in floats]
+
+
+def made_tensors(model: bytes) -> list[str]:
+    """Return the names of the tensors that a TFLite file's operators make, in order."""
+    graph = _unpack(model).subgraphs[0]
+    return [_name(graph.tensors[index]) for operator in graph.operators for index in operator.outputs]
+
+
+def calibration_note(model: bytes) -> str | None:
+    """Return what an integer file of the kit says it was calibrated on, or None for any other file."""
+    unpacked = _unpack(model)
+    notes: Mapping[str, int] = {_text(item.name): item.buffer for item in unpacked.metadata or []}
+    if METADATA_NAME not in notes:
+        return None
+    return bytes(unpacked.buffers[notes[METADATA_NAME]].data).decode()
+
+
+def save_ranges(path: Path, ranges: Ranges) -> None:
+    """Write ranges as JSON, atomically; Python's shortest notation keeps every float32 exact."""
+    files.write_json(path, records.to_json(ranges))
+
+
+def load_ranges(path: Path) -> Ranges:
+    """Read what `save_ranges` wrote.
+
+    Raises:
+        InputError: it is no such file, or a newer kit's.
+    """
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path} is not a JSON file of ranges: {error}") from error
+    ranges = records.from_json(stored, Ranges, str(path))
+    if ranges.schema_version != RANGES_VERSION:
+        raise InputError(f"{path} has schema version {ranges.schema_version}; this kit reads {RANGES_VERSION}")
+    return ranges
+
+
+def _wrapper(model: bytes) -> Any:
+    """Open the private wrapper on a model, and refuse a version that nobody has tested."""
+    found = metadata.version("ai-edge-litert")
+    if found != SUPPORTED_LITERT:
+        raise ExportError(
+            f"quantisation uses a private part of ai-edge-litert {SUPPORTED_LITERT}, and {found} is installed; run "
+            f"`pip install ai-edge-litert=={SUPPORTED_LITERT}`"
+        )
+    private = importlib.import_module("ai_edge_litert._pywrap_tensorflow_lite_calibration_wrapper")
+    return private.CalibrationWrapper(model, [], [])
+
+
+def _read_ranges(model: bytes) -> dict[str, tuple[float, float]]:
+    found: dict[str, tuple[float, float]] = {}
+    for tensor in _unpack(model).subgraphs[0].tensors:
+        quantization = tensor.quantization
+        if quantization is not None and quantization.min is not None and len(quantization.min):
+            found[_name(tensor)] = (float(quantization.min[0]), float(quantization.max[0]))
+    return found
+
+
+def _with_ranges(model: bytes, ranges: Ranges) -> bytes:
+    """Return the float file with the ranges, and where they come from, written into it."""
+    unpacked = _unpack(model)
+    known = {_name(tensor): tensor for tensor in unpacked.subgraphs[0].tensors}
+    for name, (low, high) in ranges.values.items():
+        if name not in known:
+            raise InputError(f"the ranges name a tensor {name!r}, which the float file does not have")
+        known[name].quantization = schema.QuantizationParametersT(min=[low], max=[high])
+    use = f"; {TIMING_ONLY}" if ranges.timing_only else ""
+    note = f"calibrated on {ranges.source}{use}"
+    unpacked.description = f"{_text(unpacked.description)}; {note}"
+    unpacked.buffers.append(schema.BufferT(data=np.frombuffer(note.encode(), np.uint8)))
+    unpacked.metadata = [
+        *(unpacked.metadata or []),
+        schema.MetadataT(name=METADATA_NAME, buffer=len(unpacked.buffers) - 1),
+    ]
+    builder = flatbuffers.Builder(len(model) + 2**16)
+    builder.Finish(unpacked.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())
+
+
+def _unpack(model: bytes) -> Any:
+    return schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(model, 0))
+
+
+def _name(tensor: Any) -> str:
+    return _text(tensor.name)
+
+
+def _text(value: bytes | str | None) -> str:
+    return value.decode() if isinstance(value, bytes) else value or ""
