@@ -1,0 +1,143 @@
+"""Run a model file on this computer, on one thread, to see what it computes. Timing is `bench`'s business."""
+
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from mogakit.errors import InputError
+from mogakit.export.artifact import Format, TensorSpec
+
+Array: TypeAlias = npt.NDArray[Any]
+
+
+def run(file: Path | bytes, format: Format, inputs: Sequence[Array]) -> list[Array]:
+    """Return what a model file makes of `inputs`, both in the file's own layout and types.
+
+    Raises:
+        InputError: no runtime here runs `format`, the file does not load, or the inputs do not fit it.
+    """
+    runner = RUNNERS.get(format)
+    if runner is None:
+        raise InputError(f"{format} files do not run on this computer; legal are {', '.join(RUNNERS)}")
+    return runner(file, inputs)
+
+
+def runtime_of(format: Format) -> str:
+    """Return the package and version that `run` uses, `ai-edge-litert 2.3.0`."""
+    package = PACKAGES[format]
+    return f"{package} {version(package)}"
+
+
+def tflite_interpreter(file: Path | bytes) -> Any:
+    """Load a TFLite file into LiteRT's interpreter with its default (XNNPACK) kernels, on one thread.
+
+    Raises:
+        InputError: the file does not load.
+    """
+    from ai_edge_litert.interpreter import Interpreter  # slow to import, and needed here only
+
+    source = {"model_content": file} if isinstance(file, bytes) else {"model_path": str(file)}
+    try:
+        interpreter = Interpreter(**source, num_threads=1)
+        interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise InputError(f"{_label(file)} is not a TFLite model that LiteRT can load: {error}") from error
+    return interpreter
+
+
+def onnx_session(file: Path | bytes) -> Any:
+    """Load an ONNX file into ONNX Runtime's CPU provider, on one thread.
+
+    Raises:
+        InputError: the file does not load.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(
+            file if isinstance(file, bytes) else str(file), options, providers=["CPUExecutionProvider"]
+        )
+    except onnxruntime.capi.onnxruntime_pybind11_state.OrtError as error:
+        raise InputError(f"{_label(file)} is not an ONNX model that ONNX Runtime can load: {error}") from error
+
+
+def _label(file: Path | bytes) -> str:
+    return "the model" if isinstance(file, bytes) else str(file)
+
+
+def _run_tflite(file: Path | bytes, inputs: Sequence[Array]) -> list[Array]:
+    interpreter = tflite_interpreter(file)
+    _check(_label(file), tflite_specs(interpreter.get_input_details()), inputs)
+    for detail, value in zip(interpreter.get_input_details(), inputs, strict=True):
+        interpreter.set_tensor(detail["index"], np.ascontiguousarray(value))
+    interpreter.invoke()
+    return [interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()]
+
+
+def _run_onnx(file: Path | bytes, inputs: Sequence[Array]) -> list[Array]:
+    session = onnx_session(file)
+    specs = onnx_specs(session.get_inputs())
+    _check(_label(file), specs, inputs)
+    feed = {spec.name: np.ascontiguousarray(value) for spec, value in zip(specs, inputs, strict=True)}
+    return list(session.run(None, feed))
+
+
+def tflite_specs(details: Sequence[dict[str, Any]]) -> tuple[TensorSpec, ...]:
+    """Describe the inputs or outputs that an interpreter lists."""
+    return tuple(
+        TensorSpec(detail["name"], tuple(int(size) for size in detail["shape"]), np.dtype(detail["dtype"]).name)
+        for detail in details
+    )
+
+
+ONNX_TYPES = {
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(double)": "float64",
+    "tensor(int8)": "int8",
+    "tensor(uint8)": "uint8",
+    "tensor(int32)": "int32",
+    "tensor(int64)": "int64",
+}
+
+
+def onnx_specs(values: Sequence[Any]) -> tuple[TensorSpec, ...]:
+    """Describe the inputs or outputs that a session lists; a free first dimension (the batch) counts as 1.
+
+    Raises:
+        InputError: another dimension is free, or the type is not one of numbers.
+    """
+    specs = []
+    for value in values:
+        shape = [1 if index == 0 and not isinstance(size, int) else size for index, size in enumerate(value.shape)]
+        if not all(isinstance(size, int) for size in shape):
+            raise InputError(f"tensor {value.name!r} has the free dimensions {value.shape}; fix them before measuring")
+        if value.type not in ONNX_TYPES:
+            raise InputError(f"tensor {value.name!r} holds {value.type}; legal are {', '.join(ONNX_TYPES)}")
+        specs.append(TensorSpec(value.name, tuple(shape), ONNX_TYPES[value.type]))
+    return tuple(specs)
+
+
+def _check(label: str, specs: Sequence[TensorSpec], inputs: Sequence[Array]) -> None:
+    wanted = [(spec.shape, spec.dtype) for spec in specs]
+    given = [(tuple(value.shape), value.dtype.name) for value in inputs]
+    if wanted != given:
+        raise InputError(f"{label} takes inputs of {wanted} (shape, type), given were {given}")
+
+
+RUNNERS: dict[Format, Callable[[Path | bytes, Sequence[Array]], list[Array]]] = {
+    Format.TFLITE: _run_tflite,
+    Format.ONNX: _run_onnx,
+}
+"""How each format is run here."""
+
+PACKAGES = {Format.TFLITE: "ai-edge-litert", Format.ONNX: "onnxruntime"}
+"""Whose version stands in an `Agreement`."""
