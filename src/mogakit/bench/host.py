@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -121,6 +122,15 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
+@dataclass(frozen=True)
+class _Visit:
+    """One visit of a file in a window: the call after everything else ran, and those right behind it."""
+
+    at_ms: float
+    cold_ms: float
+    warm_ms: list[float]
+
+
 class HostSession:
     """One worker process; made by `HostRunner.session`."""
 
@@ -168,18 +178,18 @@ class HostSession:
         before = self._runner.conditions()
         answer = self._ask({"op": "window", "order": order, "warm_calls": self._runner.warm_calls, "warm_up": True})
         after = self._runner.conditions()
-        visits: dict[int, list[list[float]]] = {}
-        for index, times_ms in zip(order, answer["visits"], strict=True):
-            visits.setdefault(index, []).append(times_ms)
-        for index, times in visits.items():
+        visits: dict[int, list[_Visit]] = {}
+        for index, at_ms, times_ms in zip(order, answer["visited_at"], answer["visits"], strict=True):
+            visits.setdefault(index, []).append(_Visit(at_ms, times_ms[0], times_ms[1:]))
+        for index, made in visits.items():
             warmup_ms = answer["warm_up"] if index == order[0] else []
-            yield self._measurement(index, window, times, warmup_ms, before, after)
+            yield self._measurement(index, window, made, warmup_ms, before, after)
 
     def _measurement(
         self,
         index: int,
         window: int,
-        visits: list[list[float]],
+        visits: list[_Visit],
         warmup_ms: list[float],
         before: Conditions,
         after: Conditions,
@@ -199,8 +209,9 @@ class HostSession:
             delegation=delegation,
             before=before,
             after=after,
-            samples_ms=tuple(time_ms for times in visits for time_ms in times[1:]),
-            cold_ms=tuple(times[0] for times in visits),
+            samples_ms=tuple(time_ms for visit in visits for time_ms in visit.warm_ms),
+            cold_ms=tuple(visit.cold_ms for visit in visits),
+            visited_at_ms=tuple(visit.at_ms for visit in visits),
             warmup_ms=tuple(warmup_ms),
             init_ms=file["init_ms"],
             first_run_ms=file["first_run_ms"],

@@ -149,13 +149,16 @@ def _time_window(
 ) -> dict[str, Any]:
     """Visit files in `order`; each visit is one call after everything else ran (cold), then `warm_calls` more."""
     visits: list[list[int]] = []
+    visited_at: list[int] = []
     gc.disable()
     try:
         warm_up_ns = _warm_up(*timed[order[0]]) if warm_up else []
         faults_before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
         calls = range(1 + warm_calls)
+        began = time.perf_counter_ns()
         for index in order:
             invoke, clock = timed[index]
+            visited_at.append(time.perf_counter_ns() - began)
             times = []
             for _ in calls:
                 started = clock()
@@ -169,6 +172,7 @@ def _time_window(
         gc.enable()
     return {
         "visits": [[time_ns / 1e6 for time_ns in times] for times in visits],
+        "visited_at": [time_ns / 1e6 for time_ns in visited_at],
         "warm_up": [time_ns / 1e6 for time_ns in warm_up_ns],
         "page_faults": faults,
     }
