@@ -75,8 +75,12 @@ def train_supernet(
     checkpoint: Path | None = None,
     progress: Progress = silent,
     scalars: Scalars | None = None,
+    data: str = "",
 ) -> TrainedSupernet:
     """Train the shared weights of a space; a run whose `checkpoint` exists goes on from there.
+
+    Args:
+        data: how `open_dataset` finds the images again; kept in the checkpoint for evaluation.
 
     Raises:
         InputError: the dataset, batch or space does not fit.
@@ -89,7 +93,7 @@ def train_supernet(
     _prepare(supernet, recipe, options, world)
     optimizer = build_optimizer(supernet, recipe)
     total = phases[-1].first_step + phases[-1].num_steps
-    run = _identity(space, recipe, settings, batch_size, total)
+    run = _identity(space, data, recipe, settings, batch_size, total)
     step = _resume(checkpoint, run, supernet, optimizer)
     ticker, started, first = Ticker(options.checkpoint_interval_s), time.monotonic(), step
     loss = float("nan")
@@ -209,7 +213,7 @@ def _prepare(supernet: Supernet, recipe: Recipe, options: Settings, world: World
 
 
 def _identity(
-    space: SearchSpace, recipe: Recipe, settings: SupernetSettings, batch_size: int, num_steps: int
+    space: SearchSpace, data: str, recipe: Recipe, settings: SupernetSettings, batch_size: int, num_steps: int
 ) -> dict[str, Any]:
     """Return what must be equal for a run to be continued, as plain values."""
     training = asdict(settings.training)
@@ -219,6 +223,7 @@ def _identity(
         "space": space.name,
         "input_size": head.input_size,
         "num_classes": head.num_classes,
+        "data": data,
         "recipe": recipe.name,
         "strategy": str(settings.strategy),
         "shared_scale": str(settings.shared_scale),

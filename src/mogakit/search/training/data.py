@@ -29,9 +29,17 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 class Dataset(Protocol):
     """Labelled images that can be read by index, with or without augmentation."""
 
-    name: str
-    num_classes: int
-    input_size: int
+    @property
+    def name(self) -> str:
+        """Return what it is called in messages and records."""
+
+    @property
+    def num_classes(self) -> int:
+        """Return the number of classes."""
+
+    @property
+    def input_size(self) -> int:
+        """Return the height and width of its images in pixels."""
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -273,3 +281,17 @@ def evaluation_batches(dataset: Dataset, batch_size: int) -> Iterator[Batch]:
         for start in range(0, len(dataset), batch_size):
             indices = range(start, min(start + batch_size, len(dataset)))
             yield read_batch(dataset, indices, 0, 0, augment=False, pool=pool)
+
+
+def open_dataset(text: str, input_size: int) -> tuple[Dataset, Dataset]:
+    """Open training and validation images by what a command line gives: `digits`, or an image folder.
+
+    Raises:
+        InputError: it is neither.
+    """
+    if text == "digits":
+        return open_digits(input_size)[:2]
+    root = Path(text)
+    if not root.is_dir():
+        raise InputError(f"--data {text!r} is neither a folder (one folder a class) nor the word digits")
+    return open_image_folder(root, input_size)
