@@ -1,0 +1,252 @@
+"""Linear cost models: latency as a sum of one number for each choice, fitted on measured networks.
+
+Without a table that takes thousands of pairs (TuNAS and the multi-hardware paper used 9000); on the residual of a
+table, a few hundred. Both stay additive, so that the exact front stays exact.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mogakit import __version__, files, records
+from mogakit.bench.measurement import Identity
+from mogakit.bench.target import Target, parse_target
+from mogakit.errors import InputError, TableError
+from mogakit.luts.calibrate import Calibration
+from mogakit.luts.errors import FloatArray, mape_percent
+from mogakit.luts.predict import Predictor
+from mogakit.luts.ridge import RidgeFit, fit_ridge
+from mogakit.luts.schema import upgrade
+from mogakit.luts.table import LatencyTable, Origin
+from mogakit.nets.network import Network
+from mogakit.nets.spaces import Chromosome, SearchSpace, SlotSpace, get_space
+
+MODEL_SCHEMA_VERSION = 1
+MIN_PAIRS = 5
+
+
+class ModelKind(StrEnum):
+    """What a linear model was fitted on."""
+
+    ONE_HOT = "one-hot"  # the choices alone
+    TABLE = "table+one-hot"  # the table's prediction (scaled, shifted), and the choices for what it leaves over
+    IMPORTED = "imported"
+
+
+@dataclass(frozen=True)
+class CostModel:
+    """`latency = intercept_ms + sum of coefficients_ms[gene][choice]`; all in milliseconds.
+
+    Attributes:
+        name: what stands in messages and figures.
+        space: name of the search space whose chromosomes it takes.
+        coefficients_ms: one tuple for each gene, one number for each choice.
+        strength: of the ridge penalty (relative, see `luts.ridge`); None for an imported model.
+        num_pairs: (network, latency) pairs it was fitted on.
+        loo_mape_percent, loo_rmse_ms: error on each pair when fitted on all others.
+        table: name of the table it builds on, or empty.
+        networks: names of the networks it was fitted on, so that validation can leave them out.
+    """
+
+    name: str
+    kind: ModelKind
+    space: str
+    target: Target | None
+    identity: Identity
+    intercept_ms: float
+    coefficients_ms: tuple[tuple[float, ...], ...]
+    origin: Origin
+    strength: float | None = None
+    num_pairs: int | None = None
+    loo_mape_percent: float | None = None
+    loo_rmse_ms: float | None = None
+    table: str = ""
+    networks: tuple[str, ...] = ()
+    schema_version: int = MODEL_SCHEMA_VERSION
+
+    def predict_chromosome(self, chromosome: Chromosome) -> float:
+        """Return the latency of a chromosome in milliseconds.
+
+        Raises:
+            InputError: it has another number of genes, or a gene that the model does not know.
+        """
+        if len(chromosome) != len(self.coefficients_ms):
+            raise InputError(f"model {self.name} takes {len(self.coefficients_ms)} genes, given {len(chromosome)}")
+        total = self.intercept_ms
+        for index, (gene, costs) in enumerate(zip(chromosome, self.coefficients_ms, strict=True)):
+            if not 0 <= gene < len(costs):
+                raise InputError(f"gene {index} is {gene}; model {self.name} knows 0 to {len(costs) - 1}")
+            total += costs[gene]
+        return total
+
+    def predict(self, network: Network) -> float:
+        """Return the latency of a network of the model's space in milliseconds.
+
+        Raises:
+            InputError: the network does not lie in the space.
+        """
+        return self.predict_chromosome(get_space(self.space).encode(network))
+
+    latency_ms = predict
+
+    def slot_costs(self, space: SearchSpace) -> list[FloatArray]:
+        """Return one array of milliseconds a gene, the intercept folded into the first; as `Predictor.slot_costs`.
+
+        Raises:
+            InputError: the space is another than the model's.
+        """
+        if space.name != self.space:
+            raise InputError(f"model {self.name} is of space {self.space}, not of {space.name}")
+        costs = [np.array(numbers) for numbers in self.coefficients_ms]
+        costs[0] = costs[0] + self.intercept_ms
+        return costs
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Networks of one space with their measured latency: what a cost model is fitted on.
+
+    Attributes:
+        chromosomes: shape (n, genes).
+        measured_ms: shape (n,).
+    """
+
+    space: str
+    chromosomes: tuple[Chromosome, ...]
+    measured_ms: tuple[float, ...]
+    names: tuple[str, ...] = ()
+
+    def take(self, indices: Sequence[int]) -> "Pairs":
+        """Return the pairs at `indices`."""
+        return Pairs(
+            self.space,
+            tuple(self.chromosomes[index] for index in indices),
+            tuple(self.measured_ms[index] for index in indices),
+            tuple(self.names[index] for index in indices) if self.names else (),
+        )
+
+
+def one_hot(num_choices: Sequence[int], chromosomes: Sequence[Chromosome]) -> FloatArray:
+    """Return one column for each choice of each gene; shape (n, sum(num_choices))."""
+    starts = np.concatenate([[0], np.cumsum(num_choices)[:-1]])
+    features = np.zeros((len(chromosomes), int(np.sum(num_choices))))
+    columns = np.asarray(chromosomes, dtype=np.int64) + starts
+    features[np.arange(len(chromosomes))[:, None], columns] = 1.0
+    return features
+
+
+def fit_one_hot(pairs: Pairs, target: Target | None, identity: Identity, name: str = "one-hot") -> CostModel:
+    """Fit ridge on the choices alone (multi-hardware paper section 5.1; TuNAS appendix), relative least squares.
+
+    Raises:
+        InputError: fewer than five pairs.
+    """
+    num_choices = _checked_space(pairs).num_choices
+    measured = np.array(pairs.measured_ms)
+    found = fit_ridge(np.ones((len(measured), 1)), one_hot(num_choices, pairs.chromosomes), measured)
+    weights = _split(found.weights, num_choices)
+    return _model(name, ModelKind.ONE_HOT, pairs, target, identity, float(found.plain_weights[0]), weights, found)
+
+
+def fit_on_table(pairs: Pairs, table: LatencyTable, name: str = "table+one-hot") -> CostModel:
+    """Fit `scale * table + offset + choices`, the choices penalised, so that they hold only what the table leaves over.
+
+    Args:
+        pairs: of a space with independent slots, whose blocks have rows in the table.
+        table: its own calibration is not used: scale and offset are fitted on the pairs.
+
+    Raises:
+        InputError: fewer than five pairs, or a space whose genes are not independent slots.
+        TableError: the table lacks a block of the space.
+    """
+    space = _checked_space(pairs)
+    if not isinstance(space, SlotSpace):
+        raise InputError(f"the genes of space {space.name} are not independent slots: fit the choices alone (one-hot)")
+    costs = _raw_slot_costs(table, space)
+    measured = np.array(pairs.measured_ms)
+    raw = np.array([sum(slot[gene] for slot, gene in zip(costs, one, strict=True)) for one in pairs.chromosomes])
+    plain = np.stack([np.ones_like(raw), raw], axis=1)
+    found = fit_ridge(plain, one_hot(space.num_choices, pairs.chromosomes), measured)
+    offset_ms, scale = (float(weight) for weight in found.plain_weights)
+    residual = _split(found.weights, space.num_choices)
+    weights = [scale * slot + rest for slot, rest in zip(costs, residual, strict=True)]
+    return _model(name, ModelKind.TABLE, pairs, table.target, table.identity, offset_ms, weights, found, table.name)
+
+
+def _raw_slot_costs(table: LatencyTable, space: SlotSpace) -> list[FloatArray]:
+    return Predictor(table.with_calibration(Calibration())).slot_costs(space)
+
+
+def _checked_space(pairs: Pairs) -> SearchSpace:
+    if len(pairs.measured_ms) < MIN_PAIRS:
+        raise InputError(f"a cost model needs at least {MIN_PAIRS} measured networks, given {len(pairs.measured_ms)}")
+    return get_space(pairs.space)
+
+
+def _split(weights: FloatArray, num_choices: Sequence[int]) -> list[FloatArray]:
+    return list(np.split(weights, np.cumsum(num_choices)[:-1]))
+
+
+def _model(
+    name: str,
+    kind: ModelKind,
+    pairs: Pairs,
+    target: Target | None,
+    identity: Identity,
+    intercept_ms: float,
+    weights: Sequence[FloatArray],
+    found: RidgeFit,
+    table: str = "",
+) -> CostModel:
+    measured = np.array(pairs.measured_ms)
+    return CostModel(
+        name=name,
+        kind=kind,
+        space=pairs.space,
+        target=target,
+        identity=identity,
+        intercept_ms=intercept_ms,
+        coefficients_ms=tuple(tuple(float(number) for number in slot) for slot in weights),
+        origin=Origin(made_by=f"mogakit {__version__}"),
+        strength=found.strength,
+        num_pairs=len(measured),
+        loo_mape_percent=mape_percent(found.held_out, measured),
+        loo_rmse_ms=float(np.sqrt(np.mean((found.held_out - measured) ** 2))),
+        table=table,
+        networks=pairs.names,
+    )
+
+
+def save_model(model: CostModel, path: Path) -> None:
+    """Write a model as JSON coefficients, atomically."""
+    document = records.to_json(model)
+    document["target"] = None if model.target is None else str(model.target)
+    files.write_json(path, document)
+
+
+def load_model(path: Path) -> CostModel:
+    """Read a model.
+
+    Raises:
+        TableError: the file is absent, no JSON, or no cost model.
+    """
+    try:
+        document: Any = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise TableError(f"there is no cost model {path}; `moga fit RUN` writes RUN/cost-model.json") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise TableError(f"{path} is not JSON: {error}") from error
+    if not isinstance(document, dict) or "coefficients_ms" not in document:
+        raise TableError(f"{path} holds no cost model of this kit")
+    document = upgrade(document, str(path), upgrades={}, current=MODEL_SCHEMA_VERSION)
+    try:
+        if document.get("target") is not None:
+            document["target"] = records.to_json(parse_target(document["target"]))
+        return records.from_json(document, CostModel, str(path))
+    except InputError as error:
+        raise TableError(str(error)) from error
