@@ -1,5 +1,6 @@
 """Frozen dataclasses to JSON and back, for every record that the kit keeps on disk."""
 
+import json
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,3 +31,15 @@ def from_json(value: Any, kind: type[T], where: str) -> T:
     except Exception as error:
         problems = "; ".join(cattrs.transform_error(error))
         raise InputError(f"{where} does not hold a valid {kind.__name__}: {problems}") from error
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        InputError: it is no JSON, or not in UTF-8.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path} is no JSON file: {error}") from error

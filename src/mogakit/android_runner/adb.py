@@ -1,7 +1,8 @@
 """One phone behind one adb server: shell commands with a real deadline, and pushes that say why they failed.
 
-adbutils makes the connection; the two protocols on top of it are spoken here, because its shell has no overall deadline and
-no bound on the output, and its push loses the phone's error text. A dropped link is `LinkLost`, never a short answer.
+adbutils makes the connection; the two protocols on top of it are spoken here, because its shell bounds neither the time
+nor the output of a command as a whole, and its push loses the phone's error text. A dropped link is `LinkLost`, never
+half an answer.
 """
 
 import socket
@@ -181,8 +182,8 @@ class Link:
                 self._remind_server()
             if time.monotonic() >= deadline:
                 raise DeviceError(
-                    f"{self.serial} did not come back within {timeout_s:g} s; check the cable (or the network), then run "
-                    "the same command with --resume: what was finished is kept"
+                    f"{self.serial} did not come back within {timeout_s:g} s; check the cable (or the network), then "
+                    "run the same command with --resume: what was finished is kept"
                 )
             time.sleep(interval_s)
 

@@ -1,7 +1,7 @@
 """Which target is run by which tool, with which flags: one row a target. Adding a target is adding a row.
 
-Flags may hold `{threads}`, `{accelerator}`, `{backend}` (the target's options) and `{libs}` (the folder of the tool and its
-libraries on the phone).
+Flags may hold `{threads}`, `{accelerator}`, `{backend}` (the target's options; a flag whose option is absent is left
+out) and `{libs}` (the folder of the tool and its libraries on the phone).
 """
 
 from dataclasses import dataclass, field
@@ -68,6 +68,7 @@ class TargetRow:
         return self.hardware is Hardware.CPU
 
 
+_DEFAULTS = {"xnnpack": "on", "tool": "classic"}  # naming a default changes nothing
 _FORMATS = {
     Runtime.TFLITE: Format.TFLITE,
     Runtime.ONNX: Format.ONNX,
@@ -125,16 +126,6 @@ ROWS: tuple[TargetRow, ...] = (
         ToolKind.BENCHMARK_MODEL,
         ("--num_threads={threads}", "--use_xnnpack=true"),
         when=(("xnnpack", ""), ("tool", "")),
-        optional=("threads", "cpus"),
-        delegate=XNNPACK,
-    ),
-    TargetRow(
-        Runtime.TFLITE,
-        Hardware.CPU,
-        {F32: (F32,), F16: (F16,), **_INT},
-        ToolKind.BENCHMARK_MODEL,
-        ("--num_threads={threads}", "--use_xnnpack=true"),
-        when=(("xnnpack", "on"), ("tool", "")),
         optional=("threads", "cpus"),
         delegate=XNNPACK,
     ),
@@ -284,7 +275,7 @@ def find_row(target: Target) -> TargetRow:
         InputError: no row does; the message lists what the runtime and hardware offer.
     """
     near = [row for row in ROWS if (row.runtime, row.hardware) == (target.runtime, target.hardware)]
-    options = dict(target.options)
+    options = {name: value for name, value in target.options if _DEFAULTS.get(name) != value}
     for row in near:
         named = {name for name, _ in row.when} | set(row.requires) | set(row.optional)
         fits = all(options.get(name, "") == value for name, value in row.when)

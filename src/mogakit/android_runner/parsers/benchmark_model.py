@@ -30,7 +30,8 @@ _MEMORY = (
 _AGREEMENT = 1e-4  # both print the same mean, to six digits
 
 _LITERT_TIME = re.compile(
-    rf"^(Model initialization|Warmup \(first\)|Warmup \(avg\)|Inference \(\w+\)):\s+({NUMBER})(?: ms)?(?:\s+\((\d+) runs?\))?\s*$"
+    r"^(Model initialization|Warmup \(first\)|Warmup \(avg\)|Inference \(\w+\)):"
+    rf"\s+({NUMBER})(?: ms)?(?:\s+\((\d+) runs?\))?\s*$"
 )
 _LITERT_MEMORY = re.compile(rf"^Overall footprint:\s+({NUMBER}) MB\s*$")
 _LITERT_ROUNDING_MS = 0.0051  # the summary prints two decimals
@@ -127,7 +128,7 @@ def _ms(microseconds: str | None) -> float | None:
 
 
 def _memory(lines: list[str]) -> float | None:
-    """Return the peak footprint in MB: by periodic monitoring where it was on, else the growth of the high-water mark."""
+    """Return the peak footprint in MB: by periodic monitoring where it was on, else the high-water mark's."""
     for pattern in _MEMORY:
         found = [number(match.group(1)) for line in lines if (match := pattern.match(line))]
         if found:

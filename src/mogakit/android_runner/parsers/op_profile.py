@@ -1,7 +1,8 @@
 """Per-operator times, from separate profiled runs. They rank operators; their sum is no latency.
 
-`benchmark_model --enable_op_profiling` prints tab-separated tables whose columns changed (`[start]` was dropped, `[avg ms]`
-stayed) and whose operator types hold spaces, commas and slashes. `mace_run --benchmark` prints tables between bars.
+`benchmark_model --enable_op_profiling` prints tab-separated tables whose columns changed (`[start]` went,
+`[avg ms]` stayed) and whose operator types hold spaces, commas and slashes. `mace_run --benchmark` prints tables
+between bars.
 """
 
 from dataclasses import dataclass

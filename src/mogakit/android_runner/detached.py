@@ -1,0 +1,186 @@
+"""A tool run that outlives its shell: launched in the background, found again after a lost link, ended by its pid.
+
+The run's folder holds `pid`, `out` (bounded: endless output ends the tool by SIGPIPE), and `rc`, which is written last.
+When a stream ends, adbd hangs up only the shell; what runs under it may live on and spoil the next measurement, so
+whatever does not end by itself is killed by pid, and what an earlier session left running is looked for and ended.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from mogakit.android_runner import script
+from mogakit.android_runner.adb import Link, LinkLost, ShellTimeout
+from mogakit.android_runner.deploy import ROOT
+from mogakit.android_runner.quoting import quote
+from mogakit.errors import DeviceError
+
+MAX_OUTPUT_BYTES = 2_000_000
+_OUT = "@@moga:out\n"
+_VANISHED_POLLS = 3  # so many polls without process and without exit code: it is gone
+_MAX_POLL_S = 2.0
+# $1 is a run's folder. A pid is ended only while its environment still names that run: numbers are used again
+_KILL_FUNCTION = (
+    'moga_kill() { p=$(cat "$1/pid" 2>/dev/null); if [ -n "$p" ] && [ ! -e "$1/rc" ] && '
+    'grep -q "MOGA_RUN=${1##*/}" "/proc/$p/environ" 2>/dev/null; then kill "$p" 2>/dev/null; sleep 0.2; '
+    'kill -9 "$p" 2>/dev/null; echo "ended $p"; fi; }; '
+)
+
+
+class Rebooted(DeviceError):  # noqa: N818 - named for what it says
+    """The phone restarted while a tool ran; the run is lost."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One launched tool."""
+
+    folder: str
+    boot_id: str
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a run ended.
+
+    Attributes:
+        exit_code: None where the kit ended it after its time was up, or it vanished without one.
+        answers: of the questions that were asked in the same trip, by name.
+        cut: the output reached its bound, so the tool was ended.
+    """
+
+    exit_code: int | None
+    output: str
+    pid: int | None
+    answers: dict[str, str]
+    cut: bool = False
+
+
+def launch(link: Link, run_id: str, command: str, boot_id: str, prelude: str = "", discard: str = "") -> Run:
+    """Start `command` (already quoted) in the background and return as soon as it is under way.
+
+    Args:
+        run_id: names the run's folder; letters, digits, `-`.
+        boot_id: the phone's, read just before: a run is tied to it.
+        prelude: shell text that prepares the run's folder, in which it and the command are executed.
+        discard: folder of an earlier run that has been collected.
+
+    Raises:
+        DeviceError: the folder could not be made.
+        LinkLost: whether it runs is not known; end it by `kill` before trying again.
+    """
+    folder = f"{ROOT}/runs/{run_id}"
+    inner = f"echo $$ >pid; export MOGA_RUN={run_id}; exec {command}"
+    body = (
+        f"{{ sh -c {quote(inner)}; echo $? >rc.part; }} 2>&1 </dev/null | head -c {MAX_OUTPUT_BYTES} >out; "
+        "mv rc.part rc"
+    )
+    answer = link.shell(
+        (f"rm -rf {quote(discard)}; " if discard else "")
+        + f"mkdir -p {folder} && cd {folder} && {{ {prelude or ':'}; }} && "
+        + f"{{ nohup sh -c {quote(body)} >/dev/null 2>&1 </dev/null & echo launched; }}"
+    )
+    if "launched" not in answer.stdout:
+        text = (answer.stderr or answer.stdout).strip()[:300]
+        raise DeviceError(f"{link.serial}: a run could not be started: {text}")
+    return Run(folder, boot_id)
+
+
+def wait(
+    link: Link,
+    run: Run,
+    questions: Mapping[str, str],
+    expected_s: float,
+    deadline_s: float,
+    reconnect_s: float = 60.0,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Finished:
+    """Wait for a run and bring back its output, with the answers to `questions` as of its end.
+
+    The phone is left alone for most of `expected_s`, then asked at growing intervals. On Ctrl-C the run is ended.
+
+    Raises:
+        Rebooted: the phone restarted meanwhile.
+        DeviceError: it did not come back within `reconnect_s` after the link was lost.
+    """
+    began = time.monotonic()
+    interval_s = min(_MAX_POLL_S, max(0.05, 0.1 * expected_s))
+    vanished = 0
+    try:
+        sleep(0.85 * expected_s)
+        while True:
+            finished = _collect(link, run, questions, reconnect_s)
+            if finished.exit_code is not None:
+                return finished
+            vanished = vanished + 1 if finished.answers.get("alive") == "no" else 0
+            if vanished >= _VANISHED_POLLS:
+                return finished
+            if time.monotonic() - began > deadline_s:
+                return _give_up(link, run, questions, reconnect_s)
+            sleep(interval_s)
+            interval_s = min(_MAX_POLL_S, 1.3 * interval_s)
+    except (KeyboardInterrupt, SystemExit):
+        kill(link, run.folder)
+        raise
+
+
+def kill(link: Link, folder: str) -> None:
+    """End what runs in a run's folder; a phone that is away is left alone, and swept when it is next opened."""
+    try:
+        link.shell(f"{_KILL_FUNCTION} moga_kill {quote(folder)}")
+    except (LinkLost, ShellTimeout):
+        return
+
+
+def sweep(link: Link) -> list[str]:
+    """End what earlier sessions left running, remove their folders, and return one line for each that was ended."""
+    answer = link.shell(
+        f'{_KILL_FUNCTION} for r in {ROOT}/runs/*; do [ -d "$r" ] && moga_kill "$r"; done; rm -rf {ROOT}/runs/*; true',
+        timeout_s=60.0,
+    )
+    return [line for line in answer.stdout.splitlines() if line.startswith("ended ")]
+
+
+def _give_up(link: Link, run: Run, questions: Mapping[str, str], reconnect_s: float) -> Finished:
+    """End a run whose time is up and bring back what it printed, without an exit code."""
+    kill(link, run.folder)
+    finished = _collect(link, run, questions, reconnect_s)
+    return Finished(None, finished.output, finished.pid, finished.answers, finished.cut)
+
+
+def _collect(link: Link, run: Run, questions: Mapping[str, str], reconnect_s: float) -> Finished:
+    """Ask once; after a lost link, wait for the phone and ask again."""
+    while True:
+        try:
+            answer = link.shell(_question(run, questions), timeout_s=30.0)
+            break
+        except (LinkLost, ShellTimeout):
+            link.wait_until_ready(reconnect_s)
+    head, _, output = answer.stdout.partition(_OUT)
+    answers = script.split(head)
+    boot_id = answers.get("boot", "").strip()
+    if boot_id and run.boot_id and boot_id != run.boot_id:
+        raise Rebooted(f"{link.serial} restarted while a tool was running; that run is lost")
+    code, pid = answers.get("rc", "").strip(), answers.get("pid", "").strip()
+    return Finished(
+        int(code) if code.isdecimal() else None,
+        output,
+        int(pid) if pid.isdecimal() else None,
+        answers,
+        len(output) >= MAX_OUTPUT_BYTES,
+    )
+
+
+def _question(run: Run, questions: Mapping[str, str]) -> str:
+    """Return a script that asks little while the tool runs, and for everything once it has ended."""
+    basic = {
+        "boot": "cat /proc/sys/kernel/random/boot_id",
+        "rc": "cat rc",
+        "pid": "cat pid",
+        "alive": 'if [ -e rc ] || { [ -s pid ] && [ -d "/proc/$(cat pid)" ]; }; then echo yes; else echo no; fi',
+    }
+    rest = {name: command for name, command in questions.items() if name not in basic}
+    return (
+        f"cd {quote(run.folder)} || exit 1; {script.build(basic)}; "
+        f"if [ -e rc ]; then {script.build(rest) or ':'}; fi; echo '{_OUT.strip()}'; cat out 2>/dev/null; true"
+    )

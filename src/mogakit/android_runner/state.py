@@ -1,0 +1,146 @@
+"""How a phone is at one moment: heat, throttling, battery, screen, clocks; read in one trip."""
+
+import math
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from mogakit.android_runner import script
+from mogakit.bench.measurement import Conditions
+
+THERMAL_NAMES = ("none", "light", "moderate", "severe", "critical", "emergency", "shutdown")
+_SKIN = 3  # mType of the sensor under the case
+_CPU_FOLDER = "/sys/devices/system/cpu"
+_SENSOR = re.compile(r"Temperature\{mValue=([-\d.]+|NaN), mType=(-?\d+), mName=([^,]*), mStatus=(\d+)\}")
+_CLOCK = re.compile(r"cpu/cpu(\d+)/cpufreq/(cpuinfo_max_freq|scaling_max_freq|scaling_cur_freq):\s*(\d+)")
+_GOVERNOR = re.compile(r"scaling_governor:\s*(\w+)")
+_FILES = ("cpuinfo_max_freq", "scaling_max_freq", "scaling_cur_freq", "scaling_governor")
+
+SECTIONS = {
+    "boot": "cat /proc/sys/kernel/random/boot_id",
+    "thermal": "dumpsys thermalservice",
+    "battery": "dumpsys battery",
+    "wakefulness": "dumpsys power | grep mWakefulness=",
+    "low_power": "settings get global low_power",
+    "clocks": 'grep -H "" ' + " ".join(f"{_CPU_FOLDER}/cpu[0-9]*/cpufreq/{name}" for name in _FILES),
+    "load": "cat /proc/loadavg",
+}
+
+
+@dataclass(frozen=True)
+class PhoneState:
+    """One reading; None where the phone does not tell.
+
+    Attributes:
+        thermal_status: Android's throttling status, 0 (none) to 6 (shutdown).
+        thermal_overridden: somebody set the status by hand, so it says nothing.
+        caps_khz: top clock that each core is allowed now; below `max_khz` a core is throttled.
+        battery_faked: `dumpsys battery set` is in force, so the battery's values say nothing.
+    """
+
+    at: str
+    boot_id: str
+    thermal_status: int | None
+    thermal_overridden: bool
+    skin_c: float | None
+    battery_c: float | None
+    battery_percent: float | None
+    battery_faked: bool
+    screen_on: bool | None
+    power_save: bool | None
+    max_khz: dict[int, int]
+    caps_khz: dict[int, int]
+    current_khz: dict[int, int]
+    governor: str | None
+    load_1min: float | None
+
+    @property
+    def temperature_c(self) -> float | None:
+        """Return the case's temperature, or the battery's where there is no such sensor."""
+        return self.battery_c if self.skin_c is None else self.skin_c
+
+    @property
+    def capped_cpus(self) -> tuple[int, ...]:
+        """Return the cores that may not reach their top clock."""
+        return tuple(cpu for cpu, cap in self.caps_khz.items() if cap < self.max_khz.get(cpu, cap))
+
+    def conditions(self, cpu: int | None = None, warnings: tuple[str, ...] = ()) -> Conditions:
+        """Return the reading as a record; `cpu` is the core whose clock is kept (the fastest one where None)."""
+        clocks = self.current_khz
+        chosen = clocks.get(cpu) if cpu is not None else max(clocks.values(), default=None)
+        status = self.thermal_status
+        return Conditions(
+            at=self.at,
+            cpu_frequency_mhz=None if chosen is None else chosen / 1000.0,
+            governor=self.governor,
+            load_1min=self.load_1min,
+            temperature_c=self.temperature_c,
+            thermal_status=None if status is None else THERMAL_NAMES[min(status, len(THERMAL_NAMES) - 1)],
+            battery_percent=self.battery_percent,
+            power_save=self.power_save,
+            screen_on=self.screen_on,
+            warnings=warnings,
+        )
+
+
+def query() -> str:
+    """Return the script whose output `parse` reads."""
+    return script.build(SECTIONS)
+
+
+def parse(output: str) -> PhoneState:
+    """Read the answers to `query`, taken just now."""
+    sections = script.split(output)
+    clocks: dict[str, dict[int, int]] = {name: {} for name in _FILES}
+    for cpu, name, value in _CLOCK.findall(sections.get("clocks", "")):
+        clocks[name][int(cpu)] = int(value)
+    governor = _GOVERNOR.search(sections.get("clocks", ""))
+    status, overridden, skin_c = _thermal(sections.get("thermal", ""))
+    battery = sections.get("battery", "")
+    level, scale = _battery_number(battery, "level"), _battery_number(battery, "scale")
+    tenths = _battery_number(battery, "temperature")
+    wakefulness = re.search(r"mWakefulness=(\w+)", sections.get("wakefulness", ""))
+    low_power = sections.get("low_power", "").strip()
+    load = sections.get("load", "").split()
+    return PhoneState(
+        at=datetime.now(UTC).isoformat(timespec="seconds"),
+        boot_id=sections.get("boot", "").strip(),
+        thermal_status=status,
+        thermal_overridden=overridden,
+        skin_c=skin_c,
+        battery_c=None if tenths is None else tenths / 10.0,
+        battery_percent=None if level is None else 100.0 * level / (scale or 100.0),
+        battery_faked="UPDATES STOPPED" in battery,
+        screen_on=None if wakefulness is None else wakefulness.group(1) == "Awake",
+        power_save={"1": True, "0": False}.get(low_power),
+        max_khz=clocks["cpuinfo_max_freq"],
+        caps_khz=clocks["scaling_max_freq"],
+        current_khz=clocks["scaling_cur_freq"],
+        governor=None if governor is None else governor.group(1),
+        load_1min=float(load[0]) if load and re.fullmatch(r"\d+\.?\d*", load[0]) else None,
+    )
+
+
+def _thermal(text: str) -> tuple[int | None, bool, float | None]:
+    """Return status, whether it is overridden, and the hottest skin sensor (`dumpsys thermalservice`, Android 10+).
+
+    The cached temperatures lag, so those under `Current temperatures from HAL` count; 0.0 and NaN are absent sensors.
+    """
+    status = re.search(r"Thermal Status: (\d+)", text)
+    _, found, current = text.partition("Current temperatures from HAL:")
+    if not found:
+        current = text
+    current = current.partition("Current cooling devices")[0]
+    skins = [float(value) for value, kind, _, _ in _SENSOR.findall(current) if int(kind) == _SKIN]
+    real = [value for value in skins if math.isfinite(value) and value != 0.0]
+    return (
+        None if status is None else int(status.group(1)),
+        bool(re.search(r"IsStatusOverride: true", text)),
+        max(real, default=None),
+    )
+
+
+def _battery_number(text: str, key: str) -> float | None:
+    """Return the first value of a key: some makers append further lines with the same keys and other meanings."""
+    match = re.search(rf"^\s*{key}: (-?\d+)", text, re.MULTILINE)
+    return None if match is None else float(match.group(1))

@@ -1,0 +1,199 @@
+"""The measuring tools that the user has: registered by path or fetched from their makers, never shipped with the kit.
+
+A registered binary is copied to `$MOGA_HOME/tools/<sha256>/<file name>`, so that what was measured with can be found again.
+"""
+
+import re
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fnmatch import fnmatch
+from pathlib import Path
+
+from mogakit import files, records
+from mogakit.android_runner.elf import read_elf
+from mogakit.android_runner.home import home
+from mogakit.android_runner.targets import TargetRow, ToolKind
+from mogakit.errors import DeviceError, InputError
+
+LIBRARY = "library"
+_SCHEMA = 1
+_LITERT_MARKS = (b"use_npu", b"benchmark_litert")  # flags and sources that only the newer tool has
+
+MAKERS = {
+    ToolKind.BENCHMARK_MODEL: "https://ai.google.dev/edge/litert/models/measurement (or: moga tools fetch benchmark_model)",
+    ToolKind.BENCHMARK_LITERT: "https://ai.google.dev/edge/litert (or: moga tools fetch benchmark_model_litert)",
+    ToolKind.MACE_RUN: "https://github.com/XiaoMi/mace: build it with tools/cmake/cmake-build-arm64-v8a.sh and the NDK",
+    ToolKind.ORT_PERF_TEST: "https://onnxruntime.ai/docs/build/android.html: build.sh --android --build_shared_lib",
+    ToolKind.SNPE_THROUGHPUT: "Qualcomm's AI Runtime (SNPE) SDK, bin/aarch64-android; accept its licence there",
+    ToolKind.SNPE_NET_RUN: "Qualcomm's AI Runtime (SNPE) SDK, bin/aarch64-android; accept its licence there",
+}
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One registered binary.
+
+    Attributes:
+        kind: a `ToolKind`, or `library` for what lies beside a tool on the phone.
+        source: the path or address that it came from.
+        versioned: False for a build that its makers replace under the same address; then only the hash names it.
+    """
+
+    kind: str
+    name: str
+    abi: str
+    sha256: str
+    num_bytes: int
+    source: str
+    added_at: str
+    versioned: bool = True
+    for_android: bool = True
+
+    @property
+    def path(self) -> Path:
+        """Return where the kit keeps the binary."""
+        return home() / "tools" / self.sha256 / self.name
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a tool's `--help` said on a phone; `flags` without dashes, empty where it lists none."""
+
+    kind: str
+    flags: tuple[str, ...]
+    old_containers: bool = False  # mace_run up to 1.0.4, which has `-device`
+
+
+def add(path: Path, source: str | None = None, versioned: bool = True) -> Tool:
+    """Register a binary: a tool by its file name, anything called `*.so` as a library.
+
+    Raises:
+        InputError: no such file, no ELF binary, or a name that belongs to no tool.
+    """
+    if not path.is_file():
+        raise InputError(f"{path} is no file; give the path of a tool's binary for Android")
+    info = read_elf(path)
+    kind = kind_of(path, info.is_program)
+    tool = Tool(
+        kind=kind,
+        name=path.name if kind == LIBRARY else _file_name(ToolKind(kind)),
+        abi=info.abi,
+        sha256=files.sha256_of(path),
+        num_bytes=path.stat().st_size,
+        source=source or str(path.resolve()),
+        added_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        versioned=versioned,
+        for_android=info.for_android,
+    )
+    with files.replacing(tool.path) as temporary:
+        shutil.copyfile(path, temporary)
+    _write([*(known for known in registered() if (known.sha256, known.name) != (tool.sha256, tool.name)), tool])
+    return tool
+
+
+def kind_of(path: Path, is_program: bool) -> str:
+    """Tell which tool a binary is, by its name and, for the two of one name, by the flags written in it.
+
+    Raises:
+        InputError: the name belongs to no tool.
+    """
+    name = path.name
+    if fnmatch(name, "*.so") or fnmatch(name, "*.so.*") or not is_program:
+        return LIBRARY
+    for kind in (ToolKind.MACE_RUN, ToolKind.ORT_PERF_TEST, ToolKind.SNPE_THROUGHPUT, ToolKind.SNPE_NET_RUN):
+        if kind.value in name:
+            return kind
+    if "benchmark_model" in name or "benchmark_litert" in name:
+        content = path.read_bytes()
+        newer = any(mark in content for mark in _LITERT_MARKS)
+        return ToolKind.BENCHMARK_LITERT if newer else ToolKind.BENCHMARK_MODEL
+    legal = ", ".join(sorted({_file_name(kind) for kind in ToolKind}))
+    raise InputError(f"{name} is no tool that the kit knows; legal names hold one of {legal}, or end in .so")
+
+
+def registered() -> list[Tool]:
+    """Return the registered binaries in the order in which they were added.
+
+    Raises:
+        InputError: the registry is damaged; the message says which file to look at.
+    """
+    path = _registry_path()
+    if not path.exists():
+        return []
+    value = records.read_json(path)
+    if not isinstance(value, dict) or value.get("schema_version") != _SCHEMA:
+        raise InputError(f"{path} is no tool registry of schema {_SCHEMA}; move it away and register the tools again")
+    return records.from_json(value.get("tools"), list[Tool], str(path))
+
+
+def choose(kind: ToolKind, abis: tuple[str, ...]) -> Tool:
+    """Return the newest registered tool of a kind for the first ABI that the phone prefers.
+
+    Raises:
+        DeviceError: none is registered, or none for the phone's ABIs; the message says where its makers publish it.
+    """
+    found = [tool for tool in registered() if tool.kind == kind]
+    if not found:
+        raise DeviceError(f"{kind} is not registered; moga tools add PATH. Its makers publish it: {MAKERS[kind]}")
+    for abi in abis:
+        fitting = [tool for tool in found if tool.abi == abi]
+        if fitting:
+            return fitting[-1]
+    have = ", ".join(f"{tool.name} for {tool.abi}" for tool in found)
+    raise DeviceError(
+        f"the phone runs {', '.join(abis) or 'no ABI that it names'}; registered is {have}. "
+        f"Register a build for the phone: {MAKERS[kind]}"
+    )
+
+
+def libraries(row: TargetRow, abi: str) -> tuple[list[Tool], list[str]]:
+    """Return the registered libraries that a target needs, and the names of those that are missing.
+
+    A skeleton library for Qualcomm's DSP goes along with any target that loads one, and `libc++_shared.so` with any tool.
+    """
+    known = [tool for tool in registered() if tool.kind == LIBRARY]
+    chosen: dict[str, Tool] = {}
+    missing = []
+    for pattern in row.libraries:
+        fitting = [tool for tool in known if fnmatch(tool.name, pattern) and tool.abi in (abi, "hexagon")]
+        chosen.update({tool.name: tool for tool in fitting})
+        if not fitting:
+            missing.append(pattern)
+    for tool in known:
+        beside_dsp = bool(row.environment) and (tool.abi == "hexagon" or tool.name.startswith(("libQnn", "libSNPE")))
+        if tool.abi in (abi, "hexagon") and (beside_dsp or tool.name == "libc++_shared.so"):
+            chosen[tool.name] = tool
+    return sorted(chosen.values(), key=lambda tool: tool.name), missing
+
+
+def read_help(kind: str, text: str) -> Probe:
+    """Read what `--help` printed on the phone: which of two tools of one name it is, and its flags."""
+    flags = tuple(dict.fromkeys(re.findall(r"(?m)^\s*-{1,2}([A-Za-z][\w-]*)", text)))
+    if kind in (ToolKind.BENCHMARK_MODEL, ToolKind.BENCHMARK_LITERT) and flags:
+        kind = ToolKind.BENCHMARK_LITERT if "use_npu" in flags else ToolKind.BENCHMARK_MODEL
+    old = kind == ToolKind.MACE_RUN and "device" in flags
+    return Probe(str(kind), flags, old)
+
+
+def remembered_probe(sha256: str) -> Probe | None:
+    """Return what a binary's `--help` said before, or None."""
+    path = home() / "tools" / sha256 / "probe.json"
+    return records.from_json(records.read_json(path), Probe, str(path)) if path.exists() else None
+
+
+def remember_probe(sha256: str, probe: Probe) -> None:
+    """Keep what a binary's `--help` said."""
+    files.write_json(home() / "tools" / sha256 / "probe.json", records.to_json(probe))
+
+
+def _file_name(kind: ToolKind) -> str:
+    return "benchmark_model" if kind is ToolKind.BENCHMARK_LITERT else kind.value
+
+
+def _registry_path() -> Path:
+    return home() / "tools" / "registry.json"
+
+
+def _write(tools: list[Tool]) -> None:
+    files.write_json(_registry_path(), {"schema_version": _SCHEMA, "tools": records.to_json(tools)})
