@@ -67,6 +67,11 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch le
         self._sharing: dict[int, set[int]] = {}  # storage -> the traced tensors in it
         self._stale: set[int] = set()
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Leave the dispatch function as it is: wrapped against torch.compile, its first call costs a second."""
+        return False
+
     def mark(self, tensor: torch.Tensor) -> Ref:
         """Give `tensor` the next number; one written in place gets a new number under the same identity."""
         ref = Ref(len(self._alive))
