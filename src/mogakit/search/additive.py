@@ -123,8 +123,8 @@ def additive_fit(genes: Genes, values: Values, num_choices: Sequence[int], ridge
     mean = float(np.mean(values))
     gram = encoded.T @ encoded + ridge * np.eye(encoded.shape[1])
     coefficients = np.linalg.solve(gram, encoded.T @ (values - mean))
-    edges = np.cumsum([0, *num_choices])
-    return on_grid(mean, [coefficients[start:stop] for start, stop in zip(edges[:-1], edges[1:], strict=True)])
+    edges = np.cumsum(num_choices)
+    return on_grid(mean, np.split(coefficients, edges[:-1]))
 
 
 def one_hot(genes: Genes, num_choices: Sequence[int]) -> Values:

@@ -130,7 +130,9 @@ def hardware_metric(
     importance = [1.0] * len(latencies) if weights is None else list(weights)
     f_avg([1.0] * len(latencies), factors_ms, importance)  # checks the arguments
     used = [item for item in zip(latencies, factors_ms, importance, strict=True) if item[2] > 0]
-    metric = HardwareMetric(worst, tuple(m for m, _, _ in used), tuple(f for _, f, _ in used), tuple(w for *_, w in used))
+    metric = HardwareMetric(
+        worst, tuple(m for m, _, _ in used), tuple(f for _, f, _ in used), tuple(w for *_, w in used)
+    )
     if worst or metric.parts is None:
         return metric
     return SumMetric(metric.name, metric.unit, metric.source, weighted_sum(metric.parts, 1 / sum(metric.weights)))
@@ -167,7 +169,9 @@ class NetworkMetric:
         """Ask for what is not cached, in parallel, and keep each value as it arrives."""
         chromosomes = [tuple(int(gene) for gene in row) for row in genes]
         names = [format_chromosome(chromosome) for chromosome in chromosomes]
-        unknown = {name: chromosome for name, chromosome in zip(names, chromosomes, strict=True) if name not in self._memory}
+        unknown = {
+            name: chromosome for name, chromosome in zip(names, chromosomes, strict=True) if name not in self._memory
+        }
         if self.cache is not None and unknown:
             self._memory.update(self.cache.get(self.identity, list(unknown)))
         missing = [(name, chromosome) for name, chromosome in unknown.items() if name not in self._memory]

@@ -98,8 +98,8 @@ class Alternatives:
 class HierarchicalMutation(Mutation):  # type: ignore[misc]
     """Change one gene: either redraw it, or change one factor of its block (expansion, kernel, SE, ...) alone.
 
-    Three levels: which gene, which factor, which value, each uniform. The papers (MoGA, FairNAS, MoreMNAS) do not define
-    the levels nor publish the rates; this hierarchy, a rate of 0.8 and a share of 0.2 redrawn are our choice.
+    Three levels: which gene, which factor, which value, each uniform. The papers (MoGA, FairNAS, MoreMNAS) neither
+    define the levels nor publish the rates; this hierarchy, a rate of 0.8 and a share of 0.2 redrawn are our choice.
     """
 
     def __init__(self, sizes: Sequence[int], alternatives: Alternatives, rate: float, random_share: float) -> None:

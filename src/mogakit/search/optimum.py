@@ -129,9 +129,7 @@ class _Model:
             objective,
             integrality=np.concatenate([np.ones(self._num_binary), np.zeros(self._num_extra)]),
             bounds=Bounds(0.0, upper),
-            constraints=LinearConstraint(
-                matrix, np.concatenate([ones, self._low]), np.concatenate([ones, self._high])
-            ),
+            constraints=LinearConstraint(matrix, np.concatenate([ones, self._low]), np.concatenate([ones, self._high])),
             options={"mip_rel_gap": 0.0},
         )
         if result.status == 2:  # infeasible
@@ -140,7 +138,6 @@ class _Model:
             raise MogaKitError(f"the linear programme was not solved: {result.message}")
         chosen = np.asarray(result.x[: self._num_binary])
         genes = tuple(
-            int(np.argmax(chosen[start:stop]))
-            for start, stop in zip(self._edges[:-1], self._edges[1:], strict=True)
+            int(np.argmax(chosen[start:stop])) for start, stop in zip(self._edges[:-1], self._edges[1:], strict=True)
         )
         return Optimum(genes, sign * float(result.fun) + constant, float(result.mip_gap))

@@ -123,7 +123,9 @@ class Problem:
         wanted = [objective.metric for objective in self.objectives] + [limit.metric for limit in self.constraints]
         unknown = sorted(set(wanted) - set(names))
         if unknown or not self.objectives:
-            raise InputError(f"no metric is called {', '.join(unknown) or '(none given)'}; there are {', '.join(names)}")
+            raise InputError(
+                f"no metric is called {', '.join(unknown) or '(none given)'}; there are {', '.join(names)}"
+            )
         if not self.allowed:
             object.__setattr__(self, "allowed", tuple(tuple(range(n)) for n in self.space.num_choices))
 
@@ -169,10 +171,11 @@ class Problem:
         """
         columns: list[Values] = []
         for limit in self.constraints:
-            value = values[:, self.column(limit.metric)]
+            value: Values = values[:, self.column(limit.metric)]
             for bound, sign in ((limit.high, 1.0), (limit.low, -1.0)):
                 if bound is not None:
-                    columns.append(np.nan_to_num(sign * (value - bound) / max(abs(bound), 1e-12), nan=0.0))
+                    missed = sign * (value - bound) / max(abs(bound), 1e-12)
+                    columns.append(np.asarray(np.where(np.isnan(missed), 0.0, missed)))
         columns.append(np.isnan(values).any(axis=1).astype(np.float64))
         return np.stack(columns, axis=1)
 

@@ -186,9 +186,7 @@ ACCURACY_KINDS: dict[str, Opener] = {"proxy": _open_proxy, "table": _open_table,
 """Kinds of accuracy by the word before the colon; each opens (argument, space, cache, num_jobs) as a metric."""
 
 
-def accuracy_metric(
-    text: str, space: SearchSpace, cache: EvaluationCache | None = None, num_jobs: int = 1
-) -> Metric:
+def accuracy_metric(text: str, space: SearchSpace, cache: EvaluationCache | None = None, num_jobs: int = 1) -> Metric:
     """Open an accuracy source; see the head of this module for what `text` may be.
 
     Args:
