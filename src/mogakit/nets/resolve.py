@@ -6,7 +6,7 @@ from mogakit.nets.network import Network
 from mogakit.nets.spaces import get_space, parse_chromosome, space_names
 
 
-def resolve(text: str, width: float = 1.0, input_size: int | None = None, num_classes: int = 1000) -> Network:
+def resolve(text: str, width: float = 1.0, input_size: int | None = None, num_classes: int | None = None) -> Network:
     """Return the network that `text` names: a name of the zoo (`moga-a`) or `space/chromosome` (`moga/8-10-6-...`).
 
     Raises:
@@ -16,11 +16,11 @@ def resolve(text: str, width: float = 1.0, input_size: int | None = None, num_cl
     if slash:
         if width != 1:
             raise InputError(f"a width multiplier needs a network of the zoo; {text!r} is a chromosome")
-        found = get_space(space, 224 if input_size is None else input_size, num_classes)
+        found = get_space(space, input_size, num_classes)
         return found.decode(parse_chromosome(chromosome))
     if text not in zoo.names():
         raise InputError(
             f"no network is called {text!r}; known are {', '.join(zoo.names())}, and chromosomes of a space "
             f"({', '.join(space_names())}) as moga/8-10-6-7-1-7-6-10-5-10-6-6-9-9"
         )
-    return zoo.get(text, width, input_size, num_classes).network
+    return zoo.get(text, width, input_size, 1000 if num_classes is None else num_classes).network

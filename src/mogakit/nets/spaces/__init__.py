@@ -6,12 +6,18 @@ from functools import cache
 from mogakit.errors import InputError
 from mogakit.nets.spaces.base import Chromosome, SearchSpace, SlotSpace, format_chromosome, parse_chromosome
 from mogakit.nets.spaces.digits import digits_space
+from mogakit.nets.spaces.fairnas import fairnas_space
+from mogakit.nets.spaces.mnasnet import mnasnet_space
 from mogakit.nets.spaces.moga import moga_relu_space, moga_space
+from mogakit.nets.spaces.multi_hardware import multi_hardware_space
+from mogakit.nets.spaces.staged import StagedSpace
+from mogakit.nets.spaces.tunas import tunas_proxyless_space
 
 __all__ = [
     "Chromosome",
     "SearchSpace",
     "SlotSpace",
+    "StagedSpace",
     "format_chromosome",
     "get_space",
     "parse_chromosome",
@@ -21,6 +27,10 @@ __all__ = [
 _SPACES: dict[str, Callable[..., SearchSpace]] = {
     "moga": moga_space,
     "moga-relu": moga_relu_space,
+    "fairnas": fairnas_space,
+    "multi-hardware": multi_hardware_space,
+    "mnasnet": mnasnet_space,
+    "tunas-proxyless": tunas_proxyless_space,
     "digits": digits_space,
 }
 

@@ -1,0 +1,238 @@
+"""`StagedSpace`: spaces in which filters and depth are chosen too, so that a block depends on the stage before it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import cached_property
+from math import prod
+
+import numpy as np
+
+from mogakit.errors import InputError
+from mogakit.nets.block import Activation, Block, Op, SqueezeExcite
+from mogakit.nets.network import Network
+from mogakit.nets.spaces.base import Chromosome, check_chromosome, draw_chromosome, format_chromosome
+
+
+class Shortcut(StrEnum):
+    """What is added to the output of a layer that keeps its shape (MnasNet's skip ops)."""
+
+    NONE = "none"
+    IDENTITY = "identity"
+    POOL = "pool"
+
+
+@dataclass(frozen=True)
+class LayerChoice:
+    """What a layer may be; channels and resolution follow from where it stands.
+
+    Attributes:
+        expansion: relative to the layer's input channels; None for `conv` and `sep`.
+        se: squeeze-and-excitation of a quarter of the input channels with ReLU and sigmoid, as in MnasNet.
+        shortcut: added from the second layer of a stage on; a stage's first layer has none.
+    """
+
+    op: Op
+    kernel: int
+    expansion: int | None = None
+    se: bool = False
+    shortcut: Shortcut = Shortcut.IDENTITY
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Layers of one resolution and width.
+
+    Attributes:
+        filters: choices of output channels.
+        stride: of the first layer.
+        choices: what a layer may be.
+        depths: choices of the number of layers.
+        shared: whether one choice holds for all layers (MnasNet) instead of one a layer.
+        skippable: whether every layer but the first may be left out by a further choice, the last (TuNAS).
+    """
+
+    filters: tuple[int, ...]
+    stride: int
+    choices: tuple[LayerChoice, ...]
+    depths: tuple[int, ...] = (1,)
+    shared: bool = False
+    skippable: bool = False
+
+    @property
+    def genes(self) -> tuple[int, ...]:
+        """Number of values of the stage's genes: filters, depth, then layers."""
+        first = len(self.choices)
+        others = 0 if self.shared else max(self.depths) - 1
+        return (len(self.filters), len(self.depths), first, *[first + self.skippable] * others)
+
+    def layers(self, genes: Sequence[int]) -> list[LayerChoice]:
+        """Return the layers that the stage's genes describe."""
+        depth = self.depths[genes[1]]
+        picks = [genes[2]] * depth if self.shared else genes[2 : 2 + depth]
+        return [self.choices[pick] for pick in picks if pick < len(self.choices)]
+
+    def encode(self, filters: int, picks: Sequence[int]) -> tuple[int, ...]:
+        """Return the genes of layers `picks`; genes of absent layers are the skip choice, or 0."""
+        if self.skippable:
+            depth, absent = max(self.depths), len(self.choices)
+        else:
+            depth, absent = len(picks), 0
+        layers = list(picks[:1]) if self.shared else [*picks, *[absent] * (max(self.depths) - len(picks))]
+        return (self.filters.index(filters), self.depths.index(depth), *layers)
+
+    @property
+    def num_layers(self) -> tuple[int, ...]:
+        """The numbers of layers that the stage may have."""
+        return tuple(range(1, max(self.depths) + 1)) if self.skippable else self.depths
+
+
+@dataclass(frozen=True)
+class StagedSpace:
+    """Stages in a row between image and head. Genes with a single value are left out of the chromosome.
+
+    Several chromosomes may describe one network, since genes of absent layers change nothing; `encode` returns the one
+    in which they are 0 (or, where layers are skipped, in which the skipped ones come last).
+
+    Attributes:
+        name: as the command line knows it.
+        stages: the stem, as a stage of one layer, and the body.
+        head: with the input channels of any network of the space; they are set by the last stage.
+        input_size: height and width of the image in pixels.
+        activation: of every block.
+        norm_eps: of every batch norm.
+        dropout: as in `Network`.
+    """
+
+    name: str
+    stages: tuple[Stage, ...]
+    head: Block
+    input_size: int
+    activation: Activation
+    norm_eps: float
+    dropout: float = 0.0
+
+    @cached_property
+    def num_choices(self) -> tuple[int, ...]:
+        """For each gene, how many values it takes."""
+        return tuple(count for stage in self.stages for count in stage.genes if count > 1)
+
+    @cached_property
+    def size(self) -> int:
+        """Number of chromosomes; see the class for why there are fewer networks."""
+        return prod(self.num_choices)
+
+    def decode(self, chromosome: Chromosome) -> Network:
+        """Build the network that a chromosome describes.
+
+        Raises:
+            InputError: the chromosome has the wrong length, or a gene is out of range.
+        """
+        check_chromosome(self.name, self.num_choices, chromosome)
+        given = iter(chromosome)
+        channels, size, blocks = 3, self.input_size, list[Block]()
+        for stage in self.stages:
+            genes = [next(given) if count > 1 else 0 for count in stage.genes]
+            filters = stage.filters[genes[0]]
+            for index, layer in enumerate(stage.layers(genes)):
+                blocks.append(self._block(layer, channels, filters, size, stage.stride if index == 0 else 1, index))
+                channels, size = filters, blocks[-1].output_size
+        blocks.append(replace(self.head, in_channels=channels))
+        return Network(f"{self.name}/{format_chromosome(chromosome)}", tuple(blocks), self.dropout)
+
+    def encode(self, network: Network) -> Chromosome:
+        """Return the canonical chromosome of a network.
+
+        Raises:
+            InputError: the network does not lie in the space.
+        """
+        *body, head = network.blocks
+        found = next(self._match(0, body), None)
+        if found is None or head != replace(self.head, in_channels=head.in_channels):
+            raise InputError(f"{network.name!r} does not lie in space {self.name!r}")
+        counts = [count for stage in self.stages for count in stage.genes]
+        return tuple(gene for gene, count in zip(found, counts, strict=True) if count > 1)
+
+    def sample(self, rng: np.random.Generator) -> Chromosome:
+        """Draw every gene uniformly and independently."""
+        return draw_chromosome(self.num_choices, rng)
+
+    @cached_property
+    def fixed_blocks(self) -> tuple[Block, ...]:
+        """The distinct stems and heads that networks of the space have, in order."""
+        stems = self._stage_blocks(0, (3,), self.input_size)
+        heads = [replace(self.head, in_channels=filters) for filters in self.stages[-1].filters]
+        return tuple(dict.fromkeys([*stems, *heads]))
+
+    @cached_property
+    def choice_blocks(self) -> tuple[Block, ...]:
+        """The distinct body blocks that networks of the space have, in order."""
+        found: list[Block] = []
+        size = self.input_size
+        for index, stage in enumerate(self.stages):
+            if index > 0:
+                found += self._stage_blocks(index, self.stages[index - 1].filters, size)
+            size = (size - 1) // stage.stride + 1
+        return tuple(dict.fromkeys(found))
+
+    def _stage_blocks(self, index: int, before: tuple[int, ...], size: int) -> Iterator[Block]:
+        """Yield every block of a stage behind `before` channels of `size` pixels, first layers before later ones."""
+        stage = self.stages[index]
+        after = (size - 1) // stage.stride + 1
+        for channels in before:
+            for filters in stage.filters:
+                yield from (self._block(layer, channels, filters, size, stage.stride, 0) for layer in stage.choices)
+        if max(stage.depths) > 1:
+            for filters in stage.filters:
+                yield from (self._block(layer, filters, filters, after, 1, 1) for layer in stage.choices)
+
+    def _block(self, layer: LayerChoice, channels: int, filters: int, size: int, stride: int, index: int) -> Block:
+        """Build layer `index` of a stage."""
+        shortcut = layer.shortcut if index > 0 else Shortcut.NONE
+        return Block(
+            layer.op,
+            channels,
+            filters,
+            size,
+            kernel=layer.kernel,
+            stride=stride,
+            activation=self.activation,
+            expanded_channels=channels * layer.expansion if layer.expansion else None,
+            se=SqueezeExcite(max(1, channels // 4), Activation.RELU, Activation.SIGMOID) if layer.se else None,
+            residual=shortcut is not Shortcut.NONE,
+            pool_skip=shortcut is Shortcut.POOL,
+            norm_eps=self.norm_eps,
+        )
+
+    def _match(self, index: int, blocks: Sequence[Block]) -> Iterator[tuple[int, ...]]:
+        """Yield the genes of stages `index` and later for which they are exactly `blocks`."""
+        if index == len(self.stages):
+            if not blocks:
+                yield ()
+            return
+        stage = self.stages[index]
+        for depth in sorted(stage.num_layers):
+            if depth > len(blocks) or blocks[0].out_channels not in stage.filters:
+                continue
+            picks = self._picks(stage, blocks[:depth])
+            if picks is not None:
+                genes = stage.encode(blocks[0].out_channels, picks)
+                yield from (genes + rest for rest in self._match(index + 1, blocks[depth:]))
+
+    def _picks(self, stage: Stage, blocks: Sequence[Block]) -> list[int] | None:
+        """Return which choices the blocks of a stage are, None if they are none."""
+        fitting: list[list[int]] = []
+        filters = blocks[0].out_channels
+        if any((block.in_channels, block.out_channels) != (filters, filters) for block in blocks[1:]):
+            return None
+        for index, block in enumerate(blocks):
+            stride = stage.stride if index == 0 else 1
+            built = (
+                self._block(layer, block.in_channels, filters, block.input_size, stride, index)
+                for layer in stage.choices
+            )
+            fitting.append([pick for pick, other in enumerate(built) if other == block])
+        if stage.shared:
+            common = [pick for pick in fitting[0] if all(pick in picks for picks in fitting)]
+            return common[:1] * len(blocks) if common else None
+        return [picks[0] for picks in fitting] if all(fitting) else None
