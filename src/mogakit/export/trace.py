@@ -147,6 +147,17 @@ def _paths(module: nn.Module, recorder: _Recorder) -> Iterator[None]:
             hook.remove()
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch compute on one thread: on the small tensors here a pool loses, and on a busy machine it crawls."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def trace(module: nn.Module, input_shape: tuple[int, ...]) -> Trace:
     """Run `module` once on seeded data of `input_shape` and record its operators.
 
@@ -164,7 +175,7 @@ def trace(module: nn.Module, input_shape: tuple[int, ...]) -> Trace:
     data = torch.rand(input_shape, generator=torch.Generator().manual_seed(0))
     recorder = _Recorder()
     recorder.mark(data)
-    with torch.no_grad(), _paths(module, recorder):
+    with torch.no_grad(), one_thread(), _paths(module, recorder):
         try:
             with recorder:
                 returned = module(data)

@@ -10,6 +10,7 @@ from mogakit.errors import ExportError
 from mogakit.export.artifact import Agreement
 from mogakit.export.graph import FloatArray, Shape
 from mogakit.export.run import Array
+from mogakit.export.trace import one_thread
 
 NUM_INPUTS = 2
 
@@ -22,7 +23,7 @@ def seeded_inputs(shape: Shape, count: int = NUM_INPUTS) -> list[FloatArray]:
 
 def torch_outputs(module: nn.Module, inputs: Sequence[FloatArray]) -> list[list[FloatArray]]:
     """Return, for each input, the flat list of tensors that `module` makes of it."""
-    with torch.no_grad():
+    with torch.no_grad(), one_thread():
         return [[tensor.numpy() for tensor in _flat(module(torch.from_numpy(value)))] for value in inputs]
 
 

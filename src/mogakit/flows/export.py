@@ -180,7 +180,7 @@ def _export_job(
     source: Source | None = None
     for format in formats:
         path = file_path(job.name, format, precision, job.folder, options)
-        artifact = manifest.intact(path, job.notes)
+        artifact = manifest.intact(path, job.notes | writer_for(format, precision).notes(options))
         if artifact is None:
             if source is None:
                 source = prepare(job.build(), job.name, job.role, job.input_shape, job.notes)

@@ -1,0 +1,148 @@
+"""`moga export`: write choice blocks or a whole model."""
+
+from collections.abc import Callable, Sequence
+from functools import reduce
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from mogakit.cli.output import json_option, print_json, print_table, progress_bar
+from mogakit.errors import InputError
+from mogakit.export.artifact import Artifact, Format, Precision
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@click.group()
+def command() -> None:
+    """Write choice blocks or whole models as TFLite, ONNX and MACE files.
+
+    Every file is run and compared with torch before it counts. A folder can be filled step by step: what lies there
+    unchanged is not written again.
+
+    \b
+    moga export blocks --space moga --format tflite --format onnx -o blocks
+    moga export model moga-a -o models
+    """
+
+
+def _shared_options(function: F) -> F:
+    """Add the options that both commands take."""
+    options = (
+        click.option(
+            "--format",
+            "formats",
+            type=click.Choice([Format.TFLITE, Format.ONNX, Format.MACE]),
+            multiple=True,
+            default=(Format.TFLITE,),
+            show_default=True,
+            help="May be given several times.",
+        ),
+        click.option(
+            "--precision", type=click.Choice(list(Precision)), default=Precision.FLOAT32, show_default=True
+        ),
+        click.option("--opset", type=click.Choice(["17", "13"]), default="17", show_default=True, help="Of ONNX files."),
+        click.option("--seed", type=int, default=0, show_default=True, help="Of random weights."),
+        click.option(
+            "-o", "--output", "folder", type=click.Path(path_type=Path, file_okay=False), required=True,
+            help="Folder for the files and manifest.json.",
+        ),
+        json_option,
+    )  # fmt: skip
+    return reduce(lambda decorated, option: option(decorated), reversed(options), function)
+
+
+@command.command()
+@click.option("--space", "space_name", default="moga", show_default=True, help="Search space; `moga zoo` lists them.")
+@_shared_options
+def blocks(
+    space_name: str,
+    formats: tuple[Format, ...],
+    precision: Precision,
+    opset: str,
+    seed: int,
+    folder: Path,
+    as_json: bool,
+) -> None:
+    """Write every distinct choice block of a space, and its fixed parts.
+
+    Example: moga export blocks --space moga --format tflite --format onnx -o blocks
+    """
+    from mogakit.export.writers import Options
+    from mogakit.flows.export import export_space
+    from mogakit.nets.spaces import SlotSpace, get_space
+
+    space = get_space(space_name)
+    if not isinstance(space, SlotSpace):
+        raise InputError(f"the space {space_name!r} has no independent slots, so it has no table of choice blocks")
+    options = Options(opset=int(opset))
+    with progress_bar(f"export {space_name}") as progress:
+        artifacts = export_space(
+            space, [Format(name) for name in formats], Precision(precision), folder, progress, options, seed
+        )
+    _report(artifacts, folder, as_json)
+
+
+@command.command()
+@click.argument("network")
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Checkpoint (.pth, .pt, .safetensors); without it the weights are random, fit for timing only.",
+)
+@click.option("--width", type=float, default=1.0, show_default=True, help="Width multiplier of a zoo network.")
+@click.option("--input-size", type=int, help="Side of the image in pixels; the network's own where absent.")
+@click.option("--classes", type=int, default=1000, show_default=True, help="Number of classes.")
+@_shared_options
+def model(
+    network: str,
+    weights: Path | None,
+    width: float,
+    input_size: int | None,
+    classes: int,
+    formats: tuple[Format, ...],
+    precision: Precision,
+    opset: str,
+    seed: int,
+    folder: Path,
+    as_json: bool,
+) -> None:
+    """Write a network of the zoo, or one that a chromosome describes.
+
+    Example: moga export model moga-a --format tflite --format onnx --weights moga_a.pth -o models
+    """
+    from mogakit.export.writers import Options
+    from mogakit.flows.export import export_network
+    from mogakit.nets.resolve import resolve
+
+    found = resolve(network, width, input_size, classes)
+    options = Options(opset=int(opset))
+    with progress_bar(f"export {network}") as progress:
+        artifacts = export_network(
+            found, [Format(name) for name in formats], Precision(precision), folder, weights, progress, options, seed
+        )
+    _report(artifacts, folder, as_json)
+    if weights is None and not as_json:
+        click.echo("The weights are random: these files are for timing, not for use. --weights takes a checkpoint.")
+
+
+def _report(artifacts: Sequence[Artifact], folder: Path, as_json: bool) -> None:
+    """Print what lies in the folder now: one line per role, format and precision, or every artifact as JSON."""
+    from mogakit.export.manifest import FILE_NAME
+    from mogakit.records import to_json
+
+    if as_json:
+        print_json({"manifest": str(folder / FILE_NAME), "artifacts": to_json(list(artifacts))})
+        return
+    groups: dict[tuple[str, str, str], list[Artifact]] = {}
+    for artifact in artifacts:
+        groups.setdefault((artifact.role, artifact.format, artifact.precision), []).append(artifact)
+    rows = []
+    for group, members in groups.items():
+        size_mb = sum(member.num_bytes for member in members) / 1e6
+        worst = max(member.agreement.relative for member in members if member.agreement is not None)
+        rows.append((*map(str, group), len(members), f"{size_mb:.1f}", f"{worst:.1e}"))
+    columns = ("role", "format", "precision", "files", "MB", "worst error")
+    caption = f"Error: largest difference from torch over the output's scale. Details: {folder / FILE_NAME}"
+    print_table(f"Exported to {folder}", columns, rows, caption)

@@ -1,0 +1,74 @@
+"""Describe a model file that the kit did not write, so that it can be timed like one that it did."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from mogakit.errors import InputError
+from mogakit.export.artifact import Artifact, Format, Precision, Role, TensorSpec
+from mogakit.export.run import onnx_session, onnx_specs, tflite_interpreter, tflite_specs
+from mogakit.files import sha256_of
+
+Description: TypeAlias = tuple[Precision, tuple[TensorSpec, ...], tuple[TensorSpec, ...]]
+"""Precision, inputs, outputs."""
+
+
+def describe_file(path: Path) -> Artifact:
+    """Read a model file's inputs, outputs and precision; its name is the file's stem.
+
+    Raises:
+        InputError: there is no such file, its suffix is unknown, or it does not load.
+    """
+    if not path.is_file():
+        raise InputError(f"there is no file {path}")
+    known = DESCRIBERS.get(path.suffix)
+    if known is None:
+        raise InputError(f"{path} is no model file that the kit knows; legal suffixes are {', '.join(DESCRIBERS)}")
+    format, describe = known
+    precision, inputs, outputs = describe(path)
+    return Artifact(
+        name=path.stem,
+        role=Role.NETWORK,
+        path=path,
+        format=format,
+        precision=precision,
+        sha256=sha256_of(path),
+        num_bytes=path.stat().st_size,
+        inputs=inputs,
+        outputs=outputs,
+    )
+
+
+def _precision(inputs: tuple[TensorSpec, ...], half_weights: bool, integer_weights: bool) -> Precision:
+    """Name the precision of a file: integer by what it takes, else by how its weights are stored."""
+    taken = inputs[0].dtype if inputs else "float32"
+    if taken in ("int8", "uint8"):
+        return Precision(taken)
+    if integer_weights:
+        return Precision.INT8
+    return Precision.FLOAT16 if half_weights or taken == "float16" else Precision.FLOAT32
+
+
+def _tflite(path: Path) -> Description:
+    interpreter = tflite_interpreter(path)
+    inputs = tflite_specs(interpreter.get_input_details())
+    outputs = tflite_specs(interpreter.get_output_details())
+    kinds = {_type_name(detail) for detail in interpreter.get_tensor_details()}
+    return _precision(inputs, "float16" in kinds, "int8" in kinds), inputs, outputs
+
+
+def _type_name(detail: dict[str, Any]) -> str:
+    return str(getattr(detail["dtype"], "__name__", detail["dtype"]))
+
+
+def _onnx(path: Path) -> Description:
+    session = onnx_session(path)
+    inputs, outputs = onnx_specs(session.get_inputs()), onnx_specs(session.get_outputs())
+    return _precision(inputs, half_weights=False, integer_weights=False), inputs, outputs
+
+
+DESCRIBERS: dict[str, tuple[Format, Callable[[Path], Description]]] = {
+    ".tflite": (Format.TFLITE, _tflite),
+    ".onnx": (Format.ONNX, _onnx),
+}
+"""Suffix -> format, and how a file of it is read."""
