@@ -5,6 +5,8 @@ Every warning names its threshold, the value found, and what to do. Nothing is c
 
 import os
 import platform
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +19,7 @@ MAX_LOAD_PER_CORE = 0.5
 MAX_STEAL_PERCENT = 2.0
 MAX_TEMPERATURE_C = 85.0
 _CPUFREQ = Path("/sys/devices/system/cpu/cpu0/cpufreq")
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
 
@@ -117,3 +120,21 @@ def huge_pages_tunable() -> str | None:
     if library != "glibc" or numbers < [2, 35]:
         return None
     return "glibc.malloc.hugetlb=1"
+
+
+def worst_warnings(states: Iterable[Conditions]) -> tuple[str, ...]:
+    """Return one warning of each kind, the one with the highest value, and in how many of the states it was given."""
+    states = list(states)
+    kinds: dict[str, list[str]] = {}
+    for state in states:
+        for warning in state.warnings:
+            kinds.setdefault(_NUMBER.sub("#", warning), []).append(warning)
+
+    def first_number(text: str) -> float:
+        found = _NUMBER.search(text)
+        return float(found[0]) if found else 0.0
+
+    return tuple(
+        f"{max(texts, key=first_number)} (seen {len(texts)} of {len(states)} times)"
+        for _, texts in sorted(kinds.items())
+    )

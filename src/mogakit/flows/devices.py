@@ -1,30 +1,51 @@
-"""From what a user calls a device to the runner that measures on it."""
-
-from collections.abc import Iterator
-from contextlib import contextmanager
+"""From what a person types after `--device` to something that can measure."""
 
 from mogakit.bench.host import HostRunner
 from mogakit.bench.measurement import Clock
 from mogakit.bench.runner import Runner
+from mogakit.bench.target import Hardware, Runtime, Target
+from mogakit.errors import InputError
+from mogakit.export.artifact import Format, Precision
 
 HOST = "host"
 """The name of this computer as a device."""
 
+FORMATS = {
+    Runtime.TFLITE: Format.TFLITE,
+    Runtime.ONNX: Format.ONNX,
+    Runtime.MACE: Format.MACE,
+    Runtime.SNPE: Format.DLC,
+}
+"""The file format that each runtime runs."""
 
-@contextmanager
-def open_runner(device: str, clock: Clock | None = None) -> Iterator[Runner]:
-    """Open a device for one job and yield its runner: `host`, or a phone's serial. It is let go on leaving.
+
+def open_runner(device: str, clock: Clock | None = None) -> Runner:
+    """Return the runner of a device: `host` for this computer, otherwise a phone's serial.
 
     Args:
-        clock: which clock times runs on this computer; None lets the target decide. A phone's tools know only one.
+        device: as typed.
+        clock: forces a clock on this computer (its default: thread CPU time for one thread, the wall for more).
 
     Raises:
-        DeviceError: no such phone, not authorized, or another process measures on it.
+        InputError: no device is called so.
+        DeviceError: the phone is there and not usable; the message says what to do.
     """
     if device == HOST:
-        yield HostRunner(clock)
-        return
-    from mogakit.android_runner.runner import open_phone  # adb is looked for only where a phone is asked for
+        return HostRunner(clock=clock)
+    raise InputError(f"no device is called {device!r}; legal is host (this computer)")
 
-    with open_phone(device) as runner:
-        yield runner
+
+def file_kind(target: Target) -> tuple[Format, Precision]:
+    """Return format and precision of the file that `target` is given.
+
+    A CPU runs a file as it is. Other hardware may compute in another precision than the file's: a GPU is told to
+    compute a float32 file in half.
+
+    Raises:
+        InputError: nothing runs such a target.
+    """
+    if target.hardware is Hardware.CPU:
+        return FORMATS[target.runtime], target.precision
+    from mogakit.android_runner.targets import find_row  # this computer's own targets need no table of phones
+
+    return FORMATS[target.runtime], find_row(target).files[target.precision][0]

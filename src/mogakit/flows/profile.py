@@ -1,0 +1,178 @@
+"""Measure a latency table: export what is missing, time blocks, fixed parts, chains and some networks, build the table.
+
+The networks serve the calibration, and one of them as the sentinel; MoGA-A, B and C and further random networks are
+left to the validation.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mogakit.bench.conditions import worst_warnings
+from mogakit.bench.journal import Journal
+from mogakit.bench.runner import Job, Runner
+from mogakit.bench.schedule import Outcome, Plan, run_plan
+from mogakit.bench.target import Target
+from mogakit.errors import InputError
+from mogakit.export.artifact import Artifact
+from mogakit.flows.devices import HOST, file_kind
+from mogakit.flows.export import export_chain, export_network, export_space
+from mogakit.flows.runs import RunFolder, RunSettings
+from mogakit.flows.sampling import sample_networks, slot_space, strata
+from mogakit.luts.build import build_table
+from mogakit.luts.table import HOST_STATISTIC, PHONE_STATISTIC, LatencyTable, Statistic, save
+from mogakit.nets.network import Network
+from mogakit.nets.spaces import SlotSpace
+from mogakit.progress import Progress, silent
+
+CHAIN_COPIES = (1, 2, 3, 4, 6, 8)
+"""Lengths of the chains from which the overhead of a run is read."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is measured.
+
+    Attributes:
+        num_rounds: fresh processes or deployments at least; `max_rounds` at most, while intervals are too wide.
+        num_passes: visits of each file in a round.
+        num_calibration: networks for the calibration, spread evenly over the strata of the space.
+        num_sentinels: visits of the sentinel in a pass.
+    """
+
+    num_rounds: int
+    max_rounds: int
+    num_passes: int
+    num_calibration: int
+    num_sentinels: int
+
+
+FULL_HOST = Effort(num_rounds=4, max_rounds=6, num_passes=16, num_calibration=20, num_sentinels=4)
+QUICK_HOST = Effort(num_rounds=2, max_rounds=2, num_passes=6, num_calibration=8, num_sentinels=3)
+FULL_PHONE = Effort(num_rounds=3, max_rounds=3, num_passes=1, num_calibration=8, num_sentinels=14)
+QUICK_PHONE = Effort(num_rounds=1, max_rounds=1, num_passes=1, num_calibration=4, num_sentinels=6)
+
+
+def effort_for(runner: Runner, quick: bool) -> Effort:
+    """Return how much to measure: a computer times thousands of calls a minute, a phone starts a process a file."""
+    if runner.jobs_per_window is None:
+        return QUICK_HOST if quick else FULL_HOST
+    return QUICK_PHONE if quick else FULL_PHONE
+
+
+def statistic_for(runner: Runner) -> Statistic:
+    """Return how samples become a row on this kind of device."""
+    return HOST_STATISTIC if runner.jobs_per_window is None else PHONE_STATISTIC
+
+
+@dataclass(frozen=True)
+class ProfileRequest:
+    """What a person asks for; None means the kit's choice for this kind of device."""
+
+    space: str
+    target: Target
+    folder: Path
+    device: str = HOST
+    seed: int = 0
+    quick: bool = False
+    resume: bool = False
+    rounds: int | None = None
+    budget_s: float | None = None
+
+
+@dataclass(frozen=True)
+class ProfileResult:
+    """The table, where it lies, how the measuring ended, and what was wrong with the machine."""
+
+    table: LatencyTable
+    path: Path
+    outcome: Outcome
+    warnings: tuple[str, ...]
+
+
+def profile(request: ProfileRequest, runner: Runner, progress: Progress = silent) -> ProfileResult:
+    """Measure what is missing and write `RUN/lut.json`.
+
+    Raises:
+        InputError: the target does not run on the device, or the folder holds another run.
+        ExportError, DeviceError, MeasurementError: from the rooms below; what was finished is kept for `--resume`.
+    """
+    space = slot_space(request.space)
+    reason = runner.unsupported(request.target)
+    if reason is not None:
+        raise InputError(f"{request.target}: {reason}")
+    effort = effort_for(runner, request.quick)
+    asked = RunSettings(
+        space=request.space,
+        target=str(request.target),
+        device=request.device,
+        seed=request.seed,
+        num_calibration=effort.num_calibration,
+        num_passes=effort.num_passes,
+        num_sentinels=effort.num_sentinels,
+    )
+    folder = RunFolder(request.folder)
+    settings = folder.begin(asked, request.resume)
+    networks = calibration_networks(space, settings.num_calibration, settings.seed)
+    artifacts = export_for_profile(space, networks, request.target, folder.files, progress)
+    rounds = effort.num_rounds if request.rounds is None else request.rounds
+    jobs = tuple(Job(artifact, request.target) for artifact in artifacts)
+    plan = Plan(
+        jobs=jobs,
+        sentinel=next(job for job in jobs if job.artifact.name == networks[-1].name),
+        num_rounds=rounds,
+        max_rounds=max(rounds, effort.max_rounds) if request.rounds is None else rounds,
+        num_passes=settings.num_passes,
+        num_sentinels=settings.num_sentinels,
+        budget_s=request.budget_s,
+        seed=settings.seed,
+    )
+    with Journal(folder.journal) as journal:
+        outcome = run_plan(plan, runner, journal, progress)
+        measurements = journal.measurements(request.target)
+        identity = runner.identity(request.target)
+    table = build_table(
+        measurements,
+        identity,
+        name=str(folder.table),
+        space=request.space,
+        statistic=statistic_for(runner),
+        networks={network.name: network for network in networks},
+        source=folder.path.name,
+        seed=settings.seed,
+    )
+    save(table, folder.table)
+    states = {(one.round, one.window): one.after for one in measurements}
+    return ProfileResult(table, folder.table, outcome, worst_warnings(states.values()))
+
+
+def calibration_networks(space: SlotSpace, num: int, seed: int) -> list[Network]:
+    """Return the networks that a profile measures whole: drawn evenly from the strata, the whole space's first.
+
+    A calibration on networks with 7x7 kernels alone would say nothing of those without, three times as fast.
+    """
+    rng = np.random.default_rng([seed, 1])
+    parts = strata(space)
+    counts = [num // len(parts) + (index < num % len(parts)) for index in range(len(parts))]
+    return [
+        network
+        for part, count in zip(parts, counts, strict=True)
+        for network in sample_networks(part, count, rng, space)
+    ]
+
+
+def export_for_profile(
+    space: SlotSpace, networks: Sequence[Network], target: Target, folder: Path, progress: Progress
+) -> list[Artifact]:
+    """Export what a profile measures and is not there yet: blocks, fixed parts, chains and networks."""
+    file_format, precision = file_kind(target)
+    artifacts = export_space(space, [file_format], precision, folder, progress)
+    chained = next((block for block in space.choice_blocks if block.residual), None)
+    if chained is not None:
+        artifacts += [export_chain(chained, copies, file_format, precision, folder) for copies in CHAIN_COPIES]
+    for index, network in enumerate(networks):
+        artifacts += export_network(network, [file_format], precision, folder, subfolder="network")
+        progress(index + 1, len(networks), f"exported {network.name}")
+    return artifacts

@@ -1,0 +1,120 @@
+"""A run's folder: what it is a run of, and where things lie in it.
+
+RUN/run.json          what was asked for; `--resume` goes on with this
+RUN/files/            exported files with their manifest
+RUN/journal.db        every measurement with its raw samples
+RUN/lut.json          the table
+RUN/validation.db     measurements of the validation
+RUN/validation.json   its result
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from mogakit import __version__
+from mogakit.bench.target import Target, parse_target
+from mogakit.errors import InputError
+from mogakit.files import write_json
+from mogakit.records import from_json, to_json
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What a run is a run of. It is written before the first measurement and never changes.
+
+    Attributes:
+        device: as typed: `host` or a serial.
+        num_calibration: networks measured for the calibration.
+        num_passes: visits of each file in a round. num_sentinels: of the sentinel in a pass.
+    """
+
+    space: str
+    target: str
+    device: str
+    seed: int
+    num_calibration: int
+    num_passes: int
+    num_sentinels: int
+    kit_version: str = __version__
+    schema_version: int = 1
+
+    @property
+    def parsed_target(self) -> Target:
+        """Return the target as a record."""
+        return parse_target(self.target)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths of one run."""
+
+    path: Path
+
+    @property
+    def settings_path(self) -> Path:
+        """Return the file that says what the run is a run of."""
+        return self.path / "run.json"
+
+    @property
+    def files(self) -> Path:
+        """Return the folder of exported files."""
+        return self.path / "files"
+
+    @property
+    def journal(self) -> Path:
+        """Return the journal of the profile."""
+        return self.path / "journal.db"
+
+    @property
+    def table(self) -> Path:
+        """Return the latency table."""
+        return self.path / "lut.json"
+
+    @property
+    def validation_journal(self) -> Path:
+        """Return the journal of the validation."""
+        return self.path / "validation.db"
+
+    @property
+    def validation(self) -> Path:
+        """Return the result of the validation."""
+        return self.path / "validation.json"
+
+    def read_settings(self) -> RunSettings:
+        """Return what the run is a run of.
+
+        Raises:
+            InputError: the folder holds no run.
+        """
+        try:
+            value = json.loads(self.settings_path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise InputError(
+                f"{self.path} holds no run (no run.json); `moga profile -o {self.path}` makes one"
+            ) from error
+        except json.JSONDecodeError as error:
+            raise InputError(f"{self.settings_path} is not JSON: {error}") from error
+        return from_json(value, RunSettings, str(self.settings_path))
+
+    def begin(self, settings: RunSettings, resume: bool) -> RunSettings:
+        """Write the settings of a new run, or check those of the run that goes on; return the ones that hold.
+
+        Raises:
+            InputError: there is a run and `resume` is not set, or it is a run of something else.
+        """
+        if not self.settings_path.exists():
+            if self.path.is_dir() and any(self.path.iterdir()):
+                raise InputError(f"{self.path} is not empty and holds no run; name another folder")
+            write_json(self.settings_path, to_json(settings))
+            return settings
+        known = self.read_settings()
+        if not resume:
+            raise InputError(f"{self.path} holds a run already: add --resume to go on with it, or name another folder")
+        for name in ("space", "target", "device", "seed"):
+            if getattr(known, name) != getattr(settings, name):
+                raise InputError(
+                    f"{self.path} is a run with {name} {getattr(known, name)!r}, not {getattr(settings, name)!r}: "
+                    "resume it with the same, or name another folder"
+                )
+        return known
