@@ -42,7 +42,7 @@ def _shared_options(function: F) -> F:
         click.option(
             "--precision", type=click.Choice(list(Precision)), default=Precision.FLOAT32, show_default=True
         ),
-        click.option("--opset", type=click.Choice(["17", "13"]), default="17", show_default=True, help="Of ONNX files."),
+        click.option("--opset", type=click.Choice(["17", "13"]), default="17", help="Of ONNX files; 17 if absent."),
         click.option("--seed", type=int, default=0, show_default=True, help="Of random weights."),
         click.option(
             "-o", "--output", "folder", type=click.Path(path_type=Path, file_okay=False), required=True,
@@ -93,14 +93,14 @@ def blocks(
 )
 @click.option("--width", type=float, default=1.0, show_default=True, help="Width multiplier of a zoo network.")
 @click.option("--input-size", type=int, help="Side of the image in pixels; the network's own where absent.")
-@click.option("--classes", type=int, default=1000, show_default=True, help="Number of classes.")
+@click.option("--classes", type=int, help="Number of classes; the network's own where absent.")
 @_shared_options
 def model(
     network: str,
     weights: Path | None,
     width: float,
     input_size: int | None,
-    classes: int,
+    classes: int | None,
     formats: tuple[Format, ...],
     precision: Precision,
     opset: str,
