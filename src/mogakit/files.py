@@ -43,9 +43,14 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8"))
 
 
+def json_bytes(value: Any) -> bytes:
+    """Return `value` as JSON with sorted keys, so that equal values are equal bytes."""
+    return (json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n").encode("utf-8")
+
+
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` atomically as JSON with sorted keys, so that equal values are equal bytes."""
-    write_text(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
+    """Write `value` atomically as JSON; see `json_bytes`."""
+    write_bytes(path, json_bytes(value))
 
 
 def sha256_of(path: Path) -> str:

@@ -15,7 +15,9 @@ Shape = tuple[int, ...]
 
 
 class CalibrationData(Protocol):
-    """Inputs for one model."""
+    """Inputs for one model; hashable, so that ranges measured with them can be kept."""
+
+    def __hash__(self) -> int: ...
 
     @property
     def timing_only(self) -> bool:

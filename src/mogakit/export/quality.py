@@ -71,6 +71,11 @@ def compare(float_model: bytes, quantized: bytes, inputs: Iterable[Array], *, pe
     )
 
 
+def run_in_floats(model: bytes, given: Array) -> Array:
+    """Return what a TFLite file with one input and one output makes of a float32 input, in float32."""
+    return _Runner(model, keep_all=False).run(given)
+
+
 def sqnr_db(reference: NDArray[np.floating], got: NDArray[np.floating]) -> float:
     """Return the ratio of signal to quantisation noise in decibels; infinite where both agree exactly."""
     signal, noise = reference.astype(np.float64), got.astype(np.float64) - reference.astype(np.float64)

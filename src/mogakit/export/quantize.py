@@ -105,7 +105,8 @@ def quantize(model: bytes, ranges: Ranges, precision: Precision) -> bytes:
             "Calibrate again"
         )
     io_type = _IO_TYPES[precision]
-    quantized = bytes(_wrapper(_with_ranges(model, ranges)).QuantizeModel(io_type, io_type, *_ALL_INTEGER))
+    ranged = _with_ranges(model, ranges)  # a name of its own: the wrapper reads these bytes and does not own them
+    quantized = bytes(_wrapper(ranged).QuantizeModel(io_type, io_type, *_ALL_INTEGER))
     if left := float_tensors(quantized):
         raise ExportError(f"quantisation left {len(left)} float tensors, the first is {left[0]!r}")
     return quantized

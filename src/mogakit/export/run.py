@@ -8,8 +8,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from mogakit import __version__
 from mogakit.errors import InputError
 from mogakit.export.artifact import Format, TensorSpec
+from mogakit.export.mace import interpreter
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -27,7 +29,9 @@ def run(file: Path | bytes, format: Format, inputs: Sequence[Array]) -> list[Arr
 
 
 def runtime_of(format: Format) -> str:
-    """Return the package and version that `run` uses, `ai-edge-litert 2.3.0`."""
+    """Return the package and version that `run` uses, `ai-edge-litert 2.3.0`; MACE files run in our own interpreter."""
+    if format is Format.MACE:
+        return f"mogakit {__version__} MACE interpreter"
     package = PACKAGES[format]
     return f"{package} {version(package)}"
 
@@ -133,9 +137,16 @@ def _check(label: str, specs: Sequence[TensorSpec], inputs: Sequence[Array]) -> 
         raise InputError(f"{label} takes inputs of {wanted} (shape, type), given were {given}")
 
 
+def _run_mace(file: Path | bytes, inputs: Sequence[Array]) -> list[Array]:
+    if isinstance(file, bytes):
+        raise InputError("a MACE model is two files, a .pb and its .data; give the path of the .pb")
+    return list(interpreter.load(file).run(inputs))
+
+
 RUNNERS: dict[Format, Callable[[Path | bytes, Sequence[Array]], list[Array]]] = {
     Format.TFLITE: _run_tflite,
     Format.ONNX: _run_onnx,
+    Format.MACE: _run_mace,
 }
 """How each format is run here."""
 

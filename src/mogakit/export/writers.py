@@ -1,15 +1,22 @@
 """The table of writers: for each format and precision, what writes a file, what runs it, and how close it must come."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 
 from mogakit.errors import InputError
-from mogakit.export import onnx, tflite, verify
+from mogakit.export import integer, onnx, tflite, verify
 from mogakit.export.artifact import Format, Precision, TensorSpec
+from mogakit.export.calibration import CalibrationData, Synthetic
 from mogakit.export.graph import FloatArray, Graph
+from mogakit.export.mace import check as mace_check
+from mogakit.export.mace import interpreter as mace_interpreter
+from mogakit.export.mace import naming as mace_naming
+from mogakit.export.mace import writer as mace_writer
+from mogakit.export.mace.plan import HSigmoid
 from mogakit.export.run import Array, run, runtime_of
 
 
@@ -19,9 +26,15 @@ class Options:
 
     Attributes:
         opset: of ONNX files, 17 or 13.
+        calibration: what integer files are calibrated on.
+        ranges: a folder with the stored ranges of an earlier export, from which integer files are rebuilt.
+        h_sigmoid: how MACE files write h-sigmoid.
     """
 
     opset: int = onnx.DEFAULT_OPSET
+    calibration: CalibrationData = field(default_factory=Synthetic)
+    ranges: Path | None = None
+    h_sigmoid: HSigmoid = HSigmoid.PORTABLE
 
 
 @dataclass(frozen=True)
@@ -32,12 +45,14 @@ class Written:
         files: suffix -> bytes, the main file first; a name is `<stem><suffix>`.
         inputs, outputs: as the file sees them.
         notes: what changes latency but not the function.
+        torch_ranks: of the outputs in torch, given only where the file's may differ.
     """
 
     files: dict[str, bytes]
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     notes: dict[str, str]
+    torch_ranks: tuple[int, ...] = ()
 
     @property
     def main(self) -> bytes:
@@ -58,6 +73,7 @@ class Writer:
         run: what the file makes of inputs in torch's layout, back in torch's layout and in float32.
         checked_with: runtime and version that `run` uses.
         limit: largest allowed error over the output's scale; None where quality is reported instead of promised.
+        notes: what a file written under these options says of them; one on disk that says otherwise is written anew.
     """
 
     write: Callable[[Graph, Options], Written]
@@ -65,6 +81,7 @@ class Writer:
     run: Callable[[Written, Inputs], list[Array]]
     checked_with: Callable[[], str]
     limit: float | None
+    notes: Callable[[Options], dict[str, str]] = lambda options: {}
 
 
 FLOAT32_LIMIT = 1e-5
@@ -114,12 +131,70 @@ def _onnx_run(written: Written, inputs: Inputs) -> list[Array]:
     return [np.asarray(value) for value in run(written.main, Format.ONNX, inputs)]
 
 
+def _integer(precision: Precision) -> Writer:
+    suffix = f".{precision}.tflite"
+
+    def write(graph: Graph, options: Options) -> Written:
+        inputs, outputs = specs(graph, channels_last=True, dtype=precision.value)
+        made = integer.write(graph, precision, options.calibration, options.ranges)
+        return Written({suffix: made.model, integer.RANGES_SUFFIX: made.ranges}, inputs, outputs, made.notes)
+
+    def compute(written: Written, inputs: Inputs) -> list[Array]:
+        turned = [verify.to_channels_last(value) for value in inputs]
+        return [verify.to_channels_first(value) for value in integer.run(written.main, turned)]
+
+    def notes(options: Options) -> dict[str, str]:
+        return {} if options.ranges is not None else {"calibration": options.calibration.describe()}
+
+    return Writer(write, lambda options: suffix, compute, lambda: runtime_of(Format.TFLITE), None, notes)
+
+
+def _mace(precision: Precision) -> Writer:
+    half = "" if precision is Precision.FLOAT32 else f".{precision}"
+
+    def tag(options: Options) -> str:
+        return half if options.h_sigmoid is HSigmoid.PORTABLE else f"{half}.{options.h_sigmoid}"
+
+    def write(graph: Graph, options: Options) -> Written:
+        made = mace_writer.write(graph, precision, h_sigmoid=options.h_sigmoid)
+        mace_check.checked(made)
+        files = {f"{tag(options)}{mace_naming.PB_SUFFIXES[key]}": pb for key, pb in made.pb.items()}
+        files[f"{tag(options)}{mace_naming.DATA_SUFFIX}"] = made.data
+        inputs, outputs = (
+            tuple(TensorSpec(port.name, port.dims, "float32") for port in ports)
+            for ports in (made.inputs, made.outputs)
+        )
+        shapes = graph.shapes()
+        return Written(files, inputs, outputs, made.notes, tuple(len(shapes[name]) for name in graph.outputs))
+
+    def compute(written: Written, inputs: Inputs) -> list[Array]:
+        *_, data = written.files.values()
+        found = mace_interpreter.load(written.main, data).run([verify.to_channels_last(value) for value in inputs])
+        return [
+            verify.to_channels_first(value) if rank == 4 else value.reshape(value.shape[0], -1)
+            for value, rank in zip(found, written.torch_ranks, strict=True)
+        ]
+
+    limit = FLOAT32_LIMIT if precision is Precision.FLOAT32 else FLOAT16_LIMIT
+    return Writer(
+        write,
+        lambda options: f"{tag(options)}{next(iter(mace_naming.PB_SUFFIXES.values()))}",
+        compute,
+        lambda: runtime_of(Format.MACE),
+        limit,
+    )
+
+
 WRITERS: dict[tuple[Format, Precision], Writer] = {
     (Format.TFLITE, Precision.FLOAT32): _tflite(Precision.FLOAT32),
     (Format.TFLITE, Precision.FLOAT16): _tflite(Precision.FLOAT16),
     (Format.ONNX, Precision.FLOAT32): Writer(
         _onnx_write, _onnx_suffix, _onnx_run, lambda: runtime_of(Format.ONNX), FLOAT32_LIMIT
     ),
+    (Format.TFLITE, Precision.INT8): _integer(Precision.INT8),
+    (Format.TFLITE, Precision.UINT8): _integer(Precision.UINT8),
+    (Format.MACE, Precision.FLOAT32): _mace(Precision.FLOAT32),
+    (Format.MACE, Precision.FLOAT16): _mace(Precision.FLOAT16),
 }
 """Everything that can be written."""
 

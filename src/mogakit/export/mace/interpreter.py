@@ -13,7 +13,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from mogakit.errors import ExportError, InputError
-from mogakit.export.mace.reader import Model, Op, data_path, read
+from mogakit.export.mace.naming import data_of
+from mogakit.export.mace.reader import Model, Op, read
 
 Array = NDArray[np.float32]
 
@@ -31,7 +32,7 @@ def load(pb: bytes | Path, data: bytes | Path | None = None) -> "Interpreter":
     if data is None:
         if not isinstance(pb, Path):
             raise InputError("a model given as bytes needs its .data as bytes too")
-        data = data_path(pb)
+        data = data_of(pb)
     raw_pb = pb.read_bytes() if isinstance(pb, Path) else pb
     raw_data = data.read_bytes() if isinstance(data, Path) else data
     return Interpreter(read(raw_pb, raw_data, where))

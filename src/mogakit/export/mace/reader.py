@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mogakit.errors import InputError
+from mogakit.export.mace.naming import data_of
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
@@ -73,16 +74,7 @@ def read_file(path: Path) -> Model:
         InputError: the files are not a MACE model, are cut short, or do not belong together.
         OSError: a file is missing.
     """
-    return read(path.read_bytes(), data_path(path).read_bytes(), str(path))
-
-
-def data_path(path: Path) -> Path:
-    """Return the `.data` file beside `path`: the same name up to a dot before `.pb`, as the kit and MACE name it."""
-    candidates = [path.with_suffix(".data"), path.with_suffix("").with_suffix(".data")]
-    for candidate in candidates:
-        if candidate.exists():
-            return candidate
-    raise InputError(f"{path} has no weights beside it; expected {' or '.join(str(item) for item in candidates)}")
+    return read(path.read_bytes(), data_of(path).read_bytes(), str(path))
 
 
 def read(pb: bytes, data: bytes, where: str = "the model") -> Model:

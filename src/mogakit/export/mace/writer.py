@@ -10,7 +10,8 @@ from mogakit.errors import InputError
 from mogakit.export.artifact import Precision
 from mogakit.export.graph import FloatArray, Graph
 from mogakit.export.mace.lower import lower
-from mogakit.export.mace.netdef import DataType, Generation, Net, RuntimeType, StoredTensor
+from mogakit.export.mace.naming import PB_SUFFIXES
+from mogakit.export.mace.netdef import DataType, Generation, Net, Port, RuntimeType, StoredTensor
 from mogakit.export.mace.plan import HSigmoid
 
 _DATA_TYPES: dict[Precision, DataType] = {Precision.FLOAT32: DataType.FLOAT, Precision.FLOAT16: DataType.HALF}
@@ -25,11 +26,14 @@ class MaceFiles:
     Attributes:
         pb: the `.pb` of each container generation and runtime. They share `data`.
         data: the weights.
+        inputs, outputs: of the net, NHWC.
         notes: what changes latency but not the function: how each h-sigmoid was written.
     """
 
     pb: dict[tuple[Generation, RuntimeType], bytes]
     data: bytes
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
     notes: dict[str, str]
 
 
@@ -60,16 +64,15 @@ def write(
         inputs=plan.inputs,
         outputs=plan.outputs,
     )
-    notes = (
-        {"h_sigmoid": ", ".join(f"{form} {count}" for form, count in sorted(plan.forms.items()))} if plan.forms else {}
-    )
-    return MaceFiles({key: net.encode(*key) for key in _variants(plan.forms["native"] > 0)}, data, notes)
+    forms = ", ".join(f"{form} {count}" for form, count in sorted(plan.forms.items()))
+    pb = {key: net.encode(*key) for key in _variants(plan.forms["native"] > 0)}
+    return MaceFiles(pb, data, plan.inputs, plan.outputs, {"h_sigmoid": forms} if forms else {})
 
 
 def _variants(native: bool) -> Iterable[tuple[Generation, RuntimeType]]:
     if native:
         return ((Generation.MULTI, RuntimeType.CPU),)
-    return tuple((generation, runtime) for generation in Generation for runtime in RuntimeType)
+    return tuple(PB_SUFFIXES)
 
 
 def _pack(constants: Mapping[str, FloatArray], data_type: DataType) -> tuple[tuple[StoredTensor, ...], bytes]:

@@ -1,0 +1,97 @@
+"""Integer TFLite files as one row of the table of writers: calibrate or find ranges, quantise, report the quality."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mogakit import files, records
+from mogakit.errors import InputError
+from mogakit.export import quality, tflite
+from mogakit.export.artifact import Precision
+from mogakit.export.calibration import CalibrationData, Synthetic
+from mogakit.export.graph import Graph
+from mogakit.export.quantize import TIMING_ONLY, Ranges, calibrate, load_ranges, quantize
+
+RANGES_SUFFIX = ".ranges.json"
+NUM_QUALITY_INPUTS = 4
+
+
+@dataclass(frozen=True)
+class Integers:
+    """An integer file in memory, with the ranges it was made from and what the user should know of it."""
+
+    model: bytes
+    ranges: bytes
+    notes: dict[str, str]
+
+
+def write(graph: Graph, precision: Precision, calibration: CalibrationData, stored: Path | None) -> Integers:
+    """Return the integer file of a graph.
+
+    Args:
+        calibration: what to feed where ranges have to be measured.
+        stored: a folder with `*.ranges.json` of an earlier export, at any depth; with it nothing is measured, and the
+            bytes are those of that export.
+
+    Raises:
+        InputError: the data do not fit, or the folder has no ranges for this float file.
+    """
+    float_model = tflite.write(graph)
+    ranges = _measured(float_model, calibration) if stored is None else _found(float_model, stored)
+    model = quantize(float_model, ranges, precision)
+    notes = {"calibration": ranges.source} | ({"purpose": TIMING_ONLY} if ranges.timing_only else {})
+    inputs, described = _quality_inputs(graph, calibration if stored is None else Synthetic())
+    found = quality.compare(float_model, model, inputs)
+    notes |= {"sqnr_db": f"{found.sqnr_db:.1f}", "quality_on": described}
+    if found.top1_agreement is not None:
+        notes["top1_agreement"] = f"{found.top1_agreement:.3f}"
+    return Integers(model, files.json_bytes(records.to_json(ranges)), notes)
+
+
+def run(model: bytes, inputs: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+    """Run an integer file on float inputs in the file's layout; outputs are float again."""
+    return [quality.run_in_floats(model, inputs[0])]
+
+
+def _quality_inputs(graph: Graph, calibration: CalibrationData) -> tuple[list[NDArray[np.float32]], str]:
+    shape = tflite.channels_last(graph.inputs[0].shape)
+    # Noise can be drawn afresh, so that it is not the noise that was calibrated on; images are what they are.
+    data = Synthetic(NUM_QUALITY_INPUTS, seed=1) if isinstance(calibration, Synthetic) else calibration
+    inputs = list(islice(data.batches(shape), NUM_QUALITY_INPUTS))
+    return inputs, f"{len(inputs)} inputs: {data.describe()}"
+
+
+@lru_cache(maxsize=8)
+def _measured(float_model: bytes, calibration: CalibrationData) -> Ranges:
+    """Calibrate once for the int8 and the uint8 file of a graph."""
+    return calibrate(float_model, calibration)
+
+
+def _found(float_model: bytes, folder: Path) -> Ranges:
+    wanted = hashlib.sha256(float_model).hexdigest()
+    path = _index(tuple(sorted(folder.rglob(f"*{RANGES_SUFFIX}")))).get(wanted)
+    if path is None:
+        raise InputError(
+            f"{folder} holds no {RANGES_SUFFIX} for the float file with sha256 {wanted[:12]}...; it comes from "
+            "other weights or from another version of the kit. Calibrate anew"
+        )
+    return load_ranges(path)
+
+
+@lru_cache(maxsize=2)
+def _index(paths: tuple[Path, ...]) -> dict[str, Path]:
+    """Return range files by the float file that they belong to."""
+    found: dict[str, Path] = {}
+    for path in paths:
+        try:
+            found[str(json.loads(path.read_text(encoding="utf-8"))["float_sha256"])] = path
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path} is not a file of ranges: {error}") from error
+    return found
