@@ -6,7 +6,7 @@ from a checkpoint, on any machine, goes on bit for bit.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -84,6 +84,10 @@ class Settings:
         for name in ("crossover_rate", "mutation_rate", "random_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} {getattr(self, name)} is no probability; legal is 0 to 1")
+
+    def with_engine(self, engine: Engine) -> "Settings":
+        """Return the same settings for another engine."""
+        return replace(self, engine=engine)
 
 
 @dataclass(frozen=True)

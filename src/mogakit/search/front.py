@@ -99,10 +99,10 @@ class Quality:
 
 @dataclass(frozen=True)
 class HistoryPoint:
-    """The archive after a generation: networks evaluated, and percent of the true hypervolume (None if unknown)."""
+    """The archive after a generation: different networks in it, percent of the true hypervolume (None if unknown)."""
 
     generation: int
-    num_evaluations: int
+    num_networks: int
     archive_percent: float | None
 
 

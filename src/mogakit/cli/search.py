@@ -1,0 +1,227 @@
+"""`moga search`."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from mogakit import records
+from mogakit.cli.output import json_option, print_json, print_table, progress_bar
+from mogakit.flows.search import EXACT, RESULT, search
+from mogakit.flows.search_problem import Method, SearchPlan, table_input
+from mogakit.nets.resolve import resolve
+from mogakit.nets.spaces import space_names
+from mogakit.search.evolution import Settings
+from mogakit.search.front import Front, SearchResult, rows_of
+from mogakit.search.operators import CrossoverKind, MutationKind
+from mogakit.search.problem import parse_constraint
+from mogakit.search.surrogate import SurrogateSettings
+from mogakit.search.survival import CrowdingRange
+
+DEFAULTS, FIT_DEFAULTS = Settings(), SurrogateSettings()
+
+EPILOG = """
+\b
+Examples:
+  moga search --table RUN/lut.json -o RUN/search
+  moga search --table RUN/lut.json --engine best --limit 'latency<=12' -o RUN/best
+  moga search --table cpu.json --table gpu.json --combine max --reference moga-a -o RUN/both
+  moga search --table RUN/lut.json --accuracy mymodule:evaluate --jobs 4 -o RUN/search
+"""
+
+
+@click.command("search", epilog=EPILOG)
+@click.option("--space", default="moga", show_default=True, type=click.Choice(space_names()), help="Search space.")
+@click.option(
+    "--table",
+    "tables",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Latency table (lut.json); one a hardware.",
+)
+@click.option(
+    "--accuracy",
+    default="proxy",
+    show_default=True,
+    help="proxy (capacity, no accuracy), table:FILE.csv, fitted:FILE.json, supernet:CKPT, or package.module:function.",
+)
+@click.option(
+    "--objective",
+    "objectives",
+    multiple=True,
+    metavar="METRIC[:max|min][:WEIGHT]",
+    help="Default: accuracy:max:0.4 latency:min:0.4 params:max:0.2, as MoGA. Weights are of the crowding distance.",
+)
+@click.option(
+    "--limit", "limits", multiple=True, metavar="METRIC<=X", help="Constraint, e.g. 'latency<=12', 'params>=4M'."
+)
+@click.option("--forbid", multiple=True, metavar="PATTERN", help="Block keys that may not be chosen, e.g. '*_se*'.")
+@click.option(
+    "--combine",
+    type=click.Choice(["avg", "max"]),
+    default="avg",
+    show_default=True,
+    help="Latency over several tables: their normalised mean or the worst of them.",
+)
+@click.option("--reference", metavar="NETWORK", help="Network whose latency normalises each table.")
+@click.option("--factor", "factors", multiple=True, type=float, metavar="MS", help="The factor itself, one a table.")
+@click.option("--weight", "weights", multiple=True, type=float, help="Importance of each table in avg or max.")
+@click.option(
+    "--engine",
+    type=click.Choice([each.value for each in Method]),
+    default="nsga2",
+    show_default=True,
+    help="How to search.",
+)
+@click.option("--seed", default=0, show_default=True, help="Of everything random.")
+@click.option("--picks", default=3, show_default=True, help="Networks to take from the front at equal distance.")
+@click.option("--jobs", default=1, show_default=True, help="Evaluations of an expensive accuracy at once.")
+@click.option("--population", default=DEFAULTS.population, show_default=True, help="Individuals kept.")
+@click.option("--generations", default=DEFAULTS.generations, show_default=True, help="Batches evaluated.")
+@click.option(
+    "--crossover",
+    type=click.Choice([each.value for each in CrossoverKind]),
+    default=DEFAULTS.crossover.value,
+    show_default=True,
+    help="Exchange the tail of two parents, or one gene as MoGA's formula says literally.",
+)
+@click.option("--crossover-rate", default=DEFAULTS.crossover_rate, show_default=True, help="Share of pairs crossed.")
+@click.option(
+    "--mutation",
+    type=click.Choice([each.value for each in MutationKind]),
+    default=DEFAULTS.mutation.value,
+    show_default=True,
+    help="One factor of one block, or every gene by chance.",
+)
+@click.option("--mutation-rate", default=DEFAULTS.mutation_rate, show_default=True, help="Share of children mutated.")
+@click.option(
+    "--random-share", default=DEFAULTS.random_share, show_default=True, help="Of these, share with a gene redrawn."
+)
+@click.option(
+    "--second-initial/--no-second-initial",
+    default=DEFAULTS.second_initial,
+    show_default=True,
+    help="Draw two initial populations, as MoGA Algorithm 1.",
+)
+@click.option(
+    "--crowding-range",
+    type=click.Choice([each.value for each in CrowdingRange]),
+    default=DEFAULTS.crowding_range.value,
+    show_default=True,
+    help="Over what MoGA eq. 5 takes the extremes of an objective.",
+)
+@click.option("--num-fit", default=FIT_DEFAULTS.num_fit, show_default=True, help="fit-front: networks to fit on.")
+@click.option("--num-check", default=FIT_DEFAULTS.num_check, show_default=True, help="fit-front: networks to check.")
+@click.option("--resume", is_flag=True, help="Go on where a killed search was.")
+@click.option("-o", "--output", "folder", required=True, type=click.Path(path_type=Path), help="Folder for the result.")
+@json_option
+def command(
+    space: str,
+    tables: tuple[Path, ...],
+    accuracy: str,
+    objectives: tuple[str, ...],
+    limits: tuple[str, ...],
+    forbid: tuple[str, ...],
+    combine: str,
+    reference: str | None,
+    factors: tuple[float, ...],
+    weights: tuple[float, ...],
+    engine: str,
+    seed: int,
+    picks: int,
+    jobs: int,
+    population: int,
+    generations: int,
+    crossover: str,
+    crossover_rate: float,
+    mutation: str,
+    mutation_rate: float,
+    random_share: float,
+    second_initial: bool,
+    crowding_range: str,
+    num_fit: int,
+    num_check: int,
+    resume: bool,
+    folder: Path,
+    as_json: bool,
+) -> None:
+    """Search a space for networks that are accurate and fast.
+
+    Where latency, parameters and the accuracy source add up over blocks (tables, the proxy, fitted models), the exact
+    Pareto front of the whole space is computed as well, and the search is judged by it.
+    """
+    settings = Settings(
+        population=population,
+        generations=generations,
+        second_initial=second_initial,
+        crossover=CrossoverKind(crossover),
+        crossover_rate=crossover_rate,
+        mutation=MutationKind(mutation),
+        mutation_rate=mutation_rate,
+        random_share=random_share,
+        crowding_range=CrowdingRange(crowding_range),
+    )
+    if str(Path.cwd()) not in sys.path:  # --accuracy may name a module that lies where the command is run
+        sys.path.insert(0, str(Path.cwd()))
+    plan = SearchPlan(
+        space=space,
+        accuracy=accuracy,
+        latencies=tuple(table_input(path) for path in tables),
+        objectives=objectives,
+        limits=tuple(parse_constraint(text) for text in limits),
+        forbid=forbid,
+        worst=combine == "max",
+        reference=None if reference is None else resolve(reference),
+        factors_ms=factors,
+        hardware_weights=weights or None,
+        method=Method(engine),
+        settings=settings,
+        surrogate=SurrogateSettings(num_fit, num_check),
+        seed=seed,
+        num_picks=picks,
+        num_jobs=jobs,
+    )
+    with progress_bar("searching") as progress:
+        result = search(plan, folder, resume, progress)
+    if as_json:
+        print_json({"folder": str(folder), **records.to_json(result)})
+    else:
+        _print(result, folder)
+
+
+def _print(result: SearchResult, folder: Path) -> None:
+    """Print the picks, and how far the search came."""
+    front = result.front
+    columns = [_heading(front, metric.name) for metric in front.metrics]
+    rows = [
+        [f"{front.space}/{row['chromosome']}", *map(_short, list(row.values())[1:])]
+        for row in rows_of(front, result.picks)
+    ]
+    print_table("Picks, fastest first", ["network", *columns], rows)
+    click.echo(f"front: {len(front)} of {result.num_networks} networks ({front.how})")
+    quality = result.quality
+    if quality.archive_percent is not None:
+        population = (
+            "" if quality.population_percent is None else f", last population {quality.population_percent:.1f} %"
+        )
+        click.echo(
+            f"exact front: {quality.num_exact} networks; the search covers {quality.archive_percent:.1f} % of its "
+            f"hypervolume{population}"
+        )
+        click.echo(f"written: {folder / RESULT}, {folder / EXACT}")
+    else:
+        click.echo(f"exact front: none, since {quality.without}")
+        click.echo(f"written: {folder / RESULT}")
+    if any(metric.is_proxy for metric in front.metrics):
+        click.echo("proxy is a capacity, not an accuracy: train the picks before believing their order")
+
+
+def _heading(front: Front, name: str) -> str:
+    unit = next(metric.unit for metric in front.metrics if metric.name == name)
+    return f"{name} ({unit})" if unit else name
+
+
+def _short(value: object) -> object:
+    if not isinstance(value, float):
+        return value
+    return int(value) if value == int(value) else float(f"{value:.4g}")

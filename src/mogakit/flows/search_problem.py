@@ -1,0 +1,245 @@
+"""What a user asks of a search, and the problem that it becomes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from mogakit.errors import InputError
+from mogakit.luts import table as tables
+from mogakit.luts.predict import Predictor
+from mogakit.luts.table import LatencyTable
+from mogakit.nets.network import Network, count_madds, count_params
+from mogakit.nets.spaces import Chromosome, SearchSpace, SlotSpace, get_space
+from mogakit.search.additive import madds_costs, param_costs
+from mogakit.search.cache import EvaluationCache
+from mogakit.search.evolution import Settings
+from mogakit.search.metrics import Metric, NetworkMetric, SumMetric, hardware_metric
+from mogakit.search.problem import MOGA_WEIGHTS, Constraint, Objective, Problem, allowed_choices
+from mogakit.search.sources import (
+    ACCURACY,
+    PROXY,
+    LatencySource,
+    accuracy_metric,
+    latency_metric,
+    summed_latency_metric,
+)
+from mogakit.search.surrogate import SurrogateSettings
+
+LATENCY, PARAMS, MADDS, F_AVG, F_MAX = "latency", "params", "madds", "f_avg", "f_max"
+"""Names of metrics, besides `accuracy` or `proxy`."""
+
+
+class Method(StrEnum):
+    """How the space is searched."""
+
+    NSGA2 = "nsga2"
+    SMS_EMOA = "sms-emoa"
+    RANDOM = "random"
+    EXACT = "exact"  # the whole Pareto front, where every objective adds up
+    FIT_FRONT = "fit-front"  # an additive model on few evaluations, its exact front, checked
+    BEST = "best"  # the one best network in the first objective, under the limits, proven
+
+
+@dataclass(frozen=True)
+class LatencyInput:
+    """A latency of the search: a table on disk, or a source that is asked network by network."""
+
+    name: str
+    source: LatencyTable | LatencySource
+    described: str
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """What to search.
+
+    Attributes:
+        space: name of the space.
+        accuracy: as `search.sources` reads it.
+        latencies: one a hardware; with several, `f_avg` or `f_max` over them is a metric as well.
+        objectives: texts `metric[:max|min][:weight]`; empty for accuracy, latency and params as MoGA.
+        limits: constraints on metrics.
+        forbid: patterns of block keys that may not be chosen.
+        worst: `f_max` instead of `f_avg` where there are several latencies.
+        reference: network whose latency is the factor of each hardware, where `factors_ms` is empty.
+        factors_ms: the factors themselves. hardware_weights: of `f_avg` and `f_max`.
+        settings: of the evolutionary engines. surrogate: of `fit-front`.
+        num_picks: networks taken from the front at equal distance.
+        num_jobs: evaluations of an expensive accuracy at once.
+        checkpoint_every_s: seconds between two checkpoints; what is lost by a kill is computed again, equally.
+    """
+
+    space: str
+    accuracy: str = PROXY
+    latencies: tuple[LatencyInput, ...] = ()
+    objectives: tuple[str, ...] = ()
+    limits: tuple[Constraint, ...] = ()
+    forbid: tuple[str, ...] = ()
+    worst: bool = False
+    reference: Network | None = None
+    factors_ms: tuple[float, ...] = ()
+    hardware_weights: tuple[float, ...] | None = None
+    method: Method = Method.NSGA2
+    settings: Settings = field(default_factory=Settings)
+    surrogate: SurrogateSettings = field(default_factory=SurrogateSettings)
+    seed: int = 0
+    num_picks: int = 3
+    num_jobs: int = 1
+    checkpoint_every_s: float = 5.0
+
+
+def table_input(path: Path) -> LatencyInput:
+    """Read a latency table for a search; it is named after its target.
+
+    Raises:
+        TableError: the file is no table.
+    """
+    table = tables.load(path)
+    target = "unknown target" if table.target is None else str(table.target)
+    return LatencyInput(target, table, f"table {table.name}, {target} on {table.identity.device_name}")
+
+
+def build_problem(plan: SearchPlan, cache: EvaluationCache) -> Problem:
+    """Open every source of a plan and put objectives and constraints on top.
+
+    Raises:
+        InputError: the plan does not fit the space or itself.
+        TableError: a table lacks a row that the space needs.
+    """
+    space = get_space(plan.space)
+    allowed = allowed_choices(space, plan.forbid)
+    accuracy = accuracy_metric(plan.accuracy, space, cache, plan.num_jobs)
+    latencies = _latency_metrics(plan.latencies, space, cache)
+    metrics = [accuracy, *latencies]
+    if len(latencies) > 1:
+        factors = plan.factors_ms or _factors_ms(plan)
+        metrics += [hardware_metric(worst, latencies, factors, plan.hardware_weights) for worst in (False, True)]
+    metrics += _counted(space)
+    names = _Names(tuple(metric.name for metric in metrics), accuracy.name, plan.worst)
+    objectives = tuple(names.objective(text) for text in plan.objectives) or names.moga_objectives()
+    limits = tuple(Constraint(names.resolve(each.metric), each.low, each.high) for each in plan.limits)
+    return Problem(space, tuple(metrics), objectives, limits, allowed)
+
+
+@dataclass(frozen=True)
+class _Names:
+    """Resolves what a user calls a metric: `accuracy` is the proxy where there is nothing better."""
+
+    known: tuple[str, ...]
+    accuracy: str
+    worst: bool
+
+    def resolve(self, name: str) -> str:
+        if name in (ACCURACY, PROXY):
+            if name == ACCURACY or name == self.accuracy:
+                return self.accuracy
+        elif name == LATENCY and LATENCY not in self.known:
+            return self._speed()
+        if name not in self.known:
+            raise InputError(f"no metric is called {name!r}; there are {', '.join(self.known)}")
+        return name
+
+    def objective(self, text: str) -> Objective:
+        """Read `metric[:max|min][:weight]`."""
+        words = self._words(text)
+        metric = self.resolve(words[0])
+        maximise = metric in (ACCURACY, PROXY, PARAMS)
+        weight = 1.0
+        for word in words[1:]:
+            if word in ("max", "min"):
+                maximise = word == "max"
+                continue
+            try:
+                weight = float(word)
+            except ValueError as error:
+                raise InputError(f"objective {text!r} is not of the form metric[:max|min][:weight]") from error
+        if not weight >= 0:
+            raise InputError(f"objective {text!r}: a weight is at least zero")
+        return Objective(metric, maximise, weight)
+
+    def moga_objectives(self) -> tuple[Objective, ...]:
+        """Accuracy up, latency down, parameters up, weighted as in the paper."""
+        of_accuracy, of_latency, of_params = MOGA_WEIGHTS
+        return (
+            Objective(self.accuracy, True, of_accuracy),
+            Objective(self._speed(), False, of_latency),
+            Objective(PARAMS, True, of_params),
+        )
+
+    def _words(self, text: str) -> list[str]:
+        """Split at colons, but not inside the name of a metric that holds one (`latency:tflite/cpu/float32`)."""
+        for name in sorted(self.known, key=len, reverse=True):
+            if text == name or text.startswith(name + ":"):
+                return [name, *text[len(name) :].split(":")[1:]]
+        return text.split(":")
+
+    def _speed(self) -> str:
+        if LATENCY in self.known:
+            return LATENCY
+        if F_MAX not in self.known:
+            raise InputError("no latency is given: name a table with --table, or a target to measure with --target")
+        return F_MAX if self.worst else F_AVG
+
+
+def _latency_metrics(inputs: Sequence[LatencyInput], space: SearchSpace, cache: EvaluationCache) -> list[Metric]:
+    """Open each latency; one is called `latency`, several `latency:<name>`, with a number where names repeat."""
+    found: list[Metric] = []
+    for item in inputs:
+        name = LATENCY if len(inputs) == 1 else f"{LATENCY}:{item.name}"
+        same = sum(metric.name.split("#")[0] == name for metric in found)
+        found.append(_latency_metric(item, space, name + (f"#{same + 1}" if same else ""), cache))
+    return found
+
+
+def _latency_metric(item: LatencyInput, space: SearchSpace, name: str, cache: EvaluationCache) -> Metric:
+    if not isinstance(item.source, LatencyTable):
+        return latency_metric(item.source, space, name, item.described, cache)
+    predictor = Predictor(item.source)
+    if isinstance(space, SlotSpace):
+        return summed_latency_metric(predictor.slot_costs(space, unsupported_ms=float("nan")), name, item.described)
+    return latency_metric(predictor, space, name, item.described)
+
+
+def _factors_ms(plan: SearchPlan) -> tuple[float, ...]:
+    """Return the latency of the reference network on each hardware.
+
+    Raises:
+        InputError: there is no reference, or a hardware cannot run it.
+        TableError: a table has no row for one of its blocks.
+    """
+    if plan.reference is None:
+        raise InputError(
+            "several latencies need factors to be comparable: --reference names a network that every table knows, or "
+            "--factor gives the latency of one network on each hardware, in the order of the tables"
+        )
+    factors: list[float] = []
+    for item in plan.latencies:
+        source = Predictor(item.source) if isinstance(item.source, LatencyTable) else item.source
+        latency = source.latency_ms(plan.reference)
+        if latency is None:
+            raise InputError(f"{item.described} cannot run the reference {plan.reference.name}; name another network")
+        factors.append(latency)
+    return tuple(factors)
+
+
+def _counted(space: SearchSpace) -> list[Metric]:
+    """Parameters and multiply-adds."""
+    source = "counted from the architecture"
+    if isinstance(space, SlotSpace):
+        return [
+            SumMetric(PARAMS, "", source, param_costs(space)),
+            SumMetric(MADDS, "", source, madds_costs(space)),
+        ]
+    return [
+        NetworkMetric(PARAMS, "", source, PARAMS, space, _ask_params),
+        NetworkMetric(MADDS, "", source, MADDS, space, _ask_madds),
+    ]
+
+
+def _ask_params(chromosome: Chromosome, network: Network) -> float:
+    return count_params(network)
+
+
+def _ask_madds(chromosome: Chromosome, network: Network) -> float:
+    return count_madds(network)
