@@ -29,25 +29,17 @@ def command() -> None:
 
 def _shared_options(function: F) -> F:
     """Add the options that both commands take."""
+    formats = [format.value for format in (Format.TFLITE, Format.ONNX, Format.MACE)]
+    precisions = [precision.value for precision in Precision]
+    target = click.Path(path_type=Path, file_okay=False)
     options = (
-        click.option(
-            "--format",
-            "formats",
-            type=click.Choice([Format.TFLITE, Format.ONNX, Format.MACE]),
-            multiple=True,
-            default=(Format.TFLITE,),
-            show_default=True,
-            help="May be given several times.",
-        ),
-        click.option(
-            "--precision", type=click.Choice(list(Precision)), default=Precision.FLOAT32, show_default=True
-        ),
-        click.option("--opset", type=click.Choice(["17", "13"]), default="17", help="Of ONNX files; 17 if absent."),
+        click.option("--format", "formats", type=click.Choice(formats), multiple=True, default=("tflite",),
+                     show_default=True, help="May be given several times."),
+        click.option("--precision", type=click.Choice(precisions), default="float32", show_default=True),
+        click.option("--opset", type=click.Choice(["17", "13"]), default="17", show_default=True, help="Of ONNX."),
         click.option("--seed", type=int, default=0, show_default=True, help="Of random weights."),
-        click.option(
-            "-o", "--output", "folder", type=click.Path(path_type=Path, file_okay=False), required=True,
-            help="Folder for the files and manifest.json.",
-        ),
+        click.option("-o", "--output", "folder", type=target, required=True,
+                     help="Folder for the files and manifest.json."),
         json_option,
     )  # fmt: skip
     return reduce(lambda decorated, option: option(decorated), reversed(options), function)
@@ -58,8 +50,8 @@ def _shared_options(function: F) -> F:
 @_shared_options
 def blocks(
     space_name: str,
-    formats: tuple[Format, ...],
-    precision: Precision,
+    formats: tuple[str, ...],
+    precision: str,
     opset: str,
     seed: int,
     folder: Path,
@@ -101,8 +93,8 @@ def model(
     width: float,
     input_size: int | None,
     classes: int | None,
-    formats: tuple[Format, ...],
-    precision: Precision,
+    formats: tuple[str, ...],
+    precision: str,
     opset: str,
     seed: int,
     folder: Path,
