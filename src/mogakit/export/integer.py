@@ -20,7 +20,7 @@ from mogakit.export.graph import Graph
 from mogakit.export.quantize import TIMING_ONLY, Ranges, calibrate, load_ranges, quantize
 
 RANGES_SUFFIX = ".ranges.json"
-NUM_QUALITY_INPUTS = 4
+NUM_QUALITY_INPUTS = 3
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,15 @@ def _quality_inputs(graph: Graph, calibration: CalibrationData) -> tuple[list[ND
     return inputs, f"{len(inputs)} inputs: {data.describe()}"
 
 
-@lru_cache(maxsize=8)
+_KNOWN: dict[tuple[str, CalibrationData], Ranges] = {}
+"""Ranges measured by this process, so that a graph is calibrated once for its int8 and its uint8 file."""
+
+
 def _measured(float_model: bytes, calibration: CalibrationData) -> Ranges:
-    """Calibrate once for the int8 and the uint8 file of a graph."""
-    return calibrate(float_model, calibration)
+    key = (hashlib.sha256(float_model).hexdigest(), calibration)
+    if key not in _KNOWN:
+        _KNOWN[key] = calibrate(float_model, calibration)
+    return _KNOWN[key]
 
 
 def _found(float_model: bytes, folder: Path) -> Ranges:
