@@ -13,8 +13,10 @@ from mogakit.nets.block import Block, parse_key
 MIN_COUNT = 10
 MIN_ROUNDS = 3
 MAX_HALF_WIDTH_PERCENT = 5.0
-MIN_SIGNIFICANT_DIGITS = 4
+MIN_DIGITS_ACROSS = 4
 """Two tables that share a time of at least so many digits share its source; 1.5 ms may be a coincidence."""
+MIN_DIGITS_INSIDE = 9
+"""Within a table, the ticks of the device's clock make shorter numbers equal by chance."""
 
 
 class Severity(StrEnum):
@@ -140,18 +142,13 @@ def _wide_intervals(table: LatencyTable) -> list[Finding]:
 def _equal_in_table(table: LatencyTable) -> list[Finding]:
     by_value: dict[float, list[Row]] = {}
     for row, latency_ms in _measured(table):
-        if _is_telling(latency_ms):
+        if _num_digits(latency_ms) >= MIN_DIGITS_INSIDE:
             by_value.setdefault(latency_ms, []).append(row)
-    return [
-        Finding(
-            Suspicion.EQUAL_IN_TABLE,
-            Severity.WARNING,
-            _keys(rows),
-            f"{len(rows)} rows hold the very same number {value!r} ms; two measurements never do",
-        )
-        for value, rows in sorted(by_value.items())
-        if len(rows) > 1
-    ]
+    equal = [row for rows in by_value.values() if len(rows) > 1 for row in rows]
+    if not equal:
+        return []
+    message = f"{len(equal)} rows share their very number with another row of the table; two measurements never do"
+    return [Finding(Suspicion.EQUAL_IN_TABLE, Severity.WARNING, _keys(equal), message)]
 
 
 def _equal_across(table: LatencyTable, other: LatencyTable) -> list[Finding]:
@@ -159,7 +156,9 @@ def _equal_across(table: LatencyTable, other: LatencyTable) -> list[Finding]:
         return []
     numbers = {row.key: latency_ms for row, latency_ms in _measured(other)}
     shared = [
-        row for row, latency_ms in _measured(table) if _is_telling(latency_ms) and numbers.get(row.key) == latency_ms
+        row
+        for row, latency_ms in _measured(table)
+        if _num_digits(latency_ms) >= MIN_DIGITS_ACROSS and numbers.get(row.key) == latency_ms
     ]
     if not shared:
         return []
@@ -171,8 +170,9 @@ def _equal_across(table: LatencyTable, other: LatencyTable) -> list[Finding]:
     return [Finding(Suspicion.EQUAL_ACROSS_DEVICES, Severity.ERROR, _keys(shared), message)]
 
 
-def _is_telling(value: float) -> bool:
-    return len(f"{value:.15g}".replace(".", "").replace("-", "").lstrip("0").rstrip("0")) >= MIN_SIGNIFICANT_DIGITS
+def _num_digits(value: float) -> int:
+    """Count significant digits; what a division by 1000 leaves at the 16th is no digit of the source."""
+    return len(f"{value:.14e}".split("e")[0].replace(".", "").replace("-", "").rstrip("0"))
 
 
 def _not_monotone(table: LatencyTable) -> list[Finding]:

@@ -64,8 +64,16 @@ class Predictor:
         return self.sum_keys(block.key for block in network.blocks)
 
     def sum_keys(self, keys: Iterable[str]) -> float:
-        """Return overhead plus the rows named, uncalibrated: for tables whose keys are not the kit's own."""
-        return self.table.overhead_ms + float(sum(self._latency(key) for key in keys))
+        """Return overhead plus the rows named, uncalibrated: for tables whose keys are not the kit's own.
+
+        Raises:
+            TableError: rows are missing (all of them are named), or hold no number for this target.
+        """
+        listed = list(keys)
+        missing = self.missing(listed)
+        if missing:
+            raise TableError(missing_row_message(self.table, missing))
+        return self.table.overhead_ms + float(sum(self._latency(key) for key in listed))
 
     def explain(self, network: Network) -> Prediction:
         """Return the prediction with its parts in the network's order."""

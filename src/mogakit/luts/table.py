@@ -29,6 +29,7 @@ class Centre(StrEnum):
     MEAN = "mean"
     TRIMMED_MEAN = "trimmed-mean"
     MEDIAN = "median"
+    UNKNOWN = "unknown"  # of an imported table whose source does not say; nothing is computed with it
 
 
 class CommonMode(StrEnum):

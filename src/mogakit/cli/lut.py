@@ -1,0 +1,240 @@
+"""`moga lut`: look at, check, compare, merge, export and import latency tables."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mogakit.cli.output import json_option, print_json, print_table
+from mogakit.flows import lut as flow
+from mogakit.luts.check import Finding, Severity, half_width_percent
+from mogakit.luts.foreign.operators import OperatorStudy
+from mogakit.luts.table import LatencyTable, to_document
+from mogakit.records import to_json
+
+
+@click.group(name="lut")
+def command() -> None:
+    """Latency tables: a TABLE is a run's folder or a lut.json.
+
+    \b
+    moga lut show RUN
+    moga lut check RUN --against OTHER_RUN
+    """
+
+
+@command.command()
+@click.argument("table")
+@click.option("--limit", type=int, default=None, help="Show only the slowest N rows.")
+@json_option
+def show(table: str, limit: int | None, as_json: bool) -> None:
+    """Show a table: where it comes from, what it holds.
+
+    \b
+    moga lut show RUN --limit 20
+    """
+    loaded = flow.load_table(table)
+    if as_json:
+        print_json(to_document(loaded))
+        return
+    _print_header(loaded)
+    rows = sorted(loaded.rows.values(), key=lambda row: -(row.latency_ms or 0.0))
+    cells = [
+        (
+            row.key,
+            "" if row.role is None else str(row.role),
+            _number(row.latency_ms),
+            _number(half_width_percent(row), 1),
+            _number(row.p10_ms),
+            _number(row.p90_ms),
+            row.count,
+            row.num_rounds,
+            str(row.status),
+            row.delegation,
+        )
+        for row in rows[:limit]
+    ]
+    columns = ("key", "role", "ms", "±%", "p10", "p90", "calls", "rounds", "status", "delegation")
+    print_table(f"{len(loaded.rows)} rows", columns, cells)
+
+
+@command.command()
+@click.argument("table")
+@click.option("--against", multiple=True, help="Table of another device, to find numbers copied from it. Repeatable.")
+@json_option
+def check(table: str, against: tuple[str, ...], as_json: bool) -> None:
+    """Say what is suspicious about a table; exit code 1 where a finding is an error.
+
+    \b
+    moga lut check RUN --against PHONE_RUN
+    """
+    findings = flow.check_tables(table, against)
+    if as_json:
+        print_json([to_json(finding) for finding in findings])
+    else:
+        _print_findings(findings)
+    if any(finding.severity is Severity.ERROR for finding in findings):
+        raise click.exceptions.Exit(1)
+
+
+@command.command()
+@click.argument("first")
+@click.argument("second")
+@click.option("--all", "show_all", is_flag=True, help="Show rows without a difference, too.")
+@json_option
+def diff(first: str, second: str, show_all: bool, as_json: bool) -> None:
+    """Compare two tables row by row: Mann-Whitney on the runs, or whether intervals overlap.
+
+    \b
+    moga lut diff RUN_MONDAY RUN_TUESDAY
+    """
+    differences = flow.diff_tables(first, second)
+    if as_json:
+        print_json([to_json(one) for one in differences])
+        return
+    shown = [one for one in differences if show_all or one.difference != "same"]
+    cells = [
+        (one.key, _number(one.first_ms), _number(one.second_ms), _number(one.ratio), str(one.difference), one.test)
+        for one in shown
+    ]
+    title = f"{len(shown)} of {len(differences)} rows" + ("" if show_all else " differ")
+    print_table(title, ("key", "first ms", "second ms", "ratio", "second is", "judged by"), cells)
+
+
+@command.command()
+@click.argument("tables", nargs=-1, required=True)
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), required=True, help="File to write.")
+@click.option("--force", is_flag=True, help="Merge tables of unlike identities; the result says so.")
+@json_option
+def merge(tables: tuple[str, ...], output: Path, force: bool, as_json: bool) -> None:
+    """Merge tables of one identity: same device, runtime, target and statistic.
+
+    \b
+    moga lut merge RUN_A RUN_B -o lut.json
+    """
+    merged = flow.merge_tables(tables, output, force)
+    if as_json:
+        print_json({"path": str(output), "rows": len(merged.rows), "forced": list(merged.origin.forced)})
+        return
+    click.echo(f"{output}: {len(merged.rows)} rows")
+    if merged.origin.forced:
+        click.echo(f"forced although these differ: {', '.join(merged.origin.forced)}")
+
+
+@command.command()
+@click.argument("table")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), required=True, help="CSV to write.")
+def export(table: str, output: Path) -> None:
+    """Write a table as CSV.
+
+    \b
+    moga lut export RUN -o table.csv
+    """
+    click.echo(f"{output}: {flow.export_table(table, output)} rows")
+
+
+@command.command(name="import")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--format", "kind", type=click.Choice([*flow.ForeignFormat]), required=True, help="What the files are.")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), required=True, help="JSON to write.")
+@click.option("--column", help="operators: the device's column, e.g. 'pixel4|gpu|float'.")
+@click.option("--device-name", default="unknown", help="ofa: what you know about the device.")
+@click.option("--target", help="ofa: what you know about the target, e.g. tflite/cpu/float32.")
+@json_option
+def import_(
+    files: tuple[Path, ...],
+    kind: str,
+    output: Path,
+    column: str | None,
+    device_name: str,
+    target: str | None,
+    as_json: bool,
+) -> None:
+    """Read a table or model of others; what its files do not say stays unknown.
+
+    \b
+    moga lut import --format ofa 224_lookup_table.yaml -o note10.json
+    moga lut import --format tunas kernel.b64 bias.b64 -o pixel1.json
+    moga lut import --format operators ops.csv end_to_end.csv --column 'pixel4|gpu|float' -o pixel4.json
+    """
+    done = flow.import_foreign(
+        flow.ForeignFormat(kind), files, output, column=column, device_name=device_name, target=target
+    )
+    if as_json:
+        print_json(_imported_json(done))
+        return
+    if done.model is not None:
+        num_coefficients = sum(map(len, done.model.coefficients_ms))
+        click.echo(
+            f"{output}: linear model of {num_coefficients} coefficients, {done.model.intercept_ms:.3f} ms constant"
+        )
+        return
+    if done.table is not None:
+        click.echo(f"{output}: {len(done.table.rows)} rows")
+    if done.study is not None:
+        _print_study(done.study)
+    _print_findings(list(done.findings))
+
+
+def _imported_json(done: flow.Imported) -> dict[str, Any]:
+    return {
+        "path": str(done.path),
+        "rows": None if done.table is None else len(done.table.rows),
+        "coefficients": None if done.model is None else sum(map(len, done.model.coefficients_ms)),
+        "findings": [to_json(finding) for finding in done.findings],
+        "study": None if done.study is None else to_json(done.study),
+    }
+
+
+def _print_header(table: LatencyTable) -> None:
+    identity, statistic, calibration = table.identity, table.statistic, table.calibration
+    overhead = "not measured"
+    if table.overhead is not None:
+        fit = table.overhead
+        overhead = (
+            f"{fit.value_ms:.4f} ms ({fit.verdict}; intercept {fit.intercept_ms:.4f} "
+            f"[{fit.low_ms:.4f}, {fit.high_ms:.4f}], R2 {fit.r2:.4f})"
+        )
+    loo = "" if calibration.loo_mape_percent is None else f", leave-one-out MAPE {calibration.loo_mape_percent:.2f} %"
+    lines = (
+        ("table", f"{table.name} (schema {table.schema_version}, {table.origin.made_by})"),
+        ("space", table.space or "-"),
+        ("target", "unknown" if table.target is None else str(table.target)),
+        ("device", f"{identity.device_name} ({identity.device})"),
+        ("runtime", f"{identity.runtime} {' '.join(identity.flags)}".strip()),
+        (
+            "statistic",
+            f"{statistic.within_run} within a run, {statistic.across_runs} across runs, "
+            f"{statistic.cold_share:.0%} cold, common mode {statistic.common_mode}",
+        ),
+        ("overhead", overhead),
+        (
+            "calibration",
+            f"{calibration.kind}: x {calibration.scale:.4f} + {calibration.offset_ms:.4f} ms, "
+            f"{calibration.num_networks} networks{loo}",
+        ),
+        ("measured", f"{table.conditions.first_at or 'unknown'} to {table.conditions.last_at or 'unknown'}"),
+        ("not known", ", ".join(table.origin.unknown) or "-"),
+    )
+    for name, text in lines:
+        click.echo(f"{name:12} {text}")
+
+
+def _print_findings(findings: list[Finding]) -> None:
+    cells = [(str(one.severity), str(one.kind), len(one.keys), one.message) for one in findings]
+    print_table(f"{len(findings)} finding(s)", ("severity", "kind", "rows", "what"), cells)
+
+
+def _print_study(study: OperatorStudy) -> None:
+    click.echo(
+        f"{study.column}: sum of operators over measured, {study.num_networks} networks: median "
+        f"{study.median_ratio:.3f} [{study.ratio_low:.2f}, {study.ratio_high:.2f}]; raw MAPE {study.raw.mape_percent} %"
+    )
+    for held in study.held_out:
+        click.echo(
+            f"{held.kind} calibration, held out: MAPE {held.mape_percent:.2f} % [{held.low:.2f}, {held.high:.2f}]"
+        )
+
+
+def _number(value: float | None, digits: int = 4) -> float | None:
+    return None if value is None else round(value, digits)

@@ -1,0 +1,82 @@
+"""Latency tables of Once-for-All and ProxylessNAS: YAML, one `key: {count, mean, std | var}` a line.
+
+The format names neither device nor runtime nor unit. `expand:` is a ratio in ProxylessNAS's keys and a number of
+channels in Once-for-All's, so keys are kept as they are and never translated. Sources: github.com/mit-han-lab/
+once-for-all (`ofa/nas/efficiency_predictor/latency_lookup_table.py`) and github.com/mit-han-lab/proxylessnas.
+"""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mogakit import files
+from mogakit.bench.target import Target
+from mogakit.errors import TableError
+from mogakit.luts.table import UNKNOWN, UNKNOWN_IDENTITY, Centre, LatencyTable, Origin, Row, Statistic
+
+_UNKNOWN = (
+    "device",
+    "runtime and its version",
+    "number of threads and affinity",
+    "date and conditions",
+    "unit (taken as milliseconds, as the projects' papers have it)",
+    "statistic across runs",
+)
+
+
+def import_ofa(path: Path, device_name: str = UNKNOWN, target: Target | None = None) -> LatencyTable:
+    """Read a table.
+
+    Args:
+        path: of the YAML file.
+        device_name, target: what the user knows about it; recorded as told, not as measured.
+
+    Raises:
+        TableError: the file is absent, no YAML, or an entry has no mean.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise TableError(f"there is no file {path}") from error
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise TableError(f"{path} is not YAML: {error}") from error
+    if not isinstance(content, dict) or not content:
+        raise TableError(f"{path} holds no table; legal is a mapping of `key: {{mean, std or var, count}}`")
+    rows = {str(key): _row(str(key), entry, path) for key, entry in content.items()}
+    return LatencyTable(
+        name=path.name,
+        space="",
+        target=target,
+        identity=replace(UNKNOWN_IDENTITY, device_name=device_name),
+        statistic=Statistic(within_run=Centre.MEAN, trim=0.0, across_runs=Centre.UNKNOWN),
+        rows=rows,
+        origin=Origin("import of Once-for-All YAML", path.name, files.sha256_of(path), _UNKNOWN),
+    )
+
+
+def _row(key: str, entry: Any, path: Path) -> Row:
+    if not isinstance(entry, dict):
+        raise TableError(f"{path}: entry {key!r} is {entry!r}; legal is a mapping with mean, std or var, and count")
+    mean = _number(entry, "mean", key, path)
+    if mean is None:
+        raise TableError(f"{path}: entry {key!r} has no mean; it has {', '.join(map(str, entry)) or 'nothing'}")
+    std = _number(entry, "std", key, path)
+    variance = _number(entry, "var", key, path)
+    if std is None and variance is not None:
+        std = math.sqrt(max(variance, 0.0))
+    count = _number(entry, "count", key, path)
+    return Row(key, None, mean, std_ms=std, count=None if count is None else int(count))
+
+
+def _number(entry: dict[Any, Any], field: str, key: str, path: Path) -> float | None:
+    value = entry.get(field)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise TableError(f"{path}: {field} of {key!r} is {value!r}, which is no number")
+    return float(value)

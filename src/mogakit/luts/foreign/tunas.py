@@ -1,0 +1,119 @@
+"""The linear latency model that TuNAS published for its ProxylessNAS space on a Pixel 1 CPU.
+
+Source: github.com/google-research/google-research `tunas/cost_model_data.py` (base64 of big-endian float32: 144
+coefficients and one bias, milliseconds) and `mobile_cost_model.py` (the order of the features). For each layer there is
+one coefficient for each (kernel, expansion), expansion running fastest, and after them one for leaving the layer out.
+The coefficients are centred: they may be negative, and only sums mean anything.
+"""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from mogakit import files
+from mogakit.errors import InputError, TableError
+from mogakit.luts.errors import FloatArray
+from mogakit.luts.linear import CostModel, ModelKind
+from mogakit.luts.table import UNKNOWN_IDENTITY, Origin
+from mogakit.nets.block import Activation
+from mogakit.nets.network import Network
+from mogakit.nets.spaces import Chromosome, get_space
+
+SPACE = "tunas-proxyless"
+NUM_COEFFICIENTS = 144
+NUM_ONEOFS = 73
+_KERNELS, _EXPANSIONS = 3, 2
+_NUM_STAGES, _LAYERS = 5, 4
+_UNKNOWN = ("runtime and its version", "number of runs", "date and conditions", "number of pairs it was fitted on")
+
+
+def import_tunas(kernel: Path, bias: Path) -> CostModel:
+    """Read the model as coefficients of space `tunas-proxyless`.
+
+    Args:
+        kernel: file with the base64 of the coefficients. bias: file with that of the bias.
+
+    Raises:
+        TableError: a file is absent, no base64, or of another length.
+    """
+    coefficients, constant = _floats(kernel, NUM_COEFFICIENTS), _floats(bias, 1)
+    genes: list[tuple[float, ...]] = []
+    position = 0
+    for count in get_space(SPACE).num_choices:
+        layer = coefficients[position : position + count]
+        genes.append(tuple(float(layer[_place(gene, count)]) for gene in range(count)))
+        position += count
+    return CostModel(
+        name="tunas-pixel1-cpu",
+        kind=ModelKind.IMPORTED,
+        space=SPACE,
+        target=None,
+        identity=replace(UNKNOWN_IDENTITY, device_name="Google Pixel 1, CPU (as the source has it)"),
+        intercept_ms=float(constant[0]),
+        coefficients_ms=tuple(genes),
+        origin=Origin("import of a TuNAS linear model", kernel.name, files.sha256_of(kernel), _UNKNOWN),
+    )
+
+
+def chromosome_from_oneofs(indices: Sequence[int]) -> Chromosome:
+    """Turn TuNAS's own description of a network into a chromosome of `tunas-proxyless`.
+
+    It lists 73 decisions, children before parents: for each bottleneck its kernel, its expansion and whether it is left
+    out; after each block of layers the (only) choice of filters.
+
+    Raises:
+        InputError: another number of indices.
+    """
+    if len(indices) != NUM_ONEOFS:
+        raise InputError(f"a network of {SPACE} has {NUM_ONEOFS} decisions in TuNAS's order, given {len(indices)}")
+    given = iter(indices)
+    next(given)  # filters of the stem
+    genes = [next(given)]  # kernel of the separable convolution
+    next(given)  # its filters
+    for stage in range(_NUM_STAGES + 1):
+        for _ in range(_LAYERS if stage < _NUM_STAGES else 1):
+            kernel, expansion, left_out = next(given), next(given), next(given)
+            genes.append(_KERNELS * _EXPANSIONS if left_out else _KERNELS * expansion + kernel)
+        next(given)  # filters of the stage
+    return tuple(genes)
+
+
+def chromosome_of(network: Network) -> Chromosome:
+    """Return the chromosome of a network whose activation or batch-norm epsilon differs from the space's.
+
+    ProxylessNAS itself has ReLU6 where TuNAS has ReLU: another network, of the same layers and, on a CPU, cost.
+
+    Raises:
+        InputError: the network does not lie in the space.
+    """
+    blocks = [
+        replace(block, activation=Activation.RELU, norm_eps=1e-3 if block.norm_eps is not None else None)
+        for block in network.blocks
+    ]
+    return get_space(SPACE, network.input_size, network.num_classes).encode(replace(network, blocks=tuple(blocks)))
+
+
+def _place(gene: int, count: int) -> int:
+    """Return where TuNAS keeps the coefficient of a gene's value: kernel slowest, where the space has it fastest."""
+    if count == _KERNELS or gene == _KERNELS * _EXPANSIONS:
+        return gene
+    expansion, kernel = divmod(gene, _KERNELS)
+    return _EXPANSIONS * kernel + expansion
+
+
+def _floats(path: Path, expected: int) -> FloatArray:
+    try:
+        raw = base64.b64decode(path.read_bytes())
+    except FileNotFoundError as error:
+        raise TableError(f"there is no file {path}") from error
+    except binascii.Error as error:
+        raise TableError(f"{path} is not base64: {error}") from error
+    if len(raw) != 4 * expected:
+        raise TableError(
+            f"{path} holds {len(raw)} bytes; {expected} float32 are {4 * expected}. Give kernel, then bias"
+        )
+    return np.frombuffer(raw, dtype=">f4").astype(np.float64)
