@@ -12,6 +12,7 @@ import numpy as np
 
 from mogakit.bench.conditions import worst_warnings
 from mogakit.bench.journal import Journal
+from mogakit.bench.measurement import Clock
 from mogakit.bench.runner import Job, Runner
 from mogakit.bench.schedule import Outcome, Plan, run_plan
 from mogakit.bench.target import Target
@@ -80,6 +81,7 @@ class ProfileRequest:
     resume: bool = False
     rounds: int | None = None
     budget_s: float | None = None
+    clock: Clock | None = None
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,7 @@ def profile(request: ProfileRequest, runner: Runner, progress: Progress = silent
         num_calibration=effort.num_calibration,
         num_passes=effort.num_passes,
         num_sentinels=effort.num_sentinels,
+        clock=request.clock,
     )
     folder = RunFolder(request.folder)
     settings = folder.begin(asked, request.resume)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mogakit import __version__
+from mogakit.bench.measurement import Clock
 from mogakit.bench.target import Target, parse_target
 from mogakit.errors import InputError
 from mogakit.files import write_json
@@ -27,6 +28,7 @@ class RunSettings:
         device: as typed: `host` or a serial.
         num_calibration: networks measured for the calibration.
         num_passes: visits of each file in a round. num_sentinels: of the sentinel in a pass.
+        clock: forced on this computer, or None.
     """
 
     space: str
@@ -36,6 +38,7 @@ class RunSettings:
     num_calibration: int
     num_passes: int
     num_sentinels: int
+    clock: Clock | None = None
     kit_version: str = __version__
     schema_version: int = 1
 
@@ -111,7 +114,7 @@ class RunFolder:
         known = self.read_settings()
         if not resume:
             raise InputError(f"{self.path} holds a run already: add --resume to go on with it, or name another folder")
-        for name in ("space", "target", "device", "seed"):
+        for name in ("space", "target", "device", "seed", "clock"):
             if getattr(known, name) != getattr(settings, name):
                 raise InputError(
                     f"{self.path} is a run with {name} {getattr(known, name)!r}, not {getattr(settings, name)!r}: "

@@ -1,0 +1,119 @@
+"""`moga bench`."""
+
+from pathlib import Path
+
+import click
+
+from mogakit.bench.measurement import Clock
+from mogakit.bench.target import parse_target
+from mogakit.cli.output import json_option, print_json, print_table, progress_bar
+from mogakit.cli.profile import STOPPED
+from mogakit.flows.bench import BenchRequest, BenchResult
+from mogakit.flows.bench import bench as run
+from mogakit.flows.devices import HOST, open_runner
+from mogakit.records import to_json
+
+
+@click.command("bench", epilog="Example: moga bench moga-a mobilenet-v2 model.onnx --quick")
+@click.argument("models", metavar="FILE|NET...", nargs=-1, required=True)
+@click.option("--device", default=HOST, show_default=True, help="host (this computer) or a phone's serial.")
+@click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    help="runtime/hardware/precision[,option=value...]; may be repeated. [default: what runs the file on the CPU]",
+)
+@click.option(
+    "-o", "--output", "folder", type=click.Path(path_type=Path), help="Keep files and journal in this folder."
+)
+@click.option("--quick", is_flag=True, help="One round only.")
+@click.option("--resume", is_flag=True, help="Go on with the measurements in the folder.")
+@click.option("--seed", default=0, show_default=True, help="Of the order and the intervals.")
+@click.option("--rounds", type=click.IntRange(min=1), help="Fresh processes (this computer) or passes (a phone).")
+@click.option("--budget-s", type=click.FloatRange(min=0, min_open=True), help="Seconds that measuring may take.")
+@click.option("--clock", type=click.Choice([*Clock]), help="Force a clock on this computer (one thread: its CPU time).")
+@json_option
+def command(
+    models: tuple[str, ...],
+    device: str,
+    targets: tuple[str, ...],
+    folder: Path | None,
+    quick: bool,
+    resume: bool,
+    seed: int,
+    rounds: int | None,
+    budget_s: float | None,
+    clock: str | None,
+    as_json: bool,
+) -> None:
+    """Time any model file or network on this computer or a phone.
+
+    FILE is a .tflite or .onnx file, NET a name of the zoo (`moga zoo`) or a chromosome such as
+    moga/8-10-6-7-1-7-6-10-5-10-6-6-9-9. All are timed interleaved, so their times can be compared.
+    """
+    request = BenchRequest(
+        models=models,
+        targets=tuple(parse_target(text) for text in targets) or None,
+        folder=folder,
+        seed=seed,
+        quick=quick,
+        resume=resume,
+        rounds=rounds,
+        budget_s=budget_s,
+    )
+    runner = open_runner(device, clock=None if clock is None else Clock(clock))
+    with progress_bar("bench") as progress:
+        result = run(request, runner, progress)
+    if as_json:
+        print_json(_document(result))
+    else:
+        _print(result)
+
+
+def _document(result: BenchResult) -> dict[str, object]:
+    timings = [
+        {
+            "model": timing.model,
+            "sha256": timing.artifact.sha256,
+            "num_bytes": timing.artifact.num_bytes,
+            "target": str(timing.target),
+            "clock": str(timing.clock),
+            **to_json(timing.row),
+        }
+        for timing in result.timings
+    ]
+    return {"timings": timings, "outcome": to_json(result.outcome), "warnings": list(result.warnings)}
+
+
+def _print(result: BenchResult) -> None:
+    rows = [
+        (
+            timing.model,
+            str(timing.target),
+            _ms(timing.row.latency_ms),
+            f"{_ms(timing.row.low_ms)} to {_ms(timing.row.high_ms)}",
+            _ms(timing.row.p10_ms),
+            _ms(timing.row.p90_ms),
+            _ms(timing.row.cold_mean_ms),
+            _ms(timing.row.init_ms),
+            _ms(timing.row.first_run_ms),
+            "-" if timing.row.peak_memory_mb is None else f"{timing.row.peak_memory_mb:.1f}",
+            timing.row.delegation,
+        )
+        for timing in result.timings
+    ]
+    columns = ("model", "target", "ms", "95 % interval", "p10", "p90", "cold", "load", "first", "peak MB", "delegated")
+    clocks = " and ".join(sorted({f"{timing.clock}" for timing in result.timings}))
+    count = min((timing.row.count or 0 for timing in result.timings), default=0)
+    caption = f"{count} or more timed calls each in {result.outcome.num_rounds} processes; clock: {clocks}; times in ms"
+    print_table("Latency", columns, rows, caption)
+    for timing in result.timings:
+        if timing.row.error is not None:
+            click.echo(f"{timing.model}: {timing.row.error}", err=True)
+    click.echo(f"Stopped: {STOPPED[result.outcome.stopped]}")
+    for warning in result.warnings:
+        click.echo(f"warning: {warning}", err=True)
+
+
+def _ms(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

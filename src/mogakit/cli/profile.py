@@ -1,0 +1,119 @@
+"""`moga profile`."""
+
+from pathlib import Path
+
+import click
+
+from mogakit.bench.measurement import Clock
+from mogakit.bench.target import parse_target
+from mogakit.cli.output import json_option, print_json, print_table, progress_bar
+from mogakit.flows.devices import HOST, open_runner
+from mogakit.flows.profile import ProfileRequest, ProfileResult
+from mogakit.flows.profile import profile as run
+from mogakit.records import to_json
+
+STOPPED = {
+    "precise": "every interval that was asked for is narrow enough",
+    "rounds": "all rounds are measured; some intervals are wider than 1 % (more --rounds narrow them)",
+    "budget": "the time was spent before all rounds were measured (--resume goes on)",
+}
+
+
+@click.command("profile", epilog="Example: moga profile --space moga --target tflite/cpu/float32 -o RUN --quick")
+@click.option("--space", default="moga", show_default=True, help="Search space whose blocks are measured.")
+@click.option("--device", default=HOST, show_default=True, help="host (this computer) or a phone's serial.")
+@click.option(
+    "--target", default="tflite/cpu/float32", show_default=True, help="runtime/hardware/precision[,option=value...]"
+)
+@click.option("-o", "--output", "folder", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
+@click.option("--quick", is_flag=True, help="Fewer rounds and networks: a table in under a minute on this computer.")
+@click.option(
+    "--resume", is_flag=True, help="Go on with the run in the folder; what is measured is not measured again."
+)
+@click.option("--seed", default=0, show_default=True, help="Of the order, the networks and the intervals.")
+@click.option("--rounds", type=click.IntRange(min=1), help="Fresh processes (this computer) or passes (a phone).")
+@click.option("--budget-s", type=click.FloatRange(min=0, min_open=True), help="Seconds that measuring may take.")
+@click.option("--clock", type=click.Choice([*Clock]), help="Force a clock on this computer (one thread: its CPU time).")
+@json_option
+def command(
+    space: str,
+    device: str,
+    target: str,
+    folder: Path,
+    quick: bool,
+    resume: bool,
+    seed: int,
+    rounds: int | None,
+    budget_s: float | None,
+    clock: str | None,
+    as_json: bool,
+) -> None:
+    """Measure a latency table for a search space on a device.
+
+    Exports what is missing, times every choice block and fixed part, chains of one block (for the overhead of a run)
+    and some whole networks (for the calibration) interleaved, and writes RUN/lut.json. Ctrl-C or a kill loses nothing
+    that was finished: run the same command with --resume.
+    """
+    request = ProfileRequest(
+        space=space,
+        target=parse_target(target),
+        folder=folder,
+        device=device,
+        seed=seed,
+        quick=quick,
+        resume=resume,
+        rounds=rounds,
+        budget_s=budget_s,
+        clock=None if clock is None else Clock(clock),
+    )
+    runner = open_runner(device, clock=request.clock)
+    with progress_bar("profile") as progress:
+        result = run(request, runner, progress)
+    if as_json:
+        print_json(_summary(result))
+    else:
+        _print(result)
+
+
+def _summary(result: ProfileResult) -> dict[str, object]:
+    table = result.table
+    return {
+        "table": str(result.path),
+        "space": table.space,
+        "target": str(table.target),
+        "device": table.identity.device_name,
+        "num_rows": len(table.rows),
+        "overhead": None if table.overhead is None else to_json(table.overhead),
+        "calibration": to_json(table.calibration),
+        "outcome": to_json(result.outcome),
+        "warnings": list(result.warnings),
+    }
+
+
+def _print(result: ProfileResult) -> None:
+    table, outcome = result.table, result.outcome
+    times = [row.latency_ms for row in table.rows.values() if row.latency_ms is not None]
+    calibration = table.calibration
+    loo = calibration.loo_mape_percent
+    rows: list[tuple[str, str]] = [
+        ("device", table.identity.device_name),
+        ("runtime", f"{table.identity.runtime} ({', '.join(table.identity.flags)})"),
+        ("rows", f"{len(times)} of {len(table.rows)}, {min(times):.3f} to {max(times):.3f} ms"),
+        ("overhead of a run", f"{1000 * table.overhead_ms:.1f} µs" + _verdict(result)),
+        (
+            "calibration",
+            f"{calibration.kind} on {calibration.num_networks} networks"
+            + ("" if loo is None else f", leave-one-out error {loo:.2f} %"),
+        ),
+        ("measured", f"{outcome.num_rounds} rounds, {outcome.num_windows} windows, {outcome.num_drifted} drifted"),
+        ("stopped", STOPPED[outcome.stopped]),
+    ]
+    print_table(f"{table.target} -> {result.path}", ("what", "value"), rows)
+    for warning in result.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    click.echo(f"Next: moga lut show {result.path}; moga validate {result.path.parent}")
+
+
+def _verdict(result: ProfileResult) -> str:
+    overhead = result.table.overhead
+    return "" if overhead is None else f" ({overhead.verdict}; fitted {1000 * overhead.intercept_ms:.1f} µs)"

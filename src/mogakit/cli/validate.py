@@ -1,0 +1,107 @@
+"""`moga validate`."""
+
+from pathlib import Path
+
+import click
+
+from mogakit.cli.output import json_option, print_json, print_table, progress_bar
+from mogakit.cli.profile import STOPPED
+from mogakit.flows.devices import open_runner
+from mogakit.flows.runs import RunFolder
+from mogakit.flows.validate import ValidateRequest
+from mogakit.flows.validate import validate as run
+from mogakit.luts.errors import ErrorReport, Metric
+from mogakit.luts.validation import Validation
+from mogakit.records import to_json
+
+
+@click.command("validate", epilog="Example: moga validate RUN --models 30 --seed 0")
+@click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
+@click.option("--models", default=30, show_default=True, type=click.IntRange(min=2), help="Random networks a stratum.")
+@click.option("--seed", default=0, show_default=True, help="Of the networks, the order and the intervals.")
+@click.option("--quick", is_flag=True, help="Fewer rounds.")
+@click.option("--resume", is_flag=True, help="Go on with the validation in the folder.")
+@click.option("--rounds", type=click.IntRange(min=1), help="Fresh processes (this computer) or passes (a phone).")
+@click.option("--budget-s", type=click.FloatRange(min=0, min_open=True), help="Seconds that measuring may take.")
+@json_option
+def command(
+    folder: Path,
+    models: int,
+    seed: int,
+    quick: bool,
+    resume: bool,
+    rounds: int | None,
+    budget_s: float | None,
+    as_json: bool,
+) -> None:
+    """Compare a table's predictions with networks measured afresh.
+
+    Measures random networks and MoGA-A, B and C, none of which the calibration has seen, on the device of the run, and
+    scores the stored table, raw and calibrated: over all choices, and without 7x7 kernels, which are so slow on some
+    computers that they make a good rank correlation easy. Writes RUN/validation.json.
+    """
+    request = ValidateRequest(
+        folder=folder,
+        num_models=models,
+        seed=seed,
+        quick=quick,
+        resume=resume,
+        rounds=rounds,
+        budget_s=budget_s,
+    )
+    settings = RunFolder(folder).read_settings()
+    runner = open_runner(settings.device, clock=settings.clock)
+    with progress_bar("validate") as progress:
+        result = run(request, runner, progress)
+    if as_json:
+        print_json(to_json(result))
+    else:
+        _print(result, RunFolder(folder).validation)
+
+
+def _print(result: Validation, path: Path) -> None:
+    rows: list[tuple[str, ...]] = []
+    for stratum in result.strata:
+        scored: list[tuple[str, ErrorReport | None]] = [
+            ("raw", stratum.raw),
+            ("calibrated", stratum.calibrated),
+            ("calibrated, fresh blocks", stratum.fresh_calibrated),
+        ]
+        rows += [
+            (
+                f"{stratum.title} ({report.num})",
+                what,
+                _show(report.mape_percent),
+                _show(report.rmse_percent),
+                _show(report.bias_percent),
+                _show(report.kendall_tau, 3),
+                _show(report.within_5_percent),
+            )
+            for what, report in scored
+            if report is not None
+        ]
+    columns = ("networks", "prediction", "MAPE %", "RMSE % of mean", "bias %", "Kendall tau", "within 5 %")
+    print_table(f"{result.target}: predicted against measured [95 % interval]", columns, rows)
+    noise, drift = result.noise, result.drift
+    if noise.repeat_percent is not None:
+        click.echo(
+            f"Noise floor: a network repeats within {noise.repeat_percent:.2f} % between {noise.num_rounds} processes, "
+            f"which leaves {noise.measured_percent:.2f} % in a measured value."
+        )
+    if drift.speed_ratio is not None and drift.spread_percent is not None:
+        click.echo(
+            f"Drift since the table was made: {100 * (drift.speed_ratio - 1):+.2f} % in speed, "
+            f"{drift.spread_percent:.2f} % from row to row over {drift.num_rows} rows."
+        )
+    click.echo(f"Stopped: {STOPPED[result.stopped]}. Written: {path}")
+    for warning in result.warnings:
+        click.echo(f"warning: {warning}", err=True)
+
+
+def _show(metric: Metric, digits: int = 2) -> str:
+    if metric.value is None:
+        return "undefined"
+    text = f"{metric.value:.{digits}f}"
+    if metric.low is None or metric.high is None:
+        return text
+    return f"{text} [{metric.low:.{digits}f}, {metric.high:.{digits}f}]"
