@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import adbutils
 from adbutils.errors import AdbError
@@ -25,6 +25,7 @@ _STDOUT, _STDERR, _EXIT = 1, 2, 3  # packet ids of shell v2
 _CHUNK = 64 * 1024  # the largest DATA of the sync protocol
 _REGULAR_FILE = 0o100000
 _STALL_S = 30.0  # a push that moves nothing for this long is over
+T = TypeVar("T")
 _START_LOCK = threading.Lock()
 
 
@@ -186,6 +187,19 @@ class Link:
                     "run the same command with --resume: what was finished is kept"
                 )
             time.sleep(interval_s)
+
+    def patiently(self, reconnect_s: float, action: Callable[[], T]) -> T:
+        """Do something on the phone; where the link is lost, wait for the phone and do it again, twice at most.
+
+        Raises:
+            DeviceError: the phone did not come back, or refuses.
+        """
+        for _ in range(2):
+            try:
+                return action()
+            except (LinkLost, ShellTimeout):
+                self.wait_until_ready(reconnect_s)
+        return action()
 
     def _remind_server(self) -> None:
         """Connect a TCP phone that a restarted server does not know; USB phones come by themselves."""

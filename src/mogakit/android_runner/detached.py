@@ -7,7 +7,7 @@ whatever does not end by itself is killed by pid, and what an earlier session le
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mogakit.android_runner import script
 from mogakit.android_runner.adb import Link, LinkLost, ShellTimeout
@@ -54,6 +54,7 @@ class Finished:
     pid: int | None
     answers: dict[str, str]
     cut: bool = False
+    num_polls: int = 1
 
 
 def launch(link: Link, run_id: str, command: str, boot_id: str, prelude: str = "", discard: str = "") -> Run:
@@ -108,10 +109,12 @@ def wait(
     vanished = 0
     try:
         sleep(0.85 * expected_s)
+        num_polls = 0
         while True:
             finished = _collect(link, run, questions, reconnect_s)
+            num_polls += 1
             if finished.exit_code is not None:
-                return finished
+                return replace(finished, num_polls=num_polls)
             vanished = vanished + 1 if finished.answers.get("alive") == "no" else 0
             if vanished >= _VANISHED_POLLS:
                 return finished

@@ -1,9 +1,11 @@
 """What a phone is: model, system on a chip, GPU and driver, CPU clusters, Android version. Nothing here changes."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mogakit.android_runner import script
+from mogakit.android_runner.adb import Link
 
 _PROPERTY = re.compile(r"^\[([^\]]+)\]: \[(.*)\]\s*$")
 _CPU_FILE = re.compile(r"cpu/cpu(\d+)/(?:cpufreq/)?(cpuinfo_max_freq|cpu_capacity):\s*(\d+)")
@@ -62,14 +64,17 @@ class PhoneProperties:
         return "generic" in self.fingerprint and "/emu" in self.fingerprint
 
 
-def query() -> str:
-    """Return the script whose output `parse` reads."""
-    return script.build(SECTIONS)
+def read(link: Link) -> PhoneProperties:
+    """Ask a phone what it is.
+
+    Raises:
+        LinkLost: it went away.
+    """
+    return parse(script.split(link.shell(script.build(SECTIONS)).stdout))
 
 
-def parse(output: str) -> PhoneProperties:
-    """Read the answers to `query`."""
-    sections = script.split(output)
+def parse(sections: Mapping[str, str]) -> PhoneProperties:
+    """Read the answers to `SECTIONS`."""
     lines = sections.get("getprop", "").splitlines()
     props = {match.group(1): match.group(2) for line in lines if (match := _PROPERTY.match(line))}
     gpu, driver = _gpu(sections.get("gles", ""), props)

@@ -1,7 +1,7 @@
 """Changes to a phone that only a request makes, and that are always undone: at the end, after Ctrl-C, after a crash.
 
-Before anything is changed, the way back is written to this computer (`$MOGA_HOME/phones/`) and to the phone. Whoever opens
-the phone next, or `moga devices`, finds such a record of a dead session and restores.
+Before anything is changed, the way back is written to this computer (`$MOGA_HOME/phones/`) and to the phone. Whoever
+opens the phone next, or `moga devices`, finds such a record of a dead session and restores.
 """
 
 import re
@@ -128,9 +128,8 @@ def _apply(link: Link, request: SettingsRequest) -> None:
         answer = link.shell(command)
         refused = answer.exit_code or "Unknown command" in answer.stdout + answer.stderr
         if refused:
-            raise DeviceError(
-                f"{link.serial} refuses '{command}': {(answer.stderr or answer.stdout).strip()[:200]}; measure without it"
-            )
+            text = (answer.stderr or answer.stdout).strip()[:200]
+            raise DeviceError(f"{link.serial} refuses '{command}': {text}; measure without it")
 
 
 def _record(link: Link, changed: Changed) -> None:

@@ -2,10 +2,12 @@
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from mogakit.android_runner import script
+from mogakit.android_runner.adb import Link
 from mogakit.bench.measurement import Conditions
 
 THERMAL_NAMES = ("none", "light", "moderate", "severe", "critical", "emergency", "shutdown")
@@ -83,14 +85,17 @@ class PhoneState:
         )
 
 
-def query() -> str:
-    """Return the script whose output `parse` reads."""
-    return script.build(SECTIONS)
+def read(link: Link) -> PhoneState:
+    """Ask a phone how it is.
+
+    Raises:
+        LinkLost: it went away.
+    """
+    return parse(script.split(link.shell(script.build(SECTIONS)).stdout))
 
 
-def parse(output: str) -> PhoneState:
-    """Read the answers to `query`, taken just now."""
-    sections = script.split(output)
+def parse(sections: Mapping[str, str]) -> PhoneState:
+    """Read the answers to `SECTIONS`, taken just now."""
     clocks: dict[str, dict[int, int]] = {name: {} for name in _FILES}
     for cpu, name, value in _CLOCK.findall(sections.get("clocks", "")):
         clocks[name][int(cpu)] = int(value)

@@ -1,6 +1,6 @@
 """The measuring tools that the user has: registered by path or fetched from their makers, never shipped with the kit.
 
-A registered binary is copied to `$MOGA_HOME/tools/<sha256>/<file name>`, so that what was measured with can be found again.
+A registered binary is copied to `$MOGA_HOME/tools/<sha256>/<file name>`, so that what measured can be found again.
 """
 
 import re
@@ -17,12 +17,13 @@ from mogakit.android_runner.targets import TargetRow, ToolKind
 from mogakit.errors import DeviceError, InputError
 
 LIBRARY = "library"
+_SAME_NAME = (ToolKind.BENCHMARK_MODEL, ToolKind.BENCHMARK_LITERT)
 _SCHEMA = 1
 _LITERT_MARKS = (b"use_npu", b"benchmark_litert")  # flags and sources that only the newer tool has
 
 MAKERS = {
-    ToolKind.BENCHMARK_MODEL: "https://ai.google.dev/edge/litert/models/measurement (or: moga tools fetch benchmark_model)",
-    ToolKind.BENCHMARK_LITERT: "https://ai.google.dev/edge/litert (or: moga tools fetch benchmark_model_litert)",
+    ToolKind.BENCHMARK_MODEL: "https://ai.google.dev/edge/litert/models/measurement; moga tools fetch benchmark_model",
+    ToolKind.BENCHMARK_LITERT: "https://ai.google.dev/edge/litert; moga tools fetch benchmark_model_litert",
     ToolKind.MACE_RUN: "https://github.com/XiaoMi/mace: build it with tools/cmake/cmake-build-arm64-v8a.sh and the NDK",
     ToolKind.ORT_PERF_TEST: "https://onnxruntime.ai/docs/build/android.html: build.sh --android --build_shared_lib",
     ToolKind.SNPE_THROUGHPUT: "Qualcomm's AI Runtime (SNPE) SDK, bin/aarch64-android; accept its licence there",
@@ -74,7 +75,7 @@ def add(path: Path, source: str | None = None, versioned: bool = True) -> Tool:
     if not path.is_file():
         raise InputError(f"{path} is no file; give the path of a tool's binary for Android")
     info = read_elf(path)
-    kind = kind_of(path, info.is_program)
+    kind = kind_of(path)
     tool = Tool(
         kind=kind,
         name=path.name if kind == LIBRARY else _file_name(ToolKind(kind)),
@@ -92,14 +93,14 @@ def add(path: Path, source: str | None = None, versioned: bool = True) -> Tool:
     return tool
 
 
-def kind_of(path: Path, is_program: bool) -> str:
+def kind_of(path: Path) -> str:
     """Tell which tool a binary is, by its name and, for the two of one name, by the flags written in it.
 
     Raises:
         InputError: the name belongs to no tool.
     """
     name = path.name
-    if fnmatch(name, "*.so") or fnmatch(name, "*.so.*") or not is_program:
+    if fnmatch(name, "*.so") or fnmatch(name, "*.so.*"):
         return LIBRARY
     for kind in (ToolKind.MACE_RUN, ToolKind.ORT_PERF_TEST, ToolKind.SNPE_THROUGHPUT, ToolKind.SNPE_NET_RUN):
         if kind.value in name:
@@ -127,30 +128,39 @@ def registered() -> list[Tool]:
     return records.from_json(value.get("tools"), list[Tool], str(path))
 
 
-def choose(kind: ToolKind, abis: tuple[str, ...]) -> Tool:
-    """Return the newest registered tool of a kind for the first ABI that the phone prefers.
+class ToolMissing(DeviceError):  # noqa: N818 - named for what it says
+    """A tool or library that a target needs is not registered, or not for the phone's ABI."""
+
+
+def candidates(kind: ToolKind, abis: tuple[str, ...]) -> list[Tool]:
+    """Return the registered tools that may be of a kind and run on the phone, best first.
+
+    Best is the ABI that the phone prefers, then the newest. Of the two tools of one name, either may turn out to be the
+    other when it is asked for its `--help`, so both are returned, likely ones first.
 
     Raises:
-        DeviceError: none is registered, or none for the phone's ABIs; the message says where its makers publish it.
+        ToolMissing: none is registered, or none for the phone's ABIs; the message says where its makers publish it.
     """
-    found = [tool for tool in registered() if tool.kind == kind]
+    family = _SAME_NAME if kind in _SAME_NAME else (kind,)
+    found = [tool for tool in registered() if tool.kind in family]
+    if not any(tool.kind == kind for tool in found):
+        found = [tool for tool in found if remembered_probe(tool.sha256) is None]
     if not found:
-        raise DeviceError(f"{kind} is not registered; moga tools add PATH. Its makers publish it: {MAKERS[kind]}")
-    for abi in abis:
-        fitting = [tool for tool in found if tool.abi == abi]
-        if fitting:
-            return fitting[-1]
-    have = ", ".join(f"{tool.name} for {tool.abi}" for tool in found)
-    raise DeviceError(
-        f"the phone runs {', '.join(abis) or 'no ABI that it names'}; registered is {have}. "
-        f"Register a build for the phone: {MAKERS[kind]}"
-    )
+        raise ToolMissing(f"{kind} is not registered; moga tools add PATH. Its makers publish it: {MAKERS[kind]}")
+    fitting = [tool for tool in reversed(found) if tool.abi in abis]
+    if not fitting:
+        have = ", ".join(f"{tool.name} for {tool.abi}" for tool in found)
+        raise ToolMissing(
+            f"the phone runs {', '.join(abis) or 'no ABI that it names'}; registered is {have}. "
+            f"Register a build for the phone: {MAKERS[kind]}"
+        )
+    return sorted(fitting, key=lambda tool: (tool.kind != kind, abis.index(tool.abi)))
 
 
 def libraries(row: TargetRow, abi: str) -> tuple[list[Tool], list[str]]:
     """Return the registered libraries that a target needs, and the names of those that are missing.
 
-    A skeleton library for Qualcomm's DSP goes along with any target that loads one, and `libc++_shared.so` with any tool.
+    A skeleton library for Qualcomm's DSP goes along with any target that loads one, `libc++_shared.so` with any tool.
     """
     known = [tool for tool in registered() if tool.kind == LIBRARY]
     chosen: dict[str, Tool] = {}

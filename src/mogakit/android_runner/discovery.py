@@ -1,0 +1,113 @@
+"""Which phones are there: every line of every adb server, what state it is in, and which lines are the same phone."""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from mogakit.android_runner import properties, state
+from mogakit.android_runner.adb import DEFAULT_PORT, STATE_ADVICE, AdbServer, Link, Listed
+from mogakit.android_runner.properties import PhoneProperties
+from mogakit.android_runner.state import PhoneState
+from mogakit.errors import DeviceError, InputError
+
+READY = "device"  # adb's word for a phone that answers
+
+
+@dataclass(frozen=True)
+class Found:
+    """One line of an adb server's list.
+
+    Attributes:
+        advice: what to do about a state other than ready, or why the phone could not be read.
+        same_as: the serial of an earlier line that is the same phone, by `ro.serialno`.
+    """
+
+    link: Link
+    state: str
+    advice: str
+    properties: PhoneProperties | None = None
+    condition: PhoneState | None = None
+    same_as: str | None = None
+
+    @property
+    def serialno(self) -> str:
+        """Return what names the phone whatever its transport."""
+        return (self.properties.serialno if self.properties else "") or self.link.serial
+
+
+def default_servers() -> tuple[AdbServer, ...]:
+    """Return the server that adb itself would ask: `ANDROID_ADB_SERVER_ADDRESS` or `_HOST`, and `_PORT`."""
+    host = os.environ.get("ANDROID_ADB_SERVER_ADDRESS") or os.environ.get("ANDROID_ADB_SERVER_HOST") or "127.0.0.1"
+    port = os.environ.get("ANDROID_ADB_SERVER_PORT", str(DEFAULT_PORT))
+    return (parse_server(f"{host}:{port}"),)
+
+
+def parse_server(text: str) -> AdbServer:
+    """Read `host:port` (or a host alone, on adb's usual port).
+
+    Raises:
+        InputError: the port is no number of a port.
+    """
+    host, _, port = text.rpartition(":") if ":" in text else (text, "", str(DEFAULT_PORT))
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise InputError(f"{text!r} is no address of an adb server; give HOST:PORT, e.g. 127.0.0.1:{DEFAULT_PORT}")
+    return AdbServer(host, int(port))
+
+
+def find(servers: Sequence[AdbServer] = ()) -> list[Found]:
+    """List the phones of all servers, asking each ready one what and how it is.
+
+    Raises:
+        DeviceError: a server does not answer.
+    """
+    lines = [(server, listed) for server in servers or default_servers() for listed in server.devices()]
+    if not lines:
+        return []
+    with ThreadPoolExecutor(max_workers=min(16, len(lines))) as pool:
+        found = list(pool.map(lambda line: look(*line), lines))
+    first: dict[str, str] = {}
+    result = []
+    for item in found:
+        known = first.setdefault(item.serialno, item.link.serial) if item.properties else item.link.serial
+        same_as = known if known != item.link.serial else None
+        result.append(Found(item.link, item.state, item.advice, item.properties, item.condition, same_as))
+    return result
+
+
+def look(server: AdbServer, listed: Listed) -> Found:
+    """Ask one listed phone what and how it is; one that is not ready, or does not answer, gets advice instead."""
+    link = Link(server, listed.serial)
+    if listed.state != READY:
+        advice = STATE_ADVICE.get(listed.state, "replug the phone, or restart it")
+        return Found(link, listed.state, advice)
+    try:
+        return Found(link, READY, "", properties.read(link), state.read(link))
+    except DeviceError as error:
+        return Found(link, READY, str(error))
+
+
+def choose(serial: str, servers: Sequence[AdbServer] = ()) -> tuple[Link, PhoneProperties]:
+    """Return the phone that a user names by its adb serial or its own serial number; `any` is the only one there.
+
+    Raises:
+        DeviceError: there is none of that name, several for `any`, or it is not ready; the message says what to do.
+    """
+    name, at, address = serial.partition("@")
+    found = [item for item in find((parse_server(address),) if at else servers) if item.same_as is None or not at]
+    named = [item for item in found if name in (item.link.serial, item.serialno)]
+    if name == "any":
+        named = [item for item in found if item.same_as is None]
+        if len(named) > 1:
+            raise DeviceError(f"there are {len(named)} phones; name one of {_names(found)}")
+    if not named:
+        raise DeviceError(f"no phone {name!r} is connected; there is {_names(found) or 'none'}. See: moga devices")
+    for item in named:
+        if item.properties is not None:
+            return item.link, item.properties
+    item = named[0]
+    raise DeviceError(f"phone {item.link.serial} is {item.state}: {item.advice}")
+
+
+def _names(found: Sequence[Found]) -> str:
+    return ", ".join(item.link.serial for item in found)

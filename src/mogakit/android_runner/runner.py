@@ -1,0 +1,368 @@
+"""`PhoneRunner`: a phone as a `bench.runner.Runner`. One short process of a tool is one window of the schedule."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from mogakit import files
+from mogakit.android_runner import affinity, commands, detached, discovery, settings, state, tools
+from mogakit.android_runner.adb import AdbServer, Link
+from mogakit.android_runner.commands import Call, RunLength
+from mogakit.android_runner.deploy import Wanted, deploy
+from mogakit.android_runner.guard import Guard, GuardLimits
+from mogakit.android_runner.lock import phone_id, phone_lock
+from mogakit.android_runner.parsers import op_profile
+from mogakit.android_runner.parsers.common import Timing, tail
+from mogakit.android_runner.parsers.op_profile import OperatorTime
+from mogakit.android_runner.process import Launcher, Patience
+from mogakit.android_runner.properties import PhoneProperties
+from mogakit.android_runner.settings import SettingsRequest
+from mogakit.android_runner.state import PhoneState
+from mogakit.android_runner.targets import TargetRow, ToolKind, check_file, find_row
+from mogakit.android_runner.toolbox import Toolbox, tool_path
+from mogakit.android_runner.tools import Probe, ToolMissing
+from mogakit.bench.measurement import Clock, Conditions, Delegation, DelegationKind, Identity, Measurement, Status
+from mogakit.bench.runner import Job
+from mogakit.bench.target import Hardware, Target
+from mogakit.errors import DeviceError, InputError, MeasurementError
+from mogakit.export import EXPORT_VERSION
+
+SHELL_NOTE = "measured through adb: a shell binary is scheduled differently from an app"
+_FRESH_S = 2.0  # a state read this long ago still holds
+_HOPELESS = 3  # so many first files without a single good time: the target does not work here
+_ATTEMPTS = 2  # of a run that failed, or that ended hot
+_STATUSES = {
+    DelegationKind.FULL: Status.OK,
+    DelegationKind.NOT_ASKED: Status.OK,
+    DelegationKind.PARTIAL: Status.PARTIAL,
+    DelegationKind.NONE: Status.FALLBACK,
+    DelegationKind.UNKNOWN: Status.UNKNOWN_DELEGATION,
+}
+
+
+@dataclass(frozen=True)
+class PhoneOptions:
+    """How a phone is measured.
+
+    Attributes:
+        length: of each process.
+        reconnect_s: how long a phone that went away is waited for.
+        settings: what may be changed on the phone while measuring.
+        sleep: waits; a caller that wants to stop raises from it.
+    """
+
+    length: RunLength = field(default_factory=RunLength)
+    limits: GuardLimits = field(default_factory=GuardLimits)
+    reconnect_s: float = 120.0
+    settings: SettingsRequest = field(default_factory=SettingsRequest)
+    sleep: Callable[[float], None] = time.sleep
+
+
+@contextmanager
+def open_phone(
+    serial: str, options: PhoneOptions | None = None, servers: Sequence[AdbServer] = ()
+) -> Iterator["PhoneRunner"]:
+    """Take a phone for one job: lock it, restore what a dead session left changed, end what it left running.
+
+    Args:
+        serial: adb serial or the phone's own, `SERIAL@host:port` for another adb server, `any` for the only one.
+
+    Raises:
+        DeviceError: no such phone, not ready, or another process measures on it.
+    """
+    options = options or PhoneOptions()
+    link, found = discovery.choose(serial, servers)
+    serialno = found.serialno or link.serial
+    with phone_lock(serialno):
+        settings.restore(link, serialno)
+        detached.sweep(link)
+        with settings.applied(link, serialno, options.settings):
+            try:
+                yield PhoneRunner(link, found, options)
+            finally:
+                _leave(link)
+
+
+def _leave(link: Link) -> None:
+    """End what may still run; a phone that is away is swept when it is next opened."""
+    try:
+        detached.sweep(link)
+    except DeviceError:
+        return
+
+
+@dataclass
+class _Record:
+    """What is known of a target during a job."""
+
+    backend: str | None = None
+    good: int = 0
+    bad: dict[str, str] = field(default_factory=dict)  # artifact -> why, while nothing was good
+
+
+class PhoneRunner:
+    """One phone over adb; see `bench.runner.Runner`. The phone is held by `open_phone`."""
+
+    jobs_per_window: int | None = 1
+
+    def __init__(self, link: Link, properties: PhoneProperties, options: PhoneOptions) -> None:
+        self.link = link
+        self.properties = properties
+        self.options = options
+        self._toolbox = Toolbox(link, properties.abis, options.reconnect_s)
+        self._guard = Guard(self.state, options.limits, options.sleep, options.settings.fixed_performance)
+        self._last: tuple[float, PhoneState] | None = None
+        self._records: dict[Target, _Record] = {}
+        patience = Patience(options.reconnect_s, options.sleep)
+        self._launcher = Launcher(link, patience, lambda: self._guard.ready(self.state())[0])
+
+    # -- what it is
+
+    def identity(self, target: Target) -> Identity:
+        """Say what a table measured on `target` now would be a table of.
+
+        Raises:
+            InputError, DeviceError: the target cannot be measured here; see `unsupported`.
+        """
+        row = find_row(target)
+        tool, _ = self._toolbox.get(row.tool)
+        length = self.options.length
+        flags = {
+            "clock": str(Clock.WALL),
+            "fixed_performance": "on" if self.options.settings.fixed_performance else "off",
+            "min_s": f"{length.min_s:g}",
+            "runs": str(length.num_runs),
+            "threads": str(target.num_threads),
+            "transport": "adb shell",
+            **dict(target.options),
+        }
+        return Identity(
+            device=f"{self.properties.fingerprint}/{phone_id(self.properties.serialno)}",
+            device_name=f"{self.properties.name} ({self.properties.soc})",
+            driver=self.properties.gpu_driver if row.hardware is Hardware.GPU else "",
+            runtime=f"{tool.name} {tool.abi} {tool.sha256[:12]}",
+            tool_sha256=tool.sha256,
+            flags=tuple(f"{key}={value}" for key, value in sorted(flags.items())),
+            affinity=affinity.mask_for(target, row, self.properties),
+            export_version=EXPORT_VERSION,
+        )
+
+    def conditions(self) -> Conditions:
+        """Read the phone's state."""
+        return self.state().conditions()
+
+    def state(self) -> PhoneState:
+        """Read the phone's state in full, now."""
+        found = self.link.patiently(self.options.reconnect_s, lambda: state.read(self.link))
+        self._last = (time.monotonic(), found)
+        return found
+
+    def unsupported(self, target: Target) -> str | None:
+        """Return why `target` cannot be measured here and what would mend it, or None where it can."""
+        try:
+            row = find_row(target)
+            tool, _ = self._toolbox.get(row.tool)
+            affinity.mask_for(target, row, self.properties)
+        except (InputError, ToolMissing) as error:
+            return str(error)
+        _, missing = tools.libraries(row, tool.abi)
+        if missing:
+            return f"needs {', '.join(missing)} for {tool.abi}; moga tools add PATH for each. {row.note}".rstrip()
+        return None
+
+    # -- measuring
+
+    @contextmanager
+    def session(self, jobs: Sequence[Job], round_number: int, seed: int) -> Iterator["PhoneSession"]:
+        """Bring the files of `jobs` to the phone and open a pass over them.
+
+        Raises:
+            InputError: a file is not what its target runs (a float file for an int8 target).
+            DeviceError: the phone is away, out of space, or in a state that only a person mends.
+        """
+        wanted: list[Wanted] = []
+        for job in jobs:
+            row = find_row(job.target)
+            check_file(job.target, row, job.artifact.format, job.artifact.precision, job.artifact.name)
+            wanted += self._model_files(job, row, self._toolbox.get(row.tool)[1])
+        self.link.patiently(self.options.reconnect_s, lambda: deploy(self.link, wanted))
+        self._guard.ready(self.state())
+        yield PhoneSession(self, round_number)
+
+    def measure(self, job: Job, round_number: int, window: int) -> Measurement:
+        """Time one file in one process, again where that failed or ended hot.
+
+        Raises:
+            DeviceError: the phone went away for good, or a person must do something first.
+            MeasurementError: none of the first files could be timed on this target.
+        """
+        for attempt in range(_ATTEMPTS):
+            measured = self._measure_once(job, round_number, window)
+            if measured.status not in (Status.FAILED, Status.HOT) or attempt == _ATTEMPTS - 1:
+                break
+        self._judge_target(job, measured)
+        return measured
+
+    def profile_operators(self, job: Job) -> tuple[OperatorTime, ...]:
+        """Time the operators of one file in a run of their own, which is no source of a latency.
+
+        Raises:
+            MeasurementError: the tool prints no operators, or failed.
+        """
+        self.link.patiently(
+            self.options.reconnect_s,
+            lambda: deploy(self.link, self._model_files(job, *self._row_and_probe(job.target))),
+        )
+        before, _ = self._guard.ready(self._fresh_state())
+        call = self._call(job)
+        finished = self._launcher.run(call, before, profiled=True)
+        commands.read_output(call, finished.exit_code, finished.output)
+        if call.row.tool is ToolKind.MACE_RUN:
+            return op_profile.parse_mace_run(finished.output)
+        return op_profile.parse_benchmark_model(finished.output)
+
+    def _measure_once(self, job: Job, round_number: int, window: int) -> Measurement:
+        before, warnings = self._guard.ready(self._fresh_state())
+        call = self._call(job)
+        finished = self._launcher.run(call, before)
+        after = state.parse(finished.answers) if "thermal" in finished.answers else self.state()
+        self._last = (time.monotonic(), after)
+        heat = self._guard.heat(after)
+        blank = Measurement(
+            artifact_name=job.artifact.name,
+            artifact_sha256=job.artifact.sha256,
+            role=job.artifact.role,
+            target=job.target,
+            round=round_number,
+            window=window,
+            process=f"{before.boot_id[:8]}-{finished.pid or 0}",
+            clock=Clock.WALL,
+            status=Status.FAILED,
+            delegation=Delegation(DelegationKind.UNKNOWN),
+            before=before.conditions(warnings=warnings),
+            after=after.conditions(warnings=heat),
+        )
+        try:
+            timing, verdict = self._read(call, finished)
+        except MeasurementError as error:
+            return replace(blank, delegation=commands.verdict_of(call, finished.output), error=str(error))
+        verdict = self._same_backend(job.target, verdict)
+        status = _STATUSES[verdict.kind]
+        if job.target.hardware is Hardware.CPU and status is not Status.FALLBACK:
+            status = Status.OK  # what XNNPACK leaves over runs on the same CPU
+        if status is Status.OK and (heat or warnings):
+            status = Status.HOT if heat or self._guard.heat(before) else Status.OK
+        return _filled(blank, timing, verdict, status)
+
+    def _read(self, call: Call, finished: detached.Finished) -> tuple[Timing, Delegation]:
+        """Turn a finished run into numbers.
+
+        Raises:
+            MeasurementError: it did not end, printed without end, or said nothing that can be read.
+        """
+        tool = call.row.tool
+        if finished.cut:
+            limit = detached.MAX_OUTPUT_BYTES
+            raise MeasurementError(f"{tool} printed more than {limit} bytes and was ended:\n{tail(finished.output)}")
+        if finished.exit_code is None:
+            seconds = self.options.length.deadline_s
+            raise MeasurementError(
+                f"{tool} did not end within {seconds:g} s and was ended; it said:\n{tail(finished.output)}"
+            )
+        return commands.read_output(call, finished.exit_code, finished.output)
+
+    # -- pieces
+
+    def _call(self, job: Job) -> Call:
+        row, probe = self._row_and_probe(job.target)
+        tool = self._toolbox.get(row.tool)[0]
+        remote = {item.source.name: item.remote for item in self._model_files(job, row, probe)}
+        return Call(
+            tool=tool_path(tool),
+            libs=tool_path(tool).rpartition("/")[0],
+            target=job.target,
+            row=row,
+            artifact=job.artifact,
+            model=remote,
+            length=self.options.length,
+            probe=probe,
+            taskset=affinity.mask_for(job.target, row, self.properties),
+        )
+
+    def _row_and_probe(self, target: Target) -> tuple[TargetRow, Probe]:
+        row = find_row(target)
+        return row, self._toolbox.get(row.tool)[1]
+
+    def _model_files(self, job: Job, row: TargetRow, probe: Probe) -> list[Wanted]:
+        """Return the files of a job as they are wanted on the phone, under their hashes."""
+        known = {job.artifact.path.name: job.artifact.sha256, **(job.artifact.companions or {})}
+        return [
+            _wanted(path, known.get(path.name) or files.sha256_of(path))
+            for path in commands.files_of(job.artifact, row, probe)
+        ]
+
+    def _fresh_state(self) -> PhoneState:
+        if self._last is not None and time.monotonic() - self._last[0] < _FRESH_S:
+            return self._last[1]
+        return self.state()
+
+    def _same_backend(self, target: Target, verdict: Delegation) -> Delegation:
+        """Refuse to mix what OpenCL and what OpenGL measured in one table."""
+        record = self._records.setdefault(target, _Record())
+        if verdict.kind is not DelegationKind.FULL or verdict.backend is None:
+            return verdict
+        if record.backend not in (None, verdict.backend):
+            reason = f"{verdict.backend} was used after {record.backend} in the same job; they are not one target"
+            return replace(verdict, kind=DelegationKind.NONE, reason=reason)
+        record.backend = verdict.backend
+        return verdict
+
+    def _judge_target(self, job: Job, measured: Measurement) -> None:
+        """Stop early where a target does not work at all on this phone."""
+        record = self._records.setdefault(job.target, _Record())
+        if measured.status not in (Status.FAILED, Status.FALLBACK):
+            record.good += 1
+            return
+        record.bad[job.artifact.sha256] = measured.error or measured.delegation.reason or str(measured.delegation)
+        if not record.good and len(record.bad) >= _HOPELESS:
+            raise MeasurementError(
+                f"{job.target} does not work on {self.properties.name}: none of the first {_HOPELESS} files gave a "
+                f"time of that hardware. {measured.artifact_name}: {record.bad[job.artifact.sha256]}"
+            )
+
+
+@dataclass(frozen=True)
+class PhoneSession:
+    """One pass of short processes; see `bench.runner.Session`."""
+
+    runner: PhoneRunner
+    round_number: int
+
+    def measure(self, jobs: Sequence[Job], window: int) -> Iterator[Measurement]:
+        """Time `jobs` one after the other, each yielded as its process ends.
+
+        Raises:
+            DeviceError: the phone went away for good, or a person must do something first.
+        """
+        for job in jobs:
+            yield self.runner.measure(job, self.round_number, window)
+
+
+def _wanted(path: Path, sha256: str) -> Wanted:
+    """Return a model file; on the phone it has a plain name, whatever it is called here."""
+    return Wanted(path, sha256, path.stat().st_size, "model" + "".join(path.suffixes[-1:]))
+
+
+def _filled(blank: Measurement, timing: Timing, verdict: Delegation, status: Status) -> Measurement:
+    return replace(
+        blank,
+        status=status,
+        delegation=verdict,
+        samples_ms=timing.samples_ms,
+        summary=timing.summary,
+        init_ms=timing.init_ms,
+        first_run_ms=timing.first_run_ms,
+        peak_memory_mb=timing.peak_memory_mb,
+    )
