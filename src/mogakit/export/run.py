@@ -12,6 +12,7 @@ from mogakit import __version__
 from mogakit.errors import InputError
 from mogakit.export.artifact import Format, TensorSpec
 from mogakit.export.mace import interpreter
+from mogakit.export.quiet import without_greetings
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -46,8 +47,9 @@ def tflite_interpreter(file: Path | bytes) -> Any:
 
     source = {"model_content": file} if isinstance(file, bytes) else {"model_path": str(file)}
     try:
-        interpreter = Interpreter(**source, num_threads=1)
-        interpreter.allocate_tensors()
+        with without_greetings():
+            interpreter = Interpreter(**source, num_threads=1)
+            interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         raise InputError(f"{_label(file)} is not a TFLite model that LiteRT can load: {error}") from error
     return interpreter
