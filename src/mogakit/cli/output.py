@@ -31,11 +31,17 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     """Print rows under a heading; numbers are aligned to the right."""
     table = Table(title=title, caption=caption or None, title_justify="left", caption_justify="left")
     for index, column in enumerate(columns):
-        numeric = bool(rows) and all(isinstance(row[index], int | float) or row[index] is None for row in rows)
+        numeric = bool(rows) and all(_is_number(row[index]) for row in rows)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*("-" if cell is None else str(cell) for cell in row))
     Console(file=sys.stdout, highlight=False, markup=False).print(table)
+
+
+def _is_number(cell: object) -> bool:
+    """Say whether a cell is a number, written or not; empty cells do not matter."""
+    text = "" if cell is None else str(cell)
+    return isinstance(cell, int | float) or not text or text.replace(",", "").replace(".", "", 1).isdecimal()
 
 
 @contextmanager

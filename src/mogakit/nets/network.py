@@ -33,7 +33,8 @@ class Network:
         Raises:
             InputError: two neighbours disagree on channels or resolution, or the head is not the last block.
         """
-        if not self.blocks or [block.op is Op.HEAD for block in self.blocks].index(True) != len(self.blocks) - 1:
+        heads = [index for index, block in enumerate(self.blocks) if block.op is Op.HEAD]
+        if heads != [len(self.blocks) - 1]:
             raise InputError(f"network {self.name!r} must end in its one head block")
         for index, (before, after) in enumerate(pairwise(self.blocks)):
             gives, takes = (before.out_channels, before.output_size), (after.in_channels, after.input_size)

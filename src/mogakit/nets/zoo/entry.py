@@ -11,6 +11,7 @@ class Verdict(StrEnum):
     """Whether the published counts are those of the table."""
 
     MATCH = "match"
+    MATCH_REPOSITORY = "match, but not the paper's row"
     MISMATCH = "mismatch"
     MATCH_AT_188_PX = "match at 188 px"
 

@@ -1,0 +1,50 @@
+"""`moga show`: a network block by block."""
+
+import click
+
+from mogakit.cli.output import json_option, print_json, print_table
+from mogakit.flows.zoo import NetworkSummary, summarise
+from mogakit.records import to_json
+
+
+@click.command(name="show")
+@click.argument("network")
+@click.option("--width", type=click.FloatRange(min=0, min_open=True), default=1.0, help="Width multiplier.")
+@click.option("--input-size", type=click.IntRange(min=1), help="Height and width of the image in pixels.")
+@click.option("--classes", type=click.IntRange(min=1), help="Number of classes.")
+@json_option
+def command(network: str, width: float, input_size: int | None, classes: int | None, as_json: bool) -> None:
+    """Show NETWORK block by block: key, resolution, parameters, multiply-adds.
+
+    NETWORK is a name from `moga zoo` or a chromosome of a search space as SPACE/CHROMOSOME.
+
+    \b
+    Example:
+      moga show moga-a
+      moga show mobilenet-v2 --width 1.4 --input-size 192
+      moga show moga/8-10-6-7-1-7-6-10-5-10-6-6-9-9
+    """
+    summary = summarise(network, width, input_size, classes)
+    if as_json:
+        print_json(to_json(summary))
+        return
+    rows: list[tuple[object, ...]] = [
+        (index, block.key, block.input_size, f"{block.params:,}", f"{block.madds / 1e6:.2f}")
+        for index, block in enumerate(summary.blocks)
+    ]
+    rows.append(("", "total", summary.input_size, f"{summary.params:,}", f"{summary.madds / 1e6:.2f}"))
+    print_table(summary.name, ("#", "block", "px in", "params", "MAdds M"), rows, caption=_caption(summary))
+
+
+def _caption(summary: NetworkSummary) -> str:
+    """Say what the counts are and what was published."""
+    lines = [f"{summary.params_without_norm:,} params without batch norm; {summary.num_classes} classes"]
+    published = summary.published
+    if published is not None:
+        lines.append(
+            f"published at width 1 and 224 px: {published.params_m:g}M params, {published.madds_m:g}M MAdds, "
+            f"top-1 {published.top1} % ({published.source})"
+        )
+        lines.append(f"{summary.verdict}: {summary.comment}")
+        lines.append(f"layers: {summary.source}")
+    return "\n".join(lines)
