@@ -95,7 +95,7 @@ def load(path: Path, evolution: Evolution, identity: str) -> None:
         )
         genes, values, generations = (arrays[f"archive_{name}"] for name in ("genes", "values", "generations"))
         num_evaluations = int(head["num_evaluations"])
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} is not a search checkpoint ({error}); remove it to start anew") from error
     archive = Archive.restored(evolution.problem, genes, values, generations, num_evaluations)
     evolution.restore(state, archive)

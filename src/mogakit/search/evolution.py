@@ -136,7 +136,7 @@ class Evolution:
             return
         first = self.generation == 0
         proposed = self._algorithm.ask()
-        if len(proposed) > 0:
+        if proposed is not None and len(proposed) > 0:  # None: nothing new is left to propose
             self._algorithm.evaluator.eval(self._algorithm.problem, proposed, algorithm=self._algorithm)
             self._algorithm.tell(infills=proposed)
         self.generation += 2 if first and self.settings.second_initial else 1
