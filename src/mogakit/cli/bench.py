@@ -7,10 +7,11 @@ import click
 from mogakit.bench.measurement import Clock
 from mogakit.bench.target import parse_target
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar
+from mogakit.cli.phone_options import SCREEN, phone_options
 from mogakit.cli.profile import STOPPED
 from mogakit.flows.bench import BenchRequest, BenchResult
 from mogakit.flows.bench import bench as run
-from mogakit.flows.devices import HOST, open_runner
+from mogakit.flows.devices import HOST, PhoneRequest, open_runner, scope_of
 from mogakit.records import to_json
 
 
@@ -32,6 +33,7 @@ from mogakit.records import to_json
 @click.option("--rounds", type=click.IntRange(min=1), help="Fresh processes (this computer) or passes (a phone).")
 @click.option("--budget-s", type=click.FloatRange(min=0, min_open=True), help="Seconds that measuring may take.")
 @click.option("--clock", type=click.Choice([*Clock]), help="Force a clock on this computer (one thread: its CPU time).")
+@phone_options
 @json_option
 def command(
     models: tuple[str, ...],
@@ -44,6 +46,8 @@ def command(
     rounds: int | None,
     budget_s: float | None,
     clock: str | None,
+    fixed_performance: bool,
+    screen: str | None,
     as_json: bool,
 ) -> None:
     """Time any model file or network on this computer or a phone.
@@ -61,13 +65,14 @@ def command(
         rounds=rounds,
         budget_s=budget_s,
     )
-    runner = open_runner(device, clock=None if clock is None else Clock(clock))
-    with progress_bar("bench") as progress:
+    phone = PhoneRequest(quick, fixed_performance, SCREEN[screen])
+    forced = None if clock is None else Clock(clock)
+    with open_runner(device, forced, phone) as runner, progress_bar("bench") as progress:
         result = run(request, runner, progress)
     if as_json:
-        print_json(_document(result))
+        print_json({**_document(result), "scope": scope_of(device)})
     else:
-        _print(result)
+        _print(result, scope_of(device))
 
 
 def _document(result: BenchResult) -> dict[str, object]:
@@ -85,7 +90,7 @@ def _document(result: BenchResult) -> dict[str, object]:
     return {"timings": timings, "outcome": to_json(result.outcome), "warnings": list(result.warnings)}
 
 
-def _print(result: BenchResult) -> None:
+def _print(result: BenchResult, scope: str | None) -> None:
     rows = [
         (
             timing.model,
@@ -106,7 +111,7 @@ def _print(result: BenchResult) -> None:
     clocks = " and ".join(sorted({f"{timing.clock}" for timing in result.timings}))
     count = min((timing.row.count or 0 for timing in result.timings), default=0)
     caption = f"{count} or more timed calls each in {result.outcome.num_rounds} processes; clock: {clocks}; times in ms"
-    print_table("Latency", columns, rows, caption)
+    print_table("Latency", columns, rows, caption + (f"; {scope}" if scope else ""))
     for timing in result.timings:
         if timing.row.error is not None:
             click.echo(f"{timing.model}: {timing.row.error}", err=True)

@@ -7,7 +7,8 @@ import click
 from mogakit.bench.measurement import Clock
 from mogakit.bench.target import parse_target
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar
-from mogakit.flows.devices import HOST, open_runner
+from mogakit.cli.phone_options import SCREEN, phone_options
+from mogakit.flows.devices import HOST, PhoneRequest, open_runner, scope_of
 from mogakit.flows.profile import ProfileRequest, ProfileResult
 from mogakit.flows.profile import profile as run
 from mogakit.records import to_json
@@ -34,6 +35,7 @@ STOPPED = {
 @click.option("--rounds", type=click.IntRange(min=1), help="Fresh processes (this computer) or passes (a phone).")
 @click.option("--budget-s", type=click.FloatRange(min=0, min_open=True), help="Seconds that measuring may take.")
 @click.option("--clock", type=click.Choice([*Clock]), help="Force a clock on this computer (one thread: its CPU time).")
+@phone_options
 @json_option
 def command(
     space: str,
@@ -46,6 +48,8 @@ def command(
     rounds: int | None,
     budget_s: float | None,
     clock: str | None,
+    fixed_performance: bool,
+    screen: str | None,
     as_json: bool,
 ) -> None:
     """Measure a latency table for a search space on a device.
@@ -66,13 +70,13 @@ def command(
         budget_s=budget_s,
         clock=None if clock is None else Clock(clock),
     )
-    runner = open_runner(device, clock=request.clock)
-    with progress_bar("profile") as progress:
+    phone = PhoneRequest(quick, fixed_performance, SCREEN[screen])
+    with open_runner(device, request.clock, phone) as runner, progress_bar("profile") as progress:
         result = run(request, runner, progress)
     if as_json:
-        print_json(_summary(result))
+        print_json({**_summary(result), "scope": scope_of(device)})
     else:
-        _print(result)
+        _print(result, scope_of(device))
 
 
 def _summary(result: ProfileResult) -> dict[str, object]:
@@ -90,7 +94,7 @@ def _summary(result: ProfileResult) -> dict[str, object]:
     }
 
 
-def _print(result: ProfileResult) -> None:
+def _print(result: ProfileResult, scope: str | None) -> None:
     table, outcome = result.table, result.outcome
     times = [row.latency_ms for row in table.rows.values() if row.latency_ms is not None]
     calibration = table.calibration
@@ -108,7 +112,7 @@ def _print(result: ProfileResult) -> None:
         ("measured", f"{outcome.num_rounds} rounds, {outcome.num_windows} windows, {outcome.num_drifted} drifted"),
         ("stopped", STOPPED[outcome.stopped]),
     ]
-    print_table(f"{table.target} -> {result.path}", ("what", "value"), rows)
+    print_table(f"{table.target} -> {result.path}", ("what", "value"), rows, scope or "")
     for warning in result.warnings:
         click.echo(f"warning: {warning}", err=True)
     click.echo(f"Next: moga lut show {result.path}; moga validate {result.path.parent}")

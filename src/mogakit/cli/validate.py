@@ -5,8 +5,9 @@ from pathlib import Path
 import click
 
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar
+from mogakit.cli.phone_options import SCREEN, phone_options
 from mogakit.cli.profile import STOPPED
-from mogakit.flows.devices import open_runner
+from mogakit.flows.devices import PhoneRequest, open_runner, scope_of
 from mogakit.flows.runs import RunFolder
 from mogakit.flows.validate import ValidateRequest
 from mogakit.flows.validate import validate as run
@@ -23,6 +24,7 @@ from mogakit.records import to_json
 @click.option("--resume", is_flag=True, help="Go on with the validation in the folder.")
 @click.option("--rounds", type=click.IntRange(min=1), help="Fresh processes (this computer) or passes (a phone).")
 @click.option("--budget-s", type=click.FloatRange(min=0, min_open=True), help="Seconds that measuring may take.")
+@phone_options
 @json_option
 def command(
     folder: Path,
@@ -32,6 +34,8 @@ def command(
     resume: bool,
     rounds: int | None,
     budget_s: float | None,
+    fixed_performance: bool,
+    screen: str | None,
     as_json: bool,
 ) -> None:
     """Compare a table's predictions with networks measured afresh.
@@ -50,13 +54,15 @@ def command(
         budget_s=budget_s,
     )
     settings = RunFolder(folder).read_settings()
-    runner = open_runner(settings.device, clock=settings.clock)
-    with progress_bar("validate") as progress:
+    phone = PhoneRequest(quick, fixed_performance, SCREEN[screen])
+    with open_runner(settings.device, settings.clock, phone) as runner, progress_bar("validate") as progress:
         result = run(request, runner, progress)
     if as_json:
-        print_json(to_json(result))
+        print_json({**to_json(result), "scope": scope_of(settings.device)})
     else:
         _print(result, RunFolder(folder).validation)
+        if scope := scope_of(settings.device):
+            click.echo(f"All times {scope}.")
 
 
 def _print(result: Validation, path: Path) -> None:

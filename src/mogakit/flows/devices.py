@@ -1,10 +1,13 @@
 """From what a person types after `--device` to something that can measure."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
 from mogakit.bench.host import HostRunner
 from mogakit.bench.measurement import Clock
 from mogakit.bench.runner import Runner
 from mogakit.bench.target import Hardware, Runtime, Target
-from mogakit.errors import InputError
 from mogakit.export.artifact import Format, Precision
 
 HOST = "host"
@@ -19,20 +22,58 @@ FORMATS = {
 """The file format that each runtime runs."""
 
 
-def open_runner(device: str, clock: Clock | None = None) -> Runner:
-    """Return the runner of a device: `host` for this computer, otherwise a phone's serial.
+@dataclass(frozen=True)
+class PhoneRequest:
+    """What a person may ask for on a phone; every change is undone at the end.
+
+    Attributes:
+        quick: shorter runs.
+        fixed_performance: Android's lower clocks that last (`cmd power set-fixed-performance-mode-enabled`).
+        screen_on: keep the screen on (True) or off (False); None leaves it.
+    """
+
+    quick: bool = False
+    fixed_performance: bool = False
+    screen_on: bool | None = None
+
+
+@contextmanager
+def open_runner(device: str, clock: Clock | None = None, phone: PhoneRequest | None = None) -> Iterator[Runner]:
+    """Open a device for one job and yield its runner; it is let go on leaving, whatever happened.
 
     Args:
-        device: as typed.
+        device: `host` for this computer, otherwise a phone's serial (`SERIAL@host:port` at another adb server, `any`
+            for the only phone there).
         clock: forces a clock on this computer (its default: thread CPU time for one thread, the wall for more).
+        phone: how a phone is to be treated.
 
     Raises:
-        InputError: no device is called so.
-        DeviceError: the phone is there and not usable; the message says what to do.
+        DeviceError: there is no such phone, it is not usable, or another process measures on it.
     """
     if device == HOST:
-        return HostRunner(clock=clock)
-    raise InputError(f"no device is called {device!r}; legal is host (this computer)")
+        yield HostRunner(clock=clock)
+        return
+    # adb is looked for only where a phone is asked for
+    from mogakit.android_runner.commands import QUICK, RunLength
+    from mogakit.android_runner.runner import PhoneOptions, open_phone
+    from mogakit.android_runner.settings import SettingsRequest
+
+    asked = phone or PhoneRequest()
+    options = PhoneOptions(
+        length=QUICK if asked.quick else RunLength(),
+        settings=SettingsRequest(asked.fixed_performance, asked.screen_on),
+    )
+    with open_phone(device, options) as runner:
+        yield runner
+
+
+def scope_of(device: str) -> str | None:
+    """Return what must stand beside every time measured on `device`, or None for this computer."""
+    if device == HOST:
+        return None
+    from mogakit.android_runner.runner import SHELL_NOTE
+
+    return SHELL_NOTE
 
 
 def file_kind(target: Target) -> tuple[Format, Precision]:
