@@ -135,7 +135,13 @@ def export(table: str, output: Path) -> None:
 
 @command.command(name="import")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--format", "kind", type=click.Choice([*flow.ForeignFormat]), required=True, help="What the files are.")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice([kind.value for kind in flow.ForeignFormat]),
+    required=True,
+    help="What the files are.",
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), required=True, help="JSON to write.")
 @click.option("--column", help="operators: the device's column, e.g. 'pixel4|gpu|float'.")
 @click.option("--device-name", default="unknown", help="ofa: what you know about the device.")
