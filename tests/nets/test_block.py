@@ -4,6 +4,7 @@ import math
 import re
 import string
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -231,3 +232,11 @@ def test_epsilons_are_written_without_a_dot_and_without_loss() -> None:
         block = replace(GOOD, norm_eps=eps)
         assert parse_key(block.key).norm_eps == eps
         assert "." not in block.key
+
+
+def test_the_keys_in_the_documentation_are_keys() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "keys.md").read_text()
+    keys = re.findall(r"\b(?:conv|sep|mb|fused|head)_i\d\S*?(?=`|\s)", text)
+    assert len(keys) >= 9
+    for key in keys:
+        assert parse_key(key).key == key
