@@ -171,7 +171,8 @@ def _results(
     init, first = round(samples.init * 1e3), round(samples.first * 1e3)
     warm, mean = (six_digits(sum(times) / len(times) * 1e3) for times in (samples.warmup, samples.runs))
     voice.info(
-        f"Inference timings in us: Init: {init}, First inference: {first}, Warmup (avg): {warm}, Inference (avg): {mean}"
+        f"Inference timings in us: Init: {init}, First inference: {first}, Warmup (avg): {warm}, "
+        f"Inference (avg): {mean}"
     )
     voice.info(_APPROXIMATE)
     megabytes = model.num_bytes / 1e6
@@ -202,7 +203,8 @@ def _profile(run: Run, voice: Voice, flags: Parsed, model: Model, applied: Appli
             continue
         kind = operator.label
         if request.unit == "cpu-xnnpack" and operator.kind in ("CONV", "DWCONV"):
-            kind = f"{'DWConv' if operator.kind == 'DWCONV' else 'Convolution'} (NHWC, F32) {'IGEMM' if 7 in operator.kernel else 'GEMM'}"
+            routine = "DWConv" if operator.kind == "DWCONV" else "Convolution"
+            kind = f"{routine} (NHWC, F32) {'IGEMM' if 7 in operator.kernel else 'GEMM'}"
         rows.append(op_table.Row(kind, f"[{operator.name}]:{index}", ms))
     if delegated:
         overhead = run.phone.profile.units[request.unit].overhead_ms

@@ -37,7 +37,7 @@ VERSIONS: dict[Tool, tuple[str, ...]] = {
     Tool.SNPE_THROUGHPUT: ("2.20",),
     Tool.SNPE_NET_RUN: ("2.20",),
 }
-"""Per tool the versions whose output differs, oldest first; benchmark_model's "litert" is the newer tool of that name."""
+"""Per tool the versions whose output differs, oldest first; "litert" is the newer tool that is called the same."""
 
 
 def elf_header(abi: Abi) -> bytes:

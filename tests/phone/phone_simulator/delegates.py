@@ -12,6 +12,9 @@ from phone_simulator.run import Run
 if TYPE_CHECKING:
     from phone_simulator.benchmark_model import Voice
 
+_AND = "delegate, and the model graph will be "
+_NOT = "will not be executed by the delegate"
+
 
 @dataclass(frozen=True)
 class Applied:
@@ -101,10 +104,7 @@ def _apply(run: Run, voice: "Voice", flags: Parsed, model: Model, request: Reque
             f"Explicitly applied {label} delegate, and the model graph will be completely executed by the delegate."
         )
     elif taken:
-        voice.info(
-            f"Explicitly applied {label} delegate, and the model graph will be partially executed by the delegate w/ "
-            f"{parts} delegate kernels."
-        )
+        voice.info(f"Explicitly applied {label} {_AND}partially executed by the delegate w/ {parts} delegate kernels.")
     else:
         voice.info(
             f"Though {label} delegate is explicitly applied, the model graph will not be executed by the delegate."
@@ -122,7 +122,8 @@ def replacing(version: str, taken: int, total: int, node: str, parts: int) -> st
     if version == "2020":
         return f"VERBOSE: Replacing {taken} node(s) with delegate ({node}) node, yielding {parts} partitions."
     where = " for subgraph 0 (main)." if version == "2026" else " for the whole graph."
-    return f"VERBOSE: Replacing {taken} out of {total} node(s) with delegate ({node}) node, yielding {parts} partitions{where}"
+    nodes = f"{taken} out of {total} node(s) with delegate ({node}) node"
+    return f"VERBOSE: Replacing {nodes}, yielding {parts} partitions{where}"
 
 
 def _xnnpack(voice: "Voice", flags: Parsed, model: Model, plain: bool, before: Plan, run: Run) -> None:
@@ -141,12 +142,10 @@ def _xnnpack(voice: "Voice", flags: Parsed, model: Model, plain: bool, before: P
         if not before.num_taken:
             voice.info("XNNPACK delegate created.")
         if plan.num_taken == nodes:
-            voice.info(
-                "Explicitly applied XNNPACK delegate, and the model graph will be completely executed by the delegate."
-            )
+            voice.info(f"Explicitly applied XNNPACK {_AND}completely executed by the delegate.")
         else:
             voice.info(
-                "Explicitly applied XNNPACK delegate, and the model graph will be partially executed by the delegate w/ "
+                f"Explicitly applied XNNPACK {_AND}partially executed by the delegate w/ "
                 f"{plan.num_partitions} delegate kernels."
             )
 
@@ -194,8 +193,8 @@ def _hexagon(run: Run, voice: "Voice", flags: Parsed) -> str | None:
     if not interface or not any(folder.glob("libhexagon_nn_skel*.so")) or "hexagon" not in run.phone.profile.units:
         if not interface:
             voice.runtime(
-                'ERROR: Failed to load libhexagon_interface.so, Error: dlopen failed: library "libhexagon_interface.so" '
-                "not found"
+                "ERROR: Failed to load libhexagon_interface.so, Error: dlopen failed: library "
+                '"libhexagon_interface.so" not found'
             )
         voice.runtime("INFO: Hexagon Delegate is not supported.")
         voice.warn(

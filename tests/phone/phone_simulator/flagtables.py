@@ -1,4 +1,4 @@
-"""Flags of the two tools named benchmark_model, by version, with their defaults (tflite/tools/benchmark, litert/tools)."""
+"""Flags of the two tools named benchmark_model and their defaults (tflite/tools/benchmark, litert/tools)."""
 
 _RUNS: dict[str, object] = {
     "num_runs": 50,

@@ -102,7 +102,7 @@ class Truth:
         if operator.kind == "DWCONV" and request.unit == "cpu-xnnpack" and 7 in operator.kernel:
             rate *= 0.25  # XNNPACK has no 7x7 depthwise kernel and takes the general one
         micros = operator.macs / rate / 1e3 + operator.num_bytes / unit.gigabytes_per_s / 1e3
-        if request.half:
+        if request.half and operator.dtype.startswith("float"):
             micros /= _HALF_SPEEDUP
         micros *= 0.75 + 0.6 * _unit_interval(self.seed, self.profile.name, request.unit, operator.signature)
         if request.unit.startswith("cpu"):

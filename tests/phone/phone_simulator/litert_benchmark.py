@@ -1,4 +1,4 @@
-"""The newer LiteRT tool, also named benchmark_model: results go to standard error, statistics lines to standard output."""
+"""The newer LiteRT tool of the same name: results go to standard error, statistics lines to standard output."""
 
 import statistics
 

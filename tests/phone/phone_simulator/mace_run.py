@@ -240,21 +240,8 @@ def _tables(run: Run, voice: _Voice, model: Model, request: Request, samples: Sa
         cells += [f"{100 * seen / total:.3f}", f"{rate:.3f}", "[1,1]" if conv else "", "SAME" if conv else ""]
         return [*cells, kernel, shape, "[1,1]" if conv else "", name]
 
-    header = [
-        "Op Type",
-        "Start",
-        "First",
-        "Avg(ms)",
-        "%",
-        "cdf%",
-        "GMACPS",
-        "Stride",
-        "Pad",
-        "Filter Shape",
-        "Output Shape",
-        "Dilation",
-        "name",
-    ]
+    header = ["Op Type", "Start", "First", "Avg(ms)", "%", "cdf%", "GMACPS", "Stride", "Pad", "Filter Shape"]
+    header += ["Output Shape", "Dilation", "name"]
     ranked = sorted(entries, key=lambda entry: -entry[2])[:10]
     for title, chosen in (("Sort by Run Order", entries), ("Sort by Computation Time", ranked)):
         rows, seen = [], 0.0

@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+_SUMMARY_TAIL = ("    [avg %]", "    [cdf %]", "  [mem KB]", "[times called]")
+
 
 @dataclass(frozen=True)
 class Row:

@@ -10,93 +10,21 @@ from phone_simulator.paths import SED_PATTERN
 from phone_simulator.profiles import Profile
 from phone_simulator.state import State
 
-HOST_TOOLS = [
-    "[",
-    "basename",
-    "cat",
-    "chmod",
-    "cmp",
-    "comm",
-    "cp",
-    "cut",
-    "date",
-    "dirname",
-    "du",
-    "echo",
-    "env",
-    "expr",
-    "false",
-    "find",
-    "fold",
-    "grep",
-    "head",
-    "hostname",
-    "id",
-    "ln",
-    "ls",
-    "mkdir",
-    "mkfifo",
-    "mktemp",
-    "mv",
-    "nl",
-    "nohup",
-    "od",
-    "paste",
-    "printf",
-    "pwd",
-    "readlink",
-    "realpath",
-    "rm",
-    "rmdir",
-    "sed",
-    "seq",
-    "setsid",
-    "sleep",
-    "sort",
-    "split",
-    "stat",
-    "strings",
-    "sync",
-    "tail",
-    "tee",
-    "test",
-    "timeout",
-    "touch",
-    "tr",
-    "true",
-    "tsort",
-    "uname",
-    "uniq",
-    "wc",
-    "which",
-    "xargs",
-    "xxd",
-]
+HOST_TOOLS = tuple(
+    """[ basename cat chmod cmp comm cp cut date dirname du echo env expr false find fold grep head hostname id ln ls
+    mkdir mkfifo mktemp mv nl nohup od paste printf pwd readlink realpath rm rmdir sed seq setsid sleep sort split stat
+    strings sync tail tee test timeout touch tr true uname uniq wc which xargs xxd""".split()  # noqa: SIM905
+)
 """Commands of this computer that stand for toybox's of the same name; a phone has no others."""
 
-SERVED = [
-    "cmd",
-    "settings",
-    "svc",
-    "input",
-    "reboot",
-    "am",
-    "pm",
-    "wm",
-    "df",
-    "ps",
-    "pidof",
-    "pgrep",
-    "pkill",
-    "killall",
-    "dumpsys-change",
-    "su",
-]
+SERVED = tuple(
+    "cmd settings svc input reboot am pm wm df ps pidof pgrep pkill killall dumpsys-change su".split()  # noqa: SIM905
+)
 """Commands that the simulator itself answers."""
 
 _STUB = """#!/bin/sh
 # {mark}
-{mkfifo} "{sim}/$$" && echo "$$" > "{sim}/requests" && read -r code < "{sim}/$$"
+{mkfifo} "{sim}/$$" && (echo "$$" > "{sim}/requests") && read -r code < "{sim}/$$"
 exit "${{code:-137}}"
 """
 

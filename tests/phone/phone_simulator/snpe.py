@@ -5,7 +5,7 @@ from phone_simulator.graphs import Model, Operator
 from phone_simulator.latency import Plan, Repetitions, Request
 from phone_simulator.run import Run
 
-_BARE = [
+_BARE = (
     "--use_gpu",
     "--use_dsp",
     "--use_aip",
@@ -14,7 +14,7 @@ _BARE = [
     "--enable_init_cache",
     "--userbuffer_tf8",
     "--help",
-]
+)
 
 
 def container_model(num_bytes: int) -> Model:
@@ -44,8 +44,8 @@ async def snpe(run: Run, throughput: bool) -> int:
     refused = run.phone.faults.strikes(Fault.DELEGATE_NOT_CREATED, run.call.command_line)
     if unit not in run.phone.profile.units or refused:
         page.out(
-            "[Instance 0 - dsp_fixed8_tf] Unable to successfully create SNPE instance. Will continue to creation of other "
-            "SNPE instance(s). error_code=402; error_message=Network partition has failed."
+            "[Instance 0 - dsp_fixed8_tf] Unable to successfully create SNPE instance. Will continue to creation of "
+            "other SNPE instance(s). error_code=402; error_message=Network partition has failed."
         )
         await run.end(0)
     model = container_model(path.stat().st_size)

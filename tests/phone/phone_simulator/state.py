@@ -1,4 +1,4 @@
-"""The phone's changing state: its clock, heat, battery, screen and settings, and the texts that dumpsys makes of them."""
+"""The phone's changing state: clock, heat, battery, screen and settings, and the texts that dumpsys makes of them."""
 
 import math
 import time
@@ -151,7 +151,8 @@ class State:
             "Current cooling devices from HAL:",
             "\tCoolingDevice{mValue=0, mType=3, mName=thermal-cpufreq-0}",
             "Temperature static thresholds from HAL:",
-            "\tTemperatureThreshold{mType=3, mName=LRB, mHotThrottlingThresholds=[NaN, 41.0, 45.0, 49.0, NaN, NaN, 60.0], "
+            "\tTemperatureThreshold{mType=3, mName=LRB, "
+            "mHotThrottlingThresholds=[NaN, 41.0, 45.0, 49.0, NaN, NaN, 60.0], "
             "mColdThrottlingThresholds=[NaN, NaN, NaN, NaN, NaN, NaN, NaN]}",
         ]
         return "\n".join(lines) + "\n"
@@ -171,4 +172,5 @@ class State:
 
     def surfaceflinger_text(self) -> str:
         """Return what `dumpsys SurfaceFlinger` prints, in part."""
-        return f"Build configuration: [sf HAS_CONTEXT_PRIORITY=1]\n------------RE GLES------------\nGLES: {self.profile.gles}\n"
+        head = "Build configuration: [sf HAS_CONTEXT_PRIORITY=1]\n------------RE GLES------------\n"
+        return f"{head}GLES: {self.profile.gles}\n"

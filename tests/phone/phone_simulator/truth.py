@@ -17,7 +17,7 @@ def request_of(truth: Truth, target: str) -> Request:
     options = dict(item.split("=", 1) for item in items)
     threads = int(options.get("threads", "1"))
     cpus = _cpus(truth, options.get("cpus", "big"))
-    half = precision == "float16" and hardware == "gpu"
+    half = precision == "float16" and hardware in ("gpu", "nnapi")
     if hardware == "cpu":
         unit = {"tflite": "cpu-xnnpack", "onnx": "cpu-onnx", "mace": "cpu-mace", "snpe": "cpu-plain"}[runtime]
         if options.get("xnnpack") == "off":
