@@ -81,6 +81,7 @@ def test_scaled_channels_are_multiples_of_eight(name: str, width: float) -> None
 def test_variants_have_names_of_their_own() -> None:
     assert zoo.get("mobilenet-v2").network.name == "mobilenet-v2"
     assert zoo.get("mobilenet-v2", 1.4, 192).network.name == "mobilenet-v2@1.4x@192px"
+    assert zoo.get("mobilenet-v2", num_classes=10).network.name == "mobilenet-v2@10c"
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,14 @@ class SearchSpace(Protocol):
     def size(self) -> int:
         """Number of chromosomes."""
 
+    @property
+    def fixed_blocks(self) -> tuple[Block, ...]:
+        """The distinct blocks that are not chosen (stem, head), in order: rows of a latency table of their own."""
+
+    @property
+    def choice_blocks(self) -> tuple[Block, ...]:
+        """The distinct blocks that are chosen, in order: the other rows of a latency table."""
+
     def decode(self, chromosome: Chromosome) -> Network:
         """Build the network that a chromosome describes.
 

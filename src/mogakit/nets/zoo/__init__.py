@@ -41,6 +41,7 @@ def get(name: str, width: float = 1.0, input_size: int | None = None, num_classe
     record = _RECORDS[name]
     size = 224 if input_size is None else input_size
     variant = name + (f"@{width:g}x" if width != 1 else "") + (f"@{size}px" if size != 224 else "")
+    variant += f"@{num_classes}c" if num_classes != 1000 else ""
     network = build(variant, record.table, width, size, num_classes)
     latencies = latencies_of(name)
     return ZooEntry(network, record.published, latencies, record.source, record.verdict, record.comment)
