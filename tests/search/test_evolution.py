@@ -125,7 +125,7 @@ def test_settings_out_of_range_are_refused(bad):
 
 
 def test_the_search_leaves_the_global_random_state_alone(problem):
-    np.random.seed(0)  # noqa: NPY002
-    before = np.random.get_state()[1].tolist()  # noqa: NPY002
+    np.random.seed(0)
+    before = np.random.get_state()[1].tolist()
     run(problem, SMALL)
-    assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
+    assert np.random.get_state()[1].tolist() == before

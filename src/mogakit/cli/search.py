@@ -12,7 +12,7 @@ from mogakit.flows.search_problem import Method, SearchPlan, table_input
 from mogakit.nets.resolve import resolve
 from mogakit.nets.spaces import space_names
 from mogakit.search.evolution import Settings
-from mogakit.search.front import Front, SearchResult, rows_of
+from mogakit.search.front import MetricInfo, SearchResult, rows_of
 from mogakit.search.operators import CrossoverKind, MutationKind
 from mogakit.search.problem import parse_constraint
 from mogakit.search.surrogate import SurrogateSettings
@@ -189,39 +189,38 @@ def command(
         _print(result, folder)
 
 
+IN_MILLIONS = ("params", "madds")
+
+
 def _print(result: SearchResult, folder: Path) -> None:
     """Print the picks, and how far the search came."""
     front = result.front
-    columns = [_heading(front, metric.name) for metric in front.metrics]
     rows = [
-        [f"{front.space}/{row['chromosome']}", *map(_short, list(row.values())[1:])]
+        [f"{front.space}/{row['chromosome']}", *(_short(metric.name, row[metric.name]) for metric in front.metrics)]
         for row in rows_of(front, result.picks)
     ]
-    print_table("Picks, fastest first", ["network", *columns], rows)
+    print_table("Picks, fastest first", ["network", *map(_heading, front.metrics)], rows)
     click.echo(f"front: {len(front)} of {result.num_networks} networks ({front.how})")
     quality = result.quality
     if quality.archive_percent is not None:
-        population = (
-            "" if quality.population_percent is None else f", last population {quality.population_percent:.1f} %"
-        )
-        click.echo(
-            f"exact front: {quality.num_exact} networks; the search covers {quality.archive_percent:.1f} % of its "
-            f"hypervolume{population}"
-        )
+        last = quality.population_percent
+        population = "" if last is None else f" (last population: {last:.1f} %)"
+        share = f"{quality.archive_percent:.1f} % of its hypervolume{population}"
+        click.echo(f"exact front: {quality.num_exact} networks; found {share}")
         click.echo(f"written: {folder / RESULT}, {folder / EXACT}")
     else:
-        click.echo(f"exact front: none, since {quality.without}")
+        click.echo(f"exact front: none; {quality.without}")
         click.echo(f"written: {folder / RESULT}")
     if any(metric.is_proxy for metric in front.metrics):
         click.echo("proxy is a capacity, not an accuracy: train the picks before believing their order")
 
 
-def _heading(front: Front, name: str) -> str:
-    unit = next(metric.unit for metric in front.metrics if metric.name == name)
-    return f"{name} ({unit})" if unit else name
+def _heading(metric: MetricInfo) -> str:
+    unit = "M" if metric.name in IN_MILLIONS else metric.unit
+    return f"{metric.name} ({unit})" if unit else metric.name
 
 
-def _short(value: object) -> object:
+def _short(name: str, value: float | str | None) -> float | None:
     if not isinstance(value, float):
-        return value
-    return int(value) if value == int(value) else float(f"{value:.4g}")
+        return None
+    return float(f"{value / 1e6 if name in IN_MILLIONS else value:.4g}")

@@ -54,7 +54,7 @@ def parse_constraint(text: str) -> Constraint:
     Raises:
         InputError: `text` is not of that form.
     """
-    match = re.fullmatch(r"\s*([^<>=\s]+)\s*(<=|>=)\s*([-+0-9.eE]+)\s*([kMG]?)\s*", text)
+    match = re.fullmatch(r"\s*([^<>\s]+)\s*(<=|>=)\s*([-+0-9.eE]+)\s*([kMG]?)\s*", text)
     try:
         if match is None:
             raise ValueError
@@ -175,8 +175,8 @@ class Problem:
             for bound, sign in ((limit.high, 1.0), (limit.low, -1.0)):
                 if bound is not None:
                     missed = sign * (value - bound) / max(abs(bound), 1e-12)
-                    columns.append(np.asarray(np.where(np.isnan(missed), 0.0, missed)))
-        columns.append(np.isnan(values).any(axis=1).astype(np.float64))
+                    columns.append(np.where(np.isnan(missed), 0.0, missed))
+        columns.append(np.asarray(np.isnan(values).any(axis=1), dtype=np.float64))
         return np.stack(columns, axis=1)
 
     def additive_parts(self) -> tuple[SlotCosts, ...] | None:
