@@ -139,7 +139,7 @@ def _row(
     runs = [_run_samples(one_run, factors, statistic) for one_run in _by_process(usable)]
     cold_share = statistic.cold_share if first.role in _MIXED_ROLES else 0.0
     values = np.array([_run_value(run, statistic, cold_share) for run in runs])
-    value = _centre(values, statistic.across_runs, statistic.trim)
+    value = _across_runs(runs, values, statistic, cold_share)
     low, high = _interval(runs, statistic, cold_share, rng)
     warm = np.concatenate([run.warm_ms for run in runs])
     cold = np.concatenate([run.cold_ms for run in runs])
@@ -204,6 +204,17 @@ def _run_value(run: _RunSamples, statistic: Statistic, cold_share: float) -> flo
     return (1 - cold_share) * warm + cold_share * _centre(run.cold_ms, statistic.within_run, statistic.trim)
 
 
+def _across_runs(runs: Sequence[_RunSamples], values: FloatArray, statistic: Statistic, cold_share: float) -> float:
+    """Return one value from all runs; runs of which a tool printed only a summary have nothing to pool."""
+    if statistic.across_runs is not Centre.POOLED:
+        return _centre(values, statistic.across_runs, statistic.trim)
+    if any(not len(run.warm_ms) for run in runs):
+        return _centre(values, Centre.MEDIAN, statistic.trim)
+    warm = np.concatenate([run.warm_ms for run in runs])
+    cold = np.concatenate([run.cold_ms for run in runs])
+    return _run_value(_RunSamples(warm, cold, None), statistic, cold_share)
+
+
 def _centre(values: FloatArray, centre: Centre, trim: float) -> float:
     return float(_centres(values[None, :], centre, trim)[0])
 
@@ -212,7 +223,7 @@ def _centres(values: FloatArray, centre: Centre, trim: float) -> FloatArray:
     """Return the centre of each line; shape (lines, n) to (lines,)."""
     if centre is Centre.MEDIAN:
         return np.asarray(np.median(values, axis=1))
-    if centre is Centre.MEAN:
+    if centre in (Centre.MEAN, Centre.POOLED):  # where runs are resampled, pooling equal runs is the mean of them
         return np.asarray(values.mean(axis=1))
     cut = int(values.shape[1] * trim)
     return np.asarray(np.sort(values, axis=1)[:, cut : values.shape[1] - cut].mean(axis=1))
