@@ -71,7 +71,8 @@ def open_manifest(folder: Path) -> Manifest:
         return _load(folder)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; give a folder to export into")
-    if folder.is_dir() and any(folder.iterdir()):
+    # A kill within the first writing of the manifest leaves nothing but its temporary file.
+    if folder.is_dir() and any(not entry.name.startswith(f".{FILE_NAME}.") for entry in folder.iterdir()):
         raise InputError(
             f"{folder} holds files but no {FILE_NAME}, so it is not an export folder; give a new or empty one"
         )

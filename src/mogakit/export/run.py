@@ -62,6 +62,7 @@ def onnx_session(file: Path | bytes) -> Any:
         InputError: the file does not load.
     """
     import onnxruntime
+    from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
@@ -71,7 +72,7 @@ def onnx_session(file: Path | bytes) -> Any:
         return onnxruntime.InferenceSession(
             file if isinstance(file, bytes) else str(file), options, providers=["CPUExecutionProvider"]
         )
-    except onnxruntime.capi.onnxruntime_pybind11_state.OrtError as error:
+    except (errors.Fail, errors.InvalidProtobuf, errors.InvalidGraph, errors.NotImplemented) as error:
         raise InputError(f"{_label(file)} is not an ONNX model that ONNX Runtime can load: {error}") from error
 
 
