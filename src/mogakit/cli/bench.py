@@ -90,28 +90,29 @@ def _document(result: BenchResult) -> dict[str, object]:
     return {"timings": timings, "outcome": to_json(result.outcome), "warnings": list(result.warnings)}
 
 
-def _print(result: BenchResult, scope: str | None) -> None:
+def _print(result: BenchResult) -> None:
+    targets = sorted({str(timing.target) for timing in result.timings})
     rows = [
         (
-            timing.model,
-            str(timing.target),
+            timing.model if len(targets) == 1 else f"{timing.model} on {timing.target}",
             _ms(timing.row.latency_ms),
-            f"{_ms(timing.row.low_ms)} to {_ms(timing.row.high_ms)}",
-            _ms(timing.row.p10_ms),
+            f"{_ms(timing.row.low_ms)}-{_ms(timing.row.high_ms)}",
             _ms(timing.row.p90_ms),
-            _ms(timing.row.cold_mean_ms),
             _ms(timing.row.init_ms),
             _ms(timing.row.first_run_ms),
-            "-" if timing.row.peak_memory_mb is None else f"{timing.row.peak_memory_mb:.1f}",
+            "-" if timing.row.peak_memory_mb is None else f"{timing.row.peak_memory_mb:.0f}",
             timing.row.delegation,
         )
         for timing in result.timings
     ]
-    columns = ("model", "target", "ms", "95 % interval", "p10", "p90", "cold", "load", "first", "peak MB", "delegated")
+    columns = ("model", "ms", "95 %", "p90", "load", "first", "MB", "delegated")
     clocks = " and ".join(sorted({f"{timing.clock}" for timing in result.timings}))
     count = min((timing.row.count or 0 for timing in result.timings), default=0)
-    caption = f"{count} or more timed calls each in {result.outcome.num_rounds} processes; clock: {clocks}; times in ms"
-    print_table("Latency", columns, rows, caption + (f"; {scope}" if scope else ""))
+    caption = (
+        f"{count} or more timed calls each, {result.outcome.num_rounds} rounds; clock: {clocks}. ms: latency of a warm "
+        "call, with its interval and 90th percentile; load: reading the file; first: the first call; MB: peak memory."
+    )
+    print_table(" ".join(targets) if len(targets) == 1 else "Latency", columns, rows, caption)
     for timing in result.timings:
         if timing.row.error is not None:
             click.echo(f"{timing.model}: {timing.row.error}", err=True)
@@ -121,4 +122,7 @@ def _print(result: BenchResult, scope: str | None) -> None:
 
 
 def _ms(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+    """Write milliseconds with three or four figures that matter."""
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if value < 10 else f"{value:.1f}"

@@ -26,6 +26,7 @@ STOPPED = {
 @click.option(
     "--target", default="tflite/cpu/float32", show_default=True, help="runtime/hardware/precision[,option=value...]"
 )
+@click.option("--input-size", default=224, show_default=True, type=click.IntRange(min=32), help="Pixels of a side.")
 @click.option("-o", "--output", "folder", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
 @click.option("--quick", is_flag=True, help="Fewer rounds and networks: a table in under a minute on this computer.")
 @click.option(
@@ -41,6 +42,7 @@ def command(
     space: str,
     device: str,
     target: str,
+    input_size: int,
     folder: Path,
     quick: bool,
     resume: bool,
@@ -69,6 +71,7 @@ def command(
         rounds=rounds,
         budget_s=budget_s,
         clock=None if clock is None else Clock(clock),
+        input_size=input_size,
     )
     phone = PhoneRequest(quick, fixed_performance, SCREEN[screen])
     with open_runner(device, request.clock, phone) as runner, progress_bar("profile") as progress:

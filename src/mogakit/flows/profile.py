@@ -41,6 +41,8 @@ class Effort:
         num_passes: visits of each file in a round.
         num_calibration: networks for the calibration, spread evenly over the strata of the space.
         num_sentinels: visits of the sentinel in a pass.
+        drift_limit: by how much (a share) the sentinel may be off before its window is measured again. This computer's
+            common speed is divided out of every window, so only what that cannot mend is repeated there.
     """
 
     num_rounds: int
@@ -48,12 +50,13 @@ class Effort:
     num_passes: int
     num_calibration: int
     num_sentinels: int
+    drift_limit: float = 0.10
 
 
 FULL_HOST = Effort(num_rounds=4, max_rounds=6, num_passes=16, num_calibration=20, num_sentinels=4)
 QUICK_HOST = Effort(num_rounds=2, max_rounds=2, num_passes=6, num_calibration=8, num_sentinels=3)
-FULL_PHONE = Effort(num_rounds=3, max_rounds=3, num_passes=1, num_calibration=8, num_sentinels=14)
-QUICK_PHONE = Effort(num_rounds=1, max_rounds=1, num_passes=1, num_calibration=4, num_sentinels=6)
+FULL_PHONE = Effort(num_rounds=3, max_rounds=3, num_passes=1, num_calibration=8, num_sentinels=14, drift_limit=0.03)
+QUICK_PHONE = Effort(num_rounds=1, max_rounds=1, num_passes=1, num_calibration=4, num_sentinels=6, drift_limit=0.03)
 
 
 def effort_for(runner: Runner, quick: bool) -> Effort:
@@ -82,6 +85,7 @@ class ProfileRequest:
     rounds: int | None = None
     budget_s: float | None = None
     clock: Clock | None = None
+    input_size: int = 224
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ def profile(request: ProfileRequest, runner: Runner, progress: Progress = silent
         InputError: the target does not run on the device, or the folder holds another run.
         ExportError, DeviceError, MeasurementError: from the rooms below; what was finished is kept for `--resume`.
     """
-    space = slot_space(request.space)
+    space = slot_space(request.space, request.input_size)
     reason = runner.unsupported(request.target)
     if reason is not None:
         raise InputError(f"{request.target}: {reason}")
@@ -115,6 +119,7 @@ def profile(request: ProfileRequest, runner: Runner, progress: Progress = silent
         num_passes=effort.num_passes,
         num_sentinels=effort.num_sentinels,
         clock=request.clock,
+        input_size=request.input_size,
     )
     folder = RunFolder(request.folder)
     settings = folder.begin(asked, request.resume)
@@ -129,6 +134,7 @@ def profile(request: ProfileRequest, runner: Runner, progress: Progress = silent
         max_rounds=max(rounds, effort.max_rounds) if request.rounds is None else rounds,
         num_passes=settings.num_passes,
         num_sentinels=settings.num_sentinels,
+        drift_limit=effort.drift_limit,
         budget_s=request.budget_s,
         seed=settings.seed,
     )

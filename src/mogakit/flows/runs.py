@@ -39,6 +39,7 @@ class RunSettings:
     num_passes: int
     num_sentinels: int
     clock: Clock | None = None
+    input_size: int = 224
     kit_version: str = __version__
     schema_version: int = 1
 
@@ -114,7 +115,7 @@ class RunFolder:
         known = self.read_settings()
         if not resume:
             raise InputError(f"{self.path} holds a run already: add --resume to go on with it, or name another folder")
-        for name in ("space", "target", "device", "seed", "clock"):
+        for name in ("space", "target", "device", "seed", "clock", "input_size"):
             if getattr(known, name) != getattr(settings, name):
                 raise InputError(
                     f"{self.path} is a run with {name} {getattr(known, name)!r}, not {getattr(settings, name)!r}: "

@@ -25,13 +25,13 @@ class Stratum:
     space: SearchSpace
 
 
-def slot_space(name: str) -> SlotSpace:
+def slot_space(name: str, input_size: int = 224) -> SlotSpace:
     """Return a space whose slots are independent, which is what a latency table can cover.
 
     Raises:
         InputError: no space is called so, or its slots are not independent.
     """
-    space = get_space(name)
+    space = get_space(name, input_size)
     if not isinstance(space, SlotSpace):
         raise InputError(f"space {name!r} does not consist of independent slots, so no table of blocks covers it")
     return space

@@ -66,8 +66,8 @@ def validate(request: ValidateRequest, runner: Runner, progress: Progress = sile
             f"{folder.validation_journal} holds a validation already: add --resume to go on with it (and to score it "
             "anew), or remove it"
         )
-    space = slot_space(settings.space)
-    networks = validation_networks(space, table, request.num_models, request.seed)
+    space = slot_space(settings.space, settings.input_size)
+    networks = validation_networks(space, table, settings.input_size, request.num_models, request.seed)
     plan = _plan(request, runner, settings, _export(space, networks, settings, folder, progress))
     with Journal(folder.validation_journal) as journal:
         _keep_question(journal, request, plan)
@@ -95,7 +95,7 @@ def validate(request: ValidateRequest, runner: Runner, progress: Progress = sile
     return validation
 
 
-def validation_networks(space: SlotSpace, table: LatencyTable, num_models: int, seed: int) -> Strata:
+def validation_networks(space: SlotSpace, table: LatencyTable, input_size: int, num_models: int, seed: int) -> Strata:
     """Return the networks to measure, by name, each with the strata it counts in; none is known to the calibration."""
     rng = np.random.default_rng([seed, 2])
     chosen: Strata = {}
@@ -104,7 +104,7 @@ def validation_networks(space: SlotSpace, table: LatencyTable, num_models: int, 
         for network in sample_networks(part, num_models, rng, space, known):
             chosen[network.name] = (network, (part.name,))
     for name in zoo.names():
-        network = zoo.get(name).network
+        network = zoo.get(name, input_size=input_size).network
         if _lies_in(space, network) and name not in table.calibration.networks:
             chosen[name] = (network, (strata(space)[0].name, PUBLISHED))
     return chosen
@@ -152,6 +152,7 @@ def _plan(request: ValidateRequest, runner: Runner, settings: RunSettings, artif
         max_rounds=rounds,
         num_passes=effort.num_passes,
         num_sentinels=effort.num_sentinels,
+        drift_limit=effort.drift_limit,
         budget_s=request.budget_s,
         seed=request.seed,
     )
