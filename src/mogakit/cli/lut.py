@@ -1,5 +1,6 @@
 """`moga lut`: look at, check, compare, merge, export and import latency tables."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -40,21 +41,10 @@ def show(table: str, limit: int | None, as_json: bool) -> None:
     _print_header(loaded)
     rows = sorted(loaded.rows.values(), key=lambda row: -(row.latency_ms or 0.0))
     cells = [
-        (
-            row.key,
-            "" if row.role is None else str(row.role),
-            _number(row.latency_ms),
-            _number(half_width_percent(row), 1),
-            _number(row.p10_ms),
-            _number(row.p90_ms),
-            row.count,
-            row.num_rounds,
-            str(row.status),
-            row.delegation,
-        )
+        (row.key, _number(row.latency_ms), _number(half_width_percent(row), 1), row.count, row.num_rounds, row.status)
         for row in rows[:limit]
     ]
-    columns = ("key", "role", "ms", "±%", "p10", "p90", "calls", "rounds", "status", "delegation")
+    columns = ("key", "ms", "±%", "calls", "rounds", "status")
     print_table(f"{len(loaded.rows)} rows", columns, cells)
 
 
@@ -219,11 +209,18 @@ def _print_header(table: LatencyTable) -> None:
             f"{calibration.kind}: x {calibration.scale:.4f} + {calibration.offset_ms:.4f} ms, "
             f"{calibration.num_networks} networks{loo}",
         ),
+        ("delegation", _delegations(table)),
         ("measured", f"{table.conditions.first_at or 'unknown'} to {table.conditions.last_at or 'unknown'}"),
         ("not known", ", ".join(table.origin.unknown) or "-"),
     )
     for name, text in lines:
         click.echo(f"{name:12} {text}")
+
+
+def _delegations(table: LatencyTable) -> str:
+    """Say what the delegate took: of how many rows all, of how many not."""
+    kinds = Counter(row.delegation.split(" ")[0] or "unknown" for row in table.rows.values())
+    return ", ".join(f"{kind} ({count} rows)" for kind, count in sorted(kinds.items()))
 
 
 def _print_findings(findings: list[Finding]) -> None:

@@ -9,6 +9,7 @@ import ast
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -108,14 +109,21 @@ def operator_key(operation: str, feature: str, where: str) -> str:
     Raises:
         TableError: `feature` is no dict of plain values.
     """
+    shape = _shape(feature)
+    if shape is None:
+        raise TableError(f"{where}: feature {feature!r} is no dict of plain values")
+    return f"{operation} {shape}"
+
+
+@cache
+def _shape(feature: str) -> str | None:
     try:
         shape = ast.literal_eval(feature)
-    except (ValueError, SyntaxError) as error:
-        raise TableError(f"{where}: feature {feature!r} is no dict of plain values") from error
+    except (ValueError, SyntaxError):
+        return None
     if not isinstance(shape, dict):
-        raise TableError(f"{where}: feature {feature!r} is no dict of plain values")
-    words = [f"{name}={shape[name]}" for name in sorted(shape, key=str) if name not in _DERIVED]
-    return " ".join([operation, *words]).replace(",", " ")
+        return None
+    return " ".join(f"{name}={shape[name]}" for name in sorted(shape, key=str) if name not in _DERIVED)
 
 
 def import_operators(path: Path, column: str, networks: Path | None = None) -> LatencyTable:

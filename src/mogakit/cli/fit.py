@@ -1,0 +1,70 @@
+"""`moga fit`."""
+
+from pathlib import Path
+
+import click
+
+from mogakit.cli.output import json_option, print_json, print_table, progress_bar
+from mogakit.flows.devices import open_runner
+from mogakit.flows.fit import FitFolder, FitRequest, FitResult, fit_run
+from mogakit.flows.runs import RunFolder
+from mogakit.records import to_json
+
+
+@click.command("fit", epilog="Example: moga fit RUN --pairs 100")
+@click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
+@click.option("--pairs", default=100, show_default=True, type=click.IntRange(min=5), help="Networks to measure.")
+@click.option("--seed", default=0, show_default=True, help="Of the networks, the order and the learning curves.")
+@click.option("--quick", is_flag=True, help="Fewer rounds.")
+@click.option("--resume", is_flag=True, help="Go on with the fit in the folder, or add pairs to it.")
+@click.option("--rounds", type=click.IntRange(min=1), help="Fresh processes (this computer) or passes (a phone).")
+@json_option
+def command(folder: Path, pairs: int, seed: int, quick: bool, resume: bool, rounds: int | None, as_json: bool) -> None:
+    """Fit a linear cost model on measured networks.
+
+    Measures random networks of the run's space on its device, and fits two models that stay additive, so that the
+    exact front stays exact: one number a choice on top of the table, and one number a choice without it. Writes
+    RUN/cost-model.json, RUN/cost-model-one-hot.json and RUN/fit.json (pairs, learning curves).
+    """
+    request = FitRequest(folder, num_pairs=pairs, seed=seed, quick=quick, resume=resume, rounds=rounds)
+    settings = RunFolder(folder).read_settings()
+    with open_runner(settings.device, clock=settings.clock) as runner, progress_bar("fit") as progress:
+        result = fit_run(request, runner, progress)
+    if as_json:
+        print_json(_summary(result))
+    else:
+        _print(result, FitFolder(RunFolder(folder)))
+
+
+def _summary(result: FitResult) -> dict[str, object]:
+    return {
+        "table": result.table,
+        "num_pairs": len(result.pairs.names),
+        "failed": list(result.failed),
+        "models": {
+            model.kind.value: {"loo_mape_percent": model.loo_mape_percent, "loo_rmse_ms": model.loo_rmse_ms}
+            for model in (result.on_table, result.one_hot)
+        },
+        "curves": [to_json(point) for point in result.curves],
+    }
+
+
+def _print(result: FitResult, folder: FitFolder) -> None:
+    models = [
+        (model.name, model.num_pairs, _round(model.loo_mape_percent), _round(model.loo_rmse_ms, 4), str(path))
+        for model, path in ((result.on_table, folder.model), (result.one_hot, folder.one_hot))
+    ]
+    print_table("leave-one-out error", ("model", "pairs", "MAPE %", "RMSE ms", "file"), models)
+    sizes = sorted({point.num_pairs for point in result.curves})
+    by_model: dict[str, dict[int, float]] = {}
+    for point in result.curves:
+        by_model.setdefault(point.model, {})[point.num_pairs] = point.mape_percent
+    rows = [(name, *(_round(errors.get(size)) for size in sizes)) for name, errors in by_model.items()]
+    if rows:
+        print_table("MAPE % on networks left out, by number of measured ones", ("model", *map(str, sizes)), rows)
+    for name in result.failed:
+        click.echo(f"warning: {name} gave no number", err=True)
+
+
+def _round(value: float | None, digits: int = 2) -> float | None:
+    return None if value is None else round(value, digits)
