@@ -13,7 +13,7 @@ from pathlib import Path
 from mogakit.android_runner import delegation
 from mogakit.android_runner.parsers import benchmark_model, mace_run, onnxruntime, snpe
 from mogakit.android_runner.parsers.common import Timing, tail
-from mogakit.android_runner.quoting import command_line, quote
+from mogakit.android_runner.quoting import assignments, command_line, quote
 from mogakit.android_runner.targets import Proof, TargetRow, ToolKind
 from mogakit.android_runner.tools import Probe
 from mogakit.bench.measurement import Delegation, DelegationKind
@@ -128,8 +128,7 @@ def shell_command(call: Call, profiled: bool = False) -> str:
     environment = {"LD_LIBRARY_PATH": call.libs, **{name: _fill(text, call) for name, text in call.row.environment}}
     if call.row.tool is ToolKind.MACE_RUN:
         environment |= {"MACE_INTERNAL_STORAGE_PATH": "interior", "MACE_CPP_MIN_VLOG_LEVEL": "0"}
-    assigned = " ".join(f"{name}={quote(value)}" for name, value in environment.items())
-    return f"env {assigned} {command_line(words)}"
+    return f"env {assignments(environment)} {command_line(words)}"
 
 
 def read_output(call: Call, exit_code: int | None, text: str) -> tuple[Timing, Delegation]:

@@ -31,8 +31,8 @@ def command_line(words: Sequence[str]) -> str:
     return " ".join(quote(word) for word in words)
 
 
-def exports(variables: Mapping[str, str]) -> str:
-    """Return `export A=... B=...; ` for the shell, or nothing where there is no variable.
+def assignments(variables: Mapping[str, str]) -> str:
+    """Return `A=... B=...` for the shell or for `env`.
 
     Raises:
         InputError: a name is not a shell variable's.
@@ -40,6 +40,4 @@ def exports(variables: Mapping[str, str]) -> str:
     for name in variables:
         if not _VARIABLE.match(name):
             raise InputError(f"{name!r} cannot name an environment variable; legal are letters, digits and _")
-    if not variables:
-        return ""
-    return "export " + " ".join(f"{name}={quote(value)}" for name, value in variables.items()) + "; "
+    return " ".join(f"{name}={quote(value)}" for name, value in variables.items())

@@ -1,0 +1,100 @@
+"""`moga devices`."""
+
+import click
+
+from mogakit.cli.output import json_option, print_json, print_table
+from mogakit.flows.phones import PhoneReport, clean_phones, is_primary, list_phones
+from mogakit.records import to_json
+
+_ADB = click.option(
+    "--adb",
+    "addresses",
+    multiple=True,
+    metavar="HOST:PORT",
+    help="An adb server; may be repeated. [default: adb's own]",
+)
+
+
+@click.group("devices", invoke_without_command=True, epilog="Example: moga devices --adb 127.0.0.1:5037 --json")
+@_ADB
+@click.option("--all-targets", is_flag=True, help="Show every kind of target, not TFLite and MACE on CPU and GPU only.")
+@json_option
+@click.pass_context
+def command(ctx: click.Context, addresses: tuple[str, ...], all_targets: bool, as_json: bool) -> None:
+    """List phones, their state and what would work on them.
+
+    Settings that a session changed and could not undo (a crash, a pulled cable) are restored, and what it left running
+    is ended, unless another process is measuring on the phone now.
+    """
+    if ctx.invoked_subcommand is not None:
+        ctx.obj = addresses
+        return
+    reports = list_phones(addresses)
+    if as_json:
+        print_json([_document(report) for report in reports])
+        return
+    if not reports:
+        click.echo(
+            "No phone. Connect one with a cable, switch on USB debugging in its developer options, and look again."
+        )
+        return
+    _print(reports, all_targets)
+
+
+@command.command("clean", epilog="Example: moga devices clean --device 1A081FDEE0001T")
+@_ADB
+@click.option("--device", "serial", help="Only this phone.")
+@json_option
+@click.pass_obj
+def clean(parent: tuple[str, ...] | None, addresses: tuple[str, ...], serial: str | None, as_json: bool) -> None:
+    """Remove everything that the kit left on the phones."""
+    freed = clean_phones(addresses or parent or (), serial)
+    if as_json:
+        print_json([{"serial": name, "freed_bytes": size} for name, size in freed])
+        return
+    for name, size in freed:
+        click.echo(f"{name}: {size / 1e6:.1f} MB removed")
+
+
+def _document(report: PhoneReport) -> dict[str, object]:
+    found = report.found
+    return {
+        "serial": found.link.serial,
+        "adb_server": str(found.link.server),
+        "state": found.state,
+        "problem": report.problem,
+        "same_as": found.same_as,
+        "busy": report.busy,
+        "mended": list(report.mended),
+        "properties": None if found.properties is None else to_json(found.properties),
+        "condition": None if found.condition is None else to_json(found.condition.conditions()),
+        "targets": [{"target": answer.target, "reason": answer.reason} for answer in report.targets],
+    }
+
+
+def _print(reports: list[PhoneReport], all_targets: bool) -> None:
+    rows = []
+    for report in reports:
+        phone, now = report.found.properties, report.found.condition
+        state = "busy" if report.busy else "ready" if report.found.state == "device" else report.found.state
+        if phone is None or now is None:
+            rows.append((report.found.link.serial, state, *("-",) * 6))
+            continue
+        heat = "-" if now.temperature_c is None else f"{now.temperature_c:.0f}"
+        battery = "-" if now.battery_percent is None else f"{now.battery_percent:.0f}"
+        clusters = ", ".join(f"{len(c.cpus)}x{c.max_mhz:.0f} ({c.mask})" for c in phone.clusters)
+        gpu = f"{phone.gpu}, {phone.gpu_driver}" if phone.gpu_driver else phone.gpu
+        system = f"{phone.soc}; Android {phone.android}"
+        rows.append((report.found.link.serial, state, phone.name, system, gpu, clusters, heat, battery))
+    columns = ("serial", "state", "phone", "system", "GPU", "cores x MHz (mask)", "°C", "battery %")
+    print_table("Phones", columns, rows)
+    for report in reports:
+        for line in report.mended:
+            click.echo(f"{report.found.link.serial}: left by an earlier session: {line}")
+        if report.problem:
+            click.echo(f"{report.found.link.serial}: {report.problem}")
+    if report := next((report for report in reports if report.targets), None):
+        shown = [answer for answer in report.targets if all_targets or is_primary(answer)]
+        answers = [(answer.target, "yes" if answer.reason is None else answer.reason) for answer in shown]
+        title = f"Targets on {report.found.link.serial} (a run shows whether its drivers take them)"
+        print_table(title, ("target", "would work"), answers)

@@ -1,0 +1,74 @@
+"""`moga tools`."""
+
+from pathlib import Path
+
+import click
+
+from mogakit.android_runner.tools import Tool
+from mogakit.cli.output import json_option, print_json, print_table, progress_bar
+from mogakit.flows.tools import add_tools, fetch_tool, fetchable, list_tools, missing_tools
+from mogakit.records import to_json
+
+
+@click.group("tools", epilog="Example: moga tools fetch benchmark_model && moga tools list")
+def command() -> None:
+    """Register or fetch the on-device measuring tools.
+
+    The kit ships none of them: a build is either yours (add) or downloaded from its makers (fetch).
+    """
+
+
+@command.command("add", epilog="Example: moga tools add ~/mace/build/mace_run libQnnHtp.so")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@json_option
+def add(paths: tuple[Path, ...], as_json: bool) -> None:
+    """Register tools and libraries (*.so) by path; a copy of each is kept."""
+    added = add_tools(list(paths))
+    if as_json:
+        print_json([to_json(tool) for tool in added])
+        return
+    _print("Registered", added)
+
+
+@command.command("list")
+@json_option
+def list_command(as_json: bool) -> None:
+    """Show what is registered, and where the makers publish the rest."""
+    have, missing = list_tools(), missing_tools()
+    if as_json:
+        print_json({"registered": [to_json(tool) for tool in have], "missing": missing})
+        return
+    _print("Registered tools", have)
+    if missing:
+        print_table("Not registered", ("tool", "where its makers publish it"), list(missing.items()))
+
+
+@command.command("fetch", epilog="Example: moga tools fetch benchmark_model")
+@click.argument("name")
+@click.option("--from", "address", metavar="URL", help="Another address than the makers' published one.")
+@json_option
+def fetch(name: str, address: str | None, as_json: bool) -> None:
+    """Download a tool from its makers and register it: benchmark_model or benchmark_model_litert."""
+    with progress_bar(f"fetch {name}") as progress:
+        tool = fetch_tool(name, address, progress)
+    if as_json:
+        print_json({**to_json(tool), "note": _UNVERSIONED})
+        return
+    _print(f"Fetched from {address or fetchable()[name]}", [tool])
+    click.echo(_UNVERSIONED)
+
+
+_UNVERSIONED = (
+    "This build has no version: its makers replace it under the same address. Its sha256 is recorded with every time "
+    "that it measures, and tables of different builds are not merged."
+)
+
+
+def _print(title: str, tools: list[Tool]) -> None:
+    rows = [
+        (tool.kind, tool.name, tool.abi, f"{tool.num_bytes / 1e6:.1f}", tool.sha256[:16], tool.source) for tool in tools
+    ]
+    print_table(title, ("tool", "file", "ABI", "MB", "sha256", "from"), rows)
+    for tool in tools:
+        if not tool.for_android:
+            click.echo(f"warning: {tool.name} asks for a Linux loader, so it will not start on a phone", err=True)

@@ -1,0 +1,121 @@
+"""What a person does with phones besides measuring: look which are there, mend what a dead session left, clean up."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mogakit.android_runner import deploy, detached, discovery, settings, tools
+from mogakit.android_runner.adb import AdbServer, Link
+from mogakit.android_runner.discovery import READY, Found
+from mogakit.android_runner.guard import refuse
+from mogakit.android_runner.lock import phone_lock
+from mogakit.android_runner.targets import ROWS, TargetRow
+from mogakit.bench.target import Hardware, Runtime
+from mogakit.errors import DeviceError, InputError
+
+
+@dataclass(frozen=True)
+class TargetAnswer:
+    """Whether a kind of target would work on a phone: `reason` is None where nothing speaks against it."""
+
+    target: str
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class PhoneReport:
+    """One phone as the command shows it.
+
+    Attributes:
+        mended: what was left by a session that died, and has been undone now.
+        busy: the phone is being measured by another process, so it was left alone.
+    """
+
+    found: Found
+    targets: tuple[TargetAnswer, ...]
+    mended: tuple[str, ...]
+    problem: str | None
+    busy: bool
+
+
+def list_phones(addresses: Sequence[str] = ()) -> list[PhoneReport]:
+    """Look at every phone of the adb servers at `addresses` (`host:port`; adb's own where there is none).
+
+    Raises:
+        InputError: an address is none.
+        DeviceError: no adb server answers.
+    """
+    servers = tuple(discovery.parse_server(text) for text in addresses)
+    return [_report(found) for found in discovery.find(servers)]
+
+
+def clean_phones(addresses: Sequence[str] = (), serial: str | None = None) -> list[tuple[str, int]]:
+    """Remove everything the kit left on the phones (or on one) and return each with the bytes that were freed.
+
+    Raises:
+        DeviceError: a phone is being measured, or cannot be reached.
+    """
+    servers: tuple[AdbServer, ...] = tuple(discovery.parse_server(text) for text in addresses)
+    if serial is not None:
+        link, properties = discovery.choose(serial, servers)
+        chosen = [(link, properties.serialno)]
+    else:
+        ready = [item for item in discovery.find(servers) if item.properties is not None and item.same_as is None]
+        chosen = [(item.link, item.serialno) for item in ready]
+    freed = []
+    for link, serialno in chosen:
+        with phone_lock(serialno or link.serial):
+            settings.restore(link, serialno)
+            detached.sweep(link)
+            freed.append((link.serial, deploy.clean(link)))
+    return freed
+
+
+def _report(found: Found) -> PhoneReport:
+    if found.state != READY or found.properties is None or found.condition is None:
+        return PhoneReport(found, (), (), found.advice or None, busy=False)
+    if found.same_as is not None:
+        return PhoneReport(found, (), (), f"the same phone as {found.same_as}", busy=False)
+    mended, busy = _mend(found.link, found.serialno)
+    problem = None
+    try:
+        refuse(found.condition)
+    except DeviceError as error:
+        problem = str(error)
+    registered = tools.registered()
+    answers = [_answer(row, found.properties.abis, registered) for row in ROWS]
+    unique = {answer.target: answer for answer in answers}
+    return PhoneReport(found, tuple(unique.values()), mended, problem, busy)
+
+
+def _mend(link: Link, serialno: str) -> tuple[tuple[str, ...], bool]:
+    """Undo what a dead session left, unless a living one holds the phone."""
+    try:
+        with phone_lock(serialno):
+            mended = list(detached.sweep(link))
+            if settings.restore(link, serialno):
+                mended.append("settings restored")
+            return tuple(mended), False
+    except DeviceError as error:
+        return (), "is being measured" in str(error)
+
+
+def _answer(row: TargetRow, abis: tuple[str, ...], registered: Sequence[tools.Tool]) -> TargetAnswer:
+    """Say whether what a row needs is registered; whether the phone's drivers take it, only a run can tell."""
+    options = [f"{name}={value}" for name, value in row.when if value] + [f"{name}=NAME" for name in row.requires]
+    text = ",".join([f"{row.runtime}/{row.hardware}/{'|'.join(row.files)}", *options])
+    try:
+        tool = tools.candidates(row.tool, abis)[0]
+    except (DeviceError, InputError) as error:
+        return TargetAnswer(text, str(error))
+    _, missing = tools.libraries(row, tool.abi)
+    if missing:
+        return TargetAnswer(text, f"needs {', '.join(missing)} for {tool.abi} (moga tools add PATH)")
+    if not tool.for_android:
+        return TargetAnswer(text, f"{tool.name} is built for Linux with glibc, not for Android")
+    return TargetAnswer(text, None)
+
+
+def is_primary(answer: TargetAnswer) -> bool:
+    """Return whether a target is one of the few that a short list shows: TFLite and MACE on CPU and GPU."""
+    runtime, hardware, *_ = answer.target.split("/")
+    return runtime in (Runtime.TFLITE, Runtime.MACE) and hardware in (Hardware.CPU, Hardware.GPU)

@@ -1,0 +1,82 @@
+"""Targets are rows: what is asked for finds its tool and flags, and what is not possible is refused with the legal ones."""
+
+import pytest
+
+from mogakit.android_runner.targets import ROWS, ToolKind, check_file, find_row
+from mogakit.bench.target import parse_target
+from mogakit.errors import InputError
+from mogakit.export.artifact import Format, Precision
+
+
+@pytest.mark.parametrize(
+    ("text", "tool", "flag"),
+    [
+        ("tflite/cpu/float32", ToolKind.BENCHMARK_MODEL, "--use_xnnpack=true"),
+        ("tflite/cpu/float32,xnnpack=on", ToolKind.BENCHMARK_MODEL, "--use_xnnpack=true"),
+        ("tflite/cpu/float32,xnnpack=off", ToolKind.BENCHMARK_MODEL, "--use_xnnpack=false"),
+        ("tflite/cpu/int8,threads=4,cpus=all", ToolKind.BENCHMARK_MODEL, "--num_threads={threads}"),
+        ("tflite/gpu/float16,backend=cl", ToolKind.BENCHMARK_MODEL, "--use_gpu=true"),
+        ("tflite/gpu/float16,tool=litert", ToolKind.BENCHMARK_LITERT, "--require_full_delegation=true"),
+        ("tflite/npu/int8", ToolKind.BENCHMARK_LITERT, "--use_npu=true"),
+        ("tflite/nnapi/int8,accelerator=qti-dsp", ToolKind.BENCHMARK_MODEL, "--nnapi_accelerator_name={accelerator}"),
+        ("tflite/edgetpu/int8", ToolKind.BENCHMARK_MODEL, "--nnapi_accelerator_name=google-edgetpu"),
+        ("tflite/dsp/int8", ToolKind.BENCHMARK_MODEL, "--use_hexagon=true"),
+        ("tflite/gpu/float16,delegate=qnn", ToolKind.BENCHMARK_MODEL, "--external_delegate_path={libs}/libQnnTFLite"),
+        ("mace/cpu/float32", ToolKind.MACE_RUN, "--num_threads={threads}"),
+        ("mace/gpu/float16", ToolKind.MACE_RUN, "--gpu_perf_hint=3"),
+        ("onnx/cpu/float32", ToolKind.ORT_PERF_TEST, "cpu"),
+        ("onnx/nnapi/float32", ToolKind.ORT_PERF_TEST, "session.disable_cpu_ep_fallback|1"),
+        ("onnx/htp/int8", ToolKind.ORT_PERF_TEST, "qnn"),
+        ("snpe/dsp/int8", ToolKind.SNPE_THROUGHPUT, "--use_dsp"),
+        ("snpe/gpu/float16", ToolKind.SNPE_THROUGHPUT, "--use_gpu"),
+    ],
+)
+def test_a_target_finds_its_row(text: str, tool: ToolKind, flag: str) -> None:
+    row = find_row(parse_target(text))
+    assert row.tool is tool
+    assert any(known.startswith(flag) for known in row.flags_always)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("tflite/nnapi/int8", "accelerator="),
+        ("tflite/htp/int8", "delegate=qnn"),
+        ("tflite/edgetpu/float32", "int8|uint8"),
+        ("tflite/gpu/float16,cpus=big", "legal are"),
+        ("mace/dsp/int8", "legal beginnings are"),
+        ("onnx/cpu/float16", "float32|int8"),
+    ],
+)
+def test_what_is_not_possible_is_refused_with_the_legal_ones(text: str, said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        find_row(parse_target(text))
+    assert said in str(caught.value)
+
+
+def test_an_integer_target_refuses_a_float_file() -> None:
+    target = parse_target("tflite/edgetpu/int8")
+    with pytest.raises(
+        InputError, match=r"is a float32 file and tflite/edgetpu/int8 needs int8 or uint8.*--precision int8"
+    ):
+        check_file(target, find_row(target), Format.TFLITE, Precision.FLOAT32, "net")
+    with pytest.raises(InputError, match="--format tflite"):
+        check_file(target, find_row(target), Format.ONNX, Precision.INT8, "net")
+    check_file(target, find_row(target), Format.TFLITE, Precision.UINT8, "net")
+
+
+def test_a_gpu_takes_a_float32_file_for_half_precision() -> None:
+    target = parse_target("tflite/gpu/float16")
+    check_file(target, find_row(target), Format.TFLITE, Precision.FLOAT32, "net")
+
+
+def test_every_row_can_be_reached_and_no_integer_row_takes_float_files() -> None:
+    for row in ROWS:
+        for precision in row.files:
+            named = [f"{name}={value}" for name, value in row.when if value]
+            named += [f"{name}=x" for name in row.requires]
+            text = ",".join([f"{row.runtime}/{row.hardware}/{precision}", *named])
+            found = find_row(parse_target(text))
+            assert precision in found.files
+            if precision in (Precision.INT8, Precision.UINT8):
+                assert set(found.files[precision]) <= {Precision.INT8, Precision.UINT8}
