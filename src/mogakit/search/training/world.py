@@ -81,6 +81,11 @@ class _Sum(torch.autograd.Function):
         return total
 
 
+def _summed(value: Tensor) -> Tensor:
+    total: Tensor = _Sum.apply(value)  # type: ignore[no-untyped-call]
+    return total
+
+
 class SynchronisedNorm(nn.BatchNorm2d):
     """Batch norm over the images of all processes, on any device (torch's own wants GPUs)."""
 
@@ -89,11 +94,12 @@ class SynchronisedNorm(nn.BatchNorm2d):
         if not self.training:
             return super().forward(input)
         axes = (0, 2, 3)
-        local = torch.stack((input.sum(axes), input.square().sum(axes)))
-        count = torch.full((1, local.shape[1]), float(input.numel() // input.shape[1]), device=input.device)
-        total, squares, number = _Sum.apply(torch.cat((local, count)))  # type: ignore[no-untyped-call]
+        count = torch.full((1, input.shape[1]), float(input.numel() // input.shape[1]), device=input.device)
+        total, number = _summed(torch.cat((input.sum(axes)[None], count)))
         mean = total / number
-        variance = squares / number - mean.square()
+        # A second pass for the squares: their mean minus the squared mean would cancel in single precision.
+        centred = input - mean[:, None, None]
+        variance = _summed(centred.square().sum(axes)) / number
         with torch.no_grad():
             momentum = 0.1 if self.momentum is None else self.momentum
             if self.running_mean is not None and self.running_var is not None:
@@ -102,7 +108,7 @@ class SynchronisedNorm(nn.BatchNorm2d):
             if self.num_batches_tracked is not None:
                 self.num_batches_tracked.add_(1)
         scale = self.weight * (variance + self.eps).rsqrt()
-        normalised: Tensor = input * scale[:, None, None] + (self.bias - mean * scale)[:, None, None]
+        normalised: Tensor = centred * scale[:, None, None] + self.bias[:, None, None]
         return normalised
 
 

@@ -1,0 +1,195 @@
+"""Fairness, extraction and resumption of the supernet."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mogakit.errors import InputError
+from mogakit.nets.spaces import SlotSpace, get_space
+from mogakit.search.supernet.evaluate import recalibrate, recalibration_batches
+from mogakit.search.supernet.fairness import SharedScale, Strategy, draw_paths
+from mogakit.search.supernet.model import Supernet, largest_path, warm_start
+from mogakit.search.supernet.train import SupernetSettings, load_supernet, train_supernet
+from mogakit.search.training.checkpoint import read_checkpoint
+from mogakit.search.training.data import open_digits
+from mogakit.search.training.loop import Settings
+from mogakit.search.training.recipes import get_recipe
+from mogakit.search.training.world import World
+
+ALONE = World(0, 1, torch.device("cpu"))
+
+
+def digits_space() -> SlotSpace:
+    space = get_space("digits")
+    assert isinstance(space, SlotSpace)
+    return space
+
+
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=14), st.integers(0, 10**6))
+def test_strict_fairness_takes_every_choice_of_every_slot_equally_often(counts: list[int], seed: int) -> None:
+    paths = draw_paths(tuple(counts), Strategy.FAIR, np.random.default_rng(seed))
+    assert len(paths) == max(counts)
+    for slot, count in enumerate(counts):
+        taken = Counter(path[slot] for path in paths)
+        if count == max(counts):
+            assert taken == dict.fromkeys(range(count), 1)
+        else:
+            assert max(taken.values()) - min(taken[choice] for choice in range(count)) <= 1
+
+
+def test_the_baselines_draw_as_many_paths_or_one() -> None:
+    rng = np.random.default_rng(0)
+    assert len(draw_paths((12,) * 14, Strategy.UNIFORM, rng)) == 12
+    assert len(draw_paths((12,) * 14, Strategy.SINGLE, rng)) == 1
+
+
+def test_one_fair_step_gives_each_choice_exactly_one_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted on the running modules, through hooks, in a real step."""
+    space = digits_space()
+    counts: Counter[str] = Counter()
+    original = Supernet.__init__
+
+    def counting(self: Supernet, space: SlotSpace, seed: int = 0) -> None:
+        original(self, space, seed)
+        for name, part in self.parts.items():
+            weight = next(part.parameters())
+            weight.register_hook(lambda _, name=name: counts.update([name]))
+
+    monkeypatch.setattr(Supernet, "__init__", counting)
+    options = SupernetSettings(training=Settings(batch_size=64, epochs=1 / 15))
+    trained = train_supernet(space, open_digits(8)[0], get_recipe("digits"), options, ALONE)
+    assert trained.num_steps == 1
+    slots = range(len(space.before), len(space.before) + len(space.slots))
+    for name in trained.supernet.part_names():
+        position = int(name.partition(":")[0])
+        assert counts[name] == (1 if position in slots else 12), name
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.lists(st.integers(0, 11), min_size=6, max_size=6))
+def test_an_extracted_network_gives_the_same_bits(genes: list[int]) -> None:
+    chromosome = tuple(genes)
+    supernet = Supernet(digits_space(), seed=3).eval()
+    images = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        assert torch.equal(supernet(images, chromosome), supernet.extract(chromosome)(images))
+
+
+def test_an_extracted_network_is_a_plain_network_of_the_space() -> None:
+    space = digits_space()
+    extracted = Supernet(space).extract((0, 1, 2, 3, 4, 5))
+    assert len(extracted.blocks) == len(space.decode((0, 1, 2, 3, 4, 5)).blocks)
+
+
+def test_a_space_without_slots_makes_parts_as_paths_are_taken() -> None:
+    space = get_space("multi-hardware", 32, 10)
+    first, second = Supernet(space, seed=1).eval(), Supernet(space, seed=1).eval()
+    rng = np.random.default_rng(0)
+    a, b = space.sample(rng), space.sample(rng)
+    images = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        outputs = first(images, a), first(images, b)
+        reverse = second(images, b), second(images, a)
+    assert torch.equal(outputs[0], reverse[1])
+    assert torch.equal(outputs[1], reverse[0])
+    assert 0 < len(first.part_names()) < len(space.decode(a).blocks) + len(space.decode(b).blocks) + 1
+
+
+def test_a_warm_start_copies_slices_of_the_trained_path() -> None:
+    space = digits_space()
+    supernet = Supernet(space)
+    path = largest_path(space)
+    assert path == (11,) * 6
+    with torch.no_grad():
+        for part in supernet.path(path):
+            for weight in part.parameters():
+                weight.fill_(0.25)
+    warm_start(supernet, path)
+    for name, part in supernet.parts.items():
+        for parameter, weight in part.named_parameters():
+            assert torch.all(weight == 0.25), (name, parameter)
+
+
+def test_recalibrated_statistics_are_the_plain_average_over_batches() -> None:
+    supernet = Supernet(digits_space())
+    module = supernet.extract((0,) * 6)
+    batches = recalibration_batches(open_digits(8)[0], 256)
+    recalibrate(module, batches, ALONE)
+    stem = module.blocks[0]
+    assert not module.training
+    with torch.no_grad():
+        means = torch.stack([stem.conv.conv(batch.images).mean((0, 2, 3)) for batch in batches])  # type: ignore[union-attr,operator]
+    assert torch.allclose(stem.conv.norm.running_mean, means.mean(0), atol=1e-5)  # type: ignore[union-attr,arg-type]
+
+
+def test_a_warm_start_needs_slots() -> None:
+    space = get_space("multi-hardware", 8, 10)
+    options = SupernetSettings(warm_epochs=1)
+    with pytest.raises(InputError, match="independent slots"):
+        train_supernet(space, open_digits(8)[0], get_recipe("digits"), options, ALONE)
+
+
+RUN = """
+import sys
+from pathlib import Path
+import torch
+from mogakit.nets.spaces import get_space
+from mogakit.search.supernet.train import SupernetSettings, train_supernet
+from mogakit.search.training.data import open_digits
+from mogakit.search.training.loop import Settings
+from mogakit.search.training.recipes import get_recipe
+from mogakit.search.training.world import joined_world
+torch.set_num_threads(1)
+with joined_world("cpu") as world:
+    options = Settings(batch_size=100, epochs=float(sys.argv[2]), checkpoint_interval_s=0.0, synchronise_norm=True)
+    settings = SupernetSettings(warm_epochs=float(sys.argv[3]), training=options)
+    recipe = get_recipe("moga-supernet")
+    train_supernet(get_space("digits"), open_digits(8)[0], recipe, settings, world, Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.slow
+def test_kill_and_resume_gives_the_weights_of_an_uninterrupted_run(tmp_path: Path) -> None:
+    whole, killed = tmp_path / "whole.pt", tmp_path / "killed.pt"
+    assert subprocess.call([sys.executable, "-c", RUN, str(whole), "0.5", "0.3"]) == 0
+    process = subprocess.Popen([sys.executable, "-c", RUN, str(killed), "0.5", "0.3"])
+    while not killed.exists():
+        time.sleep(0.01)
+        assert process.poll() is None
+    time.sleep(0.5)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert subprocess.call([sys.executable, "-c", RUN, str(killed), "0.5", "0.3"]) == 0
+    first, second = read_checkpoint(whole), read_checkpoint(killed)
+    assert first["step"] == second["step"] == 8
+    assert all(torch.equal(value, second["supernet"][name]) for name, value in first["supernet"].items())
+    supernet, run = load_supernet(killed)
+    assert run["strategy"] == Strategy.FAIR
+    assert run["shared_scale"] == SharedScale.MEAN
+    assert len(supernet.part_names()) == 2 + 6 * 12
+
+
+@pytest.mark.slow
+def test_two_processes_under_torchrun_train_as_one_with_the_same_global_batch(tmp_path: Path) -> None:
+    script, alone, both = tmp_path / "run.py", tmp_path / "alone.pt", tmp_path / "both.pt"
+    script.write_text(RUN)
+    assert subprocess.call([sys.executable, str(script), str(alone), "0.2", "0"]) == 0
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    assert subprocess.call([*launcher, str(script), str(both), "0.2", "0"]) == 0
+    first, second = read_checkpoint(alone)["supernet"], read_checkpoint(both)["supernet"]
+    moved = 0.0
+    fresh = Supernet(digits_space()).state_dict()
+    for name, value in first.items():
+        if value.dtype.is_floating_point:
+            assert torch.allclose(value, second[name], rtol=1e-3, atol=2e-4), name
+            moved = max(moved, float((value - fresh[name]).abs().max()))
+    assert moved > 0.01  # the weights did train
