@@ -24,9 +24,9 @@ DATA = Path(__file__).parent / "data"
         ),
         (
             GPU,
-            "VERBOSE: Replacing 31 out of 31 node(s) with delegate (TfLiteGpuDelegateV2) node, yielding 1 partitions for "
-            "subgraph 0 (main).\nINFO: Initialized OpenGL-based API.\nINFO: Explicitly applied GPU delegate, and the model "
-            "graph will be completely executed by the delegate.",
+            "VERBOSE: Replacing 31 out of 31 node(s) with delegate (TfLiteGpuDelegateV2) node, yielding 1 partitions "
+            "for subgraph 0 (main).\nINFO: Initialized OpenGL-based API.\nINFO: Explicitly applied GPU delegate, and "
+            "the model graph will be completely executed by the delegate.",
             Kind.FULL,
             (31, 31),
             1,
@@ -60,9 +60,9 @@ DATA = Path(__file__).parent / "data"
         ),
         (
             GPU,
-            "VERBOSE: Replacing 60 out of 71 node(s) with delegate (TfLiteGpuDelegateV2) node, yielding 3 partitions for "
-            "subgraph 0.\nVERBOSE: Replacing 11 out of 12 node(s) with delegate (TfLiteXNNPackDelegate) node, yielding 1 "
-            "partitions for subgraph 0.",
+            "VERBOSE: Replacing 60 out of 71 node(s) with delegate (TfLiteGpuDelegateV2) node, yielding 3 partitions "
+            "for subgraph 0.\nVERBOSE: Replacing 11 out of 12 node(s) with delegate (TfLiteXNNPackDelegate) node, "
+            "yielding 1 partitions for subgraph 0.",
             Kind.PARTIAL,
             (60, 71),
             3,
@@ -70,9 +70,9 @@ DATA = Path(__file__).parent / "data"
         ),
         (
             QNN,
-            "INFO: EXTERNAL delegate created.\nINFO: TfLiteQnnDelegate delegate: 0 nodes delegated out of 31 nodes with 0 "
-            "partitions.\nThough EXTERNAL delegate is explicitly applied, the model graph will not be executed by the "
-            "delegate.",
+            "INFO: EXTERNAL delegate created.\nINFO: TfLiteQnnDelegate delegate: 0 nodes delegated out of 31 nodes "
+            "with 0 partitions.\nThough EXTERNAL delegate is explicitly applied, the model graph will not be executed "
+            "by the delegate.",
             Kind.NONE,
             (0, 31),
             0,
@@ -80,7 +80,8 @@ DATA = Path(__file__).parent / "data"
         ),
         (
             HEXAGON,
-            "WARN: Could not create Hexagon delegate: platform may not support delegate or required libraries are missing",
+            "WARN: Could not create Hexagon delegate: platform may not support delegate or required libraries are "
+            "missing",
             Kind.NONE,
             None,
             None,
@@ -143,7 +144,7 @@ def test_a_missing_opencl_library_is_named() -> None:
 
 
 def test_a_repeated_line_counts_its_nodes_once() -> None:
-    line = "Replacing 31 out of 31 node(s) with delegate (TfLiteGpuDelegateV2) node, yielding 1 partitions for subgraph 0.\n"
+    line = "Replacing 31 out of 31 node(s) with delegate (TfLiteGpuDelegateV2) node, yielding 1 partitions.\n"
     assert delegation.tflite_verdict(line * 3, GPU).nodes_delegated == 31
 
 

@@ -1,4 +1,4 @@
-"""What tools print becomes the right numbers, in every generation; what does not hold them is an error, never a number."""
+"""What tools print becomes the right numbers, in every generation; what holds none is an error, never a number."""
 
 from pathlib import Path
 
@@ -182,7 +182,8 @@ def test_snpe_throughput_is_inverted() -> None:
 def test_snpe_goes_on_after_an_instance_failed_and_the_parser_does_not() -> None:
     text = (
         "[Instance 0 - dsp_fixed8_tf] Unable to successfully create SNPE instance. Will continue to creation of other "
-        "SNPE instance(s). error_code=402; error_message=Network partition has failed.\nTotal throughput: 250.0 infs/sec\n"
+        "SNPE instance(s). error_code=402; error_message=Network partition has failed.\n"
+        "Total throughput: 250.0 infs/sec\n"
     )
     with pytest.raises(MeasurementError, match="error_code=402"):
         snpe.parse_throughput(text, 1.0)

@@ -1,4 +1,4 @@
-"""Targets are rows: what is asked for finds its tool and flags, and what is not possible is refused with the legal ones."""
+"""Targets are rows: what is asked for finds its tool and flags; what is not possible is refused with the legal ones."""
 
 import pytest
 

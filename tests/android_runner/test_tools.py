@@ -1,4 +1,4 @@
-"""Tools are the user's: registered by what their ELF header says, fetched from where their makers put them, never guessed."""
+"""Tools are the user's: registered by what their ELF header says, fetched from their makers, never guessed."""
 
 import http.server
 import struct

@@ -90,7 +90,7 @@ def _document(result: BenchResult) -> dict[str, object]:
     return {"timings": timings, "outcome": to_json(result.outcome), "warnings": list(result.warnings)}
 
 
-def _print(result: BenchResult) -> None:
+def _print(result: BenchResult, scope: str | None) -> None:
     targets = sorted({str(timing.target) for timing in result.timings})
     rows = [
         (
@@ -111,7 +111,7 @@ def _print(result: BenchResult) -> None:
     caption = (
         f"{count} or more timed calls each, {result.outcome.num_rounds} rounds; clock: {clocks}. ms: latency of a warm "
         "call, with its interval and 90th percentile; load: reading the file; first: the first call; MB: peak memory."
-    )
+    ) + (f" All {scope}." if scope else "")
     print_table(" ".join(targets) if len(targets) == 1 else "Latency", columns, rows, caption)
     for timing in result.timings:
         if timing.row.error is not None:
