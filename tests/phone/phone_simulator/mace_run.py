@@ -1,7 +1,6 @@
 """MACE's mace_run in its two generations: up to 1.0.4 (`--device`, NetDef) and from 1.1 (MultiNetDef, no such flag)."""
 
 import asyncio
-import math
 from collections import defaultdict
 
 from phone_simulator.faults import Fault
@@ -169,7 +168,7 @@ async def _round(run: Run, voice: _Voice, flags: Parsed, model: Model, runtime: 
         plan = Plan(tuple(index % 3 != 1 for index in range(len(model.operators))))
         fallback = [op for op, taken in zip(model.operators, plan.taken, strict=True) if not taken]
     count = int(flags.number("round", 1))
-    repeat = Repetitions(max(1, count), 0.0, math.inf, 1, 0.0)
+    repeat = Repetitions(max(1, count), 0.0, 1e9, 1, 0.0)
     real = {"runtime": "mace", "input_shapes": [list(shape) for shape in model.inputs.values()]}
     voice.log(f"restart round {turn}", where=f"mace/tools/mace_run.cc:{701 if old else 811}")
     samples = await run.measure(run.file(flags.text("model_file")), model, request, plan, repeat, real)
