@@ -28,6 +28,9 @@ QUARTILES_MAY_CHANGE = 0.05
 MAX_POLISHES = 30
 POLISHED = 1e-4
 
+UNDISTURBED_PERCENT = 25
+"""Percentile of the groups' speeds that counts as the machine's own: other programs only ever slow it down."""
+
 
 @dataclass(frozen=True)
 class Outliers:
@@ -165,8 +168,10 @@ def common_mode(
         items: Shape (n,): index of each time's file and kind of call, from 0.
 
     Returns:
-        Shape (num_groups,): factors with geometric mean 1. A group that shares no item with any other gets no
-        information, and the factor that the arithmetic leaves it: callers measure the same items in every group.
+        Shape (num_groups,): factors; 1 is the speed of the undisturbed machine, taken as the lower quartile of the
+        groups, so that a run on a busy morning and one on a quiet evening mean the same by a millisecond. A group that
+        shares no item with any other gets no information, and the factor that the arithmetic leaves it: callers
+        measure the same items in every group.
     """
     logs = np.log(times_ms)
     group_effect = np.zeros(int(groups.max()) + 1)
@@ -174,7 +179,7 @@ def common_mode(
     for _ in range(MAX_POLISHES):
         item_effect = of_items(logs - group_effect[groups])
         updated = of_groups(logs - item_effect[items])
-        updated -= updated.mean()
+        updated -= np.percentile(updated, UNDISTURBED_PERCENT)
         change = float(np.abs(updated - group_effect).max())
         group_effect = updated
         if change < POLISHED:

@@ -68,26 +68,21 @@ def command(
 def _print(result: Validation, path: Path) -> None:
     rows: list[tuple[str, ...]] = []
     for stratum in result.strata:
-        scored: list[tuple[str, ErrorReport | None]] = [
-            ("raw", stratum.raw),
-            ("calibrated", stratum.calibrated),
-            ("calibrated, fresh blocks", stratum.fresh_calibrated),
-        ]
+        scored: list[tuple[str, ErrorReport]] = [("raw", stratum.raw), ("calibrated", stratum.calibrated)]
         rows += [
             (
-                f"{stratum.title} ({report.num})",
-                what,
-                _show(report.mape_percent),
+                f"{report.num} of {stratum.title}, {what}",
+                _show(report.mape_percent, with_interval=True),
                 _show(report.rmse_percent),
                 _show(report.bias_percent),
                 _show(report.kendall_tau, 3),
                 _show(report.within_5_percent),
             )
             for what, report in scored
-            if report is not None
         ]
-    columns = ("networks", "prediction", "MAPE %", "RMSE % of mean", "bias %", "Kendall tau", "within 5 %")
-    print_table(f"{result.target}: predicted against measured [95 % interval]", columns, rows)
+    columns = ("networks", "MAPE %", "RMSE %", "bias %", "tau", "within 5 %")
+    caption = "RMSE in percent of the mean latency; in brackets the 95 % bootstrap interval"
+    print_table(f"{result.target}: predicted against measured", columns, rows, caption)
     noise, drift = result.noise, result.drift
     if noise.repeat_percent is not None:
         click.echo(
@@ -99,15 +94,18 @@ def _print(result: Validation, path: Path) -> None:
             f"Drift since the table was made: {100 * (drift.speed_ratio - 1):+.2f} % in speed, "
             f"{drift.spread_percent:.2f} % from row to row over {drift.num_rows} rows."
         )
+    fresh = result.strata[0].fresh_calibrated
+    if fresh is not None:
+        click.echo(f"With blocks measured beside the networks MAPE would be {_show(fresh.mape_percent)} %.")
     click.echo(f"Stopped: {STOPPED[result.stopped]}. Written: {path}")
     for warning in result.warnings:
         click.echo(f"warning: {warning}", err=True)
 
 
-def _show(metric: Metric, digits: int = 2) -> str:
+def _show(metric: Metric, digits: int = 2, with_interval: bool = False) -> str:
     if metric.value is None:
         return "undefined"
     text = f"{metric.value:.{digits}f}"
-    if metric.low is None or metric.high is None:
+    if not with_interval or metric.low is None or metric.high is None:
         return text
     return f"{text} [{metric.low:.{digits}f}, {metric.high:.{digits}f}]"

@@ -64,7 +64,7 @@ def estimate_files(measurements: Iterable[Measurement], statistic: Statistic, se
 
 
 def speed_factors(measurements: Sequence[Measurement], mode: CommonMode) -> dict[Group, float]:
-    """Return how much slower than typical each process (or window) ran everything; geometric mean 1.
+    """Return how much slower than typical each process (or window) ran everything; 1 is undisturbed.
 
     Groups that timed fewer than `MIN_SHARED_FILES` files which other groups timed too are left out: nothing is divided
     out of them (a phone's process times one file).
