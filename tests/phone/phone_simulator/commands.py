@@ -166,8 +166,8 @@ async def _ps(phone: "Phone", call: Invocation) -> int:
 def _named(phone: "Phone", wanted: str, anywhere: bool) -> list[int]:
     found = []
     for process in phone.processes():
-        names = [Path(word).name for word in process.text.split(" ")[:2]]
-        if (wanted in process.text) if anywhere else (wanted in names):
+        name = Path(process.text.split(" ")[0]).name
+        if wanted in process.text if anywhere else wanted == name:
             found.append(process.pid)
     return found
 

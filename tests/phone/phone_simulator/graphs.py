@@ -161,8 +161,12 @@ def _read_tflite(data: bytes) -> Model:
 
 def _read_onnx(data: bytes) -> Model:
     import onnx
+    from google.protobuf.message import DecodeError
 
-    model = onnx.shape_inference.infer_shapes(onnx.load_from_string(data))
+    try:
+        model = onnx.shape_inference.infer_shapes(onnx.load_from_string(data))
+    except DecodeError as error:
+        raise NotAModel(str(error)) from error
     graph = model.graph
     weights = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
     values = [*graph.input, *graph.value_info, *graph.output]

@@ -34,7 +34,7 @@ class Paths:
 
     def phone(self, text: str) -> str:
         """Replace this computer's paths by the phone's."""
-        return text.replace(str(self.root), "") or "/"
+        return "/" if text == str(self.root) else text.replace(str(self.root), "")
 
     def output(self, data: bytes) -> bytes:
         """Replace this computer's paths in what a process of the phone printed."""

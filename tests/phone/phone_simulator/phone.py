@@ -141,6 +141,7 @@ class Phone:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"phone {profile.name}", daemon=True)
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._reapers: set[asyncio.Task[Any]] = set()
         self._requests = -1
 
     # -- life
@@ -252,8 +253,9 @@ class Phone:
                     if len(words) > 1 and words[0].endswith(b"/sh") and not words[1].startswith(b"-"):
                         words = words[1:]  # a script is known by its own name
                     text = self.paths.phone(os.fsdecode(b" ".join(words)))
-                    parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-                    found.append(Process(int(folder.name), parent, text))
+                    state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+                    if state not in "ZX":
+                        found.append(Process(int(folder.name), int(parent), text))
         return found
 
     def free_bytes(self) -> int:
@@ -316,10 +318,17 @@ class Phone:
     def _call(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(_PATIENCE_S)
 
-    def _spawn(self, work: Coroutine[Any, Any, Any]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _reap(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+        task = self._spawn(work)
+        self._reapers.add(task)
+        task.add_done_callback(self._reapers.discard)
+        return task
 
     async def _start(self) -> None:
         self._requests = os.open(self.root.sim / "requests", os.O_RDWR | os.O_NONBLOCK)
@@ -328,7 +337,9 @@ class Phone:
 
     async def _stop(self) -> None:
         await self._unplug()
-        self._kill_processes()
+        await self._kill_processes()
+        if self._reapers:
+            await asyncio.wait(self._reapers, timeout=5.0)
         self._loop.remove_reader(self._requests)
         tasks = [task for task in self._tasks if task is not asyncio.current_task()]
         for task in tasks:
@@ -375,7 +386,7 @@ class Phone:
 
     async def _reboot(self) -> None:
         await self._unplug()
-        self._kill_processes()
+        await self._kill_processes()
         self.root.new_boot()
         self.state.awake = True
         self.state.fixed_performance = False
@@ -384,10 +395,13 @@ class Phone:
         await asyncio.sleep(self.boot_seconds)
         await self._plug()
 
-    def _kill_processes(self) -> None:
-        for process in self.processes():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGKILL)
+    async def _kill_processes(self) -> None:
+        """End everything that runs on the phone; what is being started meanwhile is caught by the next look."""
+        while processes := self.processes():
+            for process in processes:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGKILL)
+            await asyncio.sleep(0.005)
 
     async def _register(self, link: _Link, patient: bool = False) -> None:
         """Tell the server where the phone is."""
@@ -465,7 +479,7 @@ class Phone:
             "PHONE_ID": self._id,
             "LC_ALL": "C.UTF-8",
         }
-        await run_shell(stream, command, v2, self.paths, environment)
+        await run_shell(stream, command, v2, self.paths, environment, self._reap)
 
     def _read_requests(self) -> None:
         with contextlib.suppress(BlockingIOError):

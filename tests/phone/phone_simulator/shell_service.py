@@ -5,12 +5,12 @@ live on.
 """
 
 import asyncio
-import contextlib
 import os
 import signal
 import struct
 import subprocess
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 from phone_simulator.paths import Paths
 from phone_simulator.wire import Gone, Stream
@@ -102,8 +102,19 @@ async def _feed(stream: Stream, descriptor: int, packets: bool) -> None:
             os.close(descriptor)
 
 
-async def run_shell(stream: Stream, command: str, v2: bool, paths: Paths, environment: dict[str, str]) -> None:
-    """Serve one shell stream from start to end."""
+async def run_shell(
+    stream: Stream,
+    command: str,
+    v2: bool,
+    paths: Paths,
+    environment: dict[str, str],
+    reap: Callable[[Coroutine[Any, Any, int]], "asyncio.Task[int]"],
+) -> None:
+    """Serve one shell stream from start to end.
+
+    Args:
+        reap: runs a coroutine to its end even if this stream ends before: the shell may outlive its stream.
+    """
     argv = ["/bin/sh", "-c", paths.command(command)] if command else ["/bin/sh"]
     own_in, shell_in = os.pipe()
     shell_out, own_out = os.pipe()
@@ -127,7 +138,8 @@ async def run_shell(stream: Stream, command: str, v2: bool, paths: Paths, enviro
     outputs = [asyncio.ensure_future(_forward(shell_out, paths, send_out))]
     if v2:
         outputs.append(asyncio.ensure_future(_forward(shell_err, paths, send_err)))
-    everything = asyncio.gather(*outputs, exit_of(process))
+    exit_code = reap(exit_of(process))
+    everything = asyncio.gather(*outputs, asyncio.shield(exit_code))
     try:
         await asyncio.wait({feeding, everything}, return_when=asyncio.FIRST_COMPLETED)
         if not everything.done():
@@ -136,9 +148,8 @@ async def run_shell(stream: Stream, command: str, v2: bool, paths: Paths, enviro
         if v2:
             await stream.write(_PACKET.pack(EXIT, 1) + bytes([code & 0xFF]))
     finally:
-        if process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.send_signal(signal.SIGHUP)
+        if not exit_code.done():
+            process.send_signal(signal.SIGHUP)  # not waited for, so its number cannot be another's yet
         for task in (feeding, everything):
             task.cancel()
         await asyncio.gather(feeding, everything, return_exceptions=True)
