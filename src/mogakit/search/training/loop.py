@@ -116,9 +116,9 @@ def autocast(world: World, bfloat16: bool) -> AbstractContextManager[Any]:
 
 
 def to_device(batch: Batch, world: World, channels_last: bool) -> Batch:
-    """Move a batch to the device in the memory format that convolutions want."""
+    """Move a batch to the device, in torch's default type and the memory format that convolutions want."""
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    images = batch.images.to(world.device, memory_format=layout, non_blocking=True)
+    images = batch.images.to(world.device, torch.get_default_dtype(), memory_format=layout, non_blocking=True)
     return Batch(images, batch.labels.to(world.device, non_blocking=True))
 
 
