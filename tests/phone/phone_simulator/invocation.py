@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import errno
 import os
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,7 +64,9 @@ class Invocation:
         data = text.encode(errors="surrogateescape")
         try:
             descriptor = os.open(f"/proc/{self.pid}/fd/{number}", os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK)
-        except OSError:
+        except OSError as error:
+            if error.errno == errno.ENXIO:
+                self._broken_pipe()
             return  # closed, or the process has ended
         try:
             while data:
@@ -71,7 +75,12 @@ class Invocation:
                 except BlockingIOError:
                     await asyncio.sleep(0.005)
         except BrokenPipeError:
-            pass
+            self._broken_pipe()
         finally:
             with contextlib.suppress(OSError):
                 os.close(descriptor)
+
+    def _broken_pipe(self) -> None:
+        """Nobody reads any more: end as a program does that does not care."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGPIPE)

@@ -15,6 +15,7 @@ from phone_simulator.profiles import Profile, Unit
 
 _EFFICIENCY = {"CONV": 1.0, "DWCONV": 0.35, "FC": 0.5}
 _HALF_SPEEDUP = 1.7
+_LONGEST_S = 1e5
 _THREAD_SHARE = 0.78
 """Part of an operator that n threads divide among them."""
 
@@ -161,7 +162,7 @@ def _series(
     mean_ms: float, noise: float, rng: random.Random, num: int, min_s: float, max_s: float
 ) -> tuple[float, ...]:
     wanted = max(num, math.ceil(min_s * 1e3 / mean_ms)) if mean_ms > 0 else num
-    wanted = max(1, min(wanted, math.ceil(max_s * 1e3 / mean_ms)))
+    wanted = max(1, min(wanted, math.ceil(min(max_s, _LONGEST_S) * 1e3 / mean_ms)))
     return tuple(max(mean_ms * 0.2, rng.gauss(mean_ms, noise * mean_ms)) for _ in range(wanted))
 
 

@@ -130,6 +130,8 @@ class Phone:
         self.pushes: list[str] = []
         """Paths of all files that arrived whole."""
         self.disk_limit_bytes: int | None = None
+        self.problems: list[BaseException] = []
+        """Mistakes of the simulator itself; raised when it is closed."""
         self._features = features
         self._protocol = protocol
         self._links = [_Link(transport) for transport in transports]
@@ -161,6 +163,8 @@ class Phone:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_PATIENCE_S)
         self._loop.close()
+        if self.problems and error is None:
+            raise RuntimeError("the simulator itself failed") from self.problems[0]
 
     @property
     def serial(self) -> str:
@@ -501,9 +505,12 @@ class Phone:
         try:
             await asyncio.wait({acting, watching}, return_when=asyncio.FIRST_COMPLETED)
             if acting.done():
+                if acting.exception():
+                    self.problems.append(acting.exception())
+                status = 70 if acting.exception() else acting.result()
                 answer = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
                 try:
-                    os.write(answer, f"{acting.result()}\n".encode())
+                    os.write(answer, f"{status}\n".encode())
                     await watching
                 finally:
                     os.close(answer)
