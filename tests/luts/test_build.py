@@ -57,7 +57,7 @@ def test_speed_of_each_process_is_divided_out(files_of: FilesOf, space: SlotSpac
     device = make_device(speed_sd=0.1, noise=0.005)
     taken = device.measure(files_of(device, 0), rounds=4)
     factors = speed_factors(taken, CommonMode.PROCESS)
-    assert np.log(list(factors.values())).sum() == pytest.approx(0, abs=1e-9)
+    assert np.percentile(np.log(list(factors.values())), 25) == pytest.approx(0, abs=1e-9)
     plain = estimate_files(taken, replace(PLAIN, common_mode=CommonMode.NONE))
     normalised = estimate_files(taken, PLAIN)
 
