@@ -15,7 +15,7 @@ async def serve_command(phone: "Phone", call: Invocation) -> int:
     """Do what a served command asks; return its exit status."""
     name = Path(call.program).name
     handler = {
-        "settings": _settings,
+        "settings-change": _settings,
         "cmd": _cmd,
         "svc": _svc,
         "input": _input,

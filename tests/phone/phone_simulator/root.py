@@ -18,7 +18,7 @@ HOST_TOOLS = tuple(
 """Commands of this computer that stand for toybox's of the same name; a phone has no others."""
 
 SERVED = tuple(
-    "cmd settings svc input reboot am pm wm df ps pidof pgrep pkill killall dumpsys-change su".split()  # noqa: SIM905
+    "cmd settings-change svc input reboot am pm wm df ps pidof pgrep pkill killall dumpsys-change su".split()  # noqa: SIM905
 )
 """Commands that the simulator itself answers."""
 
@@ -42,6 +42,16 @@ if [ $# = 1 ]; then
   echo "Can't find service: $1" >&2; exit 0
 fi
 exec "{bin}/dumpsys-change" "$@"
+"""
+
+_SETTINGS = """#!/bin/sh
+if [ "$1" = get ] && [ $# = 3 ] && [ -f "{sim}/settings/$2" ]; then
+  while IFS= read -r line; do
+    case $line in "$3="*) printf '%s\\n' "${{line#*=}}"; exit 0;; esac
+  done < "{sim}/settings/$2"
+  echo null; exit 0
+fi
+exec "{bin}/settings-change" "$@"
 """
 
 _SH = """#!/bin/sh
@@ -153,6 +163,7 @@ class Root:
             self._command(name, _STUB.format(mark=name, **values))
         self._command("getprop", _GETPROP.format(**values))
         self._command("dumpsys", _DUMPSYS.format(**values))
+        self._command("settings", _SETTINGS.format(**values))
         self._command("taskset", _TASKSET.format(**values))
         self._command("sh", _SH.format(pattern=SED_PATTERN.replace("ROOT", str(self.folder)), **values))
         for name in ("sha256sum", "md5sum", "sha1sum"):
@@ -183,6 +194,9 @@ class Root:
         self.write(".sim/online-mask", f"{sum(1 << cpu for cpu in online):x}\n")
         self.write("sys/class/thermal/thermal_zone0/type", "soc_max\n")
         self.write("sys/class/thermal/thermal_zone0/temp", f"{round(state.temperature_c * 1000)}\n")
+        for space, settings in state.settings.items():
+            lines = (f"{key}={value}\n" for key, value in sorted(settings.items()))
+            self.write(f".sim/settings/{space}", "".join(lines))
         self.write(".sim/dumpsys/battery", state.battery_text())
         self.write(".sim/dumpsys/thermalservice", state.thermal_text())
         self.write(".sim/dumpsys/power", state.power_text())
