@@ -4,6 +4,7 @@ Accuracy, as `--accuracy` writes it:
 
     proxy                   capacity: not an accuracy, and called *proxy* in every output
     table:FILE.csv          measured: columns `chromosome,accuracy`
+    supernet:CKPT           inherited weights of a supernet
     fitted:FILE.json        an additive model fitted earlier (`FittedModel`)
     package.module:function a Python callable: a `Network` in, a number out
 
@@ -180,9 +181,20 @@ def _open_fitted(argument: str, space: SearchSpace, cache: EvaluationCache | Non
     return SumMetric(ACCURACY, "", source, model.costs())
 
 
+def _open_supernet(argument: str, space: SearchSpace, cache: EvaluationCache | None, num_jobs: int) -> Metric:
+    from mogakit.search.supernet.evaluate import open_supernet_accuracy  # imports torch, which the others do without
+
+    return open_supernet_accuracy(argument, space, cache, num_jobs)
+
+
 Opener = Callable[[str, SearchSpace, EvaluationCache | None, int], Metric]
 
-ACCURACY_KINDS: dict[str, Opener] = {"proxy": _open_proxy, "table": _open_table, "fitted": _open_fitted}
+ACCURACY_KINDS: dict[str, Opener] = {
+    "proxy": _open_proxy,
+    "table": _open_table,
+    "fitted": _open_fitted,
+    "supernet": _open_supernet,
+}
 """Kinds of accuracy by the word before the colon; each opens (argument, space, cache, num_jobs) as a metric."""
 
 

@@ -1,0 +1,189 @@
+"""`moga supernet`."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from mogakit import records
+from mogakit.cli.output import json_option, print_json, print_table, progress_bar
+from mogakit.cli.train import settings_from, training_options
+from mogakit.flows.supernet import (
+    RankResult,
+    SupernetRequest,
+    evaluate_paths,
+    rank_supernet,
+    run_supernet_training,
+)
+from mogakit.nets.spaces import format_chromosome, parse_chromosome, space_names
+from mogakit.search.supernet.fairness import SharedScale, Strategy
+from mogakit.search.supernet.train import load_supernet
+from mogakit.search.training.loop import Settings
+from mogakit.search.training.recipes import RECIPES
+
+EPILOG = """
+\b
+Examples:
+  moga supernet train --space moga --data imagenet/ -o runs/supernet
+  moga supernet train --space digits --data digits --recipe digits --warm-epochs 8 -o runs/digits
+  moga supernet eval runs/digits/supernet.pt 0-1-2-3-4-5
+  moga supernet rank runs/digits/supernet.pt --recipe digits
+  moga search --space digits --accuracy supernet:runs/digits/supernet.pt --table RUN/lut.json -o runs/search
+"""
+
+
+@click.group("supernet", epilog=EPILOG)
+def command() -> None:
+    """Train, evaluate and rank one set of weights for all networks of a space."""
+
+
+@command.command("train")
+@click.option("--space", default="moga", show_default=True, type=click.Choice(space_names()), help="Search space.")
+@click.option("--data", required=True, help="Image folder (one folder a class), or the word digits.")
+@click.option("--recipe", type=click.Choice(list(RECIPES)), default="moga-supernet", show_default=True, help="How.")
+@click.option(
+    "--strategy",
+    type=click.Choice([each.value for each in Strategy]),
+    default=Strategy.FAIR.value,
+    show_default=True,
+    help="fair: every choice of every slot once a step (FairNAS); uniform and single are baselines.",
+)
+@click.option(
+    "--shared-scale",
+    type=click.Choice([each.value for each in SharedScale]),
+    default=SharedScale.MEAN.value,
+    show_default=True,
+    help="How gradients of stem and head are scaled over a step's paths; the papers leave it open, mean is ours.",
+)
+@click.option(
+    "--warm-epochs",
+    default=0.0,
+    show_default=True,
+    help="Train the largest path first and copy its slices into the others: a deviation that small machines need.",
+)
+@click.option("--input-size", type=int, help="Pixels; default: the space's own.")
+@training_options
+@click.option("-o", "--output", "folder", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
+@json_option
+def train(
+    space: str,
+    data: str,
+    recipe: str,
+    strategy: str,
+    shared_scale: str,
+    warm_epochs: float,
+    input_size: int | None,
+    folder: Path,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Train the shared weights of a space."""
+    request = SupernetRequest(
+        space=space,
+        data=data,
+        recipe=recipe,
+        folder=folder,
+        settings=settings_from(given),
+        strategy=Strategy(strategy),
+        shared_scale=SharedScale(shared_scale),
+        warm_epochs=warm_epochs,
+        input_size=input_size,
+        device=given["device"],
+        resume=given["resume"],
+        tensorboard=given["tensorboard"],
+    )
+    with progress_bar(f"supernet of {space}") as progress:
+        summary = run_supernet_training(request, progress)
+    if as_json:
+        print_json(asdict(summary))
+        return
+    rows = [(name.replace("_", " "), value) for name, value in asdict(summary).items() if name != "broken_images"]
+    print_table(f"Supernet of {space}", ("what", "value"), [*rows, ("broken images", len(summary.broken_images))])
+
+
+@command.command("eval")
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.argument("chromosomes", nargs=-1)
+@click.option("--random", "num_random", default=0, show_default=True, help="Score so many random networks as well.")
+@click.option("--seed", default=0, show_default=True, help="Of the random networks.")
+@click.option("--data", help="Images; default: those it was trained with.")
+@json_option
+def evaluate(
+    checkpoint: Path, chromosomes: tuple[str, ...], num_random: int, seed: int, data: str | None, as_json: bool
+) -> None:
+    """Score CHROMOSOMES (8-10-6-...) inside a supernet, with recalibrated batch norms."""
+    chosen = [parse_chromosome(text) for text in chromosomes]
+    if num_random:
+        supernet, _ = load_supernet(checkpoint)
+        rng = np.random.default_rng(seed)
+        chosen += [supernet.space.sample(rng) for _ in range(num_random)]
+    if not chosen:
+        raise click.UsageError("name chromosomes, or --random N")
+    with progress_bar("evaluating") as progress:
+        scores = evaluate_paths(checkpoint, chosen, data, progress=progress)
+    if as_json:
+        print_json([asdict(each) for each in scores])
+        return
+    rows = [
+        (each.chromosome, f"{each.params / 1e6:.3f}", f"{each.score.top1_percent:.2f}", f"{each.score.nll:.4f}")
+        for each in scores
+    ]
+    caption = f"{scores[0].score.num_images} validation images, the same for all"
+    print_table("Inside the supernet", ("chromosome", "params (M)", "top-1 (%)", "NLL (nats)"), rows, caption)
+
+
+@command.command("rank")
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.option("--networks", default=12, show_default=True, help="Networks to train alone, with two seeds each.")
+@click.option("--recipe", type=click.Choice(list(RECIPES)), default="digits", show_default=True, help="For those.")
+@click.option("--epochs", type=float, help="Instead of the recipe's.")
+@click.option("--batch-size", type=int, help="Instead of the recipe's.")
+@click.option("--seed", default=0, show_default=True, help="Of the choice and of training.")
+@click.option("-o", "--output", "folder", type=click.Path(path_type=Path), help="Folder for ranking.json.")
+@json_option
+def rank(
+    checkpoint: Path,
+    networks: int,
+    recipe: str,
+    epochs: float | None,
+    batch_size: int | None,
+    seed: int,
+    folder: Path | None,
+    as_json: bool,
+) -> None:
+    """Compare the supernet's order of networks with that of training them alone.
+
+    Printed beside Kendall's tau: its ceiling (one seed of those trained alone against another) and the baseline that
+    any honest report needs (order by parameters alone).
+    """
+    settings = Settings(seed=seed, epochs=epochs, batch_size=batch_size)
+    with progress_bar("ranking") as progress:
+        result = rank_supernet(checkpoint, networks, recipe, settings, folder, progress)
+    if as_json:
+        print_json(records.to_json(result))
+    else:
+        print_ranking(result)
+
+
+def print_ranking(result: RankResult) -> None:
+    """Print the networks and the three taus."""
+    rows = [
+        (
+            format_chromosome(each.chromosome),
+            f"{each.params / 1e6:.3f}",
+            f"{each.supernet.top1_percent:.1f}",
+            f"{each.supernet.nll:.3f}",
+            *(f"{score.top1_percent:.1f} / {score.nll:.3f}" for score in each.alone),
+        )
+        for each in result.by_top1.networks
+    ]
+    columns = ("chromosome", "params (M)", "supernet top-1", "supernet NLL", "alone, seed 1", "alone, seed 2")
+    print_table("Trained alone (top-1 % / NLL) beside the supernet", columns, rows)
+    taus = [
+        (each.figure, f"{each.tau:.3f}", f"{each.p_value:.3f}", f"{each.ceiling:.3f}", f"{each.params_only:.3f}")
+        for each in (result.by_likelihood, result.by_top1)
+    ]
+    headings = ("ranked by", "tau", "p", "ceiling (seed against seed)", "params alone")
+    print_table(f"Kendall tau over {len(rows)} networks", headings, taus)

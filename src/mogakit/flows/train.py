@@ -1,0 +1,125 @@
+"""Train one network with a recipe, on one process or, under `torchrun`, on several."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from mogakit import files, records
+from mogakit.errors import InputError
+from mogakit.nets.resolve import resolve
+from mogakit.progress import Progress, silent
+from mogakit.search.training.data import Dataset, ImageFolder, open_dataset
+from mogakit.search.training.loop import Scalars, Score, Settings, train
+from mogakit.search.training.recipes import get_recipe
+from mogakit.search.training.world import joined_world
+
+CHECKPOINT, RESULT = "checkpoint.pt", "train.json"
+"""Files of a training folder."""
+
+
+@dataclass(frozen=True)
+class TrainRequest:
+    """What a person asks for.
+
+    Attributes:
+        network: a name of the zoo or a chromosome.
+        data: an image folder, or `digits`.
+        width, input_size: as in `nets.resolve`; an input size of None takes the network's own.
+        device: `cpu`, `cuda`, or None for a GPU where there is one.
+        tensorboard: folder for scalars, or None.
+    """
+
+    network: str
+    data: str
+    recipe: str
+    folder: Path
+    settings: Settings
+    width: float = 1.0
+    input_size: int | None = None
+    device: str | None = None
+    resume: bool = False
+    tensorboard: Path | None = None
+
+
+@dataclass(frozen=True)
+class TrainSummary:
+    """What came of it; kept as `train.json` beside the checkpoint.
+
+    Attributes:
+        broken_images: files that could not be decoded, and were left out.
+        ours: what of the recipe its source does not state.
+    """
+
+    network: str
+    data: str
+    recipe: str
+    recipe_source: str
+    ours: dict[str, str]
+    seed: int
+    num_steps: int
+    score: Score
+    images_per_second: float
+    checkpoint: str
+    broken_images: tuple[str, ...]
+
+
+def run_training(request: TrainRequest, progress: Progress = silent) -> TrainSummary:
+    """Train, or go on where a killed run was; write the checkpoint and `train.json`.
+
+    Raises:
+        InputError: the folder holds a run and `resume` is false, or network and data do not fit.
+        CheckpointError: the folder's checkpoint is of another run.
+    """
+    recipe = get_recipe(request.recipe)
+    checkpoint = request.folder / CHECKPOINT
+    if checkpoint.exists() and not request.resume:
+        raise InputError(f"{request.folder} holds a training run; add --resume to go on, or name another folder")
+    size = resolve(request.network, request.width, request.input_size).input_size
+    training, validation = open_dataset(request.data, size)
+    network = resolve(request.network, request.width, request.input_size, training.num_classes)
+    with joined_world(request.device) as world, tensorboard_scalars(request.tensorboard) as scalars:
+        trained = train(network, (training, validation), recipe, request.settings, world, checkpoint, progress, scalars)
+        summary = TrainSummary(
+            network=network.name,
+            data=request.data,
+            recipe=recipe.name,
+            recipe_source=recipe.source,
+            ours=recipe.ours,
+            seed=request.settings.seed,
+            num_steps=trained.num_steps,
+            score=trained.score,
+            images_per_second=round(trained.images_per_second, 1),
+            checkpoint=str(checkpoint),
+            broken_images=broken_images(training, validation),
+        )
+        if world.is_first:
+            files.write_json(request.folder / RESULT, records.to_json(summary))
+    return summary
+
+
+def broken_images(*datasets: Dataset) -> tuple[str, ...]:
+    """Return the paths of images that could not be decoded so far, in order."""
+    folders = [each for each in datasets if isinstance(each, ImageFolder)]
+    return tuple(sorted(str(path) for folder in folders for path in folder.broken))
+
+
+@contextmanager
+def tensorboard_scalars(folder: Path | None) -> Iterator[Scalars | None]:
+    """Open a writer of TensorBoard scalars, or nothing where no folder is named.
+
+    Raises:
+        InputError: TensorBoard is not installed.
+    """
+    if folder is None:
+        yield None
+        return
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise InputError("--tensorboard needs the package tensorboard: pip install 'moga-kit[train]'") from error
+    writer = SummaryWriter(str(folder))
+    try:
+        yield writer.add_scalar
+    finally:
+        writer.close()
