@@ -28,7 +28,7 @@ def request_of(truth: Truth, target: str) -> Request:
         unit = {"mace": "gpu-mace", "snpe": "qnn-gpu"}.get(
             runtime, "gpu-gl" if options.get("backend") == "gl" else "gpu"
         )
-        half = half and runtime != "snpe"
+        half = half and runtime not in ("snpe", "mace")  # their files say how they compute
     elif hardware == "edgetpu":
         unit = "google-edgetpu"
     elif hardware == "nnapi":
