@@ -14,6 +14,9 @@ from rich.table import Table
 
 from mogakit.progress import Progress
 
+PIPE_WIDTH = 150
+"""Columns of a table that does not go to a terminal."""
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -32,10 +35,12 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     table = Table(title=title, caption=caption or None, title_justify="left", caption_justify="left")
     for index, column in enumerate(columns):
         numeric = bool(rows) and all(_is_number(row[index]) for row in rows)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        # The first column names the row: a name cut over two lines can be neither read nor copied.
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=index == 0)
     for row in rows:
         table.add_row(*("-" if cell is None else str(cell) for cell in row))
-    Console(file=sys.stdout, highlight=False, markup=False).print(table)
+    width = None if sys.stdout.isatty() else PIPE_WIDTH
+    Console(file=sys.stdout, highlight=False, markup=False, width=width).print(table)
 
 
 def _is_number(cell: object) -> bool:
