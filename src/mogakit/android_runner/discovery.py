@@ -1,6 +1,7 @@
 """Which phones are there: every line of every adb server, what state it is in, and which lines are the same phone."""
 
 import os
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from mogakit.android_runner.state import PhoneState
 from mogakit.errors import DeviceError, InputError
 
 READY = "device"  # adb's word for a phone that answers
+PATIENCE_S = 5.0
+_LOOK_AGAIN_S = 0.25
+_PASSING = ("offline", "authorizing", READY)  # states that may pass by themselves
 
 
 @dataclass(frozen=True)
@@ -87,12 +91,29 @@ def look(server: AdbServer, listed: Listed) -> Found:
         return Found(link, READY, str(error))
 
 
-def choose(serial: str, servers: Sequence[AdbServer] = ()) -> tuple[Link, PhoneProperties]:
+def choose(
+    serial: str, servers: Sequence[AdbServer] = (), patience_s: float = PATIENCE_S
+) -> tuple[Link, PhoneProperties]:
     """Return the phone that a user names by its adb serial or its own serial number; `any` is the only one there.
+
+    A phone that is listed and does not answer yet is looked at again for `patience_s`: adb shows one as offline for a
+    moment when it is plugged in or a server starts.
 
     Raises:
         DeviceError: there is none of that name, several for `any`, or it is not ready; the message says what to do.
     """
+    deadline = time.monotonic() + patience_s
+    while True:
+        item = _named(serial, servers)
+        if item.properties is not None:
+            return item.link, item.properties
+        if item.state not in _PASSING or time.monotonic() >= deadline:
+            raise DeviceError(f"phone {item.link.serial} is {item.state}: {item.advice}")
+        time.sleep(_LOOK_AGAIN_S)
+
+
+def _named(serial: str, servers: Sequence[AdbServer]) -> Found:
+    """Return the line of the phone that a user names; of several lines of one phone, one that answers."""
     name, at, address = serial.partition("@")
     found = [item for item in find((parse_server(address),) if at else servers) if item.same_as is None or not at]
     named = [item for item in found if name in (item.link.serial, item.serialno)]
@@ -102,11 +123,7 @@ def choose(serial: str, servers: Sequence[AdbServer] = ()) -> tuple[Link, PhoneP
             raise DeviceError(f"there are {len(named)} phones; name one of {_names(found)}")
     if not named:
         raise DeviceError(f"no phone {name!r} is connected; there is {_names(found) or 'none'}. See: moga devices")
-    for item in named:
-        if item.properties is not None:
-            return item.link, item.properties
-    item = named[0]
-    raise DeviceError(f"phone {item.link.serial} is {item.state}: {item.advice}")
+    return next((item for item in named if item.properties is not None), named[0])
 
 
 def _names(found: Sequence[Found]) -> str:

@@ -213,7 +213,7 @@ ROWS: tuple[TargetRow, ...] = (
     TargetRow(
         Runtime.MACE,
         Hardware.GPU,
-        _ANY_FLOAT,
+        {F32: (F32,), F16: (F16,)},  # the file says in which precision MACE computes
         ToolKind.MACE_RUN,
         ("--gpu_perf_hint=3", "--gpu_priority_hint=3", "--num_threads={threads}"),
         note="builds up to 1.0.4 refuse OpenCL 3.0 drivers",
