@@ -1,0 +1,118 @@
+"""`moga check`: which hardware can run it, and what leaves the hardware."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from mogakit.cli.output import json_option, print_json, print_table
+from mogakit.export.support.entry import Hardware
+from mogakit.records import to_json
+
+if TYPE_CHECKING:  # importing the flow imports torch, which `moga check --help` does not need
+    from mogakit.export.support.space import Intersection
+    from mogakit.flows.check import Checked
+
+
+@click.command()
+@click.argument("model", required=False)
+@click.option(
+    "--hardware",
+    "names",
+    type=click.Choice([item.value for item in Hardware]),
+    multiple=True,
+    help="May be given several times; all of them where absent.",
+)
+@click.option("--space", help="Instead of MODEL: what is left of a search space on all the hardware together.")
+@json_option
+def command(model: str | None, names: tuple[str, ...], space: str | None, as_json: bool) -> None:
+    """Say which hardware can run a network, and which layers would leave it.
+
+    MODEL is a network (moga-a, moga/8-10-6-...), a .tflite file or a MACE .pb file. Every answer names its source; what
+    no source says is unknown. The command ends with 0 whatever the answer is: it is an answer, not a failure.
+
+    \b
+    moga check moga-a --hardware edgetpu
+    moga check --space moga --hardware edgetpu --hardware hexagon
+    """
+    from mogakit.flows.check import check_model, check_space
+
+    if (model is None) == (space is None):
+        raise click.UsageError("give either MODEL or --space")
+    hardware = [Hardware(name) for name in dict.fromkeys(names)] or list(Hardware)
+    if space is not None:
+        _print_space(check_space(space, hardware), as_json)
+    elif model is not None:
+        _print_model(check_model(model, hardware), as_json)
+
+
+def _print_model(answers: list[Checked], as_json: bool) -> None:
+    if as_json:
+        print_json(to_json(answers))
+        return
+    print_table(
+        answers[0].name,
+        ["hardware", "answer", "operators that stay", "of", "partitions", "leaving"],
+        [
+            [
+                item.report.hardware.value,
+                item.report.answer.value,
+                item.report.num_running,
+                item.report.num_operators,
+                item.report.num_partitions,
+                ", ".join(sorted({finding.operator for finding in item.report.findings})) or None,
+            ]
+            for item in answers
+        ],
+    )
+    for item in answers:
+        _print_details(item)
+
+
+def _print_details(item: Checked) -> None:
+    report = item.report
+    click.echo(f"\n{report.hardware}: {report.answer}")
+    grouped: dict[tuple[str, str, str], list[str]] = {}
+    for finding in report.findings:
+        grouped.setdefault((finding.operator, finding.reason, finding.remedy), []).append(finding.layer)
+    for (operator, reason, remedy), layers in grouped.items():
+        click.echo(f"  {operator} leaves it ({len(layers)}): {', '.join(layers)}")
+        click.echo(f"    why: {reason}")
+        if remedy:
+            click.echo(f"    what would mend it: {remedy}")
+    for page in sorted({*report.sources, *(finding.source for finding in report.findings if finding.source)}):
+        click.echo(f"  source: {page}")
+    if item.suggestion:
+        click.echo(f"  runs there: {item.suggestion}")
+    if item.compilation is not None:
+        found = item.compilation
+        click.echo(
+            f"  compiler: {found.num_on_edgetpu} operators on the Edge TPU, {found.num_on_cpu} on the CPU; weights "
+            f"{found.on_chip_used_bytes} bytes on the chip, {found.off_chip_bytes} streamed"
+        )
+    for remark in (report.caveat, item.remark):
+        if remark:
+            click.echo(f"  note: {remark}")
+
+
+def _print_space(found: Intersection, as_json: bool) -> None:
+    if as_json:
+        print_json(to_json(found))
+        return
+    where = ", ".join(item.value for item in found.hardware)
+    rows = [[slot + 1, len(choices), " ".join(map(str, choices)) or None] for slot, choices in enumerate(found.slots)]
+    print_table(f"{found.space} on {where}", ["slot", "choices left", "which"], rows)
+    if found.blocked:
+        blocked = [
+            [item.key, item.hardware.value, item.answer.value, ", ".join(item.operators)] for item in found.blocked
+        ]
+        print_table("blocks that do not run", ["block", "hardware", "answer", "because of"], blocked)
+    if found.size:
+        click.echo(f"{found.size:,} networks are left")
+    elif found.blocked_fixed:
+        click.echo(f"no network is left: {found.blocked_fixed} fixed parts (the first rows above) do not run")
+    else:
+        click.echo("no network is left: a slot has no choice that runs")
+    if found.suggestion:
+        click.echo(f"the kit's space {found.suggestion} has networks that run there: --space {found.suggestion}")
