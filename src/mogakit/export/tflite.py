@@ -111,6 +111,10 @@ class _Writer:
             self._indices[name] = self.weight(name, value.transpose(0, 2, 3, 1) if value.ndim == 4 else value)
         return self._indices[name]
 
+    def alias(self, name: str, source: str) -> None:
+        """Let `name` stand for the tensor of `source`."""
+        self._indices[name] = self.index(source)
+
     def weight(self, name: str, value: FloatArray) -> int:
         """Add a constant in the precision asked for."""
         if not self._half or value.size == 1:
@@ -282,13 +286,17 @@ def _softmax(writer: _Writer, node: Softmax) -> None:
 
 def _reshape(writer: _Writer, node: Reshape) -> None:
     before = writer.shapes[node.inputs[0]]
+    readers = writer.graph.readers().get(node.name, ())
+    inner = node.name not in writer.graph.outputs
+    if inner and len(node.shape) == 2 and all(isinstance(reader, Linear) for reader in readers):
+        # FULLY_CONNECTED flattens what it reads: no operator is needed, and the converters of others emit none.
+        writer.alias(node.name, node.inputs[0])
+        return
     if len(before) == 4 and before[2] * before[3] > 1:
-        readers = writer.graph.readers().get(node.name, ())
-        if node.name in writer.graph.outputs or not all(isinstance(reader, Linear) for reader in readers):
-            raise InputError(
-                f"{node.name} flattens a map of {before}, whose order differs in channels-last memory; legal is a "
-                "flatten after pooling to 1x1, or one that only linear layers read"
-            )
+        raise InputError(
+            f"{node.name} flattens a map of {before}, whose order differs in channels-last memory; legal is a "
+            "flatten after pooling to 1x1, or one that only linear layers read"
+        )
     shape = channels_last(node.shape)
     target = writer.integers(f"{node.name}.shape", shape)
     options = schema.ReshapeOptionsT(newShape=list(shape))

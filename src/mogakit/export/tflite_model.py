@@ -139,3 +139,21 @@ def _operator_code(code: int) -> Any:
     Old readers look at `deprecatedBuiltinCode` only, one byte, in which codes from 127 on say "look at the new field".
     """
     return schema.OperatorCodeT(deprecatedBuiltinCode=min(code, 127), builtinCode=code, version=1)
+
+
+def operators_in(data: bytes) -> list[str]:
+    """Return the operators of a TFLite file in order, a fused activation behind a plus: `CONV_2D+RELU6`."""
+    names, fused = _names(schema.BuiltinOperator), _names(schema.ActivationFunctionType)
+    model = schema.ModelT.InitFromPackedBuf(bytearray(data), 0)
+    found = []
+    for operator in model.subgraphs[0].operators:
+        entry = model.operatorCodes[operator.opcodeIndex]
+        name = names[max(entry.builtinCode, entry.deprecatedBuiltinCode)]
+        activation = fused[getattr(operator.builtinOptions, "fusedActivationFunction", 0)]
+        found.append(name if activation == "NONE" else f"{name}+{activation}")
+    return found
+
+
+def _names(vocabulary: type) -> dict[int, str]:
+    """Turn a generated enum, a class of integers, around."""
+    return {value: name for name, value in vars(vocabulary).items() if isinstance(value, int)}
