@@ -120,7 +120,7 @@ def test_options_of_the_paper_change_the_search(problem):
 
 @pytest.mark.parametrize("bad", [{"population": 2}, {"generations": 1}, {"mutation_rate": 1.5}, {"random_share": -0.1}])
 def test_settings_out_of_range_are_refused(bad):
-    with pytest.raises(InputError, match="legal|at least"):
+    with pytest.raises(InputError, match=r"legal|at least"):
         Settings(**bad)
 
 

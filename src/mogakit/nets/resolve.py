@@ -1,18 +1,35 @@
 """From what a person types to a network."""
 
+import re
+
 from mogakit.errors import InputError
 from mogakit.nets import zoo
 from mogakit.nets.network import Network
 from mogakit.nets.spaces import get_space, parse_chromosome, space_names
 
+_VARIANT = re.compile(
+    r"(?P<name>[^@]+)(?P<rest>(?:@(?P<width>\d+(?:\.\d+)?)x)?(?:@(?P<size>\d+)px)?(?:@(?P<classes>\d+)c)?)", re.ASCII
+)
+
 
 def resolve(text: str, width: float = 1.0, input_size: int | None = None, num_classes: int | None = None) -> Network:
     """Return the network that `text` names: a name of the zoo (`moga-a`) or `space/chromosome` (`moga/8-10-6-...`).
+
+    A zoo network's own name parses back: `mobilenet-v2@1.25x@192px@100c` says what the arguments would.
 
     Raises:
         InputError: nothing is called so, or a width is asked of a chromosome (spaces have one width).
     """
     space, slash, chromosome = text.partition("/")
+    variant = None if slash else _VARIANT.fullmatch(text)
+    if variant is not None and variant["rest"]:
+        given_size, given_classes = variant["size"], variant["classes"]
+        return resolve(
+            variant["name"],
+            float(variant["width"] or width),
+            int(given_size) if given_size else input_size,
+            int(given_classes) if given_classes else num_classes,
+        )
     if slash:
         if width != 1:
             raise InputError(f"a width multiplier needs a network of the zoo; {text!r} is a chromosome")

@@ -4,6 +4,7 @@ Evaluate n random networks; fit every objective that is no sum over slots by rid
 the exact front of the fitted problem; evaluate m networks spread over it. The result is the front of all n + m.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +19,8 @@ from mogakit.search.sources import FittedModel
 from mogakit.search.truth import find_truth
 
 NUM_FOLDS = 5
+RIDGES = (0.001, 0.01, 0.1, 1.0, 10.0)
+"""Penalties of which cross-validation takes the best."""
 
 
 @dataclass(frozen=True)
@@ -97,17 +100,24 @@ def _fit(problem: Problem, name: str, genes: Genes, values: Values) -> FittedMod
     known = ~np.isnan(values)
     genes, values = genes[known], values[known]
     sizes = problem.space.num_choices
+    errors = {ridge: _held_out_error(genes, values, sizes, ridge) for ridge in RIDGES}
+    ridge = min(errors, key=lambda each: errors[each])
+    variance = float(np.var(values))
+    r2 = 1 - errors[ridge] / variance if variance > 0 else None
+    fitted = additive_fit(genes, values, sizes, ridge)
+    coefficients = tuple(tuple(row.tolist()) for row in fitted.per_slot)
+    source = problem.metric(name).source
+    return FittedModel(problem.space.name, fitted.constant, coefficients, len(genes), r2, source)
+
+
+def _held_out_error(genes: Genes, values: Values, sizes: Sequence[int], ridge: float) -> float:
+    """Return the mean squared error on networks that the fit has not seen, over `NUM_FOLDS` folds."""
     folds = np.arange(len(genes)) % NUM_FOLDS
     errors = values.copy()
     for fold in range(NUM_FOLDS):
         inside = folds == fold
-        errors[inside] -= additive_fit(genes[~inside], values[~inside], sizes).evaluate(genes[inside])
-    spread_of_values = float(np.sum((values - values.mean()) ** 2))
-    r2 = 1 - float(np.sum(errors**2)) / spread_of_values if spread_of_values > 0 else None
-    fitted = additive_fit(genes, values, sizes)
-    coefficients = tuple(tuple(row.tolist()) for row in fitted.per_slot)
-    source = problem.metric(name).source
-    return FittedModel(problem.space.name, fitted.constant, coefficients, len(genes), r2, source)
+        errors[inside] -= additive_fit(genes[~inside], values[~inside], sizes, ridge).evaluate(genes[inside])
+    return float(np.mean(errors**2))
 
 
 def _fitted(metric: Metric, models: dict[str, FittedModel]) -> Metric:

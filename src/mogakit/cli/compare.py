@@ -1,0 +1,100 @@
+"""`moga compare`."""
+
+from contextlib import nullcontext
+from pathlib import Path
+
+import click
+
+from mogakit.bench.target import parse_target
+from mogakit.cli.output import json_option, print_json, print_table, progress_bar
+from mogakit.flows.compare import CompareRequest, Comparison, compare
+from mogakit.flows.devices import HOST, open_runner
+from mogakit.records import to_json
+
+EPILOG = """
+\b
+Examples:
+  moga compare moga-a moga-b moga-c --table cpu.json --table gpu.json --reference moga-a
+  moga compare moga-a mobilenet-v2 model.tflite --target tflite/cpu/float32 --quick
+  moga compare multi-avg multi-max --published 'Pixel 4' \\
+    --factor 36.8 --factor 12.8 --factor 4.82 --factor 3.06 --factor 2.37
+"""
+
+
+@click.command("compare", epilog=EPILOG)
+@click.argument("models", metavar="FILE|NET...", nargs=-1, required=True)
+@click.option("--table", "tables", multiple=True, type=click.Path(path_type=Path), help="Predict from a latency table.")
+@click.option("--target", "targets", multiple=True, help="Measure on runtime/hardware/precision[,option=value...].")
+@click.option("--published", multiple=True, metavar="DEVICE", help="Show what papers published for such a device.")
+@click.option(
+    "--device", default=HOST, show_default=True, help="For --target: host (this computer) or a phone's serial."
+)
+@click.option("--reference", default="mobilenet-v1", show_default=True, help="Network that normalises each column.")
+@click.option("--factor", "factors", multiple=True, type=float, metavar="MS", help="The factor itself, one a column.")
+@click.option("--weight", "weights", multiple=True, type=float, help="Importance of each column in f_avg and f_max.")
+@click.option("--quick", is_flag=True, help="For --target: one round only.")
+@click.option("-o", "--output", "folder", type=click.Path(path_type=Path), help="Keep measured files and journal here.")
+@click.option("--resume", is_flag=True, help="Go on with the measurements in the folder.")
+@json_option
+def command(
+    models: tuple[str, ...],
+    tables: tuple[Path, ...],
+    targets: tuple[str, ...],
+    published: tuple[str, ...],
+    device: str,
+    reference: str,
+    factors: tuple[float, ...],
+    weights: tuple[float, ...],
+    quick: bool,
+    folder: Path | None,
+    resume: bool,
+    as_json: bool,
+) -> None:
+    """Compare networks over several hardware, with the metrics f_avg and f_max of the multi-hardware paper.
+
+    Columns are predicted from tables, measured now, or published. A network without a number on one hardware has no
+    f_avg and no f_max; below the table stands why.
+    """
+    request = CompareRequest(
+        models=models,
+        tables=tables,
+        targets=tuple(parse_target(text) for text in targets),
+        published=published,
+        reference=reference,
+        factors_ms=factors,
+        weights=weights or None,
+        quick=quick,
+        folder=folder,
+        resume=resume,
+    )
+    with open_runner(device) if targets else nullcontext() as runner, progress_bar("compare") as progress:
+        result = compare(request, runner, progress)
+    if as_json:
+        print_json(to_json(result))
+    else:
+        _print(result)
+
+
+def _print(result: Comparison) -> None:
+    """Print networks as rows; columns are numbered, and named below, since their names are long."""
+    headings = ["network", "params (M)", "MAdds (M)", "top-1 %"]
+    headings += [f"[{number}] ms" for number in range(1, len(result.columns) + 1)]
+    rows = [
+        [
+            each.name,
+            *(None if count is None else round(count / 1e6, 2) for count in (each.params, each.madds)),
+            each.top1,
+            *(None if latency is None else float(f"{latency:.4g}") for latency in each.latencies_ms),
+            *(None if metric is None else round(metric, 2) for metric in (each.f_avg, each.f_max)),
+        ]
+        for each in result.networks
+    ]
+    print_table("Networks by hardware", [*headings, "f_avg", "f_max"], rows)
+    for number, column in enumerate(result.columns, 1):
+        factor = "unknown" if column.factor_ms is None else f"{column.factor_ms:.4g} ms"
+        click.echo(f"[{number}] {column.name}: {column.origin}, {column.source}; factor {factor} ({result.reference})")
+    for each in result.networks:
+        for name, reason in each.reasons.items():
+            click.echo(f"{each.name} on {name}: {reason}")
+    if any(column.factor_ms is None for column in result.columns):
+        click.echo("no f_avg and f_max: a factor is unknown; give --reference a network known everywhere, or --factor")
