@@ -1,7 +1,6 @@
 """The classic TFLite benchmark_model in three ages: 2020 (no prefixes), 2024 and 2026 (percentiles, new op table)."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from phone_simulator import op_table
 from phone_simulator.delegates import Applied, apply_delegates
@@ -11,9 +10,6 @@ from phone_simulator.graphs import Model, NotAModel
 from phone_simulator.latency import Repetitions, Samples
 from phone_simulator.run import Run
 from phone_simulator.statistics_line import six_digits, stat_line
-
-if TYPE_CHECKING:
-    pass
 
 _APPROXIMATE = (
     "Note: as the benchmark tool itself affects memory footprint, the following is only APPROXIMATE to the actual "

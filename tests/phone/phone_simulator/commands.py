@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from phone_simulator.invocation import Invocation
 
 if TYPE_CHECKING:
-    from phone_simulator.phone import Phone
+    from phone_simulator.workbench import Workbench
 
 
-async def serve_command(phone: "Phone", call: Invocation) -> int:
+async def serve_command(phone: "Workbench", call: Invocation) -> int:
     """Do what a served command asks; return its exit status."""
     name = Path(call.program).name
     handler = {
@@ -34,16 +34,16 @@ async def serve_command(phone: "Phone", call: Invocation) -> int:
     return status
 
 
-async def _nothing(phone: "Phone", call: Invocation) -> int:
+async def _nothing(phone: "Workbench", call: Invocation) -> int:
     return 0
 
 
-async def _su(phone: "Phone", call: Invocation) -> int:
+async def _su(phone: "Workbench", call: Invocation) -> int:
     await call.complain("/system/bin/sh: su: inaccessible or not found\n")
     return 127
 
 
-async def _settings(phone: "Phone", call: Invocation) -> int:
+async def _settings(phone: "Workbench", call: Invocation) -> int:
     match call.arguments:
         case ["get", space, key] if space in phone.state.settings:
             await call.print(phone.state.settings[space].get(key, "null") + "\n")
@@ -60,7 +60,7 @@ async def _settings(phone: "Phone", call: Invocation) -> int:
     return 0
 
 
-async def _cmd(phone: "Phone", call: Invocation) -> int:
+async def _cmd(phone: "Workbench", call: Invocation) -> int:
     match call.arguments:
         case ["power", "set-fixed-performance-mode-enabled", value]:
             phone.state.fixed_performance = value == "true"
@@ -81,7 +81,7 @@ async def _cmd(phone: "Phone", call: Invocation) -> int:
     return 0
 
 
-async def _svc(phone: "Phone", call: Invocation) -> int:
+async def _svc(phone: "Workbench", call: Invocation) -> int:
     match call.arguments:
         case ["power", "stayon", value]:
             phone.state.stay_on = value != "false"
@@ -93,7 +93,7 @@ async def _svc(phone: "Phone", call: Invocation) -> int:
     return 0
 
 
-async def _input(phone: "Phone", call: Invocation) -> int:
+async def _input(phone: "Workbench", call: Invocation) -> int:
     match call.arguments:
         case ["keyevent", "224" | "KEYCODE_WAKEUP"]:
             phone.state.awake = True
@@ -106,12 +106,12 @@ async def _input(phone: "Phone", call: Invocation) -> int:
     return 0
 
 
-async def _reboot(phone: "Phone", call: Invocation) -> int:
+async def _reboot(phone: "Workbench", call: Invocation) -> int:
     phone.reboot_soon()
     return 0
 
 
-async def _dumpsys(phone: "Phone", call: Invocation) -> int:
+async def _dumpsys(phone: "Workbench", call: Invocation) -> int:
     match call.arguments:
         case ["battery", "set", "level", value]:
             phone.state.battery_percent, phone.state.battery_faked = int(value), True
@@ -132,7 +132,7 @@ async def _dumpsys(phone: "Phone", call: Invocation) -> int:
     return 0
 
 
-async def _df(phone: "Phone", call: Invocation) -> int:
+async def _df(phone: "Workbench", call: Invocation) -> int:
     total, free = phone.profile.data_kb, phone.free_bytes() // 1024
     used = total - free
     head = "Filesystem      1K-blocks     Used Available Use% Mounted on\n"
@@ -141,7 +141,7 @@ async def _df(phone: "Phone", call: Invocation) -> int:
     return 0
 
 
-async def _ps(phone: "Phone", call: Invocation) -> int:
+async def _ps(phone: "Workbench", call: Invocation) -> int:
     rows = [(1, 0, "init"), (713, 1, "adbd")] + [(p.pid, p.parent, p.text) for p in phone.processes()]
     columns = ""
     for index, word in enumerate(call.arguments):
@@ -163,7 +163,7 @@ async def _ps(phone: "Phone", call: Invocation) -> int:
     return 0
 
 
-def _named(phone: "Phone", wanted: str, anywhere: bool) -> list[int]:
+def _named(phone: "Workbench", wanted: str, anywhere: bool) -> list[int]:
     found = []
     for process in phone.processes():
         name = Path(process.text.split(" ")[0]).name
@@ -172,21 +172,21 @@ def _named(phone: "Phone", wanted: str, anywhere: bool) -> list[int]:
     return found
 
 
-async def _pidof(phone: "Phone", call: Invocation) -> int:
+async def _pidof(phone: "Workbench", call: Invocation) -> int:
     pids = _named(phone, call.arguments[-1] if call.arguments else "", anywhere=False)
     if pids:
         await call.print(" ".join(map(str, pids)) + "\n")
     return 0 if pids else 1
 
 
-async def _pgrep(phone: "Phone", call: Invocation) -> int:
+async def _pgrep(phone: "Workbench", call: Invocation) -> int:
     pids = [pid for pid in _named(phone, call.arguments[-1], "-f" in call.arguments) if pid != call.pid]
     if pids:
         await call.print("\n".join(map(str, pids)) + "\n")
     return 0 if pids else 1
 
 
-async def _pkill(phone: "Phone", call: Invocation) -> int:
+async def _pkill(phone: "Workbench", call: Invocation) -> int:
     pids = [pid for pid in _named(phone, call.arguments[-1], "-f" in call.arguments) if pid != call.pid]
     number = signal.SIGKILL if {"-9", "-KILL"} & set(call.arguments) else signal.SIGTERM
     for pid in pids:

@@ -11,7 +11,7 @@ class Fault(StrEnum):
     UNPLUG_IN_PUSH = "unplug-in-push"  # ... in the middle of a file
     UNPLUG_IN_POLL = "unplug-in-poll"  # ... while a shell command runs and a tool is at work
     REBOOT_IN_RUN = "reboot-in-run"
-    SERVER_KILLED_IN_RUN = "server-killed-in-run"  # calls `Phone.on_server_kill`
+    SERVER_KILLED_IN_RUN = "server-killed-in-run"  # calls `on_server_kill`
     TRUNCATED_OUTPUT = "truncated-output"  # the tool prints half of its text and exits with 0
     ENDLESS_OUTPUT = "endless-output"  # prints for ever
     HANG = "hang"  # never ends, prints nothing more
@@ -22,10 +22,6 @@ class Fault(StrEnum):
     WRONG_HASH = "wrong-hash"  # a pushed file's last byte is flipped
     DISK_FULL = "disk-full"
     GARBLED_NUMBERS = "garbled-numbers"  # the statistics line holds no number
-
-
-class Injected(Exception):  # noqa: N818 - carries a fault to where it acts
-    """A fault that ends what was going on."""
 
 
 @dataclass

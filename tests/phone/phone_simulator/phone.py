@@ -13,29 +13,26 @@ import signal
 import socket
 import threading
 import uuid
-from collections import Counter
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Coroutine
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from phone_simulator import binaries, graphs
+from phone_simulator import binaries
 from phone_simulator.adb_server import AdbServer
 from phone_simulator.commands import serve_command
-from phone_simulator.faults import Fault, Faults
+from phone_simulator.faults import Fault
 from phone_simulator.invocation import Invocation
-from phone_simulator.latency import Truth, Variation
+from phone_simulator.latency import Variation
 from phone_simulator.paths import Paths
 from phone_simulator.profiles import Profile
 from phone_simulator.root import Root
 from phone_simulator.shell_service import run_shell
-from phone_simulator.state import Clock, State
 from phone_simulator.sync_service import run_sync
 from phone_simulator.tools import serve_tool
-from phone_simulator.truth import truth_ms
 from phone_simulator.wire import MAX_PAYLOAD, VERSION, Authentication, Connection, Gone, Service, Stream
+from phone_simulator.workbench import Mode, Process, Workbench
 
 FEATURES = ("shell_v2", "cmd", "stat_v2", "ls_v2", "fixed_push_mkdir", "apex", "sendrecv_v2")
 _PATIENCE_S = 30.0
@@ -48,22 +45,6 @@ class Transport(StrEnum):
 
     USB = "usb"  # unplugged, it disappears at once (it is registered as an emulator)
     TCP = "tcp"  # unplugged, it stays as "offline"
-
-
-class Mode(StrEnum):
-    """What the tools do with a pushed file."""
-
-    REPLAY = "replay"  # times from the seeded model
-    REAL = "real"  # run it on this computer
-
-
-@dataclass(frozen=True)
-class Process:
-    """A process of the phone."""
-
-    pid: int
-    parent: int
-    text: str
 
 
 class _Link:
@@ -81,7 +62,7 @@ class _Link:
         return f"emulator-{self.port - 1}" if self.transport is Transport.USB else f"127.0.0.1:{self.port}"
 
 
-class Phone:
+class Phone(Workbench):
     """See the module.
 
     Args:
@@ -110,23 +91,23 @@ class Phone:
         protocol: tuple[int, int] = (VERSION, MAX_PAYLOAD),
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.profile = profile
-        self.paths = Paths(folder.resolve())
-        self.root = Root(self.paths.root, profile)
+        paths = Paths(folder.resolve())
+        super().__init__(
+            profile,
+            paths,
+            Root(paths.root, profile),
+            time_scale=time_scale,
+            seed=seed,
+            variation=variation,
+            mode=mode,
+        )
         self.server = server
-        self.mode = mode
-        self.truth = Truth(profile, seed)
-        self.variation = variation or Variation()
+        if server:
+            self.on_server_kill = server.kill
         self.authentication = authentication
-        self.faults = Faults()
-        self.clock = Clock(time_scale)
-        self.state = State(profile, self.clock)
         self.boot_seconds = 0.5
         self.replug_seconds: float | None = 0.3
         """After a fault pulled the cable, it is put back after this time; None leaves it out."""
-        self.on_server_kill: Callable[[], None] = lambda: server.kill() if server else None
-        self.runs: list[str] = []
-        """Command lines of all tool runs so far."""
         self.pushes: list[str] = []
         """Paths of all files that arrived whole."""
         self.disk_limit_bytes: int | None = None
@@ -136,8 +117,6 @@ class Phone:
         self._protocol = protocol
         self._links = [_Link(transport) for transport in transports]
         self._id = uuid.uuid4().hex
-        self._models: dict[str, graphs.Model] = {}
-        self._repeats: Counter[str] = Counter()
         self._active_tools = 0
         self._plugged = False
         self._loop = asyncio.new_event_loop()
@@ -212,37 +191,7 @@ class Phone:
             for connection in list(link.connections):
                 self._call(connection.authorize())
 
-    def heat_to(self, celsius: float) -> None:
-        """Make it this hot now; it cools by itself."""
-        self.state.heat_to(celsius)
-        self.refresh()
-
-    def refresh(self) -> None:
-        """Let files and dumpsys show the state."""
-        self.root.refresh(self.state)
-
-    def host_path(self, path: str) -> Path:
-        """Return where a path of the phone lies."""
-        return self.paths.host(path)
-
-    def truth_ms(self, path: Path, target: object) -> float:
-        """Return the exact latency of a file on a target (`tflite/gpu/float16` or a `Target`), without any noise."""
-        return truth_ms(self.truth, self.model(path), str(target))
-
     # -- what services and tools ask
-
-    def model(self, path: Path) -> graphs.Model:
-        """Read a model file, once for each content."""
-        data = path.read_bytes()
-        key = f"{path.suffix} {len(data)} {hash(data)}"
-        if key not in self._models:
-            self._models[key] = graphs.read_model(path)
-        return self._models[key]
-
-    def repetition(self, key: str) -> int:
-        """Return how often `key` was asked for before."""
-        self._repeats[key] += 1
-        return self._repeats[key] - 1
 
     def processes(self) -> list[Process]:
         """Return the processes that run on it now, whoever their parent is."""
@@ -265,7 +214,7 @@ class Phone:
     def free_bytes(self) -> int:
         """Return the free space of /data."""
         if self.disk_limit_bytes is None:
-            return (self.profile.data_kb - self.profile.disk_used_kb) * 1024
+            return super().free_bytes()
         folder = self.paths.host("/data/local/tmp")
         used = sum(path.lstat().st_size for path in folder.rglob("*"))
         return max(0, self.disk_limit_bytes - used)
@@ -279,7 +228,7 @@ class Phone:
     async def receiving(self, path: str, num_bytes: int) -> None:
         """A file is arriving; see `SyncHooks`."""
         if self.faults.strikes(Fault.UNPLUG_IN_PUSH, path):
-            await self._cut()
+            await self.cut()
             raise Gone
 
     async def received(self, path: Path) -> None:
@@ -297,25 +246,6 @@ class Phone:
     def original(self, path: Path) -> Path:
         """Return where the bytes lie that were pushed to `path`; see `SyncHooks`."""
         return (self.root.elf_of(path) if path.is_file() else None) or path
-
-    async def compute(self, seconds: float, watts: float) -> None:
-        """Let the phone work for `seconds` of its own time."""
-        self.state.pass_time()
-        self.clock.skip(seconds)
-        if self.clock.scale > 0:
-            await asyncio.sleep(seconds * self.clock.scale)
-        self.state.pass_time(watts)
-        self.refresh()
-
-    async def strike_in_run(self, text: str) -> None:
-        """Do what the faults in force do in the middle of a run."""
-        if self.faults.strikes(Fault.UNPLUG_IN_RUN, text):
-            await self._cut()
-        if self.faults.strikes(Fault.SERVER_KILLED_IN_RUN, text):
-            await asyncio.to_thread(self.on_server_kill)
-        if self.faults.strikes(Fault.REBOOT_IN_RUN, text):
-            self.reboot_soon()
-            await asyncio.Event().wait()
 
     # -- inside its thread
 
@@ -376,7 +306,7 @@ class Phone:
             for connection in connections:
                 await connection.close()
 
-    async def _cut(self) -> None:
+    async def cut(self) -> None:
         """Pull the cable because of a fault, from within a service or run, and put it back later."""
 
         async def pull() -> None:
@@ -474,7 +404,7 @@ class Phone:
         self.state.pass_time()
         self.refresh()
         if self._active_tools and self.faults.strikes(Fault.UNPLUG_IN_POLL, command):
-            await self._cut()
+            await self.cut()
         environment = {
             "PATH": str(self.root.bin),
             "HOME": "/",

@@ -14,7 +14,7 @@ from phone_simulator.invocation import Invocation
 from phone_simulator.latency import Plan, Repetitions, Request, Samples, play
 
 if TYPE_CHECKING:
-    from phone_simulator.phone import Phone
+    from phone_simulator.workbench import Workbench
 
 _WORKER = Path(__file__).with_name("real_worker.py")
 
@@ -46,7 +46,7 @@ class Page:
 class Run:
     """A tool at work."""
 
-    phone: "Phone"
+    phone: "Workbench"
     call: Invocation
     page: Page = field(default_factory=Page)
 

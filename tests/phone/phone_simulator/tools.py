@@ -12,10 +12,10 @@ from phone_simulator.run import Ended, Run
 from phone_simulator.snpe import snpe
 
 if TYPE_CHECKING:
-    from phone_simulator.phone import Phone
+    from phone_simulator.workbench import Workbench
 
 
-async def serve_tool(phone: "Phone", call: Invocation, tool: dict[str, str]) -> int:
+async def serve_tool(phone: "Workbench", call: Invocation, tool: dict[str, str]) -> int:
     """Run a tool for a waiting process; return its exit status."""
     run = Run(phone, call)
     name, version = tool["tool"], tool["version"]
