@@ -17,11 +17,15 @@ KERNEL_COLOURS = {1: LIGHT, 3: SKY, 5: ORANGE, 7: VERMILION}
 
 
 def block_text(block: Block) -> tuple[str, str]:
-    """Return two short lines that say what a block is: (`mb 5x5`, `e6 se`)."""
+    """Return two short lines that say what a block is: (`5x5`, `e6 se`); other than an inverted bottleneck, its op."""
     if block.op is Op.HEAD:
         return "head", f"{block.features or block.in_channels}"
-    ratio = f"e{block.expanded_channels / block.in_channels:g}" if block.expanded_channels is not None else ""
-    return f"{block.op} {block.kernel}x{block.kernel}", f"{ratio} {'se' if block.se else ''}".strip()
+    ratio = (
+        f"e{block.expanded_channels / block.in_channels:g}"
+        if block.op is Op.MB and block.expanded_channels
+        else block.op
+    )
+    return f"{block.kernel}x{block.kernel}", f"{ratio} {'se' if block.se else ''}".strip()
 
 
 @drawn
@@ -63,7 +67,7 @@ def _draw_block(axes: Axes, place: int, base: float, block: Block) -> None:
     edge, width = (BLUE, 1.6) if block.se else (BLACK, 0.6)
     axes.add_patch(_box((place + 0.06, base), 0.88, height, colour, edge, width))
     first, second = block_text(block)
-    axes.text(place + 0.5, base + height * 0.66, first.split(" ")[-1], ha="center", va="center", fontsize=6.2)
+    axes.text(place + 0.5, base + height * 0.66, first, ha="center", va="center", fontsize=6.2)
     axes.text(place + 0.5, base + height * 0.3, second, ha="center", va="center", fontsize=5.8)
 
 
@@ -93,9 +97,10 @@ def block_diagrams(blocks: Sequence[tuple[str, Block]], title: str = "Blocks of 
                 axes.annotate("", (column, top + 0.28), (column, top + 0.65), arrowprops=arrow)
         if block.residual:
             bottom = -(len(layers) - 1) * 0.95 - 0.42
-            path = {"arrowstyle": "->", "lw": 0.8, "color": GREY, "connectionstyle": "bar,angle=180,fraction=-0.18"}
-            axes.annotate("", (column + 0.4, bottom + 0.1), (column + 0.4, 0.3), arrowprops=path)
-            axes.text(column + 0.44, bottom - 0.12, "+", fontsize=9, color=GREY)
+            axes.plot(
+                [column, column + 0.47, column + 0.47, column], [0.42, 0.42, bottom, bottom], color=GREY, linewidth=0.8
+            )
+            axes.text(column, bottom, "+", ha="center", va="center", fontsize=9, color=BLACK)
     axes.set_xlim(-0.6, len(blocks) - 0.3)
     axes.set_ylim(-4.3, 1.1)
     axes.set_title(title)
@@ -139,7 +144,10 @@ def evolution(milestones: Sequence[Milestone], title: str = "The evolution of Mo
         spot, colour = (one.madds_m, one.top1), SERIES[index % len(SERIES)]
         axes.scatter([spot[0]], [spot[1]], s=60 * one.params_m, color=colour, alpha=0.55, zorder=2)
         text = f"{one.name}\n{one.params_m:.1f} M params"
-        axes.annotate(text, spot, xytext=(9, -3), textcoords="offset points", fontsize=7.2, va="center")
+        box = {"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
+        axes.annotate(
+            text, spot, xytext=(10, -3), textcoords="offset points", va="center", fontsize=7.2, bbox=box, zorder=4
+        )
     for one, two in pairwise(milestones):
         arrow = {"arrowstyle": "->", "color": GREY, "lw": 0.9, "shrinkA": 9, "shrinkB": 9}
         axes.annotate("", (two.madds_m, two.top1), (one.madds_m, one.top1), arrowprops=arrow)

@@ -84,7 +84,12 @@ def per_layer(layers: Sequence[str], times_ms: Mapping[str, Sequence[float | Non
     for index, (target, times) in enumerate(times_ms.items()):
         total = sum(time for time in times if time is not None)
         percent = [np.nan if time is None else 100 * time / total for time in times]
-        axes.plot(percent, marker=MARKERS[index], color=SERIES[index], label=f"{target} ({total:.2f} ms)")
+        axes.plot(
+            percent,
+            marker=MARKERS[index % len(MARKERS)],
+            color=SERIES[index % len(SERIES)],
+            label=f"{target} ({total:.2f} ms)",
+        )
     axes.set_xticks(range(len(layers)), layers, rotation=60, ha="right", fontsize=6.5)
     axes.set_ylabel("share of the latency (%)")
     axes.set_ylim(bottom=0)

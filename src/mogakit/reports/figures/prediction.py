@@ -76,7 +76,13 @@ def learning_curve(points: Sequence[CurvePoint], title: str = "Error against net
         line = sorted((point for point in points if point.model == model), key=lambda point: point.num_pairs)
         sizes = [point.num_pairs for point in line]
         colour = SERIES[index % len(SERIES)]
-        axes.plot(sizes, [point.mape_percent for point in line], marker=MARKERS[index], color=colour, label=model)
+        axes.plot(
+            sizes,
+            [point.mape_percent for point in line],
+            marker=MARKERS[index % len(MARKERS)],
+            color=colour,
+            label=model,
+        )
         axes.fill_between(
             sizes, [point.low for point in line], [point.high for point in line], color=colour, alpha=0.12
         )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mogakit.reports.style import BLACK, GREY, LIGHT, MARKERS, SERIES, blank, blank_grid, drawn
@@ -36,19 +37,41 @@ def fronts(
     """
     figure, axes = blank(5.4, 4.0)
     if exact is not None:
-        order = np.argsort(exact.x)
-        axes.plot(np.array(exact.x)[order], np.array(exact.y)[order], color=GREY, linewidth=1.2, label=exact.label)
+        axes.plot(*_upper_left(exact), color=GREY, linewidth=1.2, label=exact.label)
     for index, points in enumerate(found):
         marker, colour = MARKERS[index % len(MARKERS)], SERIES[index % len(SERIES)]
         axes.plot(points.x, points.y, marker, color=colour, alpha=0.65, label=points.label, markersize=4)
     for name, (x, y) in (marked or {}).items():
         axes.plot([x], [y], "o", markerfacecolor="none", markeredgecolor=BLACK, markersize=9, markeredgewidth=1.3)
         axes.annotate(name, (x, y), xytext=(7, -9), textcoords="offset points", fontsize=7.5)
+    span = [value for points in found for value in points.x if value > 0]
+    if span and max(span) / min(span) > 6:
+        _logarithmic(axes, min(span), max(span))
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
     axes.set_title(title)
     axes.legend(loc="lower right")
     return figure
+
+
+def _upper_left(points: Points) -> tuple[list[float], list[float]]:
+    """Return what of a front of three objectives is a front in these two: more of y for less of x."""
+    x: list[float] = []
+    y: list[float] = []
+    for one, two in sorted(zip(points.x, points.y, strict=True), key=lambda point: (point[0], -point[1])):
+        if not y or two > y[-1]:
+            x.append(one)
+            y.append(two)
+    return x, y
+
+
+def _logarithmic(axes: Axes, low: float, high: float) -> None:
+    """Use a logarithmic scale with plain numbers."""
+    axes.set_xscale("log")
+    steps = [step * 10.0**power for power in range(-3, 4) for step in (1, 2, 3, 5, 7)]
+    ticks = [tick for tick in steps if 0.9 * low <= tick <= 1.1 * high]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
 
 
 @drawn
@@ -134,7 +157,13 @@ def progress(
         known = [(point.generation, point.archive_percent) for point in points if point.archive_percent is not None]
         if known:
             generations, percents = zip(*known, strict=True)
-            axes.plot(generations, percents, marker=MARKERS[index], color=SERIES[index % len(SERIES)], label=name)
+            axes.plot(
+                generations,
+                percents,
+                marker=MARKERS[index % len(MARKERS)],
+                color=SERIES[index % len(SERIES)],
+                label=name,
+            )
     axes.axhline(100, color=LIGHT, linewidth=1)
     axes.set_xlabel("generation")
     axes.set_ylabel("% of the true hypervolume")

@@ -1,0 +1,48 @@
+"""What a page is built from: a run's finished results, gathered by `flows.report`."""
+
+from dataclasses import dataclass, field
+
+from mogakit.luts.check import Finding
+from mogakit.luts.curves import CurvePoint
+from mogakit.luts.table import LatencyTable
+from mogakit.luts.validation import Validation
+from mogakit.search.front import Front, SearchResult
+
+
+@dataclass(frozen=True)
+class FitSummary:
+    """Leave-one-out errors of the cost models of a run, by kind, and their learning curves."""
+
+    num_pairs: int
+    loo_mape_percent: dict[str, float]
+    curves: tuple[CurvePoint, ...]
+
+
+@dataclass(frozen=True)
+class SearchSummary:
+    """One search of the run's space; `exact` is its true front, where that is known."""
+
+    name: str
+    result: SearchResult
+    exact: Front | None
+
+
+@dataclass(frozen=True)
+class RunContent:
+    """Everything that a page may show; what is absent is left out of it.
+
+    Attributes:
+        name: of the run's folder.
+        table: the run's own. findings: of `check_table` on it.
+        others: tables of the same space on other targets.
+        sources: files that were read, relative to the run, with their sha256.
+    """
+
+    name: str
+    table: LatencyTable
+    findings: tuple[Finding, ...] = ()
+    validation: Validation | None = None
+    fit: FitSummary | None = None
+    searches: tuple[SearchSummary, ...] = ()
+    others: tuple[LatencyTable, ...] = ()
+    sources: dict[str, str] = field(default_factory=dict)
