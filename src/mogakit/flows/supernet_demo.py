@@ -1,0 +1,143 @@
+"""The whole road from a supernet to shipped networks, on scikit-learn's digits, in minutes on a CPU.
+
+It shows that the parts fit together. It proves nothing about architectures: the images have 64 pixels, and almost every
+network of the space reads them.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from mogakit import files, records
+from mogakit.bench.target import parse_target
+from mogakit.export.artifact import Format, Precision
+from mogakit.flows.devices import HOST, open_runner
+from mogakit.flows.export import export_network
+from mogakit.flows.profile import ProfileRequest, profile
+from mogakit.flows.search import search
+from mogakit.flows.search_problem import Method, SearchPlan, table_input
+from mogakit.flows.supernet import RankResult, SupernetRequest, SupernetSummary, rank_supernet, run_supernet_training
+from mogakit.flows.train import TrainRequest, TrainSummary, run_training
+from mogakit.nets.resolve import resolve
+from mogakit.progress import Progress, silent
+from mogakit.search.front import SearchResult, rows_of
+from mogakit.search.surrogate import SurrogateSettings
+from mogakit.search.training.loop import Settings
+
+SPACE = DATA = RECIPE = "digits"
+TARGET = "tflite/cpu/float32"
+RESULT = "digits.json"
+WARM_EPOCHS, FAIR_EPOCHS = 8.0, 8.0
+NUM_RANKED = 12
+SEARCH_EVALUATIONS = SurrogateSettings(num_fit=100, num_check=60)
+
+PROVES_NOT = (
+    "What this does not prove: digits of 8 x 8 pixels do not tell architectures apart, one supernet with one seed is "
+    "no sample, the validation images are 300, and a warm start is a deviation from FairNAS and MoGA. Where ordering "
+    "by parameters alone reaches the supernet's tau, the supernet has shown nothing that counting would not."
+)
+
+
+@dataclass(frozen=True)
+class Pick:
+    """A network taken from the front, its prediction, and what it was when trained alone."""
+
+    network: str
+    supernet_top1_percent: float
+    predicted_ms: float
+    alone: TrainSummary
+    exported: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """Everything that the demonstration found."""
+
+    supernet: SupernetSummary
+    search_how: str
+    picks: tuple[Pick, ...]
+    ranking: RankResult
+    proves_not: str
+
+
+def run_demo(folder: Path, seed: int = 0, num_ranked: int = NUM_RANKED, progress: Progress = silent) -> DemoResult:
+    """Train a supernet, measure a table, search on both, train three picks alone, export them, and rank.
+
+    Every step resumes where a killed demonstration was.
+    """
+    with _step(progress, 1, "supernet: warm path, then strict fairness") as told:
+        supernet = run_supernet_training(
+            SupernetRequest(
+                SPACE,
+                DATA,
+                RECIPE,
+                folder / "supernet",
+                Settings(seed=seed, epochs=FAIR_EPOCHS, checkpoint_interval_s=10.0),
+                warm_epochs=WARM_EPOCHS,
+                resume=True,
+            ),
+            told,
+        )
+    with _step(progress, 2, "latency table on this computer") as told, open_runner(HOST) as runner:
+        request = ProfileRequest(
+            SPACE, parse_target(TARGET), folder / "run", seed=seed, quick=True, resume=True, input_size=8
+        )
+        table = profile(request, runner, told)
+    with _step(progress, 3, "search on the supernet's accuracy and the table") as told:
+        plan = SearchPlan(
+            space=SPACE,
+            accuracy=f"supernet:{supernet.checkpoint}",
+            latencies=(table_input(table.path),),
+            objectives=("accuracy", "latency"),
+            method=Method.FIT_FRONT,
+            surrogate=SEARCH_EVALUATIONS,
+            seed=seed,
+        )
+        found = search(plan, folder / "run" / "search", True, told)
+    with _step(progress, 4, "three picks trained alone, and exported") as told:
+        picks = _train_picks(found, folder, seed, told)
+    with _step(progress, 5, "ranking: networks trained alone, twice each") as told:
+        settings = Settings(seed=seed)
+        ranking = rank_supernet(Path(supernet.checkpoint), num_ranked, RECIPE, settings, folder, told)
+    result = DemoResult(supernet, found.front.how, picks, ranking, PROVES_NOT)
+    files.write_json(folder / RESULT, records.to_json(result))
+    return result
+
+
+NUM_STEPS = 5
+
+
+@contextmanager
+def _step(progress: Progress, number: int, title: str) -> Iterator[Progress]:
+    """Turn the progress of one step into that of the whole."""
+
+    def told(done: int, total: int, note: str) -> None:
+        progress((number - 1) * 1000 + 1000 * done // max(total, 1), NUM_STEPS * 1000, f"{number}. {title}: {note}")
+
+    told(0, 1, "")
+    yield told
+
+
+def _train_picks(found: SearchResult, folder: Path, seed: int, progress: Progress) -> tuple[Pick, ...]:
+    picks = []
+    rows = rows_of(found.front, found.picks)
+    for index, row in enumerate(rows):
+        name = f"{SPACE}/{row['chromosome']}"
+        home = folder / "picks" / str(row["chromosome"])
+        options = Settings(seed=seed, checkpoint_interval_s=10.0)
+        summary = run_training(TrainRequest(name, DATA, RECIPE, home, options, resume=True), progress)
+        artifacts = export_network(
+            resolve(name), [Format.TFLITE, Format.ONNX], Precision.FLOAT32, home / "files", Path(summary.checkpoint)
+        )
+        picks.append(
+            Pick(
+                name,
+                float(row["accuracy"] or 0.0),
+                float(row["latency"] or 0.0),
+                summary,
+                tuple(str(artifact.path) for artifact in artifacts),
+            )
+        )
+        progress(index + 1, len(rows), name)
+    return tuple(picks)
