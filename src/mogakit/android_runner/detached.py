@@ -15,7 +15,7 @@ from mogakit.android_runner.deploy import ROOT
 from mogakit.android_runner.quoting import quote
 from mogakit.errors import DeviceError
 
-MAX_OUTPUT_BYTES = 2_000_000
+MAX_OUTPUT_BYTES = 1_000_000
 _OUT = "@@moga:out\n"
 _VANISHED_POLLS = 3  # so many polls without process and without exit code: it is gone
 _MAX_POLL_S = 2.0
