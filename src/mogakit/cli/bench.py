@@ -32,7 +32,11 @@ from mogakit.records import to_json
 @click.option("--seed", default=0, show_default=True, help="Of the order and the intervals.")
 @click.option("--rounds", type=click.IntRange(min=1), help="Fresh processes (this computer) or passes (a phone).")
 @click.option("--budget-s", type=click.FloatRange(min=0, min_open=True), help="Seconds that measuring may take.")
-@click.option("--clock", type=click.Choice([*Clock]), help="Force a clock on this computer (one thread: its CPU time).")
+@click.option(
+    "--clock",
+    type=click.Choice([clock.value for clock in Clock]),
+    help="Force a clock on this computer (one thread: its CPU time).",
+)
 @phone_options
 @json_option
 def command(
