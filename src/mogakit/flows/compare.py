@@ -191,6 +191,10 @@ def _predicted(path: Path, networks: dict[str, Network | None]) -> _Source:
         network = networks[model]
         if network is None:
             return None, "a model file cannot be predicted from a table; measure it with --target"
+        missing = predictor.missing(block.key for block in network.blocks)
+        if missing:
+            count = f"{len(missing)} of its {len({block.key for block in network.blocks})} blocks"
+            return None, f"the table of space {table.space!r} has no row for {count}, such as {missing[0]}"
         try:
             return predictor.predict(network), ""
         except TableError as error:
