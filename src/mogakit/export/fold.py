@@ -12,14 +12,14 @@ import numpy as np
 from mogakit.export.graph import Activate, Activation, Add, Conv2d, FloatArray, Graph, Linear, Mul, Node, Reshape, Shape
 
 
-def tidy(graph: Graph) -> Graph:
+def tidy(graph: Graph, output_names: tuple[str, ...] = ()) -> Graph:
     """Recognise spelled-out activations, fold batch norms and other scales, drop what nothing reads, name the outputs.
 
     Activations come first: folding the `+ 3` of a spelled-out h-swish into the convolution before it would hide it.
     """
-    for pass_ in (recognise_activations, fold_scales, drop_unread, name_outputs):
+    for pass_ in (recognise_activations, fold_scales, drop_unread):
         graph = pass_(graph)
-    return graph
+    return name_outputs(graph, output_names)
 
 
 def recognise_activations(graph: Graph) -> Graph:
@@ -223,10 +223,15 @@ def _without_unread_constants(graph: Graph) -> Graph:
     return replace(graph, constants={name: value for name, value in graph.constants.items() if name in read})
 
 
-def name_outputs(graph: Graph) -> Graph:
-    """Name the output `output`, or several `output_0`, `output_1`, ...: what an app's author looks for in a file."""
-    several = len(graph.outputs) > 1
-    names = {old: f"output_{index}" if several else "output" for index, old in enumerate(graph.outputs)}
+def name_outputs(graph: Graph, wanted: tuple[str, ...] = ()) -> Graph:
+    """Name the outputs as `wanted`, which an app's author looks for in a file.
+
+    Without it, the only output is called `output`, and several `output_0`, `output_1`, ...
+    """
+    if not wanted:
+        count = len(graph.outputs)
+        wanted = ("output",) if count == 1 else tuple(f"output_{index}" for index in range(count))
+    names = dict(zip(graph.outputs, wanted, strict=True))
     clashes = set(names.values()) & (set(graph.makers()) | set(graph.constants)) - set(names)
     names.update((name, f"{name}.inner") for name in clashes)
     nodes = tuple(

@@ -172,6 +172,14 @@ class Reshape(Node):
     """
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Rows(Node):
+    """(N, A*V, H, W) to (N, H*W*A, V): the channels of each pixel as A rows of V values, pixels in reading order.
+
+    In channels-last memory nothing moves. What detectors make of their maps, before they join them.
+    """
+
+
 @dataclass(frozen=True)
 class Tensor:
     """A graph input."""

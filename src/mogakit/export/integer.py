@@ -57,7 +57,7 @@ def write(graph: Graph, precision: Precision, calibration: CalibrationData, stor
 
 def run(model: bytes, inputs: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
     """Run an integer file on float inputs in the file's layout; outputs are float again."""
-    return [quality.run_in_floats(model, inputs[0])]
+    return quality.run_in_floats(model, inputs[0])
 
 
 def _quality_inputs(graph: Graph, calibration: CalibrationData) -> tuple[list[NDArray[np.float32]], str]:

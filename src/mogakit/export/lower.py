@@ -29,6 +29,7 @@ from mogakit.export.graph import (
     Pool,
     PoolKind,
     Reshape,
+    Rows,
     Shape,
     Softmax,
     Tensor,
@@ -60,11 +61,14 @@ def lower(module: nn.Module, input_shape: tuple[int, ...]) -> Graph:
     for name in outputs:
         if name in builder.padded:
             raise UnsupportedOperator(f"the module returns a padded tensor; {_ONLY_BEFORE_CONVOLUTION}")
+        if name in builder.turned:
+            raise UnsupportedOperator(f"the module returns a permuted tensor; {_ONLY_BEFORE_RESHAPE}")
     graph = Graph((Tensor("input", tuple(input_shape)),), tuple(builder.nodes), outputs, builder.constants)
-    return fold.tidy(graph)
+    return fold.tidy(graph, recorded.names)
 
 
 _ONLY_BEFORE_CONVOLUTION = "padding is legal only with zeros, over height and width, and before convolutions"
+_ONLY_BEFORE_RESHAPE = "a permutation is legal only from NCHW to NHWC, and before a reshape to (N, H*W*A, V)"
 
 
 def _where(call: Call) -> str:
@@ -94,13 +98,17 @@ def _array(value: torch.Tensor) -> FloatArray:
 
 @dataclass
 class _Builder:
-    """The graph under construction. `names` maps numbers of the trace to names; `padded` holds pads not yet merged."""
+    """The graph under construction. `names` maps numbers of the trace to names.
+
+    `padded` holds pads and `turned` permutations to NHWC that are not yet merged with what reads them.
+    """
 
     nodes: list[Node] = field(default_factory=list)
     constants: dict[str, FloatArray] = field(default_factory=dict)
     names: dict[int, str] = field(default_factory=dict)
     shapes: dict[str, Shape] = field(default_factory=dict)
     padded: dict[str, tuple[str, Padding]] = field(default_factory=dict)
+    turned: dict[str, str] = field(default_factory=dict)
     _taken: dict[str, int] = field(default_factory=dict)
 
     def unique(self, wanted: str) -> str:
@@ -132,9 +140,18 @@ class _Builder:
         value = call.arguments[name]
         if not isinstance(value, Ref):
             raise refused(call, f"its argument {name!r} does not depend on the module's input")
-        tensor = self.names[value.number]
+        return self.plain(call, self.names[value.number])
+
+    def plain(self, call: Call, tensor: str) -> str:
+        """Return the name of a tensor that any operator may read.
+
+        Raises:
+            UnsupportedOperator: it is padded or permuted, and only what was announced may read it.
+        """
         if tensor in self.padded:
             raise refused(call, f"it reads a padded tensor; {_ONLY_BEFORE_CONVOLUTION}")
+        if tensor in self.turned:
+            raise refused(call, f"it reads a permuted tensor; {_ONLY_BEFORE_RESHAPE}")
         return tensor
 
     def constant(self, call: Call, value: FloatArray) -> str:
@@ -376,7 +393,27 @@ def _linear(builder: _Builder, call: Call) -> str:
     return builder.add(Linear(name=builder.name_for(call), inputs=inputs, shape=call.shape, weight=rows, bias=flat))
 
 
+def _permute(builder: _Builder, call: Call) -> str:
+    source = builder.read(call)
+    if [dim % 4 for dim in call.arguments["dims"]] != [0, 2, 3, 1]:
+        raise refused(call, _ONLY_BEFORE_RESHAPE)
+    name = builder.unique(f"{source}.channels_last")
+    builder.turned[name] = source
+    return name
+
+
+def _rows(builder: _Builder, call: Call, source: str) -> str:
+    """Add the node for a map whose channels were moved last and that is now cut into rows."""
+    before, after = builder.shapes[source], call.shape
+    if len(after) != 3 or after[0] != before[0] or before[1] % after[2]:
+        raise refused(call, f"it turns {before} with channels last into {after}; {_ONLY_BEFORE_RESHAPE}")
+    return builder.add(Rows(name=builder.name_for(call), inputs=(source,), shape=after))
+
+
 def _reshape(builder: _Builder, call: Call) -> str:
+    value = call.arguments["self"]
+    if isinstance(value, Ref) and builder.names[value.number] in builder.turned:
+        return _rows(builder, call, builder.turned[builder.names[value.number]])
     source = builder.read(call)
     before, after = builder.shapes[source], call.shape
     if before == after:
@@ -399,9 +436,7 @@ def _concat(builder: _Builder, call: Call) -> str:
     tensors = call.arguments["tensors"]
     if not all(isinstance(tensor, Ref) for tensor in tensors):
         raise refused(call, "it joins a constant")
-    inputs = tuple(builder.names[tensor.number] for tensor in tensors)
-    if any(name in builder.padded for name in inputs):
-        raise refused(call, f"it reads a padded tensor; {_ONLY_BEFORE_CONVOLUTION}")
+    inputs = tuple(builder.plain(call, builder.names[tensor.number]) for tensor in tensors)
     axis = call.arguments["dim"] % len(call.shape)
     return builder.add(Concat(name=builder.name_for(call), inputs=inputs, shape=call.shape, axis=axis))
 
@@ -441,6 +476,7 @@ RULES: dict[str, Rule] = {
     "reshape": _reshape,
     "squeeze": _reshape,
     "unsqueeze": _reshape,
+    "permute": _permute,
     "clone": _identity,
     "detach": _identity,
     "alias": _identity,

@@ -33,6 +33,7 @@ from mogakit.export.graph import (
     Pool,
     PoolKind,
     Reshape,
+    Rows,
     Softmax,
 )
 
@@ -114,6 +115,12 @@ class _Writer:
         sources = list(node.inputs) if inputs is None else inputs
         self._nodes.append(helper.make_node(operator, sources, [node.name], name=node.name, **attributes))
 
+    def turned(self, node: Node) -> str:
+        """Append a Transpose of `node`'s input to channels last, and return its name."""
+        name = f"{node.name}.channels_last"
+        self._nodes.append(helper.make_node("Transpose", list(node.inputs), [name], name=name, perm=[0, 2, 3, 1]))
+        return name
+
 
 def _described(name: str, shape: tuple[int, ...]) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
@@ -179,6 +186,11 @@ def _reshape(writer: _Writer, node: Reshape) -> None:
         writer.emit(node, "Reshape", [*node.inputs, writer.constant(f"{node.name}.shape", np.array(node.shape))])
 
 
+def _rows(writer: _Writer, node: Rows) -> None:
+    turned = writer.turned(node)
+    writer.emit(node, "Reshape", [turned, writer.constant(f"{node.name}.shape", np.array(node.shape))])
+
+
 Rule: TypeAlias = Callable[[_Writer, Any], None]
 
 RULES: dict[type[Node], Rule] = {
@@ -192,5 +204,6 @@ RULES: dict[type[Node], Rule] = {
     Concat: lambda writer, node: writer.emit(node, "Concat", axis=node.axis),
     Softmax: lambda writer, node: writer.emit(node, "Softmax", axis=1),
     Reshape: _reshape,
+    Rows: _rows,
 }
 """How each kind of node becomes an ONNX node."""

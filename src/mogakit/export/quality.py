@@ -71,9 +71,9 @@ def compare(float_model: bytes, quantized: bytes, inputs: Iterable[Array], *, pe
     )
 
 
-def run_in_floats(model: bytes, given: Array) -> Array:
-    """Return what a TFLite file with one input and one output makes of a float32 input, in float32."""
-    return _Runner(model, keep_all=False).run(given)
+def run_in_floats(model: bytes, given: Array) -> list[Array]:
+    """Return what a TFLite file with one input makes of a float32 input, in float32."""
+    return _Runner(model, keep_all=False).run_all(given)
 
 
 def sqnr_db(reference: NDArray[np.floating], got: NDArray[np.floating]) -> float:
@@ -113,13 +113,18 @@ class _Runner:
             num_threads=1,
         )
         self._interpreter.allocate_tensors()
-        self._input, self._output = self._interpreter.get_input_details()[0], self._interpreter.get_output_details()[0]
+        self._input, self._outputs = self._interpreter.get_input_details()[0], self._interpreter.get_output_details()
 
     def run(self, given: Array) -> Array:
-        """Return the output of one input."""
+        """Return the output of one input; where there are several, all their numbers in one column."""
+        found = self.run_all(given)
+        return found[0] if len(found) == 1 else np.concatenate([value.reshape(1, -1, 1) for value in found], axis=1)
+
+    def run_all(self, given: Array) -> list[Array]:
+        """Return every output of one input."""
         self._interpreter.set_tensor(self._input["index"], _to_integers(given, self._input))
         self._interpreter.invoke()
-        return _to_floats(self._interpreter.get_tensor(self._output["index"]), self._output)
+        return [_to_floats(self._interpreter.get_tensor(detail["index"]), detail) for detail in self._outputs]
 
     def tensors(self, names: Collection[str]) -> dict[str, Array]:
         """Return the tensors of the last run that have one of `names`."""

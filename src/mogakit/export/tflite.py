@@ -32,6 +32,7 @@ from mogakit.export.graph import (
     Pool,
     PoolKind,
     Reshape,
+    Rows,
     Shape,
     Softmax,
 )
@@ -297,6 +298,11 @@ def _reshape(writer: _Writer, node: Reshape) -> None:
             f"{node.name} flattens a map of {before}, whose order differs in channels-last memory; legal is a "
             "flatten after pooling to 1x1, or one that only linear layers read"
         )
+    _reordered(writer, node)
+
+
+def _reordered(writer: _Writer, node: Reshape | Rows) -> None:
+    """Emit a RESHAPE: the elements stay where they are in channels-last memory."""
     shape = channels_last(node.shape)
     target = writer.integers(f"{node.name}.shape", shape)
     options = schema.ReshapeOptionsT(newShape=list(shape))
@@ -316,5 +322,6 @@ RULES: dict[type[Node], Rule] = {
     Concat: _concat,
     Softmax: _softmax,
     Reshape: _reshape,
+    Rows: _reordered,
 }
 """How each kind of node becomes operators."""

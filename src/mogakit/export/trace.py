@@ -49,10 +49,14 @@ class Call:
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """Every call that touched the input, in order; `outputs` are what the module returned."""
+    """Every call that touched the input, in order; `outputs` are what the module returned.
+
+    `names` are the keys where it returned a mapping of tensors, and empty otherwise.
+    """
 
     calls: tuple[Call, ...]
     outputs: tuple[Ref, ...]
+    names: tuple[str, ...] = ()
 
 
 class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it untyped
@@ -186,7 +190,7 @@ def trace(module: nn.Module, input_shape: tuple[int, ...]) -> Trace:
     known = tuple(ref for ref in outputs if ref is not None and ref.number > 0)
     if not known or len(known) != len(outputs):
         raise InputError(f"{type(module).__name__} returns {type(returned).__name__}, not tensors made from its input")
-    return Trace(tuple(recorder.calls), known)
+    return Trace(tuple(recorder.calls), known, _keys(returned))
 
 
 def _flat(returned: Any) -> Iterator[torch.Tensor]:
@@ -199,6 +203,13 @@ def _flat(returned: Any) -> Iterator[torch.Tensor]:
     elif isinstance(returned, dict):
         for item in returned.values():
             yield from _flat(item)
+
+
+def _keys(returned: Any) -> tuple[str, ...]:
+    """Return the keys of a mapping from names to tensors, nothing for anything else."""
+    if isinstance(returned, dict) and all(isinstance(value, torch.Tensor) for value in returned.values()):
+        return tuple(str(key) for key in returned)
+    return ()
 
 
 def _named(module: nn.Module, path: str) -> str:

@@ -11,8 +11,9 @@ from mogakit.errors import InputError
 from mogakit.export import integer, onnx, tflite, verify
 from mogakit.export.artifact import Format, Precision, TensorSpec
 from mogakit.export.calibration import CalibrationData, Synthetic
-from mogakit.export.graph import FloatArray, Graph
+from mogakit.export.graph import FloatArray, Graph, Shape
 from mogakit.export.mace import check as mace_check
+from mogakit.export.mace import ends as mace_ends
 from mogakit.export.mace import interpreter as mace_interpreter
 from mogakit.export.mace import naming as mace_naming
 from mogakit.export.mace import writer as mace_writer
@@ -45,14 +46,14 @@ class Written:
         files: suffix -> bytes, the main file first; a name is `<stem><suffix>`.
         inputs, outputs: as the file sees them.
         notes: what changes latency but not the function.
-        torch_ranks: of the outputs in torch, given only where the file's may differ.
+        torch_shapes: of the outputs in torch, given only where the file's may differ in more than the layout.
     """
 
     files: dict[str, bytes]
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     notes: dict[str, str]
-    torch_ranks: tuple[int, ...] = ()
+    torch_shapes: tuple[Shape, ...] = ()
 
     @property
     def main(self) -> bytes:
@@ -165,15 +166,12 @@ def _mace(precision: Precision) -> Writer:
             for ports in (made.inputs, made.outputs)
         )
         shapes = graph.shapes()
-        return Written(files, inputs, outputs, made.notes, tuple(len(shapes[name]) for name in graph.outputs))
+        return Written(files, inputs, outputs, made.notes, tuple(shapes[name] for name in graph.outputs))
 
     def compute(written: Written, inputs: Inputs) -> list[Array]:
         *_, data = written.files.values()
         found = mace_interpreter.load(written.main, data).run([verify.to_channels_last(value) for value in inputs])
-        return [
-            verify.to_channels_first(value) if rank == 4 else value.reshape(value.shape[0], -1)
-            for value, rank in zip(found, written.torch_ranks, strict=True)
-        ]
+        return list(mace_ends.joined(found, written.torch_shapes))
 
     limit = FLOAT32_LIMIT if precision is Precision.FLOAT32 else FLOAT16_LIMIT
     return Writer(

@@ -41,6 +41,17 @@ class PredictorPair(nn.Module):
         super().__init__()
         self.box = Predictor(source.channels, source.num_anchors * NUM_CODES)
         self.label = Predictor(source.channels, source.num_anchors * num_slots)
+        self.score = nn.Sigmoid()
+        self.num_slots = num_slots
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Map (N, channels, H, W) to boxes (N, H * W * anchors, 4) and scores (N, H * W * anchors, 1 + classes)."""
+        # The sigmoid stands before the reshape, so that a format without reshape can end there.
+        return _rows(self.box(x), NUM_CODES), _rows(self.score(self.label(x)), self.num_slots)
+
+    def raw(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Map as `forward` does, but to the logits of the scores."""
+        return _rows(self.box(x), NUM_CODES), _rows(self.label(x), self.num_slots)
 
 
 class DetectorModule(nn.Module):
@@ -55,25 +66,18 @@ class DetectorModule(nn.Module):
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """Map images (N, 3, H, W) to `boxes` (N, anchors, 4) and `scores` (N, anchors, 1 + classes)."""
-        maps = list(self.feature_maps(x))
-        return {
-            "boxes": torch.cat([_rows(pair.box(one), NUM_CODES) for one, pair in self._predicted(maps)], 1),
-            "scores": torch.cat(
-                [_rows(pair.label(one).sigmoid(), self.detector.num_slots) for one, pair in self._predicted(maps)], 1
-            ),
-        }
+        pairs = zip(self.predictors, self.feature_maps(x), strict=True)
+        boxes, scores = zip(*(predictor(one) for predictor, one in pairs), strict=True)
+        return {"boxes": torch.cat(boxes, 1), "scores": torch.cat(scores, 1)}
 
     def raw(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Map images to boxes as `forward` does, and to the logits of the scores: what a loss is computed from."""
-        maps = list(self.feature_maps(x))
-        boxes = [_rows(pair.box(one), NUM_CODES) for one, pair in self._predicted(maps)]
-        logits = [_rows(pair.label(one), self.detector.num_slots) for one, pair in self._predicted(maps)]
+        found = []
+        for predictor, one in zip(self.predictors, self.feature_maps(x), strict=True):
+            if isinstance(predictor, PredictorPair):
+                found.append(predictor.raw(one))
+        boxes, logits = zip(*found, strict=True)
         return torch.cat(boxes, 1), torch.cat(logits, 1)
-
-    def _predicted(self, maps: list[Tensor]) -> Iterator[tuple[Tensor, PredictorPair]]:
-        for one, pair in zip(maps, self.predictors, strict=True):
-            if isinstance(pair, PredictorPair):
-                yield one, pair
 
     def feature_maps(self, x: Tensor) -> Iterator[Tensor]:
         """Yield the maps that are predicted from, finest first."""

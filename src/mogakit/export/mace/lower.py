@@ -32,6 +32,7 @@ from mogakit.export.graph import (
     Softmax,
 )
 from mogakit.export.mace import operators
+from mogakit.export.mace.ends import maps_as_outputs
 from mogakit.export.mace.netdef import Argument, DataType, Port
 from mogakit.export.mace.operators import EltwiseType, OpType, PoolingType
 from mogakit.export.mace.plan import HSigmoid, Plan, nhwc, padding_totals
@@ -51,6 +52,7 @@ def lower(graph: Graph, data_type: DataType, h_sigmoid: HSigmoid = HSigmoid.PORT
         UnsupportedOperator: a node that MACE lacks or that would fall back to the CPU; the message names it.
     """
     plan = Plan(data_type, h_sigmoid)
+    graph = maps_as_outputs(graph)
     lowering = _Lowering(graph, plan)
     for node in graph.nodes:
         lowering.node(node)
