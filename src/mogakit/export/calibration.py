@@ -118,3 +118,19 @@ class NpyFile:
         if loaded.dtype.kind not in "fiu":
             raise InputError(f"{self.path} holds {loaded.dtype}; inputs are numbers")
         return loaded
+
+
+def from_path(path: Path | None) -> CalibrationData:
+    """Return what a user points at: a folder of images, an `.npy` file, or nothing (synthetic).
+
+    Raises:
+        InputError: it is another kind of file.
+    """
+    if path is None:
+        return Synthetic()
+    if path.is_dir():
+        image_paths(path)  # an empty folder is refused before anything is built
+        return ImageFolder(path)
+    if path.suffix == ".npy":
+        return NpyFile(path)
+    raise InputError(f"{path} is neither a folder of images nor an .npy file of inputs")

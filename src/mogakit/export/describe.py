@@ -4,8 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from mogakit.errors import InputError
 from mogakit.export.artifact import Artifact, Format, Precision, Role, TensorSpec
+from mogakit.export.mace.naming import data_of
+from mogakit.export.mace.reader import read_file
 from mogakit.export.run import onnx_session, onnx_specs, tflite_interpreter, tflite_specs
 from mogakit.files import sha256_of
 
@@ -36,7 +40,12 @@ def describe_file(path: Path) -> Artifact:
         num_bytes=path.stat().st_size,
         inputs=inputs,
         outputs=outputs,
+        companions={data.name: sha256_of(data)} if (data := _weights_beside(path)) else None,
     )
+
+
+def _weights_beside(path: Path) -> Path | None:
+    return data_of(path) if path.suffix == ".pb" else None
 
 
 def _precision(inputs: tuple[TensorSpec, ...], half_weights: bool, integer_weights: bool) -> Precision:
@@ -67,8 +76,18 @@ def _onnx(path: Path) -> Description:
     return _precision(inputs, half_weights=False, integer_weights=False), inputs, outputs
 
 
+def _mace(path: Path) -> Description:
+    model = read_file(path)
+    inputs, outputs = (
+        tuple(TensorSpec(end.name, end.shape, end.dtype) for end in ends) for ends in (model.inputs, model.outputs)
+    )
+    half = any(value.dtype == np.float16 for value in model.constants.values())
+    return _precision(inputs, half_weights=half, integer_weights=False), inputs, outputs
+
+
 DESCRIBERS: dict[str, tuple[Format, Callable[[Path], Description]]] = {
     ".tflite": (Format.TFLITE, _tflite),
     ".onnx": (Format.ONNX, _onnx),
+    ".pb": (Format.MACE, _mace),
 }
 """Suffix -> format, and how a file of it is read."""

@@ -1,0 +1,189 @@
+"""A bundle: everything that an app's author needs to load a model and to trust it, in one folder.
+
+    bundle.json        what the bundle is (`Bundle`); paths in it are relative to the folder
+    README.md          the model card; card.json is the same for programs
+    models/            the files, with their manifest
+    samples/           an input for each kind of file, and what each file makes of it
+    snippets/          lines of code that load the files
+    labels.txt         one class a line, where they were given
+    LICENSE-NOTE.txt
+    SHA256SUMS         of every other file, as `sha256sum -c` reads it
+
+`bundle.json` holds the checksums of all files but itself and SHA256SUMS a second time, so that a damaged SHA256SUMS is
+told from a damaged file.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mogakit import files, records
+from mogakit.errors import InputError
+from mogakit.export.artifact import Artifact
+from mogakit.export.preprocessing import Preprocessing
+
+SCHEMA_VERSION = 1
+BUNDLE_NAME = "bundle.json"
+SUMS_NAME = "SHA256SUMS"
+MODELS = "models"
+SAMPLES = "samples"
+SNIPPETS = "snippets"
+
+_LINE = re.compile(r"(?P<digest>[0-9a-f]{64})  (?P<name>[^\n]+)")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Arrays for one file, in its own layout and types, as `.npy` paths relative to the bundle."""
+
+    input: str
+    output: str
+
+
+@dataclass(frozen=True)
+class LatencyNote:
+    """A latency that came with the bundle: `kind` is `predicted` or `measured`, `source` the file it was read from."""
+
+    target: str
+    device: str
+    latency_ms: float
+    kind: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What `bundle.json` holds.
+
+    Attributes:
+        network: its name; `keys` its blocks in order.
+        architecture_source: where its layers were read.
+        params, madds: counted on the network.
+        weights: `random, seed 0` or `sha256 ...` of the checkpoint.
+        random_weights: True where nothing but timing can be done with the files.
+        artifacts: with paths relative to the bundle.
+        samples: by the path of an artifact.
+        file_sha256: of every file but `bundle.json` and SHA256SUMS.
+    """
+
+    schema_version: int
+    kit_version: str
+    export_version: str
+    network: str
+    keys: tuple[str, ...]
+    architecture_source: str
+    params: int
+    madds: int
+    input_size: int
+    num_classes: int
+    weights: str
+    random_weights: bool
+    has_labels: bool
+    calibration: str
+    calibrated_for_timing_only: bool
+    preprocessing: Preprocessing
+    artifacts: tuple[Artifact, ...]
+    samples: dict[str, Sample]
+    latencies: tuple[LatencyNote, ...]
+    file_sha256: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Damage:
+    """One thing wrong with a bundle's files. `file` is relative to the bundle."""
+
+    file: str
+    problem: str
+
+
+def payload(folder: Path) -> list[str]:
+    """Return the names of all files under a bundle but SHA256SUMS, relative and sorted."""
+    found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(name for name in found if name != SUMS_NAME)
+
+
+def digests(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """Return the SHA-256 of files by name."""
+    return {name: files.sha256_of(folder / name) for name in names}
+
+
+def render_sums(sums: dict[str, str]) -> str:
+    """Return the text of SHA256SUMS, sorted by name."""
+    return "".join(f"{digest}  {name}\n" for name, digest in sorted(sums.items()))
+
+
+def save(folder: Path, bundle: Bundle) -> None:
+    """Write `bundle.json`, then SHA256SUMS over everything."""
+    files.write_json(folder / BUNDLE_NAME, records.to_json(bundle))
+    files.write_text(folder / SUMS_NAME, render_sums(digests(folder, payload(folder))))
+
+
+def load(folder: Path) -> Bundle:
+    """Read `bundle.json`.
+
+    Raises:
+        InputError: the folder is no bundle, the file does not parse, or a later kit wrote it.
+    """
+    path = folder / BUNDLE_NAME
+    if not path.is_file():
+        raise InputError(f"{folder} is no bundle: it has no {BUNDLE_NAME}; `moga ship NET -o {folder}` makes one")
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path} is damaged: {error}") from error
+    version = value.get("schema_version") if isinstance(value, dict) else None
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise InputError(f"{path} has schema_version {version}, this kit reads {SCHEMA_VERSION}; update the kit")
+    return records.from_json(value, Bundle, str(path))
+
+
+def damages(folder: Path) -> list[Damage]:
+    """Compare every byte of a bundle with SHA256SUMS; empty where all is as it was shipped.
+
+    Raises:
+        InputError: there is no SHA256SUMS.
+    """
+    sums_path = folder / SUMS_NAME
+    if not sums_path.is_file():
+        raise InputError(f"{folder} is no bundle: it has no {SUMS_NAME}")
+    raw = sums_path.read_bytes()
+    listed = _parse_sums(raw)
+    if listed is None:
+        return [Damage(SUMS_NAME, "a line is not `<sha256>  <name>`")]
+    actual = digests(folder, payload(folder))
+    inner = _inner_digests(folder)
+    found = [Damage(name, "is missing") for name in sorted(set(listed) - set(actual)) if inner is None or name in inner]
+    found += [Damage(name, "does not belong to the bundle") for name in sorted(set(actual) - set(listed))]
+    for name in sorted(set(actual) & set(listed)):
+        if actual[name] != listed[name]:
+            intact = inner is not None and inner.get(name) == actual[name]
+            found.append(
+                Damage(SUMS_NAME, f"its line for {name} has changed")
+                if intact
+                else Damage(name, "its bytes have changed")
+            )
+    if not found and raw != render_sums(actual).encode():
+        found.append(Damage(SUMS_NAME, "its bytes have changed"))
+    return found
+
+
+def _parse_sums(raw: bytes) -> dict[str, str] | None:
+    """Return digests by name, None where a line cannot be read."""
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    if not text.endswith("\n"):
+        return None
+    matches = [_LINE.fullmatch(line) for line in text[:-1].split("\n")]
+    return None if None in matches else {found["name"]: found["digest"] for found in matches if found is not None}
+
+
+def _inner_digests(folder: Path) -> dict[str, str] | None:
+    """Return the checksums inside `bundle.json`, None where it cannot be read."""
+    try:
+        return load(folder).file_sha256
+    except InputError:
+        return None

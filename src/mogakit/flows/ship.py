@@ -1,0 +1,396 @@
+"""Bundle a network for an app's author, and check a bundle on the receiver's machine."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mogakit import __version__, files, records
+from mogakit.errors import InputError, MogaKitError
+from mogakit.export import EXPORT_VERSION, bundle_card, bundle_snippets
+from mogakit.export.artifact import Artifact, Format, Precision
+from mogakit.export.bundle import (
+    BUNDLE_NAME,
+    MODELS,
+    SAMPLES,
+    SCHEMA_VERSION,
+    SNIPPETS,
+    Bundle,
+    LatencyNote,
+    Sample,
+    damages,
+    digests,
+    load,
+    payload,
+    save,
+)
+from mogakit.export.calibration import CalibrationData, Synthetic
+from mogakit.export.mace.deployment import REQUIRED_OPSET, deployment
+from mogakit.export.mace.interpreter import load as load_mace
+from mogakit.export.mace.naming import PB_SUFFIXES, data_of, sibling
+from mogakit.export.mace.netdef import Generation, RuntimeType
+from mogakit.export.mace.rules import problems
+from mogakit.export.pipeline import describe_file
+from mogakit.export.preprocessing import Preprocessing, for_size
+from mogakit.export.quality import sqnr_db
+from mogakit.export.run import run, tflite_interpreter
+from mogakit.export.verify import seeded_inputs
+from mogakit.export.writers import FLOAT16_LIMIT, FLOAT32_LIMIT, Options
+from mogakit.flows.export import export_network
+from mogakit.luts.predict import Predictor
+from mogakit.luts.table import load as load_table
+from mogakit.nets import zoo
+from mogakit.nets.network import Network, count_madds, count_params
+from mogakit.progress import Progress, silent
+
+SHIPPED: tuple[tuple[Format, Precision, int], ...] = (
+    (Format.TFLITE, Precision.FLOAT32, 17),
+    (Format.TFLITE, Precision.FLOAT16, 17),
+    (Format.TFLITE, Precision.INT8, 17),
+    (Format.TFLITE, Precision.UINT8, 17),
+    (Format.ONNX, Precision.FLOAT32, 17),
+    (Format.ONNX, Precision.FLOAT32, 13),
+    (Format.MACE, Precision.FLOAT32, 17),
+    (Format.MACE, Precision.FLOAT16, 17),
+)
+"""Everything in a bundle: format, precision, ONNX opset."""
+
+MIN_INTEGER_SQNR_DB = 20.0
+"""Integer kernels of other CPUs round differently by a step here and there; a wrong file is far below this."""
+
+
+@dataclass(frozen=True)
+class ShipRequest:
+    """What to bundle.
+
+    Attributes:
+        weights: a checkpoint; None for seeded random weights.
+        calibration: what the integer files are calibrated on.
+        labels: a file with one class a line.
+        preprocessing: None for the usual recipe at the network's input size.
+        tables: latency tables to predict from.
+    """
+
+    network: Network
+    weights: Path | None = None
+    calibration: CalibrationData = field(default_factory=Synthetic)
+    labels: Path | None = None
+    preprocessing: Preprocessing | None = None
+    tables: tuple[Path, ...] = ()
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check of a bundle: `detail` is empty where nothing is to be said."""
+
+    file: str
+    what: str
+    passed: bool
+    detail: str
+
+
+def ship(request: ShipRequest, folder: Path, progress: Progress = silent) -> Bundle:
+    """Write a bundle to `folder`, in place of one that is there.
+
+    The bundle is built beside `folder` and renamed last, so a folder is never half a bundle.
+
+    Raises:
+        InputError: `folder` holds something that is not a bundle; labels or weights do not fit.
+        ExportError: a file does not agree with torch.
+        OSError: the disk is full; an older bundle is then still there.
+    """
+    _refuse_foreign(folder)
+    recipe = request.preprocessing or for_size(request.network.input_size)
+    if recipe.size != request.network.input_size:
+        raise InputError(
+            f"the preprocessing cuts {recipe.size} px, {request.network.name} takes {request.network.input_size} px"
+        )
+    labels = _labels(request)
+    latencies = tuple(_latency(path, request.network) for path in request.tables)
+    with _beside(folder) as target:
+        artifacts = _export(request, target, progress)
+        samples = _samples(artifacts, target, request.network)
+        bundle = _describe(request, recipe, artifacts, samples, latencies)
+        if labels is not None:
+            files.write_text(target / "labels.txt", "\n".join(labels) + "\n")
+        _write_texts(bundle, target)
+        bundle = replace(bundle, file_sha256=digests(target, payload(target)))
+        save(target, bundle)
+    return bundle
+
+
+def check(folder: Path, progress: Progress = silent) -> list[Check]:
+    """Check a bundle again on this machine: checksums first, then signature and sample of every file.
+
+    Raises:
+        InputError: `folder` is no bundle.
+    """
+    damaged = damages(folder)
+    checks = [Check(item.file, "checksum", False, item.problem) for item in damaged]
+    if any(item.file == BUNDLE_NAME for item in damaged):
+        return checks
+    bundle = load(folder)
+    if not damaged:
+        checks.append(Check("SHA256SUMS", "checksums", True, f"{len(bundle.file_sha256) + 1} files as shipped"))
+    touched = {item.file for item in damaged}
+    for index, artifact in enumerate(bundle.artifacts):
+        progress(index, len(bundle.artifacts), artifact.path.name)
+        parts = {artifact.path.as_posix(), *_companions(artifact)} | set(_sample_files(bundle, artifact))
+        if parts & touched:
+            continue  # named already
+        checks += _check_artifact(folder, bundle, artifact)
+    return checks
+
+
+# Building
+
+
+def _refuse_foreign(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; give a folder for the bundle")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / BUNDLE_NAME).is_file():
+        raise InputError(
+            f"{folder} holds files but no {BUNDLE_NAME}, so it is not a bundle; give a new or empty folder"
+        )
+
+
+@contextmanager
+def _beside(folder: Path) -> Iterator[Path]:
+    """Yield a new folder beside `folder`; on success it takes its place, on any exception it is removed."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    target = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
+    try:
+        yield target
+        target.chmod(0o755)
+        if folder.exists():
+            old = target.with_suffix(".old")
+            folder.rename(old)
+            target.rename(folder)
+            shutil.rmtree(old)
+        else:
+            target.rename(folder)
+    except BaseException:
+        shutil.rmtree(target, ignore_errors=True)
+        raise
+
+
+def _labels(request: ShipRequest) -> list[str] | None:
+    if request.labels is None:
+        return None
+    labels = request.labels.read_text(encoding="utf-8").splitlines()
+    if len(labels) != request.network.num_classes:
+        raise InputError(
+            f"{request.labels} has {len(labels)} lines; {request.network.name} has {request.network.num_classes} classes"
+        )
+    return labels
+
+
+def _latency(path: Path, network: Network) -> LatencyNote:
+    table = load_table(path)
+    return LatencyNote(
+        target=str(table.target or "unknown"),
+        device=table.identity.device_name,
+        latency_ms=Predictor(table).predict(network),
+        kind="predicted",
+        source=path.name,
+    )
+
+
+def _export(request: ShipRequest, target: Path, progress: Progress) -> list[Artifact]:
+    artifacts: list[Artifact] = []
+    for format, precision, opset in SHIPPED:
+        progress(len(artifacts), len(SHIPPED), f"{format} {precision}")
+        options = Options(opset=opset, calibration=request.calibration)
+        made = export_network(
+            request.network,
+            [format],
+            precision,
+            target / MODELS,
+            weights=request.weights,
+            options=options,
+            seed=request.seed,
+        )
+        artifacts += [replace(item, path=item.path.relative_to(target)) for item in made]
+    return artifacts
+
+
+def _samples(artifacts: Sequence[Artifact], target: Path, network: Network) -> dict[str, Sample]:
+    """Write an input for each kind of file and each file's own answer."""
+    (image,) = seeded_inputs(network.input_shape, 1)
+    found: dict[str, Sample] = {}
+    for artifact in artifacts:
+        given = _input_of(image, artifact, target)
+        layout = "nchw" if artifact.format is Format.ONNX else "nhwc"
+        sample = Sample(
+            input=f"{SAMPLES}/input.{layout}.{given.dtype}.npy",
+            output=f"{SAMPLES}/{artifact.path.name}.output.npy",
+        )
+        _save_array(target / sample.input, given)
+        _save_array(target / sample.output, run(target / artifact.path, artifact.format, [given])[0])
+        found[artifact.path.as_posix()] = sample
+    return found
+
+
+def _input_of(image: NDArray[np.float32], artifact: Artifact, target: Path) -> NDArray[np.generic]:
+    """Return the image (NCHW) as a file takes it."""
+    if artifact.format is Format.ONNX:
+        return image
+    turned = np.ascontiguousarray(image.transpose(0, 2, 3, 1))
+    if artifact.precision in (Precision.INT8, Precision.UINT8):
+        detail = tflite_interpreter(target / artifact.path).get_input_details()[0]
+        scale, zero_point = detail["quantization"]
+        limits = np.iinfo(detail["dtype"])
+        steps = np.clip(np.round(turned / scale) + zero_point, limits.min, limits.max)
+        return np.asarray(steps, detail["dtype"])
+    return turned
+
+
+def _save_array(path: Path, value: NDArray[np.generic]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with files.replacing(path) as temporary, temporary.open("wb") as file:
+        np.save(file, value, allow_pickle=False)
+
+
+def _describe(
+    request: ShipRequest,
+    recipe: Preprocessing,
+    artifacts: Sequence[Artifact],
+    samples: dict[str, Sample],
+    latencies: tuple[LatencyNote, ...],
+) -> Bundle:
+    network = request.network
+    return Bundle(
+        schema_version=SCHEMA_VERSION,
+        kit_version=__version__,
+        export_version=EXPORT_VERSION,
+        network=network.name,
+        keys=tuple(block.key for block in network.blocks),
+        architecture_source=_source(network),
+        params=count_params(network),
+        madds=count_madds(network),
+        input_size=network.input_size,
+        num_classes=network.num_classes,
+        weights=(artifacts[0].notes or {})["weights"],
+        random_weights=request.weights is None,
+        has_labels=request.labels is not None,
+        calibration=request.calibration.describe(),
+        calibrated_for_timing_only=request.calibration.timing_only,
+        preprocessing=recipe,
+        artifacts=tuple(artifacts),
+        samples=samples,
+        latencies=latencies,
+        file_sha256={},
+    )
+
+
+def _source(network: Network) -> str:
+    if network.name in zoo.names():
+        return zoo.get(network.name).source
+    space, slash, _ = network.name.partition("/")
+    return f"a network of the kit's search space {space}" if slash else "not recorded"
+
+
+def _write_texts(bundle: Bundle, target: Path) -> None:
+    card = bundle_card.render(bundle)
+    files.write_text(target / "README.md", card)
+    files.write_json(target / "card.json", _card_json(bundle))
+    files.write_text(target / "LICENSE-NOTE.txt", bundle_card.licence_note(bundle))
+    mace = next(item for item in bundle.artifacts if item.format is Format.MACE)
+    tflite = next(item for item in bundle.artifacts if item.format is Format.TFLITE)
+    snippets = bundle_snippets.render(
+        bundle.preprocessing,
+        num_classes=bundle.num_classes,
+        tflite=tflite.path.name,
+        mace_multi=mace.path.name,
+        mace_net=sibling(mace.path, Generation.NET, RuntimeType.CPU).name,
+        mace_data=data_of(mace.path).name,
+        input_name=mace.inputs[0].name,
+        output_name=mace.outputs[0].name,
+    )
+    for name, text in snippets.items():
+        files.write_text(target / SNIPPETS / name, text)
+    for_converter = next(item for item in bundle.artifacts if (item.notes or {}).get("opset") == REQUIRED_OPSET)
+    yaml_name = for_converter.path.name.replace(".onnx", ".mace.yml")
+    files.write_text(target / MODELS / yaml_name, deployment(for_converter))
+
+
+def _card_json(bundle: Bundle) -> object:
+    value = records.to_json(bundle)
+    for private in ("file_sha256", "samples"):
+        del value[private]
+    warnings = [bundle_card.RANDOM_WARNING] if bundle.random_weights else []
+    if bundle.calibrated_for_timing_only:
+        warnings.append(bundle_card.TIMING_ONLY_WARNING)
+    if bundle.latencies:
+        warnings.append(bundle_card.SHELL_WARNING)
+    return json.loads(json.dumps({**value, "warnings": warnings}))
+
+
+# Checking
+
+
+def _companions(artifact: Artifact) -> list[str]:
+    return [(artifact.path.parent / name).as_posix() for name in artifact.companions or {}]
+
+
+def _sample_files(bundle: Bundle, artifact: Artifact) -> tuple[str, ...]:
+    sample = bundle.samples.get(artifact.path.as_posix())
+    return (sample.input, sample.output) if sample else ()
+
+
+def _check_artifact(folder: Path, bundle: Bundle, artifact: Artifact) -> list[Check]:
+    name = artifact.path.as_posix()
+    try:
+        return [
+            _check_signature(folder, artifact),
+            _check_sample(folder, bundle, artifact),
+            *_check_mace(folder, artifact),
+        ]
+    except MogaKitError as error:
+        return [Check(name, "loads", False, str(error))]
+
+
+def _check_signature(folder: Path, artifact: Artifact) -> Check:
+    found = describe_file(folder / artifact.path)
+    same = (found.inputs, found.outputs) == (artifact.inputs, artifact.outputs)
+    detail = (
+        "" if same else f"has {found.inputs} -> {found.outputs}, shipped with {artifact.inputs} -> {artifact.outputs}"
+    )
+    return Check(artifact.path.as_posix(), "signature", same, detail)
+
+
+def _check_sample(folder: Path, bundle: Bundle, artifact: Artifact) -> Check:
+    sample = bundle.samples[artifact.path.as_posix()]
+    given, wanted = (np.load(folder / name, allow_pickle=False) for name in (sample.input, sample.output))
+    got = run(folder / artifact.path, artifact.format, [given])[0]
+    name, what = artifact.path.as_posix(), "agreement on the sample"
+    if got.shape != wanted.shape:
+        return Check(name, what, False, f"gives {got.shape}, shipped with {wanted.shape}")
+    if artifact.precision in (Precision.INT8, Precision.UINT8):
+        quality = sqnr_db(wanted.astype(np.float64) - np.mean(wanted), got.astype(np.float64) - np.mean(wanted))
+        return Check(
+            name, what, quality >= MIN_INTEGER_SQNR_DB, f"{quality:.1f} dB, {MIN_INTEGER_SQNR_DB:g} are needed"
+        )
+    limit = FLOAT32_LIMIT if artifact.precision is Precision.FLOAT32 else FLOAT16_LIMIT
+    difference = float(np.abs(got - wanted).max() / np.abs(wanted).max())
+    return Check(name, what, difference <= limit, f"{difference:.2g} of the output's scale, up to {limit:g} is allowed")
+
+
+def _check_mace(folder: Path, artifact: Artifact) -> list[Check]:
+    """Check that each `.pb` would run where its name says."""
+    if artifact.format is not Format.MACE:
+        return []
+    checks = []
+    for generation, runtime in PB_SUFFIXES:
+        path = sibling(folder / artifact.path, generation, runtime)
+        model = load_mace(path).model
+        found = problems(model, multi=generation is Generation.MULTI, gpu=runtime is RuntimeType.GPU)
+        checks.append(Check(path.relative_to(folder).as_posix(), "MACE's rules", not found, "; ".join(found[:3])))
+    return checks
