@@ -6,27 +6,18 @@ from importlib import resources
 from typing import Any
 
 import jinja2
-import numpy as np
 
 from mogakit import __version__
-from mogakit.errors import InputError
 from mogakit.luts.check import half_width_percent
 from mogakit.luts.errors import ErrorReport, Metric
-from mogakit.luts.predict import Predictor
 from mogakit.luts.table import LatencyTable
-from mogakit.luts.validation import CheckedNetwork, StratumReport, Validation
-from mogakit.nets.network import Network
-from mogakit.nets.resolve import resolve
-from mogakit.nets.spaces import SlotSpace, get_space
-from mogakit.reports.figures import networks as network_figures
-from mogakit.reports.figures import prediction, searches, targets
-from mogakit.reports.figures import table as table_figures
-from mogakit.reports.page.content import RunContent, SearchSummary
+from mogakit.luts.validation import StratumReport, Validation
+from mogakit.nets.spaces import get_space
+from mogakit.reports import gallery
+from mogakit.reports.content import RunContent, SearchSummary
+from mogakit.reports.gallery import Drawn
 from mogakit.reports.page.front_data import embed, front_data
 from mogakit.reports.style import to_inline_svg
-
-NUM_COMPARED = 100
-"""Random networks that a scatter of two targets shows, as MoGA Figure 2."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +53,12 @@ def build_page(content: RunContent) -> str:
         table=content.table,
         version=__version__,
         tiles=_tiles(content),
-        validation=None if content.validation is None else _validation(content.validation),
-        table_pictures=_table_pictures(content),
+        validation=None if content.validation is None else _validation(content, content.validation),
+        table_pictures=_pictures(gallery.table_figures(content)),
         rows=_rows(content.table),
-        fit=None if content.fit is None else _fit(content),
+        model_pictures=_pictures(gallery.model_figures(content)),
         searches=[_search(content, index, one) for index, one in enumerate(content.searches)],
-        comparisons=_comparisons(content),
+        comparisons=_pictures(gallery.target_figures(content) + gallery.comparison_figures(content)),
         style=package.joinpath("style.css").read_text(encoding="utf-8"),
         script=package.joinpath("front.js").read_text(encoding="utf-8"),
     )
@@ -92,11 +83,19 @@ def _tiles(content: RunContent) -> list[Tile]:
     return tiles
 
 
-def _validation(validation: Validation) -> dict[str, Any]:
-    strata = []
-    for index, stratum in enumerate(validation.strata):
-        inside = [one for one in validation.networks if stratum.name in one.strata]
-        strata.append({"title": stratum.title, "rows": _errors(stratum), "pictures": _scores(index, stratum, inside)})
+def _pictures(drawn: Sequence[Drawn]) -> list[Picture]:
+    return [Picture(to_inline_svg(one.figure, one.name, one.caption), one.caption, one.wide) for one in drawn]
+
+
+def _validation(content: RunContent, validation: Validation) -> dict[str, Any]:
+    strata = [
+        {
+            "title": stratum.title,
+            "rows": _errors(stratum),
+            "pictures": _pictures(gallery.validation_figures(content, index)),
+        }
+        for index, stratum in enumerate(validation.strata)
+    ]
     return {"record": validation, "strata": strata}
 
 
@@ -130,46 +129,6 @@ def _errors(stratum: StratumReport) -> list[list[str]]:
     ]
 
 
-def _scores(index: int, stratum: StratumReport, inside: Sequence[CheckedNetwork]) -> list[Picture]:
-    figure = prediction.predicted_measured(inside, stratum.calibrated, stratum.title)
-    words = f"Predicted against measured latency of {len(inside)} networks, {stratum.title}."
-    pictures = [Picture(to_inline_svg(figure, f"predicted-{index}", words), words)]
-    words = f"Errors in percent, {stratum.title}: the plain sum of blocks, and calibrated."
-    figure = prediction.residuals(inside, f"Residuals, {stratum.title}")
-    return [*pictures, Picture(to_inline_svg(figure, f"residuals-{index}", words), words)]
-
-
-def _table_pictures(content: RunContent) -> list[Picture]:
-    table, space = content.table, _slot_space(content.table)
-    if space is None:
-        return []
-    words = "Latency of every choice in every slot, in milliseconds."
-    pictures = [Picture(to_inline_svg(table_figures.heat_map(table, space), "heat", words), words, wide=True)]
-    predictor = Predictor(table)
-    shown = [network for network in _named_networks(content) if _predictable(predictor, network)][:4]
-    if shown:
-        words = f"What a network pays block by block: {', '.join(network.name for network in shown)}."
-        figure = table_figures.slot_costs([predictor.explain(network) for network in shown])
-        pictures.append(Picture(to_inline_svg(figure, "slots", words), words, wide=True))
-    return pictures
-
-
-def _named_networks(content: RunContent) -> list[Network]:
-    """Return networks that a reader knows: the picks of the first search, or the published ones that were measured."""
-    if content.searches:
-        first = content.searches[0].result
-        return [resolve(f"{first.front.space}/{pick}") for pick in first.picks]
-    if content.validation is not None:
-        names = [one.name for one in content.validation.networks if "/" not in one.name]
-        return [resolve(name) for name in names]
-    return []
-
-
-def _predictable(predictor: Predictor, network: Network) -> bool:
-    rows = predictor.table.rows
-    return all(block.key in rows and rows[block.key].latency_ms is not None for block in network.blocks)
-
-
 def _rows(table: LatencyTable) -> list[list[str]]:
     return [
         [
@@ -191,15 +150,6 @@ def _rows(table: LatencyTable) -> list[list[str]]:
     ]
 
 
-def _fit(content: RunContent) -> dict[str, Any]:
-    fit = content.fit
-    if fit is None or not fit.curves:
-        return {"record": fit, "picture": None}
-    words = "Error on networks left out against the number of networks measured, for each kind of model."
-    figure = prediction.learning_curve(fit.curves)
-    return {"record": fit, "picture": Picture(to_inline_svg(figure, "curve", words), words)}
-
-
 def _search(content: RunContent, index: int, search: SearchSummary) -> dict[str, Any]:
     result = search.result
     space = get_space(result.front.space)
@@ -217,71 +167,8 @@ def _search(content: RunContent, index: int, search: SearchSummary) -> dict[str,
             [f"{result.front.space}/{pick}", *(_metric_text(names[place], value) for place, value in enumerate(values))]
             for pick, values in zip(result.picks, picked, strict=True)
         ],
-        "pictures": _search_pictures(index, search),
+        "pictures": _pictures(gallery.search_figures(content, index)),
     }
-
-
-def _search_pictures(index: int, search: SearchSummary) -> list[Picture]:
-    result = search.result
-    pictures = []
-    picks = [resolve(f"{result.front.space}/{pick}") for pick in result.picks]
-    if picks:
-        words = "The picks: colour for the kernel, height for the expansion, a blue frame for squeeze-and-excitation."
-        svg = to_inline_svg(network_figures.architectures(picks), f"picks-{index}", words)
-        pictures.append(Picture(svg, words, wide=True))
-    if any(point.archive_percent is not None for point in result.history):
-        words = "How the archive of everything evaluated approaches the exact front."
-        svg = to_inline_svg(searches.progress({result.engine: result.history}), f"progress-{index}", words)
-        pictures.append(Picture(svg, words))
-    if "params" in [metric.name for metric in result.front.metrics]:
-        groups = [("front", _millions(result.front.column("params")))]
-        if result.population is not None:
-            groups.append(("last population", _millions(result.population.column("params"))))
-        words = "Parameters of the networks found."
-        figure = searches.histogram(groups, "params (M)")
-        pictures.append(Picture(to_inline_svg(figure, f"params-{index}", words), words))
-    return pictures
-
-
-def _millions(values: Sequence[float | None]) -> list[float]:
-    return [value / 1e6 for value in values if value is not None]
-
-
-def _comparisons(content: RunContent) -> list[Picture]:
-    """Draw the same random networks on this target and each other one (MoGA Figure 2)."""
-    space = _slot_space(content.table)
-    if space is None:
-        return []
-    sample = _sample(space)
-    mine = Predictor(content.table)
-    pictures = []
-    for index, other in enumerate(content.others):
-        theirs = Predictor(other)
-        shared = [network for network in sample if _predictable(mine, network) and _predictable(theirs, network)]
-        if len(shared) < 3:
-            continue
-        words = f"{len(shared)} random networks, predicted for {content.table.target} and {other.target}."
-        x, y = [mine.predict(network) for network in shared], [theirs.predict(network) for network in shared]
-        figure = targets.scatter(x, y, _target_name(content.table), _target_name(other))
-        pictures.append(Picture(to_inline_svg(figure, f"targets-{index}", words), words))
-    return pictures
-
-
-def _sample(space: SlotSpace) -> list[Network]:
-    rng = np.random.default_rng(0)
-    return [space.decode(space.sample(rng)) for _ in range(NUM_COMPARED)]
-
-
-def _target_name(table: LatencyTable) -> str:
-    return f"{table.target or 'unknown target'}, {table.identity.device_name}"
-
-
-def _slot_space(table: LatencyTable) -> SlotSpace | None:
-    try:
-        space = get_space(table.space)
-    except InputError:
-        return None
-    return space if isinstance(space, SlotSpace) else None
 
 
 def _metric_text(name: str, value: float | None) -> str:

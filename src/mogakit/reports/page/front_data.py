@@ -8,7 +8,7 @@ import numpy as np
 
 from mogakit.luts.table import LatencyTable
 from mogakit.nets.spaces import SearchSpace, SlotSpace
-from mogakit.reports.page.content import SearchSummary
+from mogakit.reports.content import SearchSummary
 from mogakit.search.front import Front
 
 MAX_POINTS = 600

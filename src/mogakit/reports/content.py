@@ -1,4 +1,4 @@
-"""What a page is built from: a run's finished results, gathered by `flows.report`."""
+"""What figures and pages are drawn from: a run's finished results, gathered by `flows.report`."""
 
 from dataclasses import dataclass, field
 
@@ -28,6 +28,27 @@ class SearchSummary:
 
 
 @dataclass(frozen=True)
+class ComparedNetwork:
+    """One network of a comparison: published top-1 in percent, one latency a hardware, and the metrics over them."""
+
+    name: str
+    top1: float | None
+    latencies_ms: tuple[float | None, ...]
+    f_avg: float | None
+    f_max: float | None
+
+
+@dataclass(frozen=True)
+class ComparisonSummary:
+    """Networks over several hardware, as `moga compare` prints them; `factors_ms` are the reference's latencies."""
+
+    columns: tuple[str, ...]
+    factors_ms: tuple[float | None, ...]
+    networks: tuple[ComparedNetwork, ...]
+    reference: str
+
+
+@dataclass(frozen=True)
 class RunContent:
     """Everything that a page may show; what is absent is left out of it.
 
@@ -45,4 +66,5 @@ class RunContent:
     fit: FitSummary | None = None
     searches: tuple[SearchSummary, ...] = ()
     others: tuple[LatencyTable, ...] = ()
+    comparison: ComparisonSummary | None = None
     sources: dict[str, str] = field(default_factory=dict)

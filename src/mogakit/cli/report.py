@@ -1,0 +1,67 @@
+"""`moga report`."""
+
+from pathlib import Path
+
+import click
+
+from mogakit.cli.output import json_option, print_json, progress_bar
+from mogakit.flows.report import ReportRequest
+from mogakit.flows.report import report as run
+
+EPILOG = """
+\b
+Examples:
+  moga report RUN
+  moga report RUN --figures RUN/figures
+  moga report CPU_RUN --against GPU_RUN --search CPU_RUN/search -o page.html
+"""
+
+
+@click.command("report", epilog=EPILOG)
+@click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
+@click.option(
+    "--search",
+    "searches",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Folder of a search; repeatable. Default: every search below RUN.",
+)
+@click.option(
+    "--against",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Run or table of the same space on another target; repeatable.",
+)
+@click.option("--comparison", type=click.Path(path_type=Path), help="What `moga compare --json` printed, as a file.")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Default: RUN/report.html.")
+@click.option("--figures", type=click.Path(path_type=Path, file_okay=False), help="Write every figure as SVG and PNG.")
+@json_option
+def command(
+    folder: Path,
+    searches: tuple[Path, ...],
+    against: tuple[Path, ...],
+    comparison: Path | None,
+    output: Path | None,
+    figures: Path | None,
+    as_json: bool,
+) -> None:
+    """Build one self-contained page from a run: overview, front, validation, table and where it comes from.
+
+    The page opens in any browser and loads nothing from elsewhere. The same results give the same page.
+    """
+    request = ReportRequest(folder, searches, against, comparison, output, figures)
+    with progress_bar("figures") as progress:
+        result = run(request, progress)
+    if as_json:
+        print_json(
+            {
+                "page": str(result.page),
+                "num_bytes": result.num_bytes,
+                "parts": list(result.parts),
+                "figures": [str(path) for path in result.figures],
+            }
+        )
+        return
+    click.echo(f"{result.page}: {result.num_bytes / 1e6:.1f} MB, with {', '.join(result.parts)}")
+    if result.figures:
+        click.echo(f"{len(result.figures) // 2} figures as SVG and PNG in {result.figures[0].parent}")

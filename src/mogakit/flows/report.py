@@ -1,0 +1,180 @@
+"""Gather what a run's folder holds, and build its page and its figures."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mogakit import files, records
+from mogakit.errors import InputError
+from mogakit.flows.compare import Comparison
+from mogakit.flows.fit import FitFolder
+from mogakit.flows.lut import load_table, table_path
+from mogakit.flows.runs import RunFolder
+from mogakit.flows.search import EXACT, RESULT
+from mogakit.luts.check import check_table
+from mogakit.luts.curves import CurvePoint
+from mogakit.luts.validation import load_validation
+from mogakit.progress import Progress, silent
+from mogakit.reports import gallery, style
+from mogakit.reports.content import ComparedNetwork, ComparisonSummary, FitSummary, RunContent, SearchSummary
+from mogakit.reports.page.build import build_page
+from mogakit.search.front import load_front, load_result
+
+PAGE = "report.html"
+
+
+@dataclass(frozen=True)
+class ReportRequest:
+    """What a person asks for.
+
+    Attributes:
+        folder: of the run; must hold a latency table.
+        searches: folders of searches; where empty, every search below the run's folder.
+        against: tables (or runs) of the same space on other targets.
+        comparison: file with what `moga compare --json` printed.
+        output: where the page goes; `RUN/report.html` where None.
+        figures: folder for every figure as SVG and PNG; None for none.
+    """
+
+    folder: Path
+    searches: tuple[Path, ...] = ()
+    against: tuple[Path, ...] = ()
+    comparison: Path | None = None
+    output: Path | None = None
+    figures: Path | None = None
+
+
+@dataclass(frozen=True)
+class ReportResult:
+    """Where the page lies, its size, which parts it has, and the figures written."""
+
+    page: Path
+    num_bytes: int
+    parts: tuple[str, ...]
+    figures: tuple[Path, ...]
+
+
+def report(request: ReportRequest, progress: Progress = silent) -> ReportResult:
+    """Build the page and write it, and the figures if they are asked for.
+
+    Raises:
+        TableError: the folder holds no table.
+        InputError: a file is malformed, or a search or comparison is not where it is said to be.
+    """
+    content = gather(request)
+    page = request.output or request.folder / PAGE
+    text = build_page(content)
+    files.write_text(page, text)
+    written: list[Path] = []
+    if request.figures is not None:
+        drawn = gallery.all_figures(content)
+        for index, one in enumerate(drawn):
+            written += style.save(one.figure, request.figures, one.name)
+            progress(index + 1, len(drawn), one.name)
+    return ReportResult(page, len(text.encode("utf-8")), _parts(content), tuple(written))
+
+
+def gather(request: ReportRequest) -> RunContent:
+    """Read what the run holds; what is absent is left out.
+
+    Raises:
+        TableError, InputError: as in `report`.
+    """
+    run = RunFolder(request.folder)
+    table = load_table(request.folder)
+    others = tuple(load_table(path) for path in request.against)
+    sources = [table_path(request.folder), *(table_path(path) for path in request.against)]
+    validation = None
+    if run.validation.exists():
+        validation = load_validation(run.validation)
+        sources.append(run.validation)
+    fitted = FitFolder(run).result
+    searches = []
+    for folder in request.searches or find_searches(request.folder):
+        searches.append(_search(folder, request.folder))
+        sources += [path for name in (RESULT, EXACT) if (path := folder / name).exists()]
+    if fitted.exists():
+        sources.append(fitted)
+    if request.comparison is not None:
+        sources.append(request.comparison)
+    return RunContent(
+        name=request.folder.resolve().name,
+        table=table,
+        findings=tuple(check_table(table, others)),
+        validation=validation,
+        fit=_fit(fitted) if fitted.exists() else None,
+        searches=tuple(searches),
+        others=others,
+        comparison=None if request.comparison is None else _comparison(request.comparison),
+        sources={_relative(path, request.folder): files.sha256_of(path) for path in sources},
+    )
+
+
+def find_searches(folder: Path) -> list[Path]:
+    """Return the folders of searches directly below a run's folder, by name; `search` itself first."""
+    found = sorted(path.parent for path in folder.glob(f"*/{RESULT}"))
+    return sorted(found, key=lambda path: (path.name != "search", path.name))
+
+
+def _search(folder: Path, run: Path) -> SearchSummary:
+    exact = folder / EXACT
+    return SearchSummary(
+        name=_relative(folder, run),
+        result=load_result(folder / RESULT),
+        exact=load_front(exact) if exact.exists() else None,
+    )
+
+
+def _fit(path: Path) -> FitSummary:
+    value = _read_json(path, "moga fit RUN")
+    try:
+        return FitSummary(
+            num_pairs=len(value["pairs"]["measured_ms"]),
+            loo_mape_percent={kind: float(model["loo_mape_percent"]) for kind, model in value["models"].items()},
+            curves=tuple(records.from_json(point, CurvePoint, f"{path} curves") for point in value["curves"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path} holds no result of `moga fit` ({error!r}); write it anew with --resume") from error
+
+
+def _comparison(path: Path) -> ComparisonSummary:
+    value = _read_json(path, "moga compare ... --json > FILE")
+    found = records.from_json(value, Comparison, str(path))
+    return ComparisonSummary(
+        columns=tuple(column.name for column in found.columns),
+        factors_ms=tuple(column.factor_ms for column in found.columns),
+        networks=tuple(
+            ComparedNetwork(one.name, one.top1, one.latencies_ms, one.f_avg, one.f_max) for one in found.networks
+        ),
+        reference=found.reference,
+    )
+
+
+def _read_json(path: Path, command: str) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"there is no {path}; `{command}` writes it") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not JSON: {error}") from error
+
+
+def _relative(path: Path, folder: Path) -> str:
+    """Return a path below the run as relative to it, any other as its last two parts: no page names a home folder."""
+    absolute, base = path.resolve(), folder.resolve()
+    if absolute.is_relative_to(base):
+        return str(absolute.relative_to(base))
+    return "/".join(absolute.parts[-2:])
+
+
+def _parts(content: RunContent) -> tuple[str, ...]:
+    present: Sequence[tuple[str, object]] = (
+        ("table", content.table),
+        ("front", content.searches),
+        ("validation", content.validation),
+        ("cost models", content.fit),
+        ("other targets", content.others or content.comparison),
+    )
+    return tuple(name for name, value in present if value)

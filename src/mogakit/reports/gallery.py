@@ -1,0 +1,348 @@
+"""Every figure that a run's results allow, in sections: the page shows them, `moga report --figures` writes them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from mogakit.errors import InputError
+from mogakit.luts.decompose import time_by_kind
+from mogakit.luts.predict import Predictor
+from mogakit.luts.table import LatencyTable
+from mogakit.nets import zoo
+from mogakit.nets.network import Network, count_madds
+from mogakit.nets.resolve import resolve
+from mogakit.nets.spaces import SlotSpace, get_space
+from mogakit.reports.content import ComparisonSummary, RunContent, SearchSummary
+from mogakit.reports.figures import networks, operators, prediction, searches, targets
+from mogakit.reports.figures import table as tables
+from mogakit.search import rewards
+from mogakit.search.front import Front
+
+NUM_COMPARED = 100
+"""Random networks that a scatter of two targets shows, as MoGA Figure 2."""
+FAMILY = ("mobilenet-v1", "mobilenet-v2", "mobilenet-v3-large", "moga-a")
+SCALED = ("mobilenet-v1", "mobilenet-v2", "mobilenet-v3-large", "mnasnet-a1")
+WIDTHS = (0.5, 0.75, 1.0, 1.25)
+SIZES = (128, 160, 192, 224)
+PUBLISHED_COSTS = (
+    searches.SearchCost("MoGA", 10.5, 1.5, "its section 5: supernet once, search for each"),
+    searches.SearchCost("MnasNet", 0.0, 2400.0, "MoGA's abstract: 200 times MoGA's 12"),
+)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure with its file name and what it shows; `wide` ones scroll sideways on a phone instead of shrinking."""
+
+    name: str
+    figure: Figure
+    caption: str
+    wide: bool = False
+
+
+def all_figures(content: RunContent) -> list[Drawn]:
+    """Return every figure, in the order of the page, those that need no run last."""
+    drawn = [one for index, _ in enumerate(content.searches) for one in search_figures(content, index)]
+    for index, _ in enumerate(content.validation.strata if content.validation else ()):
+        drawn += validation_figures(content, index)
+    drawn += table_figures(content) + model_figures(content) + target_figures(content) + comparison_figures(content)
+    return drawn + context_figures(content)
+
+
+def validation_figures(content: RunContent, index: int) -> list[Drawn]:
+    """Draw predicted against measured and the residuals of one stratum."""
+    if content.validation is None:
+        return []
+    stratum = content.validation.strata[index]
+    inside = [one for one in content.validation.networks if stratum.name in one.strata]
+    words = f"Predicted against measured latency of {len(inside)} networks, {stratum.title}."
+    figure = prediction.predicted_measured(inside, stratum.calibrated, stratum.title)
+    residuals = prediction.residuals(inside, f"Residuals, {stratum.title}")
+    return [
+        Drawn(f"predicted-{stratum.name}", figure, words),
+        Drawn(f"residuals-{stratum.name}", residuals, f"Errors in percent, {stratum.title}."),
+    ]
+
+
+def table_figures(content: RunContent) -> list[Drawn]:
+    """Draw the table as slots and choices, and where the time of known networks goes."""
+    table, space = content.table, slot_space(content.table)
+    if space is None:
+        return []
+    words = "Latency of every choice in every slot, in milliseconds."
+    drawn = [Drawn("table", tables.heat_map(table, space), words, wide=True)]
+    known = [network for network in _known_networks(content, space) if _predictable(table, network)][:4]
+    if not known:
+        return drawn
+    names = ", ".join(network.name for network in known)
+    predictor = Predictor(table)
+    costs = tables.slot_costs([predictor.explain(network) for network in known])
+    drawn.append(Drawn("cost-by-block", costs, f"What a network pays block by block: {names}.", wide=True))
+    figure = operators.time_by_operator(_shares(content, known), "rows of the table")
+    drawn.append(
+        Drawn("time-by-operator", figure, f"Where the time goes, from the rows of the table: {names}.", wide=True)
+    )
+    layers = [f"{index}: {tables.choice_label(block)}" for index, block in enumerate(known[0].blocks)]
+    times = {name: _part_times(one, known[0]) for name, one in _tables(content, known[:1]).items()}
+    figure = operators.per_layer(layers, times, f"Time block by block: {known[0].name}")
+    drawn.append(Drawn("time-by-layer", figure, f"Share of each block of {known[0].name} in the latency.", wide=True))
+    return drawn
+
+
+def model_figures(content: RunContent) -> list[Drawn]:
+    """Draw the learning curves of the cost models."""
+    if content.fit is None or not content.fit.curves:
+        return []
+    words = "Error on networks left out against the number of networks measured, for each kind of model."
+    return [Drawn("learning-curve", prediction.learning_curve(content.fit.curves), words)]
+
+
+def search_figures(content: RunContent, index: int) -> list[Drawn]:
+    """Draw a search's front beside the exact one, its picks, its progress and the parameters of what it found."""
+    search = content.searches[index]
+    result, suffix = search.result, f"-{index}" if index else ""
+    drawn = []
+    picks = [resolve(f"{result.front.space}/{pick}") for pick in result.picks]
+    if picks:
+        words = "The picks: colour for the kernel, height for the expansion, a blue frame for squeeze-and-excitation."
+        drawn.append(Drawn(f"picks{suffix}", networks.architectures(picks), words, wide=True))
+    front = _front_figure(search)
+    if front is not None:
+        drawn.append(Drawn(f"front{suffix}", front, "What the search found, and the exact front."))
+    if any(point.archive_percent is not None for point in result.history):
+        words = "How the archive of everything evaluated approaches the exact front."
+        drawn.append(Drawn(f"progress{suffix}", searches.progress({result.engine: result.history}), words))
+    if _has(result.front, "params"):
+        groups = [("front", _millions(result.front))]
+        if result.population is not None:
+            groups.append(("last population", _millions(result.population)))
+        drawn.append(
+            Drawn(f"params{suffix}", searches.histogram(groups, "params (M)"), "Parameters of what was found.")
+        )
+    return drawn
+
+
+def target_figures(content: RunContent) -> list[Drawn]:
+    """Draw the same random networks on this target and each other one, and the correlations of all."""
+    space = slot_space(content.table)
+    if space is None or not content.others:
+        return []
+    rng = np.random.default_rng(0)
+    sample = [space.decode(space.sample(rng)) for _ in range(NUM_COMPARED)]
+    every = _tables(content, sample)
+    if len(every) < 2:
+        return []
+    latencies = {name: [Predictor(table).predict(network) for network in sample] for name, table in every.items()}
+    (mine, x), *rest = latencies.items()
+    drawn = []
+    for index, (name, y) in enumerate(rest):
+        words = f"{len(sample)} random networks, predicted for {mine} and {name}."
+        drawn.append(Drawn(f"targets-{index}", targets.scatter(x, y, mine, name), words))
+    if len(latencies) > 2:
+        words = "How far two targets agree on the order of networks."
+        drawn.append(Drawn("target-correlations", targets.correlations(latencies), words))
+    return drawn
+
+
+def comparison_figures(content: RunContent) -> list[Drawn]:
+    """Draw a comparison of networks over several hardware: accuracy and normalised latency."""
+    found = content.comparison
+    if found is None:
+        return []
+    names = [one.name for one in found.networks]
+    ratios = {
+        column: [_ratio(one.latencies_ms[place], found.factors_ms[place]) for one in found.networks]
+        for place, column in enumerate(found.columns)
+        if found.factors_ms[place] is not None
+    }
+    ratios |= {"f avg": [one.f_avg for one in found.networks], "f max": [one.f_max for one in found.networks]}
+    words = f"Latency of each network over that of {found.reference}; a cross says that there is no number."
+    drawn = [Drawn("normalised", targets.normalised(names, ratios), words, wide=True)]
+    accuracies = {one.name: one.top1 for one in found.networks if one.top1 is not None}
+    if not accuracies:
+        return drawn
+    latencies = {
+        column: {one.name: one.latencies_ms[place] for one in found.networks}
+        for place, column in enumerate(found.columns)
+    }
+    words = "Published accuracy against latency on each hardware."
+    drawn.append(Drawn("accuracy-by-target", targets.accuracy_by_target(accuracies, latencies), words, wide=True))
+    averages, worst = (_metric_points(found, accuracies, which) for which in ("f_avg", "f_max"))
+    if averages and worst:
+        figure = searches.accuracy_against_metrics(worst, averages, "top-1 (%)")
+        drawn.append(
+            Drawn("accuracy-by-metric", figure, "Published accuracy against the multi-hardware metrics.", wide=True)
+        )
+    return drawn
+
+
+def context_figures(content: RunContent) -> list[Drawn]:
+    """Draw what needs no measurement: the family, its blocks and scaling, published networks, rewards, search cost."""
+    entries = [zoo.get(name) for name in FAMILY]
+    family = [
+        networks.Milestone(name, entry.published.top1, entry.published.madds_m, entry.published.params_m)
+        for name, entry in zip(FAMILY, entries, strict=True)
+    ]
+    shown = [resolve(name) for name in ("moga-a", "moga-b", "moga-c", "mobilenet-v3-large")]
+    moga = resolve("moga-a").blocks
+    kinds = [
+        ("separable", moga[1]),
+        ("inverted bottleneck", moga[8]),
+        ("with excitation", moga[7]),
+        ("fused", zoo.get("mobilenet-edgetpu").network.blocks[3]),
+    ]
+    middle_ms = _middle_latency(content)
+    return [
+        Drawn(
+            "evolution", networks.evolution(family), "From MobileNetV1 to MoGA-A, as published; area for parameters."
+        ),
+        Drawn("architectures", networks.architectures(shown), "Published networks block by block.", wide=True),
+        Drawn("blocks", networks.block_diagrams(kinds), "Kinds of block, layer by layer."),
+        Drawn("scaling", _scaling_figure(), "How multiply-adds grow with width and with input size."),
+        Drawn("rewards", _reward_figure(middle_ms), "Rewards of one accuracy over latency, around one target."),
+        Drawn(
+            "search-cost",
+            searches.search_cost(PUBLISHED_COSTS, "GPU days"),
+            "What two published methods cost when the search is done for many platforms.",
+        ),
+    ]
+
+
+def slot_space(table: LatencyTable) -> SlotSpace | None:
+    """Return the space that a table covers, or None where it covers none of independent slots."""
+    try:
+        space = get_space(table.space)
+    except InputError:
+        return None
+    return space if isinstance(space, SlotSpace) else None
+
+
+def _known_networks(content: RunContent, space: SlotSpace) -> list[Network]:
+    """Return networks that a reader knows: published ones of the space, then the picks of the first search."""
+    known = [network for name in zoo.names() if _lies_in(space, network := zoo.get(name).network)]
+    if content.searches:
+        first = content.searches[0].result
+        known += [resolve(f"{first.front.space}/{pick}") for pick in first.picks]
+    return known
+
+
+def _lies_in(space: SlotSpace, network: Network) -> bool:
+    try:
+        space.encode(network)
+    except InputError:
+        return False
+    return True
+
+
+def _predictable(table: LatencyTable, network: Network) -> bool:
+    rows = table.rows
+    return all(block.key in rows and rows[block.key].latency_ms is not None for block in network.blocks)
+
+
+def _tables(content: RunContent, needed: Sequence[Network]) -> dict[str, LatencyTable]:
+    """Return the tables that predict all of `needed`, by a name of their own, the run's first."""
+    named: dict[str, LatencyTable] = {}
+    for table in (content.table, *content.others):
+        if not all(_predictable(table, network) for network in needed):
+            continue
+        name = f"{table.target or 'unknown target'}, {table.identity.device_name}"
+        named[name if name not in named else f"{name} [{len(named) + 1}]"] = table
+    return named
+
+
+def _shares(content: RunContent, known: Sequence[Network]) -> list[operators.Shares]:
+    return [
+        operators.Shares(network.name, name, time_by_kind(table, network))
+        for network in known
+        for name, table in _tables(content, known).items()
+    ]
+
+
+def _part_times(table: LatencyTable, network: Network) -> list[float | None]:
+    return [part.latency_ms for part in Predictor(table).explain(network).parts]
+
+
+def _front_figure(search: SearchSummary) -> Figure | None:
+    """Draw the first objective that is no latency over the first that is."""
+    front = search.result.front
+    names = [metric.name for metric in front.metrics]
+    across = next((name for name in names if name == "latency" or name.startswith("f_")), None)
+    up = next((name for name in names if name != across), None)
+    if across is None or up is None or not len(front):
+        return None
+    groups = [_points(front, across, up, f"{search.result.engine}: everything evaluated")]
+    if search.result.population is not None:
+        groups.append(_points(search.result.population, across, up, "last population"))
+    exact = None
+    if search.exact is not None:
+        exact = _points(search.exact, across, up, "exact front")
+    spots = {}
+    for index, pick in enumerate(search.result.picks, start=1):
+        x, y = (front.column(name)[front.chromosomes.index(pick)] for name in (across, up))
+        if x is not None and y is not None:
+            spots[f"pick {index}"] = (x, y)
+    unit = next(metric.unit for metric in front.metrics if metric.name == across)
+    return searches.fronts(groups, f"{across} ({unit})" if unit else across, up, exact, spots, "Front")
+
+
+def _points(front: Front, across: str, up: str, label: str) -> searches.Points:
+    pairs = [
+        (x, y) for x, y in zip(front.column(across), front.column(up), strict=True) if x is not None and y is not None
+    ]
+    return searches.Points(label, [x for x, _ in pairs], [y for _, y in pairs])
+
+
+def _has(front: Front, name: str) -> bool:
+    return any(metric.name == name for metric in front.metrics)
+
+
+def _millions(front: Front) -> list[float]:
+    return [value / 1e6 for value in front.column("params") if value is not None]
+
+
+def _ratio(latency_ms: float | None, factor_ms: float | None) -> float | None:
+    return None if latency_ms is None or factor_ms is None else latency_ms / factor_ms
+
+
+def _metric_points(found: ComparisonSummary, accuracies: dict[str, float], which: str) -> list[searches.Points]:
+    points = []
+    for one in found.networks:
+        value = one.f_avg if which == "f_avg" else one.f_max
+        if value is not None and one.name in accuracies:
+            points.append(searches.Points(one.name, [value], [accuracies[one.name]]))
+    return points
+
+
+def _middle_latency(content: RunContent) -> float:
+    """Return the latency that the rewards turn at: the middle of the first front, or MnasNet's 75 ms."""
+    for search in content.searches:
+        if _has(search.result.front, "latency"):
+            known = [value for value in search.result.front.column("latency") if value is not None]
+            if known:
+                return median(known)
+    return 75.0
+
+
+def _reward_figure(target_ms: float) -> Figure:
+    accuracy = 0.75
+    curves = {
+        "MnasNet, soft (alpha = beta = -0.07)": lambda ms: rewards.mnasnet(accuracy, ms, target_ms),
+        "MnasNet, hard (alpha = 0, beta = -1)": lambda ms: rewards.mnasnet(accuracy, ms, target_ms, 0.0, -1.0),
+        "absolute (TuNAS, beta = -0.07)": lambda ms: rewards.absolute(accuracy, ms, target_ms),
+        "one-sided (ours)": lambda ms: rewards.one_sided(accuracy, ms, target_ms),
+    }
+    return searches.reward_curves(curves, target_ms, accuracy)
+
+
+def _scaling_figure() -> Figure:
+    lines = []
+    for name in SCALED:
+        by_width = [count_madds(zoo.get(name, width=width).network) / 1e6 for width in WIDTHS]
+        lines.append(networks.ScalingLine(f"{name}, width", WIDTHS, by_width, [f"{width:g}x" for width in WIDTHS]))
+    by_size = [count_madds(zoo.get(SCALED[-1], input_size=size).network) / 1e6 for size in SIZES]
+    scales = [size / 224 for size in SIZES]
+    lines.append(networks.ScalingLine(f"{SCALED[-1]}, input size", scales, by_size, [f"{size} px" for size in SIZES]))
+    return networks.scaling(lines, "width multiplier, or input size over 224 px", "multiply-adds (M)", "Scaling")
