@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from mogakit.errors import InputError
+from mogakit.search.additive import on_grid
+from mogakit.search.metrics import SumMetric
 from mogakit.search.problem import Constraint, Objective, Problem, allowed_choices, parse_constraint
 
 
@@ -42,7 +44,13 @@ def test_a_pattern_that_matches_nothing_or_leaves_nothing_is_refused(space):
 
 
 def test_violations_are_relative_and_missing_values_infeasible(problem):
-    limited = replace(problem, constraints=(Constraint("latency", high=4.0), Constraint("params", low=5e6)))
+    latency = problem.metric("latency")
+    holes = SumMetric("latency", "ms", "", on_grid(0.0, [[1.0] * 11 + [np.nan]] + [[0.0] * 12] * 13))
+    limited = replace(
+        problem,
+        metrics=tuple(holes if metric is latency else metric for metric in problem.metrics),
+        constraints=(Constraint("latency", high=4.0), Constraint("params", low=5e6)),
+    )
     values = np.array([[1.0, 5.0, 6e6], [1.0, 3.0, 4e6], [1.0, 4.0, 5e6], [np.nan, 1.0, 6e6]])
     assert limited.violations(values).tolist() == [
         [0.25, pytest.approx(-0.2), 0.0],
@@ -51,6 +59,12 @@ def test_violations_are_relative_and_missing_values_infeasible(problem):
         [-0.75, pytest.approx(-0.2), 1.0],
     ]
     assert limited.feasible(values).tolist() == [False, False, True, False]
+
+
+def test_where_nothing_can_be_missing_nothing_is_counted_as_missing(problem):
+    assert not problem.can_miss
+    assert problem.violations(np.ones((3, 3))).shape == (3, 0)
+    assert problem.feasible(np.ones((3, 3))).all()
 
 
 def test_names_must_exist_and_differ(problem):

@@ -206,9 +206,13 @@ class _Adapter(PymooProblem):  # type: ignore[misc]
 
     def __init__(self, problem: Problem, evaluate: Callable[[Genes], Values]) -> None:
         sizes = np.asarray(problem.num_indices)
-        constraints = sum((limit.low is not None) + (limit.high is not None) for limit in problem.constraints) + 1
         super().__init__(
-            n_var=len(sizes), n_obj=len(problem.objectives), n_ieq_constr=constraints, xl=0, xu=sizes - 1, vtype=int
+            n_var=len(sizes),
+            n_obj=len(problem.objectives),
+            n_ieq_constr=problem.num_violations,
+            xl=0,
+            xu=sizes - 1,
+            vtype=int,
         )
         self._problem = problem
         self._ask = evaluate
@@ -216,7 +220,8 @@ class _Adapter(PymooProblem):  # type: ignore[misc]
     def _evaluate(self, x: Genes, out: dict[str, Values], *args: Any, **kwargs: Any) -> None:
         values = self._ask(np.asarray(x, dtype=np.int64))
         out["F"] = _costs(self._problem, values)
-        out["G"] = self._problem.violations(values)
+        if self._problem.num_violations:
+            out["G"] = self._problem.violations(values)
 
 
 def _costs(problem: Problem, values: Values) -> Values:

@@ -164,10 +164,27 @@ class Problem:
         """Say which rows meet every constraint and have every metric."""
         return np.asarray((self.violations(values) <= 0).all(axis=1))
 
-    def violations(self, values: Values) -> Values:
-        """Return by how much each constraint is missed (at most 0 where it holds), one last column for missing values.
+    @cached_property
+    def can_miss(self) -> bool:
+        """Whether a network could lack a metric: one that is asked for, or a sum with holes."""
+        for metric in self.metrics:
+            if metric.parts is None:
+                return True
+            for part in metric.parts:
+                if any(np.isnan(values).any() for values in part.restricted(self.allowed).per_slot):
+                    return True
+        return False
 
-        Each is relative to the bound, so that milliseconds and parameters weigh alike (our choice).
+    @cached_property
+    def num_violations(self) -> int:
+        """Columns of `violations`."""
+        return sum((limit.low is not None) + (limit.high is not None) for limit in self.constraints) + self.can_miss
+
+    def violations(self, values: Values) -> Values:
+        """Return by how much each bound is missed, at most 0 where it holds, and whether a metric is missing.
+
+        Each is relative to the bound, so that milliseconds and parameters weigh alike (our choice). Shape
+        (n, num_violations).
         """
         columns: list[Values] = []
         for limit in self.constraints:
@@ -176,8 +193,9 @@ class Problem:
                 if bound is not None:
                     missed = sign * (value - bound) / max(abs(bound), 1e-12)
                     columns.append(np.where(np.isnan(missed), 0.0, missed))
-        columns.append(np.asarray(np.isnan(values).any(axis=1), dtype=np.float64))
-        return np.stack(columns, axis=1)
+        if self.can_miss:
+            columns.append(np.asarray(np.isnan(values).any(axis=1), dtype=np.float64))
+        return np.stack(columns, axis=1) if columns else np.zeros((len(values), 0))
 
     def additive_parts(self) -> tuple[SlotCosts, ...] | None:
         """Return the sums that all objectives are made of, over the allowed choices; None if one is no sum."""
