@@ -39,8 +39,8 @@ def find_sdk(environment: Mapping[str, str]) -> Sdk:
     roots = [(name, environment[name]) for name in ROOT_VARIABLES if environment.get(name)]
     if not roots:
         raise InputError(
-            f"a .dlc is made by Qualcomm's own SDK, and none is set up: install it and set {' or '.join(ROOT_VARIABLES)} to "
-            "its root folder, or bring a .dlc of your own (moga bench FILE.dlc)"
+            "a .dlc is made by Qualcomm's own SDK, and none is set up: install it and set "
+            f"{' or '.join(ROOT_VARIABLES)} to its root folder, or bring a .dlc of your own"
         )
     for name, value in roots:
         root = Path(value)

@@ -187,7 +187,7 @@ def _labels(request: ShipRequest) -> list[str] | None:
     labels = request.labels.read_text(encoding="utf-8").splitlines()
     if len(labels) != request.network.num_classes:
         raise InputError(
-            f"{request.labels} has {len(labels)} lines; {request.network.name} has {request.network.num_classes} classes"
+            f"{request.labels} has {len(labels)} lines; {request.network.name} needs {request.network.num_classes}"
         )
     return labels
 

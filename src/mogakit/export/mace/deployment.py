@@ -1,7 +1,8 @@
 """The deployment YAML that MACE's own converter takes, for users with a MACE checkout.
 
-`python tools/python/convert.py --config FILE --output DIR` in the checkout turns the kit's ONNX file (opset 13: opset 18
-means are silently wrong there, and HardSwish is refused) into `.pb` and `.data`. The checksum is checked by it.
+`python tools/python/convert.py --config FILE --output DIR` in the checkout turns the kit's ONNX file into `.pb` and
+`.data`. It must be of opset 13: HardSwish (opset 14) is refused there, and the means of opset 18 come out wrong without
+a word.
 """
 
 from enum import StrEnum
