@@ -1,7 +1,7 @@
 """Let one converter convert networks and blocks, and write down what it made: one line of JSON a name.
 
     python tests/reference/reference.py kit -o kit.jsonl mb_i24e72o24_h56_k3s1_relu_res moga-a
-    python tests/reference/reference.py litert-torch -o tests/export/data/litert_torch.jsonl --everything
+    python tests/reference/reference.py litert-torch -o tests/export/data/litert-torch.jsonl --everything
 
 Each converter runs in a process of its own, since their private calibration modules do not load beside each other.
 Names already in the file are not converted again, so a recording can be stopped and resumed.
@@ -15,6 +15,7 @@ import math
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from mogakit.export import quality, tflite, verify
-from mogakit.export.artifact import Precision
+from mogakit.export import integer, quality, tflite, verify
+from mogakit.export.artifact import Format, Precision
 from mogakit.export.calibration import Synthetic
 from mogakit.export.graph import (
     Activate,
@@ -44,6 +45,7 @@ from mogakit.export.graph import (
     Softmax,
 )
 from mogakit.export.lower import lower
+from mogakit.export.run import run
 from mogakit.export.tflite_model import operators_in
 from mogakit.nets import zoo
 from mogakit.nets.block import parse_key
@@ -98,18 +100,25 @@ def inputs_of(data: Synthetic, shape: tuple[int, ...]) -> list[np.ndarray]:
     return list(islice(data.batches(tflite.channels_last(shape)), data.num_inputs))
 
 
+def run_floats(data: bytes, value: np.ndarray) -> np.ndarray:
+    """Run a float file in LiteRT."""
+    return run(data, Format.TFLITE, [value])[0]
+
+
+def run_integers(data: bytes, value: np.ndarray) -> np.ndarray:
+    """Run an integer file in LiteRT, from float32 to float32."""
+    return integer.run(data, [value])[0]
+
+
 def by_kit(name: str) -> Record:
     """Convert with the kit."""
     from mogakit.export.quantize import calibrate, quantize
 
     module, shape = build(name)
     data = tflite.write(lower(module, shape))
-    error = relative_error(module, shape, lambda value: quality.run_in_floats(data, value))
     integers = quantize(data, calibrate(data, CALIBRATION), Precision.INT8)
-    pairs = [
-        (quality.run_in_floats(data, value), quality.run_in_floats(integers, value))
-        for value in inputs_of(QUALITY, shape)
-    ]
+    pairs = [(run_floats(data, value), run_integers(integers, value)) for value in inputs_of(QUALITY, shape)]
+    error = relative_error(module, shape, lambda value: run_floats(data, value))
     return {"operators": counted(data), "error": error, "int8": int8_quality(pairs)}
 
 
@@ -126,7 +135,7 @@ def by_litert_torch(name: str) -> Record:
         path = Path(folder) / "model.tflite"
         litert_torch.convert(turned.eval(), example).export(str(path))
         data = path.read_bytes()
-    error = relative_error(module, shape, lambda value: quality.run_in_floats(data, value))
+    error = relative_error(module, shape, lambda value: run_floats(data, value))
     return {"operators": counted(data), "error": error}
 
 
@@ -266,6 +275,8 @@ def tensorflow_activation(tf: Any, function: Activation, x: Any) -> Any:
 
 TOOLS = {"kit": by_kit, "litert-torch": by_litert_torch, "tensorflow": by_tensorflow}
 
+PACKAGES = {"kit": "moga-kit", "litert-torch": "litert-torch", "tensorflow": "tensorflow"}
+
 
 def read_records(path: Path) -> dict[str, Record]:
     """Read a file of records by name."""
@@ -284,13 +295,15 @@ def main(tool: str, names: tuple[str, ...], output: Path, every: bool) -> None:
     """Convert NAMES with TOOL and append a line for each to the output."""
     torch.set_num_threads(1)
     known = read_records(output)
+    made_by = f"{PACKAGES[tool]} {version(PACKAGES[tool])}"
     wanted = [name for name in (everything() if every else names) if name not in known]
     with output.open("a", encoding="utf-8") as file:
         for name in wanted:
             record = TOOLS[tool](name)
+            record["error"] = float(f"{record['error']:.3g}")
             if not all(math.isfinite(value) for value in (record["error"], *record.get("int8", {}).values())):
                 raise click.ClickException(f"{tool} gave {record} for {name}")
-            file.write(json.dumps({"name": name, **record}) + "\n")
+            file.write(json.dumps({"name": name, "made_by": made_by, **record}) + "\n")
             file.flush()
             click.echo(f"{tool}: {name} {record['error']:.1e} {record.get('int8', '')}", file=sys.stderr)
 
