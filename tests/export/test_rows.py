@@ -174,3 +174,13 @@ def test_the_bytes_of_a_detector_are_the_same_each_time(detector: Detector) -> N
         for _ in range(2)
     }
     assert len(digests) == 1
+
+
+@pytest.mark.parametrize("count", [4, 5, 6, 9])
+def test_long_joins_are_nested_so_that_every_kernel_takes_them(count: int, tmp_path: Path) -> None:
+    module = module_of(lambda x: torch.cat([rows(x + index, 4) for index in range(count)], 1))
+    artifact = export(prepare(module, "join", Role.NETWORK, SHAPE), Format.TFLITE, Precision.FLOAT32, tmp_path)
+    assert artifact.agreement is not None and artifact.agreement.relative < 1e-6
+    operators = Interpreter(model_path=str(artifact.path), num_threads=1)._get_ops_details()
+    joins = [each for each in operators if each["op_name"] == "CONCATENATION"]
+    assert max(len(each["inputs"]) for each in joins) <= tflite.MAX_JOINED

@@ -100,15 +100,15 @@ def model(
     folder: Path,
     as_json: bool,
 ) -> None:
-    """Write a network of the zoo, or one that a chromosome describes.
+    """Write a network of the zoo, one that a chromosome describes, or a detector on either (ssdlite-mobilenet-v2).
 
     Example: moga export model moga-a --format tflite --format onnx --weights moga_a.pth -o models
     """
     from mogakit.export.writers import Options
     from mogakit.flows.export import export_network
-    from mogakit.nets.resolve import resolve
+    from mogakit.nets.detection import resolve_model
 
-    found = resolve(network, width, input_size, classes)
+    found = resolve_model(network, width, input_size, classes)
     options = Options(opset=int(opset))
     with progress_bar(f"export {network}") as progress:
         artifacts = export_network(

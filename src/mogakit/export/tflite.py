@@ -273,10 +273,22 @@ def _pool(writer: _Writer, node: Pool) -> None:
     writer.emit(node, code, [source], Options.Pool2DOptions, options)
 
 
+MAX_JOINED = 4
+"""Inputs of one CONCATENATION: XNNPACK leaves longer ones to the slow kernels, and with them a part of the graph."""
+
+
 def _concat(writer: _Writer, node: Concat) -> None:
     axis = {0: 0, 1: 3, 2: 1, 3: 2}[node.axis] if len(node.shape) == 4 else node.axis
     options = schema.ConcatenationOptionsT(axis=axis)
     inputs = [writer.index(name) for name in node.inputs]
+    shapes = [channels_last(writer.shapes[name]) for name in node.inputs]
+    while len(inputs) > MAX_JOINED:  # the last ones first: in a pyramid of maps these are the small ones
+        size = sum(shape[axis] for shape in shapes[-MAX_JOINED:])
+        shape = (*shapes[-1][:axis], size, *shapes[-1][axis + 1 :])
+        joined = writer.model.activation(f"{node.name}.end", shape)
+        code, kind = Operator.CONCATENATION, Options.ConcatenationOptions
+        writer.model.operator(code, inputs[-MAX_JOINED:], joined, kind, options)
+        inputs[-MAX_JOINED:], shapes[-MAX_JOINED:] = [joined], [shape]
     writer.emit(node, Operator.CONCATENATION, inputs, Options.ConcatenationOptions, options)
 
 

@@ -20,7 +20,7 @@ from mogakit.flows.export import export_network
 from mogakit.flows.profile import Effort, effort_for, statistic_for
 from mogakit.luts.estimate import estimate_files
 from mogakit.luts.table import Row
-from mogakit.nets.resolve import resolve
+from mogakit.nets.detection import resolve_model
 from mogakit.progress import Progress, silent
 
 
@@ -135,7 +135,7 @@ def _jobs_of(model: str, request: BenchRequest, folder: Path, progress: Progress
     path = Path(model)
     if path.suffix or path.exists():
         return [(model, job) for job in _file_jobs(path, request.targets)]
-    network = resolve(model)
+    network = resolve_model(model)
     jobs = []
     for target in request.targets or (Target(Runtime.TFLITE, Hardware.CPU, Precision.FLOAT32),):
         file_format, precision = file_kind(target)

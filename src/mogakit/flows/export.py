@@ -10,14 +10,17 @@ from pathlib import Path
 
 from torch import nn
 
+from mogakit.export import detection
 from mogakit.export.artifact import Artifact, Format, Precision, Role
 from mogakit.export.manifest import Manifest, open_manifest
-from mogakit.export.pipeline import Source, export, file_path, prepare
+from mogakit.export.pipeline import Source, export, file_path, file_stem, prepare
 from mogakit.export.writers import Options, writer_for
 from mogakit.files import sha256_of
 from mogakit.nets.block import Block
 from mogakit.nets.checkpoint import load_weights
-from mogakit.nets.modules import build_block, build_chain, build_network
+from mogakit.nets.detection import Detector
+from mogakit.nets.detection_modules import build_model
+from mogakit.nets.modules import build_block, build_chain
 from mogakit.nets.network import Network
 from mogakit.nets.spaces import SlotSpace
 from mogakit.progress import Progress, silent
@@ -77,7 +80,7 @@ def export_blocks(
 
 
 def export_network(
-    network: Network,
+    network: Network | Detector,
     formats: Sequence[Format],
     precision: Precision,
     folder: Path,
@@ -89,13 +92,15 @@ def export_network(
 ) -> list[Artifact]:
     """Write a whole network into `folder/subfolder`, with the weights of a checkpoint or seeded random ones.
 
+    Beside the files of a detector lies `<name>.detection.json` with its anchors and post-processing.
+
     Raises:
         CheckpointError: `weights` does not fit the network.
         InputError, ExportError: as in `export_space`.
     """
 
     def build() -> nn.Module:
-        module = build_network(network, seed)
+        module = build_model(network, seed)
         if weights is not None:
             load_weights(module, weights)
         return module.eval()
@@ -103,7 +108,10 @@ def export_network(
     source = f"random, seed {seed}" if weights is None else f"sha256 {sha256_of(weights)}"
     target = folder / subfolder
     job = _Job(network.name, Role.NETWORK, target, network.input_shape, build, {"weights": source})
-    return _export_jobs([job], formats, precision, folder, progress, options or Options())
+    artifacts = _export_jobs([job], formats, precision, folder, progress, options or Options())
+    if isinstance(network, Detector):
+        detection.save_metadata(target / f"{file_stem(network.name)}{detection.SUFFIX}", network)
+    return artifacts
 
 
 def export_chain(

@@ -13,6 +13,7 @@ A predictor is a depthwise 3x3 with batch norm and ReLU6, then a 1x1 with a bias
 for classes. Class 0 is the background.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import accumulate
@@ -210,6 +211,9 @@ def with_halved_last_stage(detector: Detector, width: float = 1.0) -> Detector:
 
 EXPANSION_VARIANT = "+expansion"
 HALVED_VARIANT = "+halved"
+_NAME = re.compile(
+    r"(?P<name>[^@]+)(?P<rest>(?:@(?P<width>\d+(?:\.\d+)?)x)?(?:@(?P<size>\d+)px)?(?:@(?P<classes>\d+)c)?)", re.ASCII
+)
 _VARIANTS = {EXPANSION_VARIANT: with_expansion_as_last_map, HALVED_VARIANT: with_halved_last_stage}
 
 
@@ -223,7 +227,8 @@ def get_detector(
 ) -> Detector:
     """Return the detector that `text` names: `ssdlite-` and any network, as in `ssdlite-mobilenet-v2`.
 
-    A variant stands at the end: `+expansion` for `with_expansion_as_last_map`, `+halved` for `with_halved_last_stage`.
+    A variant may follow: `+expansion` for `with_expansion_as_last_map`, `+halved` for `with_halved_last_stage`. A
+    detector's own name parses back: `ssdlite-mobilenet-v2@0.5x@256px@3c` says what the arguments would.
 
     Args:
         text: the name.
@@ -236,6 +241,14 @@ def get_detector(
     """
     if not is_detector(text):
         raise InputError(f"{text!r} is no detector; their names begin with {PREFIX}, as in {PREFIX}mobilenet-v2")
+    named = _NAME.fullmatch(text)
+    if named is not None and named["rest"]:
+        return get_detector(
+            named["name"],
+            float(named["width"] or width),
+            int(named["size"]) if named["size"] else input_size,
+            int(named["classes"]) if named["classes"] else num_classes,
+        )
     base, plus, variant = text.removeprefix(PREFIX).partition("+")
     if plus and plus + variant not in _VARIANTS:
         raise InputError(f"{text!r} ends in an unknown variant; legal are {', '.join(_VARIANTS)}")
