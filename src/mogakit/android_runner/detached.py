@@ -122,8 +122,9 @@ def wait(
                 return _give_up(link, run, questions, reconnect_s)
             sleep(interval_s)
             interval_s = min(_MAX_POLL_S, 1.3 * interval_s)
-    except (KeyboardInterrupt, SystemExit):
-        kill(link, run.folder)
+    except BaseException as error:
+        if not isinstance(error, Exception):  # Ctrl-C, or a caller that stops: nothing may run on behind its back
+            kill(link, run.folder)
         raise
 
 

@@ -1,6 +1,7 @@
 """From what a person types after `--device` to something that can measure."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -38,7 +39,12 @@ class PhoneRequest:
 
 
 @contextmanager
-def open_runner(device: str, clock: Clock | None = None, phone: PhoneRequest | None = None) -> Iterator[Runner]:
+def open_runner(
+    device: str,
+    clock: Clock | None = None,
+    phone: PhoneRequest | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[Runner]:
     """Open a device for one job and yield its runner; it is let go on leaving, whatever happened.
 
     Args:
@@ -46,6 +52,7 @@ def open_runner(device: str, clock: Clock | None = None, phone: PhoneRequest | N
             for the only phone there).
         clock: forces a clock on this computer (its default: thread CPU time for one thread, the wall for more).
         phone: how a phone is to be treated.
+        sleep: waits for a phone; a caller that wants to stop raises from it.
 
     Raises:
         DeviceError: there is no such phone, it is not usable, or another process measures on it.
@@ -62,6 +69,7 @@ def open_runner(device: str, clock: Clock | None = None, phone: PhoneRequest | N
     options = PhoneOptions(
         length=QUICK if asked.quick else RunLength(),
         settings=SettingsRequest(asked.fixed_performance, asked.screen_on),
+        sleep=sleep,
     )
     with open_phone(device, options) as runner:
         yield runner

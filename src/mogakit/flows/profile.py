@@ -55,8 +55,8 @@ class Effort:
 
 FULL_HOST = Effort(num_rounds=4, max_rounds=6, num_passes=16, num_calibration=20, num_sentinels=4)
 QUICK_HOST = Effort(num_rounds=2, max_rounds=2, num_passes=6, num_calibration=8, num_sentinels=3)
-FULL_PHONE = Effort(num_rounds=3, max_rounds=3, num_passes=1, num_calibration=8, num_sentinels=14, drift_limit=0.03)
-QUICK_PHONE = Effort(num_rounds=1, max_rounds=1, num_passes=1, num_calibration=4, num_sentinels=6, drift_limit=0.03)
+FULL_PHONE = Effort(num_rounds=3, max_rounds=6, num_passes=1, num_calibration=8, num_sentinels=14, drift_limit=0.05)
+QUICK_PHONE = Effort(num_rounds=1, max_rounds=1, num_passes=1, num_calibration=4, num_sentinels=6, drift_limit=0.05)
 
 
 def effort_for(runner: Runner, quick: bool) -> Effort:
@@ -98,8 +98,13 @@ class ProfileResult:
     warnings: tuple[str, ...]
 
 
-def profile(request: ProfileRequest, runner: Runner, progress: Progress = silent) -> ProfileResult:
+def profile(
+    request: ProfileRequest, runner: Runner, progress: Progress = silent, exported: Path | None = None
+) -> ProfileResult:
     """Measure what is missing and write `RUN/lut.json`.
+
+    Args:
+        exported: files of another run of the same space and target, which need not be exported again.
 
     Raises:
         InputError: the target does not run on the device, or the folder holds another run.
@@ -123,6 +128,8 @@ def profile(request: ProfileRequest, runner: Runner, progress: Progress = silent
     )
     folder = RunFolder(request.folder)
     settings = folder.begin(asked, request.resume)
+    if exported is not None:
+        folder.adopt(exported)
     networks = calibration_networks(space, settings.num_calibration, settings.seed)
     artifacts = export_for_profile(space, networks, request.target, folder.files, progress)
     rounds = effort.num_rounds if request.rounds is None else request.rounds

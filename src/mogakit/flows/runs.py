@@ -9,6 +9,8 @@ RUN/validation.json   its result
 """
 
 import json
+import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,6 +87,11 @@ class RunFolder:
         """Return the result of the validation."""
         return self.path / "validation.json"
 
+    def adopt(self, exported: Path) -> None:
+        """Link files that another run exported into this one, unless it has files already."""
+        if exported.is_dir() and not self.files.exists():
+            shutil.copytree(exported, self.files, copy_function=_link)
+
     def read_settings(self) -> RunSettings:
         """Return what the run is a run of.
 
@@ -122,3 +129,11 @@ class RunFolder:
                     "resume it with the same, or name another folder"
                 )
         return known
+
+
+def _link(source: str, destination: str) -> None:
+    """Link a file, which is never changed in place; copy it where the file system has no links."""
+    try:
+        os.link(source, destination)
+    except OSError:
+        shutil.copy2(source, destination)
