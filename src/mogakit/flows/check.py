@@ -15,8 +15,8 @@ from mogakit.export.support.space import Intersection, intersect
 from mogakit.export.support.tables import TABLES
 from mogakit.export.support.usage import of_file
 from mogakit.flows.export import export_network
+from mogakit.nets.detection import Detector, resolve_model
 from mogakit.nets.network import Network
-from mogakit.nets.resolve import resolve
 from mogakit.nets.spaces import SlotSpace, get_space
 
 RELU_TWINS = {"mobilenet-v3-large": "mobilenet-v3-large-minimalistic"}
@@ -41,7 +41,7 @@ class Checked:
 
 
 def check_model(text: str, hardware: Sequence[Hardware]) -> list[Checked]:
-    """Check a `.tflite` or MACE `.pb` file, or a network by name or chromosome, on each hardware.
+    """Check a `.tflite` or MACE `.pb` file, or a network or detector by name, on each hardware.
 
     Raises:
         InputError: there is neither such a file nor such a network.
@@ -51,7 +51,7 @@ def check_model(text: str, hardware: Sequence[Hardware]) -> list[Checked]:
         if not path.is_file():
             raise InputError(f"there is no file {path}")
         return [_check_file(path, one) for one in hardware]
-    network = resolve(text)
+    network = resolve_model(text)
     return [_check_network(network, one) for one in hardware]
 
 
@@ -82,7 +82,7 @@ def _check_file(path: Path, hardware: Hardware) -> Checked:
     return _compiled(path.name, report, program, path, None)
 
 
-def _check_network(network: Network, hardware: Hardware) -> Checked:
+def _check_network(network: Network | Detector, hardware: Hardware) -> Checked:
     try:
         report = check_network(network, hardware)
     except UnsupportedOperator as error:
@@ -105,8 +105,10 @@ def _compiled(name: str, report: Report, program: Path, model: Path, suggestion:
     return Checked(name, report, suggestion, compilation, remark)
 
 
-def _relu_twin(network: Network, hardware: Hardware) -> str | None:
+def _relu_twin(network: Network | Detector, hardware: Hardware) -> str | None:
     """Return the name of the network's ReLU variant if it runs there."""
+    if isinstance(network, Detector):
+        return None
     space, slash, chromosome = network.name.partition("/")
     candidate = f"{space}-relu/{chromosome}" if slash else RELU_TWINS.get(network.name)
     if candidate is None and network.name.startswith("moga-"):
@@ -115,7 +117,7 @@ def _relu_twin(network: Network, hardware: Hardware) -> str | None:
     if candidate is None:
         return None
     try:
-        return candidate if check_network(resolve(candidate), hardware).runs else None
+        return candidate if check_network(resolve_model(candidate), hardware).runs else None
     except InputError:  # a space without a ReLU variant
         return None
 

@@ -14,11 +14,13 @@ from mogakit.export.support.report import Report, check, natural_precision
 from mogakit.export.support.tables import TABLES
 from mogakit.export.support.usage import Operators, Usage, of_tflite
 from mogakit.nets.block import Block
-from mogakit.nets.modules import build_block, build_network
+from mogakit.nets.detection import Detector
+from mogakit.nets.detection_modules import build_model
+from mogakit.nets.modules import build_block
 from mogakit.nets.network import Network
 
 
-def check_network(network: Network, hardware: Hardware) -> Report:
+def check_network(network: Network | Detector, hardware: Hardware) -> Report:
     """Say which operators of a network leave a hardware, in the precision in which it would be exported for it.
 
     Raises:
@@ -33,8 +35,8 @@ def check_block(block: Block, hardware: Hardware) -> Report:
 
 
 @lru_cache(maxsize=4)
-def _network_operators(network: Network, is_mace: bool) -> Operators:
-    return _operators(build_network(network), network.input_shape, is_mace)
+def _network_operators(network: Network | Detector, is_mace: bool) -> Operators:
+    return _operators(build_model(network), network.input_shape, is_mace)
 
 
 @lru_cache(maxsize=1024)
