@@ -51,11 +51,16 @@ def elf_header(abi: Abi) -> bytes:
 
 def tool_bytes(tool: Tool, version: str = "", abi: Abi = Abi.ARM64) -> bytes:
     """Return the bytes of a stand-in for `tool` (latest version where none is named)."""
+    return (elf_header(abi) + mark(tool, version, abi)).ljust(_SIZE, b"\0")
+
+
+def mark(tool: Tool, version: str, abi: Abi) -> bytes:
+    """Return what makes a binary a stand-in for a tool (latest version where none is named)."""
     version = version or {Tool.BENCHMARK_MODEL: "2026"}.get(tool, VERSIONS[tool][-1])
     if version not in VERSIONS[tool]:
         raise ValueError(f"{tool} is played in versions {VERSIONS[tool]}, not {version!r}")
-    text = _MARK + json.dumps({"tool": tool, "version": version, "abi": abi}).encode() + b"\n"
-    return (elf_header(abi) + text).ljust(_SIZE, b"\0")
+    text = {"tool": tool, "version": version, "abi": abi, "strings": " use_npu" if version == "litert" else ""}
+    return _MARK + json.dumps(text).encode() + b"\n"
 
 
 def write_tool(folder: Path, tool: Tool, version: str = "", abi: Abi = Abi.ARM64) -> Path:
@@ -77,7 +82,7 @@ def write_library(folder: Path, name: str, abi: Abi = Abi.ARM64) -> Path:
 
 def identify(data: bytes) -> dict[str, str] | None:
     """Return which tool, version and ABI a stand-in plays, or None for any other file."""
-    start = data[:256].find(_MARK)
+    start = data.rfind(_MARK)
     if start < 0:
         return None
     found: dict[str, str] = json.loads(data[start + len(_MARK) :].split(b"\n")[0])

@@ -458,7 +458,7 @@ class Phone(Workbench):
         except OSError:
             return 1
         elf = self.original(self.paths.host(call.program))
-        tool = binaries.identify(elf.read_bytes()[:512]) if elf != self.paths.host(call.program) else None
+        tool = binaries.identify(elf.read_bytes()) if elf != self.paths.host(call.program) else None
         if elf == self.paths.host(call.program):
             return await serve_command(self, call)
         if tool is None or tool["abi"] not in self.profile.abis:

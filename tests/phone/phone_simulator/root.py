@@ -119,8 +119,7 @@ class Root:
         self.write("proc/uptime", "86400.12 600000.00\n")
         if self._profile.opencl:
             self.write("vendor/lib64/libOpenCL.so", "")
-        props = "".join(f"[{key}]: [{value}]\n" for key, value in sorted(self._profile.props.items()))
-        self.write(".sim/props", props)
+        self.properties()
         self.new_boot()
 
     @property
@@ -161,13 +160,21 @@ class Root:
         values = {"sim": self.sim, "bin": self.bin, "mkfifo": tools["mkfifo"], "sed": tools["sed"]}
         for name in SERVED:
             self._command(name, _STUB.format(mark=name, **values))
-        self._command("getprop", _GETPROP.format(**values))
-        self._command("dumpsys", _DUMPSYS.format(**values))
-        self._command("settings", _SETTINGS.format(**values))
+        self.state_commands(str(self.sim), str(self.bin))
         self._command("taskset", _TASKSET.format(**values))
         self._command("sh", _SH.format(pattern=SED_PATTERN.replace("ROOT", str(self.folder)), **values))
         for name in ("sha256sum", "md5sum", "sha1sum"):
             self._command(name, _HASH.format(real=tools[name], **values))
+
+    def state_commands(self, sim: str, commands: str) -> None:
+        """Make the commands that show the state; `sim` and `commands` are their folders as they see them."""
+        for name, text in (("getprop", _GETPROP), ("dumpsys", _DUMPSYS), ("settings", _SETTINGS)):
+            self._command(name, text.format(sim=sim, bin=commands))
+
+    def properties(self) -> None:
+        """Write what `getprop` shows."""
+        props = "".join(f"[{key}]: [{value}]\n" for key, value in sorted(self._profile.props.items()))
+        self.write(".sim/props", props)
 
     def refresh(self, state: State) -> None:
         """Write what the phone's state shows in files."""

@@ -1,0 +1,280 @@
+"""The kit's whole adb layer against Android's real adbd, shell and userland."""
+
+import hashlib
+import os
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from debian_adbd.device import ABI, AdbdDevice
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from phone_simulator.binaries import Tool
+
+from mogakit.android_runner import deploy, detached, discovery, tools
+from mogakit.android_runner import state as phone_state
+from mogakit.android_runner.adb import Link, LinkLost, ShellTimeout
+from mogakit.android_runner.commands import RunLength
+from mogakit.android_runner.deploy import Wanted
+from mogakit.android_runner.guard import GuardLimits
+from mogakit.android_runner.quoting import quote
+from mogakit.android_runner.runner import PhoneOptions, open_phone
+from mogakit.bench.measurement import DelegationKind, Measurement, Status
+from mogakit.bench.runner import Job
+from mogakit.bench.target import parse_target
+from mogakit.errors import DeviceError
+from mogakit.export.artifact import Artifact, Format, Precision, Role
+from mogakit.flows.export import export_blocks, export_network
+from mogakit.flows.profile import ProfileRequest, profile
+from mogakit.luts.predict import Predictor
+from mogakit.nets.spaces import get_space
+
+CPU = "tflite/cpu/float32"
+SHORT = RunLength(num_runs=15, min_s=0.02, max_s=5.0, warmup_min_s=0.01)
+OPTIONS = PhoneOptions(SHORT, GuardLimits(max_wait_s=5.0, poll_s=0.1), reconnect_s=30.0)
+
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+
+
+def boot_id(link: Link) -> str:
+    return link.shell("cat /proc/sys/kernel/random/boot_id").stdout.strip()
+
+
+def running(device: AdbdDevice, text: str) -> bool:
+    return any(text in process.text for process in device.processes())
+
+
+def wait_until_running(device: AdbdDevice, text: str) -> None:
+    deadline = time.monotonic() + 10
+    while not running(device, text):
+        assert time.monotonic() < deadline, f"{text} was not started"
+        time.sleep(0.02)
+
+
+def sleeper(link: Link, seconds: float) -> detached.Run:
+    return detached.launch(link, "a-run", f"/system/bin/sleep {seconds}", boot_id(link))
+
+
+# -- discovery and the shell
+
+
+def test_the_device_is_found_ready(device: AdbdDevice) -> None:
+    (found,) = discovery.find()
+    assert (found.state, found.advice, found.serialno) == ("device", "", device.profile.serialno)
+    assert found.properties is not None
+    assert found.properties.abis == (ABI,)
+    assert len(found.properties.clusters) == 1
+    assert found.condition is not None
+    assert found.condition.battery_percent == 84
+    assert found.condition.boot_id
+
+
+def test_the_state_is_read_from_androids_own_commands(device: AdbdDevice, link: Link) -> None:
+    device.heat_to(50.0)
+    assert phone_state.read(link).thermal_status == 3
+    link.shell("cmd thermalservice override-status 1")
+    assert phone_state.read(link).thermal_overridden
+
+
+def test_the_shell_keeps_exit_codes_streams_and_signals_apart(link: Link) -> None:
+    answer = link.shell("echo out; echo err >&2; exit 7")
+    assert (answer.exit_code, answer.stdout, answer.stderr) == (7, "out\n", "err\n")
+    assert link.shell("kill -9 $$").exit_code == 137
+    assert link.shell("no-such-command").exit_code == 127
+    assert "MIRBSD KSH" in link.shell("echo $KSH_VERSION; uname -a").stdout
+
+
+def test_the_shell_is_bounded_in_time_and_output(device: AdbdDevice, link: Link) -> None:
+    assert len(link.shell("head -c 5000000 /dev/zero | tr '\\0' x").stdout) == 5_000_000
+    begun = time.monotonic()
+    with pytest.raises(ShellTimeout):
+        link.shell("while :; do echo tick; sleep 0.05; done", timeout_s=1.0)
+    assert time.monotonic() - begun < 5.0
+    with pytest.raises(ShellTimeout):
+        link.shell("cat /dev/zero", max_bytes=100_000)
+
+
+def test_sixteen_shells_at_once(link: Link) -> None:
+    answers: list[str] = []
+    threads = [
+        threading.Thread(target=lambda n=n: answers.append(link.shell(f"sleep 0.2; echo {n}").stdout))
+        for n in range(16)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(int(answer) for answer in answers) == list(range(16))
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=40))
+def test_names_do_nothing_but_name_things(link: Link, name: str) -> None:
+    assert link.shell(f"printf '%s' {quote(name)}; printf '|'").stdout == name + "|"
+
+
+# -- deployment
+
+
+def test_files_are_deployed_once_and_verified(device: AdbdDevice, link: Link, tmp_path: Path) -> None:
+    data = os.urandom(3_000_000)
+    source = tmp_path / "model.tflite"
+    source.write_bytes(data)
+    wanted = Wanted(source, hashlib.sha256(data).hexdigest(), len(data), "model.tflite")
+    assert deploy.deploy(link, [wanted]) == ["model.tflite"]
+    assert deploy.deploy(link, [wanted]) == []
+    assert device.host_path(wanted.remote).read_bytes() == data
+    assert deploy.free_bytes(link) > 0
+    assert deploy.clean(link) > len(data)
+    assert deploy.deploy(link, [wanted]) == ["model.tflite"]
+
+
+def test_a_file_that_is_not_what_it_claims_is_not_stored(device: AdbdDevice, link: Link, tmp_path: Path) -> None:
+    source = tmp_path / "model.tflite"
+    source.write_bytes(b"something else")
+    wanted = Wanted(source, "0" * 64, source.stat().st_size, "model.tflite")
+    with pytest.raises(DeviceError, match="another hash twice"):
+        deploy.deploy(link, [wanted])
+    assert not device.host_path(wanted.remote).exists()
+
+
+def test_a_push_cut_in_the_middle_leaves_nothing_that_counts(device: AdbdDevice, link: Link, tmp_path: Path) -> None:
+    data = os.urandom(8_000_000)
+    source = tmp_path / "model.tflite"
+    source.write_bytes(data)
+    wanted = Wanted(source, hashlib.sha256(data).hexdigest(), len(data), "model.tflite")
+    sent = 0
+
+    def pull_the_cable(num_bytes: int) -> None:
+        nonlocal sent
+        sent += num_bytes
+        if 2_000_000 <= sent < 2_000_000 + num_bytes:
+            device.unplug()
+
+    with pytest.raises(LinkLost):
+        deploy.deploy(link, [wanted], pull_the_cable)
+    assert not device.host_path(wanted.remote).exists()
+    device.plug()
+    assert deploy.deploy(link, [wanted]) == ["model.tflite"]
+    assert device.host_path(wanted.remote).read_bytes() == data
+
+
+# -- detached runs, and what happens to them
+
+
+def test_a_detached_run_brings_back_output_and_exit_code(link: Link) -> None:
+    run = detached.launch(link, "a-run", "sh -c 'echo said; echo loudly >&2; exit 3'", boot_id(link))
+    finished = detached.wait(link, run, {}, expected_s=0.1, deadline_s=10.0)
+    assert finished.exit_code == 3
+    assert set(finished.output.splitlines()) == {"said", "loudly"}
+
+
+@pytest.mark.parametrize("accident", ["cable", "adbd", "server"])
+def test_a_run_outlives_an_accident(device: AdbdDevice, link: Link, accident: str) -> None:
+    run = detached.launch(link, "a-run", "sh -c '/system/bin/sleep 1.5; echo done'", boot_id(link))
+    if accident == "cable":
+        device.unplug()
+        threading.Timer(0.7, device.plug).start()
+    elif accident == "adbd":
+        device.kill_adbd()
+    else:
+        device.server.kill()
+        threading.Timer(0.7, device.server.start).start()
+    finished = detached.wait(link, run, {}, expected_s=0.3, deadline_s=30.0, reconnect_s=30.0)
+    assert (finished.exit_code, finished.output) == (0, "done\n")
+
+
+def test_a_reboot_loses_the_run_and_says_so(device: AdbdDevice, link: Link) -> None:
+    run = sleeper(link, 60)
+    wait_until_running(device, "sleep 60")
+    device.reboot_soon()
+    with pytest.raises(detached.Rebooted):
+        detached.wait(link, run, {}, expected_s=1.0, deadline_s=40.0, reconnect_s=40.0)
+    assert not running(device, "sleep 60")
+
+
+def test_a_run_that_never_ends_is_ended_by_its_pid(device: AdbdDevice, link: Link) -> None:
+    run = sleeper(link, 77)
+    finished = detached.wait(link, run, {}, expected_s=0.1, deadline_s=1.0)
+    assert finished.exit_code is None
+    assert not running(device, "sleep 77")
+
+
+def test_what_an_earlier_session_left_is_swept(device: AdbdDevice, link: Link) -> None:
+    sleeper(link, 88)
+    wait_until_running(device, "sleep 88")
+    assert len(detached.sweep(link)) == 1
+    assert not running(device, "sleep 88")
+
+
+def test_endless_output_ends_the_tool(device: AdbdDevice, link: Link) -> None:
+    run = detached.launch(link, "a-run", "sh -c 'while :; do echo retry once more, errcode -5; done'", boot_id(link))
+    finished = detached.wait(link, run, {}, expected_s=0.5, deadline_s=30.0)
+    assert finished.cut
+    assert not running(device, "errcode")
+
+
+def test_a_silent_adbd_is_a_timeout(device: AdbdDevice, link: Link) -> None:
+    device.freeze()
+    with pytest.raises((ShellTimeout, LinkLost)):
+        link.shell("true", timeout_s=1.5)
+    device.freeze(False)
+    link.wait_until_ready(20.0)
+    assert link.shell("echo back").stdout == "back\n"
+
+
+# -- measuring
+
+
+def make_job(folder: Path, target: str) -> Job:
+    space = get_space("moga")
+    (artifact,) = export_blocks(
+        space.choice_blocks[-1:], Role.CHOICE, [Format.TFLITE], Precision.FLOAT32, folder / "files"
+    )
+    return Job(artifact, parse_target(target))
+
+
+def measure(device: AdbdDevice, job: Job) -> Measurement:
+    with open_phone(device.serial, OPTIONS) as runner, runner.session([job], 0, seed=0) as session:
+        (measured,) = session.measure([job], 0)
+        return measured
+
+
+def test_a_file_is_really_run(device: AdbdDevice, tmp_path: Path) -> None:
+    tools.add(device.write_tool(tmp_path / "bin", Tool.BENCHMARK_MODEL))
+    measured = measure(device, make_job(tmp_path, CPU))
+    assert (measured.status, measured.error) == (Status.OK, None)
+    assert measured.delegation.kind is DelegationKind.FULL
+    assert measured.summary is not None
+    assert 0.001 < measured.summary.mean_ms < 100.0
+    assert measured.process
+
+
+def test_an_accelerator_that_is_not_there_is_no_silent_cpu(device: AdbdDevice, tmp_path: Path) -> None:
+    tools.add(device.write_tool(tmp_path / "bin", Tool.BENCHMARK_MODEL))
+    measured = measure(device, make_job(tmp_path, "tflite/gpu/float16"))
+    assert measured.status in (Status.FALLBACK, Status.FAILED)
+
+
+@pytest.mark.slow
+def test_a_table_of_real_times_predicts_networks(device: AdbdDevice, tmp_path: Path) -> None:
+    tools.add(device.write_tool(tmp_path / "bin", Tool.BENCHMARK_MODEL))
+    space = get_space("digits")
+    target = parse_target(CPU)
+    with open_phone(device.serial, OPTIONS) as runner:
+        request = ProfileRequest("digits", target, tmp_path / "run", device.serial, quick=True, rounds=1)
+        result = profile(request, runner)
+        rng = np.random.default_rng(7)
+        networks = [space.decode(space.sample(rng)) for _ in range(4)]
+        artifacts: list[Artifact] = [
+            export_network(network, [Format.TFLITE], Precision.FLOAT32, tmp_path / "nets")[0] for network in networks
+        ]
+        jobs = [Job(artifact, target) for artifact in artifacts]
+        with runner.session(jobs, 1, seed=0) as session:
+            measured = [one for window, job in enumerate(jobs) for one in session.measure([job], window)]
+    predictor = Predictor(result.table)
+    for network, one in zip(networks, measured, strict=True):
+        assert one.summary is not None
+        assert predictor.predict(network) == pytest.approx(one.summary.mean_ms, rel=0.35), "other work disturbs it here"
