@@ -3,13 +3,16 @@
 from collections.abc import Callable, Sequence
 from functools import reduce
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar
 from mogakit.errors import InputError
 from mogakit.export.artifact import Artifact, Format, Precision
+
+if TYPE_CHECKING:
+    from mogakit.export.writers import Options
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -32,11 +35,18 @@ def _shared_options(function: F) -> F:
     formats = [format.value for format in (Format.TFLITE, Format.ONNX, Format.MACE)]
     precisions = [precision.value for precision in Precision]
     target = click.Path(path_type=Path, file_okay=False)
+    existing = click.Path(path_type=Path, exists=True)
     options = (
         click.option("--format", "formats", type=click.Choice(formats), multiple=True, default=("tflite",),
                      show_default=True, help="May be given several times."),
         click.option("--precision", type=click.Choice(precisions), default="float32", show_default=True),
         click.option("--opset", type=click.Choice(["17", "13"]), default="17", show_default=True, help="Of ONNX."),
+        click.option("--calibration", type=existing,
+                     help="Images or .npy for integer files; without it they are fit for timing only."),
+        click.option("--ranges", type=existing,
+                     help="Folder of an earlier export, whose stored ranges give the same integer files anywhere."),
+        click.option("--h-sigmoid", type=click.Choice(["portable", "native"]), default="portable", show_default=True,
+                     help="How MACE files write it; native runs on the CPU of MACE 1.1.1 and later only."),
         click.option("--seed", type=int, default=0, show_default=True, help="Of random weights."),
         click.option("-o", "--output", "folder", type=target, required=True,
                      help="Folder for the files and manifest.json."),
@@ -53,6 +63,9 @@ def blocks(
     formats: tuple[str, ...],
     precision: str,
     opset: str,
+    calibration: Path | None,
+    ranges: Path | None,
+    h_sigmoid: str,
     seed: int,
     folder: Path,
     as_json: bool,
@@ -61,14 +74,13 @@ def blocks(
 
     Example: moga export blocks --space moga --format tflite --format onnx -o blocks
     """
-    from mogakit.export.writers import Options
     from mogakit.flows.export import export_space
     from mogakit.nets.spaces import SlotSpace, get_space
 
     space = get_space(space_name)
     if not isinstance(space, SlotSpace):
         raise InputError(f"the space {space_name!r} has no independent slots, so it has no table of choice blocks")
-    options = Options(opset=int(opset))
+    options = _options(opset, calibration, ranges, h_sigmoid)
     with progress_bar(f"export {space_name}") as progress:
         artifacts = export_space(
             space, [Format(name) for name in formats], Precision(precision), folder, progress, options, seed
@@ -96,6 +108,9 @@ def model(
     formats: tuple[str, ...],
     precision: str,
     opset: str,
+    calibration: Path | None,
+    ranges: Path | None,
+    h_sigmoid: str,
     seed: int,
     folder: Path,
     as_json: bool,
@@ -104,12 +119,11 @@ def model(
 
     Example: moga export model moga-a --format tflite --format onnx --weights moga_a.pth -o models
     """
-    from mogakit.export.writers import Options
     from mogakit.flows.export import export_network
     from mogakit.nets.detection import resolve_model
 
     found = resolve_model(network, width, input_size, classes)
-    options = Options(opset=int(opset))
+    options = _options(opset, calibration, ranges, h_sigmoid)
     with progress_bar(f"export {network}") as progress:
         artifacts = export_network(
             found, [Format(name) for name in formats], Precision(precision), folder, weights, progress, options, seed
@@ -117,6 +131,15 @@ def model(
     _report(artifacts, folder, as_json)
     if weights is None and not as_json:
         click.echo("The weights are random: these files are for timing, not for use. --weights takes a checkpoint.")
+
+
+def _options(opset: str, calibration: Path | None, ranges: Path | None, h_sigmoid: str) -> "Options":
+    """Gather what a user may choose beyond format and precision."""
+    from mogakit.export.calibration import from_path
+    from mogakit.export.mace.plan import HSigmoid
+    from mogakit.export.writers import Options
+
+    return Options(int(opset), from_path(calibration), ranges, HSigmoid(h_sigmoid))
 
 
 def _report(artifacts: Sequence[Artifact], folder: Path, as_json: bool) -> None:
