@@ -55,5 +55,28 @@ def test_bad_input_is_refused_before_anything_runs(tmp_path, arguments):
         run("-o", str(tmp_path / "out"), *arguments)
 
 
+@pytest.mark.slow
+def test_a_device_is_measured_in_the_loop(tmp_path):
+    # only the first slot is free: two networks, measured once each although they are asked for eight times
+    forbidden = [
+        "*_se*",
+        "*_k5s*",
+        "*_k7s*",
+        "mb_i24e144*",
+        "mb_i40e240*",
+        "mb_i80e480*",
+        "mb_i112e672*",
+        "mb_i160e960*",
+    ]
+    options = [word for pattern in forbidden for word in ("--forbid", pattern)]
+    arguments = ["--target", "tflite/cpu/float32", *options, "--population", "4", "--generations", "2"]
+    arguments += ["--objective", "accuracy", "--objective", "latency", "-o", str(tmp_path), "--json"]
+    document = json.loads(CliRunner().invoke(command, arguments, catch_exceptions=False).stdout)
+    assert document["num_networks"] == 2
+    assert all(latency > 0 for _, latency, *_ in document["front"]["values"])
+    assert "measured in the loop" in document["front"]["metrics"][1]["source"]
+    assert "does not add up" in document["quality"]["without"]
+
+
 def test_help_shows_an_example():
     assert "moga search --table RUN/lut.json" in CliRunner().invoke(command, ["--help"]).output

@@ -1,14 +1,18 @@
 """`moga search`."""
 
 import sys
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from mogakit import records
+from mogakit.bench.target import parse_target
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar
+from mogakit.flows.devices import HOST, open_runner
 from mogakit.flows.search import EXACT, RESULT, search
-from mogakit.flows.search_problem import Method, SearchPlan, table_input
+from mogakit.flows.search_problem import Method, SearchPlan, device_input, table_input
 from mogakit.nets.resolve import resolve
 from mogakit.nets.spaces import space_names
 from mogakit.search.evolution import Settings
@@ -38,6 +42,10 @@ Examples:
     multiple=True,
     type=click.Path(path_type=Path),
     help="Latency table (lut.json); one a hardware.",
+)
+@click.option("--target", "targets", multiple=True, help="Measure each candidate on such a target, in the loop.")
+@click.option(
+    "--device", default=HOST, show_default=True, help="For --target: host (this computer) or a phone's serial."
 )
 @click.option(
     "--accuracy",
@@ -118,6 +126,8 @@ Examples:
 def command(
     space: str,
     tables: tuple[Path, ...],
+    targets: tuple[str, ...],
+    device: str,
     accuracy: str,
     objectives: tuple[str, ...],
     limits: tuple[str, ...],
@@ -181,7 +191,10 @@ def command(
         num_picks=picks,
         num_jobs=jobs,
     )
-    with progress_bar("searching") as progress:
+    with open_runner(device) if targets else nullcontext() as runner, progress_bar("searching") as progress:
+        if runner is not None:
+            measured = tuple(device_input(runner, parse_target(text)) for text in targets)
+            plan = replace(plan, latencies=plan.latencies + measured)
         result = search(plan, folder, resume, progress)
     if as_json:
         print_json({"folder": str(folder), **records.to_json(result)})

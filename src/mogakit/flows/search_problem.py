@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from mogakit.bench.runner import Runner
+from mogakit.bench.target import Target
 from mogakit.errors import InputError
+from mogakit.flows.in_the_loop import DeviceLatency
 from mogakit.luts import table as tables
 from mogakit.luts.predict import Predictor
 from mogakit.luts.table import LatencyTable
@@ -98,6 +101,19 @@ def table_input(path: Path) -> LatencyInput:
     table = tables.load(path)
     target = "unknown target" if table.target is None else str(table.target)
     return LatencyInput(target, table, f"table {table.name}, {target} on {table.identity.device_name}")
+
+
+def device_input(runner: Runner, target: Target) -> LatencyInput:
+    """Measure each candidate on a device.
+
+    Raises:
+        InputError: the device cannot measure such a target; the message says what would mend it.
+    """
+    reason = runner.unsupported(target)
+    if reason is not None:
+        raise InputError(f"{target}: {reason}")
+    source = DeviceLatency(runner, target)
+    return LatencyInput(str(target), source, source.described)
 
 
 def build_problem(plan: SearchPlan, cache: EvaluationCache) -> Problem:
