@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mogakit.errors import InputError
 from mogakit.export.quantize import made_tensors
+from mogakit.export.quiet import without_greetings
 
 Array = NDArray[np.float32]
 
@@ -106,13 +107,14 @@ class _Runner:
     def __init__(self, model: bytes, keep_all: bool) -> None:
         # The plain kernels keep every tensor readable; XNNPACK computes past them.
         resolver = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES if keep_all else OpResolverType.AUTO
-        self._interpreter: Any = Interpreter(
-            model_content=model,
-            experimental_op_resolver_type=resolver,
-            experimental_preserve_all_tensors=keep_all,
-            num_threads=1,
-        )
-        self._interpreter.allocate_tensors()
+        with without_greetings():
+            self._interpreter: Any = Interpreter(
+                model_content=model,
+                experimental_op_resolver_type=resolver,
+                experimental_preserve_all_tensors=keep_all,
+                num_threads=1,
+            )
+            self._interpreter.allocate_tensors()
         self._input, self._outputs = self._interpreter.get_input_details()[0], self._interpreter.get_output_details()
 
     def run(self, given: Array) -> Array:
