@@ -14,8 +14,8 @@ from mogakit.nets.network import Network
 class DeviceLatency:
     """Exports a network, times it for one round on a device, and forgets the file. A `LatencySource`.
 
-    `budget_s` bounds the timing of one network. It takes seconds a network: give the search a cache (`moga search` does),
-    few evaluations, or the `fit-front` engine.
+    `budget_s` bounds the timing of one network. It takes seconds a network: give the search a cache (`moga search`
+    does), few evaluations, or the `fit-front` engine.
     """
 
     runner: Runner
