@@ -9,7 +9,7 @@ from mogakit.errors import InputError, TableError
 from mogakit.export.artifact import Role
 from mogakit.luts.calibrate import Calibration, CalibrationKind, fit, fit_best
 from mogakit.luts.estimate import estimate_files, merge_conditions
-from mogakit.luts.overhead import fit_overhead
+from mogakit.luts.overhead import fit_overhead, refine_by_networks
 from mogakit.luts.predict import Predictor
 from mogakit.luts.table import HOST_STATISTIC, LatencyTable, Origin, Row, Statistic
 from mogakit.nets.network import Network
@@ -50,9 +50,17 @@ def build_table(
     """
     taken = list(measurements)
     estimates = estimate_files(taken, statistic, seed)
+    measured = {key: row for key, row in estimates.items() if row.role is Role.NETWORK and row.latency_ms is not None}
+    known = _resolved(measured) if networks is None else {key: networks[key] for key in measured if key in networks}
+    alone = {key: row for key, row in estimates.items() if row.role in _ROW_ROLES}
     overhead = fit_overhead(row for row in estimates.values() if row.role is Role.CHAIN)
+    if overhead is not None:
+        parts = {name: [block.key for block in network.blocks] for name, network in known.items()}
+        overhead = refine_by_networks(
+            overhead, alone, parts, {key: row.latency_ms or 0.0 for key, row in measured.items()}
+        )
     overhead_ms = 0.0 if overhead is None else overhead.value_ms
-    rows = {key: _net_of(row, overhead_ms) for key, row in estimates.items() if row.role in _ROW_ROLES}
+    rows = {key: _net_of(row, overhead_ms) for key, row in alone.items()}
     if not rows:
         raise TableError(f"none of the {len(estimates)} measured files is a block or fixed part, so there is no table")
     table = LatencyTable(
@@ -67,8 +75,6 @@ def build_table(
         conditions=merge_conditions(taken),
         seed=seed,
     )
-    measured = {key: row for key, row in estimates.items() if row.role is Role.NETWORK and row.latency_ms is not None}
-    known = _resolved(measured) if networks is None else {key: networks[key] for key in measured if key in networks}
     return table.with_calibration(calibrate_table(table, known, measured, calibration))
 
 

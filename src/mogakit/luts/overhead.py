@@ -1,7 +1,9 @@
 """Overhead per run, from chains of one block: the intercept of time against the number of copies."""
 
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy import stats
@@ -11,6 +13,8 @@ from mogakit.luts.table import Overhead, OverheadVerdict, Row
 
 MIN_R2 = 0.99
 MIN_CHAINS = 3
+MIN_NETWORKS = 3
+Z_95, Z_99 = 1.96, 2.58
 CONFIDENCE = 0.95
 _CHAIN = re.compile(r"chain-(?P<copies>\d+)x(?P<key>.+)", re.DOTALL)
 
@@ -70,6 +74,55 @@ def fit_overhead(chains: Iterable[Row]) -> Overhead | None:
         r2=r2,
         num_chains=len({(copies, key) for copies, key, _ in points}),
     )
+
+
+def refine_by_networks(
+    overhead: Overhead,
+    alone: Mapping[str, Row],
+    networks: Mapping[str, Sequence[str]],
+    measured_ms: Mapping[str, float],
+) -> Overhead:
+    """Narrow an overhead that chains found by what whole networks say of it.
+
+    A network of m blocks pays once what its blocks alone pay m times: `(sum of blocks - network) / (m - 1)`
+    is the overhead too. An error of the overhead counts m - 1 times in a prediction, and of all runs a network's says
+    most about it. Both estimates are weighted by their inverse squares. The chains decide whether there is an overhead
+    at all, and where networks contradict them (what follows one another runs faster or slower, so times do not add up),
+    the chains' value stays.
+
+    Args:
+        alone: rows of the blocks, the overhead still in them.
+        networks: keys of each network's blocks. measured_ms: its time.
+    """
+    keys = {name: parts for name, parts in networks.items() if len(parts) > 1 and all(key in alone for key in parts)}
+    if overhead.verdict is not OverheadVerdict.USED or len(keys) < MIN_NETWORKS:
+        return overhead
+    latencies = {key: row.latency_ms for key, row in alone.items() if row.latency_ms is not None}
+    if any(key not in latencies for parts in keys.values() for key in parts):
+        return overhead
+    found = [
+        (sum(latencies[key] for key in parts) - measured_ms[name]) / (len(parts) - 1) for name, parts in keys.items()
+    ]
+    shares: Counter[str] = Counter()
+    for parts in keys.values():
+        shares.update({key: count / (len(parts) - 1) / len(keys) for key, count in Counter(parts).items()})
+    of_blocks = sum((share * _error_of(alone[key])) ** 2 for key, share in shares.items())
+    of_networks = float(np.var(found, ddof=1)) / len(found)
+    of_chains = (overhead.high_ms - overhead.low_ms) / 2 / Z_95
+    both = of_blocks + of_networks
+    estimate = float(np.mean(found))
+    if both <= 0.0 or abs(estimate - overhead.intercept_ms) > Z_99 * float(np.sqrt(both + of_chains**2)):
+        return overhead
+    weight = of_chains**2 / (of_chains**2 + both)
+    value_ms = weight * estimate + (1 - weight) * overhead.intercept_ms
+    return replace(overhead, value_ms=value_ms, num_networks=len(keys))
+
+
+def _error_of(row: Row) -> float:
+    """Return a row's standard error from its 95 % interval; zero where it has none."""
+    if row.low_ms is None or row.high_ms is None:
+        return 0.0
+    return (row.high_ms - row.low_ms) / 2 / Z_95
 
 
 def _verdict(intercept_ms: float, half_ms: float, r2: float) -> OverheadVerdict:

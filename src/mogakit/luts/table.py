@@ -146,10 +146,11 @@ class Overhead:
     """What a run costs apart from its blocks: the intercept of time against the number of chained blocks.
 
     Attributes:
-        value_ms: what is used: the intercept, or zero (see `verdict`).
+        value_ms: what is used: the intercept, drawn to what the networks say of it, or zero (see `verdict`).
         intercept_ms: as fitted. low_ms, high_ms: its 95 % interval.
         slopes_ms: cost of one more block, for each chained key.
         r2: of the straight line. num_chains: points on it.
+        num_networks: whole networks that narrowed `value_ms`.
     """
 
     value_ms: float
@@ -160,6 +161,7 @@ class Overhead:
     slopes_ms: dict[str, float]
     r2: float
     num_chains: int
+    num_networks: int = 0
 
 
 @dataclass(frozen=True)
