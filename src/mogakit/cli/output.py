@@ -52,6 +52,13 @@ def _is_number(cell: object) -> bool:
 @contextmanager
 def progress_bar(what: str) -> Iterator[Progress]:
     """Draw a bar with the estimated time left on standard error; where that is no terminal, nothing is drawn."""
+    with progress_bars([what]) as bars:
+        yield bars[what]
+
+
+@contextmanager
+def progress_bars(names: Sequence[str]) -> Iterator[dict[str, Progress]]:
+    """Draw one bar for each name, as `progress_bar` does; each may be advanced from a thread of its own."""
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
@@ -63,9 +70,12 @@ def progress_bar(what: str) -> Iterator[Progress]:
         TextColumn("{task.fields[note]}"),
     )
     with Bar(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task(what, total=None, note="")
+        tasks = {name: bar.add_task(name, total=None, note="") for name in names}
 
-        def advance(done: int, total: int, note: str) -> None:
-            bar.update(task, completed=done, total=total, note=note)
+        def advancing(name: str) -> Progress:
+            def advance(done: int, total: int, note: str) -> None:
+                bar.update(tasks[name], completed=done, total=total, note=note)
 
-        yield advance
+            return advance
+
+        yield {name: advancing(name) for name in names}

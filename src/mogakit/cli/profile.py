@@ -6,9 +6,10 @@ import click
 
 from mogakit.bench.measurement import Clock
 from mogakit.bench.target import parse_target
-from mogakit.cli.output import json_option, print_json, print_table, progress_bar
+from mogakit.cli.output import json_option, print_json, print_table, progress_bar, progress_bars
 from mogakit.cli.phone_options import SCREEN, phone_options
 from mogakit.flows.devices import HOST, PhoneRequest, open_runner, scope_of
+from mogakit.flows.fleet import folder_of, profile_fleet
 from mogakit.flows.profile import ProfileRequest, ProfileResult
 from mogakit.flows.profile import profile as run
 from mogakit.records import to_json
@@ -22,9 +23,17 @@ STOPPED = {
 
 @click.command("profile", epilog="Example: moga profile --space moga --target tflite/cpu/float32 -o RUN --quick")
 @click.option("--space", default="moga", show_default=True, help="Search space whose blocks are measured.")
-@click.option("--device", default=HOST, show_default=True, help="host (this computer) or a phone's serial.")
 @click.option(
-    "--target", default="tflite/cpu/float32", show_default=True, help="runtime/hardware/precision[,option=value...]"
+    "--device",
+    "devices",
+    multiple=True,
+    help="host (this computer) or a phone's serial; may be repeated. [default: host]",
+)
+@click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    help="runtime/hardware/precision[,option=value...]; may be repeated. [default: tflite/cpu/float32]",
 )
 @click.option("--input-size", default=224, show_default=True, type=click.IntRange(min=32), help="Pixels of a side.")
 @click.option("-o", "--output", "folder", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
@@ -44,8 +53,8 @@ STOPPED = {
 @json_option
 def command(
     space: str,
-    device: str,
-    target: str,
+    devices: tuple[str, ...],
+    targets: tuple[str, ...],
     input_size: int,
     folder: Path,
     quick: bool,
@@ -63,27 +72,68 @@ def command(
     Exports what is missing, times every choice block and fixed part, chains of one block (for the overhead of a run)
     and some whole networks (for the calibration) interleaved, and writes RUN/lut.json. Ctrl-C or a kill loses nothing
     that was finished: run the same command with --resume.
+
+    Several devices are measured side by side, several targets one after the other; then each has its own run in
+    RUN/DEVICE/TARGET.
     """
-    request = ProfileRequest(
-        space=space,
-        target=parse_target(target),
-        folder=folder,
-        device=device,
-        seed=seed,
-        quick=quick,
-        resume=resume,
-        rounds=rounds,
-        budget_s=budget_s,
-        clock=None if clock is None else Clock(clock),
-        input_size=input_size,
-    )
+    several = len(devices) > 1 or len(targets) > 1
+    wanted = [
+        (device, parse_target(text)) for device in devices or (HOST,) for text in targets or ("tflite/cpu/float32",)
+    ]
+    requests = [
+        ProfileRequest(
+            space=space,
+            target=target,
+            folder=folder_of(folder, device, target) if several else folder,
+            device=device,
+            seed=seed,
+            quick=quick,
+            resume=resume,
+            rounds=rounds,
+            budget_s=budget_s,
+            clock=None if clock is None else Clock(clock),
+            input_size=input_size,
+        )
+        for device, target in wanted
+    ]
     phone = PhoneRequest(quick, fixed_performance, SCREEN[screen])
+    if several:
+        _profile_several(requests, folder, phone, as_json)
+        return
+    (request,), device = requests, requests[0].device
     with open_runner(device, request.clock, phone) as runner, progress_bar("profile") as progress:
         result = run(request, runner, progress)
     if as_json:
         print_json({**_summary(result), "scope": scope_of(device)})
     else:
         _print(result, scope_of(device))
+
+
+def _profile_several(requests: list[ProfileRequest], root: Path, phone: PhoneRequest, as_json: bool) -> None:
+    """Profile a fleet and show one table for each; what failed is said at the end, with exit code 1."""
+    devices = list(dict.fromkeys(request.device for request in requests))
+    with progress_bars(["export", *devices]) as bars:
+        outcomes = profile_fleet(requests, root, phone, bars, bars["export"])
+    if as_json:
+        print_json(
+            [
+                {
+                    "device": outcome.request.device,
+                    "target": str(outcome.request.target),
+                    "error": outcome.error,
+                    "scope": scope_of(outcome.request.device),
+                    **({} if outcome.result is None else {"result": _summary(outcome.result)}),
+                }
+                for outcome in outcomes
+            ]
+        )
+    for outcome in outcomes:
+        if outcome.result is not None and not as_json:
+            _print(outcome.result, scope_of(outcome.request.device))
+        elif outcome.error is not None:
+            click.echo(f"moga: {outcome.request.device}, {outcome.request.target}: {outcome.error}", err=True)
+    if any(outcome.error is not None for outcome in outcomes):
+        raise click.exceptions.Exit(1)
 
 
 def _summary(result: ProfileResult) -> dict[str, object]:

@@ -8,9 +8,8 @@ Ctrl-C ends them all, each of them undoing what it changed.
 
 import re
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,8 +83,8 @@ def profile_fleet(
     with ThreadPoolExecutor(max_workers=len(devices)) as pool:
         futures: list[Future[list[FleetOutcome]]] = [pool.submit(work, device) for device in devices]
         try:
-            while wait(futures, _WAKE_S, FIRST_EXCEPTION).not_done:
-                time.sleep(0)
+            while wait(futures, _WAKE_S).not_done:
+                pass
         except KeyboardInterrupt:
             stop.set()
             wait(futures)
@@ -114,13 +113,15 @@ def _one(
 
 def _export_once(requests: Sequence[ProfileRequest], root: Path, progress: Progress) -> dict[ProfileRequest, Path]:
     """Export what the requests need, once for each target however many devices it is measured on."""
-    folders = {}
+    folders: dict[ProfileRequest, Path] = {}
+    exported: set[Path] = set()
     for request in requests:
         effort = QUICK_PHONE if request.quick else FULL_PHONE
         space = slot_space(request.space, request.input_size)
         networks = calibration_networks(space, effort.num_calibration, request.seed)
         folders[request] = root / "files" / _plain(str(request.target))
-        if not RunFolder(request.folder).files.exists():
+        if folders[request] not in exported and not RunFolder(request.folder).files.exists():
+            exported.add(folders[request])
             export_for_profile(space, networks, request.target, folders[request], progress)
     return folders
 
