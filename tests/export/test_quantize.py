@@ -1,0 +1,208 @@
+"""Integer files: whole, reproducible from stored ranges, honest about what they were calibrated on."""
+
+import json
+
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+from PIL import Image
+
+from mogakit.errors import ExportError, InputError
+from mogakit.export import quality, quantize, tflite
+from mogakit.export.artifact import Format, Precision, Role
+from mogakit.export.calibration import ImageFolder, NpyFile, Synthetic, from_path
+from mogakit.export.lower import lower
+from mogakit.export.pipeline import export_module
+from mogakit.export.preprocessing import Preprocessing, for_size
+from mogakit.export.writers import Options
+from mogakit.nets import zoo
+from mogakit.nets.block import parse_key
+from mogakit.nets.modules import build_block, build_network
+
+SE_BLOCK = "mb_i40e120o40_h28_k5s1_hswish_se30_res"
+
+
+def _float_file(key: str) -> tuple[bytes, tuple[int, ...]]:
+    block = parse_key(key)
+    shape = (1, block.in_channels, block.input_size, block.input_size)
+    return tflite.write(lower(build_block(block), shape)), (1, block.input_size, block.input_size, block.in_channels)
+
+
+@pytest.fixture(scope="module")
+def block_file():
+    return _float_file(SE_BLOCK)
+
+
+@pytest.fixture(scope="module")
+def ranges(block_file):
+    return quantize.calibrate(block_file[0], Synthetic())
+
+
+@pytest.mark.parametrize("precision", [Precision.INT8, Precision.UINT8])
+@pytest.mark.parametrize(
+    "key",
+    [SE_BLOCK, "mb_i16e96o24_h112_k7s2_relu", "conv_i3o16_h224_k3s2_hswish", "head_i160f960m1280o1000_h7_hswish"],
+)
+def test_no_tensor_of_an_integer_file_is_floating_point(key, precision):
+    model, _ = _float_file(key)
+    made = quantize.quantize(model, quantize.calibrate(model, Synthetic(1)), precision)
+    graph = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(made, 0)).subgraphs[0]
+    kinds = {tensor.type for tensor in graph.tensors}
+    assert kinds <= {schema.TensorType.INT8, schema.TensorType.INT32, schema.TensorType.UINT8}
+    ends = {graph.tensors[index].type for index in (*graph.inputs, *graph.outputs)}
+    assert ends == {schema.TensorType.INT8 if precision is Precision.INT8 else schema.TensorType.UINT8}
+
+
+def test_weights_have_one_scale_a_channel(block_file, ranges):
+    made = quantize.quantize(block_file[0], ranges, Precision.INT8)
+    graph = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(made, 0)).subgraphs[0]
+    scales = {tensor.name.decode(): len(tensor.quantization.scale) for tensor in graph.tensors if tensor.quantization}
+    assert scales["expand.conv.weight"] == 120
+
+
+def test_stored_ranges_rebuild_the_same_bytes(tmp_path, block_file, ranges):
+    path = tmp_path / "block.ranges.json"
+    quantize.save_ranges(path, ranges)
+    assert quantize.load_ranges(path) == ranges
+    made = [quantize.quantize(block_file[0], kept, Precision.INT8) for kept in (ranges, quantize.load_ranges(path))]
+    assert made[0] == made[1]
+
+
+def test_a_rebuild_from_a_folder_of_ranges_gives_the_same_file(tmp_path):
+    module, shape = build_block(parse_key(SE_BLOCK)), (1, 40, 28, 28)
+    first = export_module(module, "b", Role.CHOICE, Format.TFLITE, Precision.INT8, shape, tmp_path / "first")
+    again = export_module(
+        module, "b", Role.CHOICE, Format.TFLITE, Precision.INT8, shape, tmp_path / "again",
+        Options(calibration=Synthetic(1, seed=9), ranges=tmp_path / "first"),
+    )  # fmt: skip
+    assert again.sha256 == first.sha256
+    assert again.notes["calibration"] == first.notes["calibration"] == "synthetic, 3 standard normal inputs, seed 0"
+    assert first.companions == {"b.ranges.json": again.companions["b.ranges.json"]}
+    with pytest.raises(InputError, match=r"holds no \.ranges\.json for the float file"):
+        export_module(build_block(parse_key(SE_BLOCK), seed=1), "b", Role.CHOICE, Format.TFLITE, Precision.INT8, shape,
+                      tmp_path / "third", Options(ranges=tmp_path / "first"))  # fmt: skip
+
+
+def test_ranges_of_another_float_file_are_refused(ranges):
+    other, _ = _float_file("mb_i40e120o40_h28_k3s1_hswish_se30_res")
+    with pytest.raises(InputError, match="measured on another float file"):
+        quantize.quantize(other, ranges, Precision.INT8)
+
+
+def test_an_untested_runtime_is_refused_with_the_version_to_install(monkeypatch, block_file):
+    monkeypatch.setattr(quantize.metadata, "version", lambda package: "2.4.0")
+    with pytest.raises(ExportError, match=r"pip install ai-edge-litert==2\.3\.0"):
+        quantize.calibrate(block_file[0], Synthetic(1))
+
+
+def test_a_file_calibrated_on_noise_says_that_it_is_for_timing_only(block_file, ranges):
+    made = quantize.quantize(block_file[0], ranges, Precision.INT8)
+    assert quantize.calibration_note(made).endswith("; for timing only")
+    assert b"for timing only" in made
+    assert quantize.calibration_note(block_file[0]) is None
+
+
+def test_the_quality_of_a_block_is_what_eight_bits_give(block_file, ranges):
+    model, shape = block_file
+    made = quantize.quantize(model, ranges, Precision.INT8)
+    found = quality.compare(model, made, Synthetic(3, seed=1).batches(shape), per_layer=True)
+    assert 20 < found.sqnr_db < 45
+    assert found.top1_agreement is None and found.num_inputs == 3
+    assert [layer.name for layer in found.layers][-1] == "output"
+    assert found.layers[-1].sqnr_db == pytest.approx(found.sqnr_db, abs=1.5)
+    assert all(layer.sqnr_db > 15 for layer in found.layers)
+
+
+def test_the_quality_of_a_classifier_has_top1_agreement():
+    network = zoo.get("mobilenet-v2", width=0.35, input_size=96).network
+    model = tflite.write(lower(build_network(network), network.input_shape))
+    made = quantize.quantize(model, quantize.calibrate(model, Synthetic(2)), Precision.UINT8)
+    found = quality.compare(model, made, Synthetic(4, seed=1).batches((1, 96, 96, 3)))
+    assert found.top1_agreement is not None and 0 <= found.top1_agreement <= 1
+    assert found.sqnr_centered_db is not None
+
+
+def test_signal_to_noise_is_counted_in_decibels():
+    signal = np.array([3.0, 4.0])
+    assert quality.sqnr_db(signal, signal + np.array([0.5, 0.0])) == pytest.approx(20.0)
+    assert quality.sqnr_db(signal, signal) == float("inf")
+    with pytest.raises(InputError, match="at least one input"):
+        quality.compare(*(_float_file("sep_i16o16_h112_k3s1_relu")[0],) * 2, [])
+
+
+# Calibration data
+
+
+def _photo(path, size=(300, 260), value=128):
+    Image.new("RGB", size, (value, value // 2, 255 - value)).save(path)
+
+
+def test_images_are_cut_and_normalised_by_the_recipe(tmp_path):
+    _photo(tmp_path / "one.png")
+    (batch,) = ImageFolder(tmp_path).batches((1, 224, 224, 3))
+    assert batch.shape == (1, 224, 224, 3) and batch.dtype == np.float32
+    wanted = (np.array([128, 64, 127]) / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    assert np.abs(batch - wanted).max() < 1e-5
+
+
+def test_a_large_folder_is_sampled_evenly_and_the_same_every_time(tmp_path):
+    for index in range(10):
+        _photo(tmp_path / f"{index}.jpg", value=20 * index)
+    data = ImageFolder(tmp_path, for_size(32), max_images=4)
+    first, again = (list(data.batches((1, 32, 32, 3))) for _ in range(2))
+    assert len(first) == 4
+    assert all((one == other).all() for one, other in zip(first, again, strict=True))
+    assert data.describe() == f"4 images from folder {tmp_path.name}"
+    assert not data.timing_only
+
+
+def test_stacked_inputs_are_fed_one_by_one(tmp_path):
+    stacked = np.arange(2 * 4 * 4 * 3, dtype=np.uint8).reshape(2, 4, 4, 3)
+    np.save(tmp_path / "in.npy", stacked)
+    batches = list(NpyFile(tmp_path / "in.npy").batches((1, 4, 4, 3)))
+    assert [batch.shape for batch in batches] == [(1, 4, 4, 3)] * 2
+    assert (batches[1][0] == stacked[1]).all()
+
+
+def test_an_empty_folder_a_broken_image_and_a_wrong_shape_are_named(tmp_path):
+    with pytest.raises(InputError, match="holds no image"):
+        from_path(tmp_path)
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff not a picture")
+    with pytest.raises(InputError, match=r"broken\.jpg is not an image that can be read"):
+        list(from_path(tmp_path).batches((1, 32, 32, 3)))
+    np.save(tmp_path / "in.npy", np.zeros((2, 5, 5, 3)))
+    with pytest.raises(InputError, match=r"shape \(2, 5, 5, 3\); this model takes inputs of \(4, 4, 3\)"):
+        list(from_path(tmp_path / "in.npy").batches((1, 4, 4, 3)))
+    with pytest.raises(InputError, match="one square input of 3 channels"):
+        list(ImageFolder(tmp_path).batches((1, 28, 28, 40)))
+    (tmp_path / "text.npy").write_text("no array")
+    with pytest.raises(InputError, match=r"not an \.npy file"):
+        list(NpyFile(tmp_path / "text.npy").batches((1, 4, 4, 3)))
+    with pytest.raises(InputError, match="neither a folder"):
+        from_path(tmp_path / "broken.jpg")
+
+
+def test_a_cut_image_is_not_taken_for_a_whole_one(tmp_path):
+    _photo(tmp_path / "whole.png", (400, 400))
+    (tmp_path / "cut.png").write_bytes((tmp_path / "whole.png").read_bytes()[:200])
+    (tmp_path / "whole.png").unlink()
+    with pytest.raises(InputError, match=r"cut\.png"):
+        list(ImageFolder(tmp_path).batches((1, 32, 32, 3)))
+
+
+def test_a_recipe_that_cuts_more_than_there_is_is_refused():
+    with pytest.raises(InputError, match="a centre of 300 pixels"):
+        Preprocessing(size=300, resize_shorter_side=256)
+
+
+def test_a_damaged_range_file_is_refused(tmp_path, ranges):
+    path = tmp_path / "x.ranges.json"
+    path.write_text("{")
+    with pytest.raises(InputError, match="not a JSON file of ranges"):
+        quantize.load_ranges(path)
+    quantize.save_ranges(path, ranges)
+    value = json.loads(path.read_text())
+    value["schema_version"] = 99
+    path.write_text(json.dumps(value))
+    with pytest.raises(InputError, match="schema version 99"):
+        quantize.load_ranges(path)
