@@ -75,6 +75,13 @@ def test_what_is_not_defined_is_none_and_not_a_number() -> None:
     assert single.spearman.value is None
 
 
+def test_few_networks_have_no_interval_and_equal_ones_no_wild_one() -> None:
+    assert score([1.0, 2.0, 3.1], [1.1, 2.0, 3.0]).r2.low is None
+    measured = [7.123456789, 7.123456789, 7.123456789, 7.123456789, 7.9]
+    report = score([7.0, 7.1, 7.2, 7.1, 8.0], measured)
+    assert report.r2.low is None or report.r2.low > -1e6
+
+
 def test_a_thousand_networks_are_scored_in_little_memory() -> None:
     rng = np.random.default_rng(0)
     measured = rng.uniform(5, 50, 1000)

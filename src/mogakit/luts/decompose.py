@@ -49,4 +49,3 @@ def _excite_ms(table: LatencyTable, block: Block, latency_ms: float) -> float:
     if plain is None or plain.latency_ms is None:
         return 0.0
     return max(latency_ms - plain.latency_ms, 0.0)
-

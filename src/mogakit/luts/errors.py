@@ -17,6 +17,8 @@ NUM_RESAMPLES = 2000
 CONFIDENCE = 0.95
 NEAR_ZERO_SHARE = 0.01
 """A measured value under this share of the median measured value is near zero: a percentage of it says nothing."""
+MIN_FOR_INTERVAL = 5
+"""Resampling fewer networks than this says nothing about others: their figures stand without an interval."""
 _PAIR_BUDGET = 40_000_000
 """Largest number of pair comparisons that the intervals of the rank metrics may cost: fewer resamples beyond it."""
 
@@ -196,14 +198,21 @@ def _within(percent: float) -> PairMetric:
 
 
 def _r2(predicted: FloatArray, measured: FloatArray) -> FloatArray:
-    spread = np.sum((measured - measured.mean(axis=1, keepdims=True)) ** 2, axis=1)
+    spread = _spread(measured)
     return np.asarray(1 - np.sum((predicted - measured) ** 2, axis=1) / spread)
+
+
+def _spread(values: FloatArray) -> FloatArray:
+    """Return the sum of squared deviations; NaN where only rounding is left of it, as of one network drawn n times."""
+    total = np.sum((values - values.mean(axis=1, keepdims=True)) ** 2, axis=1)
+    rounding = values.shape[1] * (1e-12 * np.abs(values).max(axis=1)) ** 2
+    return np.asarray(np.where(total > rounding, total, np.nan))
 
 
 def _pearson(predicted: FloatArray, measured: FloatArray) -> FloatArray:
     left = predicted - predicted.mean(axis=1, keepdims=True)
     right = measured - measured.mean(axis=1, keepdims=True)
-    scale = np.sqrt(np.sum(left**2, axis=1) * np.sum(right**2, axis=1))
+    scale = np.sqrt(_spread(predicted) * _spread(measured))
     return np.asarray(np.sum(left * right, axis=1) / scale)
 
 
@@ -233,7 +242,7 @@ def _with_interval(
     with np.errstate(divide="ignore", invalid="ignore"):
         value = float(metric(predicted[None, :], measured[None, :])[0])
         resampled = metric(predicted[picks], measured[picks])
-    return _interval(value, resampled)
+    return _interval(value, resampled, len(measured))
 
 
 def _rank_metric(
@@ -249,12 +258,14 @@ def _rank_metric(
             metric(predicted[picks[start : start + chunk]], measured[picks[start : start + chunk]])
             for start in range(0, count, chunk)
         ]
-    return _interval(value, np.concatenate(parts)[:count])
+    return _interval(value, np.concatenate(parts)[:count], num)
 
 
-def _interval(value: float, resampled: FloatArray) -> Metric:
+def _interval(value: float, resampled: FloatArray, num: int) -> Metric:
     if not np.isfinite(value):
         return Metric(None)
+    if num < MIN_FOR_INTERVAL:
+        return Metric(value)
     finite = resampled[np.isfinite(resampled)]
     if len(finite) < len(resampled) / 2:
         return Metric(value)

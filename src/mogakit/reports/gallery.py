@@ -23,6 +23,8 @@ from mogakit.search.front import Front
 
 NUM_COMPARED = 100
 """Random networks that a scatter of two targets shows, as MoGA Figure 2."""
+MIN_SHOWN = 5
+"""A stratum of fewer networks has its numbers, and no picture."""
 FAMILY = ("mobilenet-v1", "mobilenet-v2", "mobilenet-v3-large", "moga-a")
 SCALED = ("mobilenet-v1", "mobilenet-v2", "mobilenet-v3-large", "mnasnet-a1")
 WIDTHS = (0.5, 0.75, 1.0, 1.25)
@@ -45,7 +47,9 @@ class Drawn:
 
 def all_figures(content: RunContent) -> list[Drawn]:
     """Return every figure, in the order of the page, those that need no run last."""
-    drawn = [one for index, _ in enumerate(content.searches) for one in search_figures(content, index)]
+    drawn: list[Drawn] = []
+    for index, _ in enumerate(content.searches):
+        drawn += front_figures(content, index) + search_figures(content, index)
     for index, _ in enumerate(content.validation.strata if content.validation else ()):
         drawn += validation_figures(content, index)
     drawn += table_figures(content) + model_figures(content) + target_figures(content) + comparison_figures(content)
@@ -58,6 +62,8 @@ def validation_figures(content: RunContent, index: int) -> list[Drawn]:
         return []
     stratum = content.validation.strata[index]
     inside = [one for one in content.validation.networks if stratum.name in one.strata]
+    if len(inside) < MIN_SHOWN:
+        return []
     words = f"Predicted against measured latency of {len(inside)} networks, {stratum.title}."
     figure = prediction.predicted_measured(inside, stratum.calibrated, stratum.title)
     residuals = prediction.residuals(inside, f"Residuals, {stratum.title}")
@@ -100,8 +106,16 @@ def model_figures(content: RunContent) -> list[Drawn]:
     return [Drawn("learning-curve", prediction.learning_curve(content.fit.curves), words)]
 
 
+def front_figures(content: RunContent, index: int) -> list[Drawn]:
+    """Draw a search's front beside the exact one; the page has it as something to point at instead."""
+    search = content.searches[index]
+    figure = _front_figure(search)
+    name = f"front-{index}" if index else "front"
+    return [] if figure is None else [Drawn(name, figure, "What the search found, and the exact front.")]
+
+
 def search_figures(content: RunContent, index: int) -> list[Drawn]:
-    """Draw a search's front beside the exact one, its picks, its progress and the parameters of what it found."""
+    """Draw a search's picks, its progress and the parameters of what it found."""
     search = content.searches[index]
     result, suffix = search.result, f"-{index}" if index else ""
     drawn = []
@@ -109,9 +123,6 @@ def search_figures(content: RunContent, index: int) -> list[Drawn]:
     if picks:
         words = "The picks: colour for the kernel, height for the expansion, a blue frame for squeeze-and-excitation."
         drawn.append(Drawn(f"picks{suffix}", networks.architectures(picks), words, wide=True))
-    front = _front_figure(search)
-    if front is not None:
-        drawn.append(Drawn(f"front{suffix}", front, "What the search found, and the exact front."))
     if any(point.archive_percent is not None for point in result.history):
         words = "How the archive of everything evaluated approaches the exact front."
         drawn.append(Drawn(f"progress{suffix}", searches.progress({result.engine: result.history}), words))

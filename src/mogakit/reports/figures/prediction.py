@@ -25,6 +25,7 @@ def predicted_measured(networks: Sequence[CheckedNetwork], report: ErrorReport, 
     margin = 0.06 * (high - low or high)
     limits = (low - margin, high + margin)
     axes.plot(limits, limits, color=GREY, linewidth=1, label="predicted = measured")
+    axes.axline((low, low), slope=1, color=GREY, linewidth=1)
     for one in networks:
         if one.low_ms is not None and one.high_ms is not None:
             axes.plot([one.low_ms, one.high_ms], [one.calibrated_ms] * 2, color=LIGHT, linewidth=1, zorder=1)
@@ -48,7 +49,7 @@ def predicted_measured(networks: Sequence[CheckedNetwork], report: ErrorReport, 
 @drawn
 def residuals(networks: Sequence[CheckedNetwork], title: str = "Residuals") -> Figure:
     """Draw the error of each network in percent, over its latency and as a histogram, raw and calibrated."""
-    figure, (left, right) = blank_grid(1, 2, 6.6, 3.2, sharey=True, width_ratios=(3, 1))
+    figure, (left, right) = blank_grid(1, 2, 5.4, 3.4, sharey=True, width_ratios=(3, 1))
     measured = np.array([one.measured_ms for one in networks])
     kinds = (
         ("sum of blocks", np.array([one.raw_ms for one in networks]), SERIES[3], "x"),

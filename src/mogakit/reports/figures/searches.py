@@ -43,7 +43,8 @@ def fronts(
         axes.plot(points.x, points.y, marker, color=colour, alpha=0.65, label=points.label, markersize=4)
     for name, (x, y) in (marked or {}).items():
         axes.plot([x], [y], "o", markerfacecolor="none", markeredgecolor=BLACK, markersize=9, markeredgewidth=1.3)
-        axes.annotate(name, (x, y), xytext=(7, -9), textcoords="offset points", fontsize=7.5)
+        box = {"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
+        axes.annotate(name, (x, y), xytext=(8, -12), textcoords="offset points", fontsize=7.5, bbox=box, zorder=5)
     span = [value for points in found for value in points.x if value > 0]
     if span and max(span) / min(span) > 6:
         _logarithmic(axes, min(span), max(span))

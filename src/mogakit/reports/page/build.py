@@ -91,7 +91,7 @@ def _validation(content: RunContent, validation: Validation) -> dict[str, Any]:
     strata = [
         {
             "title": stratum.title,
-            "rows": _errors(stratum),
+            "errors": _errors(stratum),
             "pictures": _pictures(gallery.validation_figures(content, index)),
         }
         for index, stratum in enumerate(validation.strata)
@@ -99,34 +99,39 @@ def _validation(content: RunContent, validation: Validation) -> dict[str, Any]:
     return {"record": validation, "strata": strata}
 
 
-def _errors(stratum: StratumReport) -> list[list[str]]:
-    """Return one line a kind of prediction: name, then metrics with their intervals."""
+METRICS: tuple[tuple[str, str, int], ...] = (
+    # field of ErrorReport, name on the page, digits
+    ("mape_percent", "MAPE %", 2),
+    ("mdape_percent", "MdAPE %", 2),
+    ("rmse_ms", "RMSE ms", 3),
+    ("rmse_percent", "RMSE, % of the mean", 2),
+    ("mae_ms", "MAE ms", 3),
+    ("bias_ms", "bias ms", 3),
+    ("bias_percent", "bias %", 2),
+    ("r2", "R2", 4),
+    ("pearson", "Pearson", 4),
+    ("spearman", "Spearman", 3),
+    ("kendall_tau", "Kendall tau", 3),
+    ("within_5_percent", "share within 5 %", 2),
+    ("within_10_percent", "share within 10 %", 2),
+)
+
+
+def _errors(stratum: StratumReport) -> dict[str, Any]:
+    """Return the table of errors: one column a kind of prediction, one line a metric."""
     kinds: list[tuple[str, ErrorReport | None]] = [
         ("sum of blocks", stratum.raw),
         ("calibrated", stratum.calibrated),
-        ("sum of blocks measured in the same windows", stratum.fresh_raw),
-        ("the same, calibrated", stratum.fresh_calibrated),
+        ("fresh blocks", stratum.fresh_raw),
+        ("fresh blocks, calibrated", stratum.fresh_calibrated),
     ]
-    return [
-        [
-            name,
-            str(report.num),
-            _metric(report.mape_percent, 2),
-            _metric(report.mdape_percent, 2),
-            _metric(report.rmse_ms, 3),
-            _metric(report.rmse_percent, 2),
-            _metric(report.mae_ms, 3),
-            _metric(report.bias_percent, 2),
-            _metric(report.r2, 4),
-            _metric(report.pearson, 4),
-            _metric(report.spearman, 3),
-            _metric(report.kendall_tau, 3),
-            _metric(report.within_5_percent, 2),
-            _metric(report.within_10_percent, 2),
-        ]
-        for name, report in kinds
-        if report is not None
+    known = [(name, report) for name, report in kinds if report is not None]
+    rows = [
+        [title, *(_metric(getattr(report, field), digits) for _, report in known)] for field, title, digits in METRICS
     ]
+    excluded = stratum.raw.num_excluded
+    note = f" ({excluded} measured at zero and left out of percentages)" if excluded else ""
+    return {"head": ["error", *(name for name, _ in known)], "rows": rows, "num": f"{stratum.raw.num} networks{note}"}
 
 
 def _rows(table: LatencyTable) -> list[list[str]]:

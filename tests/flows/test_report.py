@@ -1,0 +1,44 @@
+"""`moga report`: what it writes and says."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from mogakit.cli.report import command
+from mogakit.errors import InputError, TableError
+from mogakit.export.artifact import Role
+from mogakit.luts.table import PHONE_STATISTIC, UNKNOWN_IDENTITY, LatencyTable, Origin, Row, save
+from mogakit.nets.spaces import SlotSpace, get_space
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    space = get_space("digits")
+    assert isinstance(space, SlotSpace)
+    blocks = [*space.choice_blocks, *space.fixed_blocks]
+    rows = {block.key: Row(block.key, Role.CHOICE, 0.1 + 0.01 * index) for index, block in enumerate(blocks)}
+    table = LatencyTable("t", "digits", None, UNKNOWN_IDENTITY, PHONE_STATISTIC, rows, Origin("import"))
+    save(table, tmp_path / "RUN" / "lut.json")
+    return tmp_path / "RUN"
+
+
+def test_page_and_figures_are_written(run: Path) -> None:
+    figures = run / "figures"
+    done = CliRunner().invoke(command, [str(run), "--figures", str(figures), "--json"], catch_exceptions=False)
+    told = json.loads(done.output)
+    assert told["parts"] == ["table"]
+    assert (run / "report.html").stat().st_size == told["num_bytes"]
+    assert sorted(map(str, figures.iterdir())) == sorted(told["figures"])
+    assert (figures / "table.svg").exists()
+
+
+def test_what_is_absent_is_named(run: Path, tmp_path: Path) -> None:
+    invoke = CliRunner().invoke
+    with pytest.raises(TableError, match="moga profile"):
+        invoke(command, [str(tmp_path / "nothing")], catch_exceptions=False)
+    with pytest.raises(InputError, match="moga compare"):
+        invoke(command, [str(run), "--comparison", str(tmp_path / "x.json")], catch_exceptions=False)
+    with pytest.raises(InputError):
+        invoke(command, [str(run), "--search", str(tmp_path / "nothing")], catch_exceptions=False)

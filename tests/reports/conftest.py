@@ -1,0 +1,188 @@
+"""A run's folder with everything that a page may show: the device is made up, files and searches are real."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mogakit import files, records
+from mogakit.bench.measurement import (
+    Clock,
+    Conditions,
+    Delegation,
+    DelegationKind,
+    Identity,
+    Measurement,
+    Status,
+)
+from mogakit.bench.target import parse_target
+from mogakit.export.artifact import Role
+from mogakit.flows.report import ReportRequest, gather
+from mogakit.flows.search import search
+from mogakit.flows.search_problem import SearchPlan, table_input
+from mogakit.luts import validation
+from mogakit.luts.build import build_table
+from mogakit.luts.curves import learning_curves
+from mogakit.luts.estimate import estimate_files
+from mogakit.luts.linear import Pairs
+from mogakit.luts.table import HOST_STATISTIC, LatencyTable, save
+from mogakit.nets.block import Block
+from mogakit.nets.network import Network, count_madds
+from mogakit.nets.resolve import resolve
+from mogakit.nets.spaces import SlotSpace, get_space
+from mogakit.reports.content import RunContent
+from mogakit.search.evolution import Settings
+
+NASTY = "Pixel <script>alert('4')</script> & Co"
+TARGET = parse_target("tflite/cpu/float32")
+STATE = Conditions(at="2026-11-21T00:00:00+00:00", temperature_c=41.0, load_1min=0.3, warnings=("load 3 > 1",))
+
+
+def block_ms(block: Block) -> float:
+    return 0.02 + 6e-8 * count_madds(block) * (3 if block.kernel == 7 else 1)
+
+
+def truth_ms(network: Network) -> float:
+    return 1.05 * sum(block_ms(block) for block in network.blocks)
+
+
+def measure(times_ms: dict[str, tuple[Role, float]], seed: int) -> list[Measurement]:
+    rng = np.random.default_rng(seed)
+    return [
+        Measurement(
+            artifact_name=name,
+            artifact_sha256=f"{index:064d}",
+            role=role,
+            target=TARGET,
+            round=number,
+            window=0,
+            process=f"p{number}",
+            clock=Clock.THREAD_CPU,
+            status=Status.OK,
+            delegation=Delegation(DelegationKind.FULL, 5, 5, 1),
+            before=STATE,
+            after=STATE,
+            samples_ms=tuple(truth * np.exp(rng.normal(0, 0.01, 15))),
+            cold_ms=tuple(truth * np.exp(rng.normal(0, 0.01, 15))),
+        )
+        for number in range(3)
+        for index, (name, (role, truth)) in enumerate(times_ms.items())
+    ]
+
+
+@pytest.fixture(scope="session")
+def space() -> SlotSpace:
+    found = get_space("moga")
+    assert isinstance(found, SlotSpace)
+    return found
+
+
+def make_table(space: SlotSpace, identity: Identity, seed: int) -> LatencyTable:
+    blocks = {block.key: (Role.CHOICE, block_ms(block)) for block in space.choice_blocks}
+    fixed = {block.key: (Role.FIXED, block_ms(block)) for block in space.fixed_blocks}
+    rng = np.random.default_rng(seed)
+    nets = [space.decode(space.sample(rng)) for _ in range(10)]
+    measured = measure(blocks | fixed | {net.name: (Role.NETWORK, truth_ms(net)) for net in nets}, seed)
+    return build_table(measured, identity, name="RUN/lut.json", space="moga", statistic=HOST_STATISTIC)
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory, space: SlotSpace) -> Path:
+    """Return a run with table, validation, cost models and a search."""
+    folder = tmp_path_factory.mktemp("report") / "RUN"
+    identity = Identity("cpu/2", NASTY, "", "ai-edge-litert 2.3.0", "", ("threads=1",), "", "1")
+    table = make_table(space, identity, 1)
+    save(table, folder / "lut.json")
+    rng = np.random.default_rng(2)
+    drawn = [space.decode(space.sample(rng)) for _ in range(20)]
+    nets = {net.name: net for net in [*drawn, resolve("moga-a"), resolve("moga-b"), resolve("moga-c")]}
+    times = {name: (Role.NETWORK, truth_ms(net)) for name, net in nets.items()}
+    times |= {key: (Role.CHOICE, row.alone_ms or 0.0) for key, row in table.rows.items()}
+    estimates = estimate_files(measure(times, 3), HOST_STATISTIC)
+    strata = {name: (net, ("all", "published") if "/" not in name else ("all",)) for name, net in nets.items()}
+    checked = validation.check_networks(table, strata, estimates)
+    reports = [
+        validation.stratum_report(name, title, checked, 0)
+        for name, title in (("all", "all choices"), ("published", "published networks"))
+    ]
+    found = validation.Validation(
+        table="lut.json",
+        space="moga",
+        target=str(TARGET),
+        identity=identity,
+        seed=0,
+        strata=tuple(report for report in reports if report is not None),
+        networks=tuple(checked),
+        noise=validation.noise_floor(checked),
+        drift=validation.drift(table, estimates),
+        stopped="rounds",
+        warnings=(),
+    )
+    validation.save_validation(found, folder / "validation.json")
+    write_fit(folder, space, table)
+    plan = SearchPlan(
+        "moga",
+        latencies=(table_input(folder / "lut.json"),),
+        settings=Settings(population=20, generations=10),
+    )
+    search(plan, folder / "search")
+    return folder
+
+
+def write_fit(folder: Path, space: SlotSpace, table: LatencyTable) -> None:
+    rng = np.random.default_rng(4)
+    chromosomes = tuple(space.sample(rng) for _ in range(40))
+    measured = tuple(truth_ms(space.decode(one)) * float(np.exp(rng.normal(0, 0.01))) for one in chromosomes)
+    pairs = Pairs("moga", chromosomes, measured)
+    curves = learning_curves(pairs, table, [5, 20], num_repeats=2)
+    document = {
+        "pairs": records.to_json(pairs),
+        "models": {"table+one-hot": {"loo_mape_percent": 1.0}},
+        "curves": records.to_json(curves),
+    }
+    files.write_json(folder / "fit.json", document)
+
+
+@pytest.fixture(scope="session")
+def other(run: Path, space: SlotSpace) -> Path:
+    """Return a table of the same space on another target."""
+    identity = Identity("cpu/2", "a GPU", "", "ai-edge-litert 2.3.0", "", ("threads=1",), "", "1")
+    table = replace(make_table(space, identity, 7), target=parse_target("tflite/gpu/float16"), name="gpu")
+    path = run.parent / "gpu.json"
+    save(table, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def comparison(run: Path) -> Path:
+    """Return what `moga compare --json` prints for two hardware, one of which lacks a network."""
+    columns = [
+        {"name": name, "origin": "published", "source": "a paper", "factor_ms": factor}
+        for name, factor in (("cpu", 36.8), ("edgetpu", 2.37))
+    ]
+    networks = [
+        {
+            "name": name,
+            "params": 5_000_000,
+            "madds": 300_000_000,
+            "top1": top1,
+            "latencies_ms": latencies,
+            "reasons": {},
+            "f_avg": f_avg,
+            "f_max": f_avg,
+        }
+        for name, top1, latencies, f_avg in (
+            ("multi-avg", 75.8, [39.0, 2.4], 1.06),
+            ("mobilenet-v3-large", 75.2, [30.0, None], None),
+        )
+    ]
+    path = run.parent / "compare.json"
+    files.write_json(path, {"columns": columns, "networks": networks, "reference": "mobilenet-v1"})
+    return path
+
+
+@pytest.fixture(scope="session")
+def content(run: Path, other: Path, comparison: Path) -> RunContent:
+    """Return everything gathered."""
+    return gather(ReportRequest(run, against=(other,), comparison=comparison))

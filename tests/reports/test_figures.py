@@ -1,0 +1,113 @@
+"""Every figure is drawn from results, in both formats, the same bytes each time."""
+
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mogakit.nets import zoo
+from mogakit.nets.resolve import resolve
+from mogakit.reports import gallery, style
+from mogakit.reports.content import RunContent
+from mogakit.reports.figures import networks, searches, targets
+from mogakit.reports.figures.table import choice_label, slot_label
+
+PAPERS = {
+    # what the papers draw, and the figure here
+    "MoGA 1": "time-by-operator",
+    "MoGA 2": "targets-0",
+    "MoGA 3": "evolution",
+    "MoGA 4": "predicted-all",
+    "MoGA 6": "search-cost",
+    "MoGA 7": "front",
+    "MoGA 8": "architectures",
+    "MoGA 9": "params",
+    "MnasNet 2": "rewards",
+    "MnasNet 4": "scaling",
+    "multi-hardware: accuracy by hardware": "accuracy-by-target",
+    "multi-hardware: layer by layer": "time-by-layer",
+    "multi-hardware: blocks": "blocks",
+    "multi-hardware: metrics": "accuracy-by-metric",
+    "multi-hardware: normalised": "normalised",
+    "table": "table",
+    "residuals": "residuals-all",
+    "cost by block": "cost-by-block",
+}
+
+
+@pytest.fixture(scope="module")
+def drawn(content: RunContent) -> list[gallery.Drawn]:
+    return gallery.all_figures(content)
+
+
+def test_every_figure_of_the_papers_is_there_under_one_name(drawn: list[gallery.Drawn]) -> None:
+    names = [one.name for one in drawn]
+    assert len(names) == len(set(names))
+    assert set(PAPERS.values()) <= set(names)
+    assert all(one.caption.endswith(".") for one in drawn)
+
+
+def test_files_are_vector_and_pixels_and_the_same_each_time(
+    content: RunContent, drawn: list[gallery.Drawn], tmp_path: Path
+) -> None:
+    chosen = [one for one in drawn if one.name in ("predicted-all", "picks", "front", "time-by-operator")]
+    for one in chosen:
+        vector, pixels = style.save(one.figure, tmp_path / "first", one.name)
+        ElementTree.fromstring(vector.read_text(encoding="utf-8"))
+        with Image.open(pixels) as image:
+            assert image.width > 600
+        assert b"<dc:date>" not in vector.read_bytes()
+        assert b"matplotlib version" not in pixels.read_bytes()
+    again = {one.name: one for one in gallery.all_figures(content)}
+    for one in chosen:
+        style.save(again[one.name].figure, tmp_path / "second", one.name)
+        for suffix in ("svg", "png"):
+            first, second = (tmp_path / folder / f"{one.name}.{suffix}" for folder in ("first", "second"))
+            assert first.read_bytes() == second.read_bytes()
+
+
+def test_an_inline_picture_scales_and_has_ids_and_a_text_of_its_own(drawn: list[gallery.Drawn]) -> None:
+    svg = style.to_inline_svg(drawn[0].figure, "mine", 'a "quoted" <text>')
+    root = ElementTree.fromstring(svg)
+    assert "width" not in root.attrib
+    assert root.attrib["aria-label"] == 'a "quoted" <text>'
+    ids = re.findall(r'\bid="([^"]+)"', svg)
+    assert all(one.startswith("mine-") for one in ids)
+    referred = set(re.findall(r'(?:url\(#|href="#)([^")]+)', svg))
+    assert referred <= set(ids)
+
+
+def test_colours_can_be_told_apart_by_lightness_or_marker() -> None:
+    assert len(set(style.SERIES)) == len(style.SERIES) == len(style.MARKERS) == len(set(style.MARKERS))
+    reds = [int(colour[1:3], 16) for colour in style.SERIES]
+    assert len({value // 8 for value in reds}) >= 6
+
+
+def test_labels_say_what_tells_blocks_apart() -> None:
+    block = resolve("moga-a").blocks[7]
+    assert choice_label(block) == "k3 e6 se"
+    assert slot_label(6, block).startswith("6: 40→")
+    assert networks.block_text(resolve("moga-a").blocks[0]) == ("3x3", "conv")
+    assert networks.block_text(resolve("moga-a").blocks[-1]) == ("head", "960")
+
+
+def test_the_exact_front_of_three_objectives_is_drawn_as_a_front_of_two() -> None:
+    points = searches.Points("exact", [1.0, 2.0, 3.0, 4.0], [10.0, 9.0, 12.0, 11.0])
+    figure = searches.fronts([searches.Points("found", [1.5], [9.5])], "ms", "proxy", points)
+    line = figure.axes[0].get_lines()[0]
+    assert np.asarray(line.get_xdata()).tolist() == [1.0, 3.0]
+    assert figure.axes[0].get_ylabel() == "proxy"
+
+
+def test_a_network_that_does_not_run_has_a_cross_and_no_bar() -> None:
+    figure = targets.normalised(["a", "b"], {"cpu": [1.0, 2.0], "edgetpu": [0.5, None]})
+    assert [text.get_text() for text in figure.axes[0].texts] == ["✕"]
+
+
+def test_architectures_have_one_box_a_block() -> None:
+    nets = [resolve("moga-a"), zoo.get("mobilenet-v2").network]
+    figure = networks.architectures(nets)
+    assert len(figure.axes[0].patches) == sum(len(net.blocks) for net in nets)
