@@ -5,8 +5,8 @@
 
 Each tool has a fresh process in every pair, the order within a pair is drawn at random, and both get the same malloc
 settings, so that a pair differs in the tool alone. The ratio is kit over litert-benchmark, its interval a bootstrap
-over pairs. On a machine that other programs use, read the ratio of the 5th percentiles (calls that nothing disturbed) or
-of the medians: a mean of wall times holds whatever else ran.
+over pairs. On a machine that other programs use, read the ratio of the 5th percentiles (calls that nothing disturbed)
+or of the medians: a mean of wall times holds whatever else ran.
 """
 
 import json
