@@ -15,7 +15,11 @@ import pytest
 from mogakit.errors import InputError, TableError
 from mogakit.flows.search import ARCHIVE, CHECKPOINT, EXACT, RESULT, read_search, search
 from mogakit.flows.search_problem import Method, SearchPlan, table_input
+from mogakit.luts.linear import CostModel, ModelKind, save_model
+from mogakit.luts.predict import Predictor
+from mogakit.luts.table import load
 from mogakit.nets.resolve import resolve
+from mogakit.nets.spaces import get_space
 from mogakit.search.evolution import Settings
 from mogakit.search.front import load_front
 from mogakit.search.problem import parse_constraint
@@ -107,6 +111,18 @@ def test_several_tables_without_a_reference_are_refused(plan, tmp_path):
 def test_no_latency_at_all_is_refused(plan, tmp_path):
     with pytest.raises(InputError, match="--table"):
         search(replace(plan, latencies=()), tmp_path)
+
+
+def test_a_cost_model_takes_the_place_of_a_table(plan, tmp_path):
+    table = load(XNNPACK)
+    costs = Predictor(table).slot_costs(get_space("moga"))
+    coefficients = tuple(tuple(map(float, column)) for column in costs)
+    model = CostModel("test", ModelKind.TABLE, "moga", table.target, table.identity, 0.0, coefficients, table.origin)
+    save_model(model, tmp_path / "cost-model.json")
+    by_model = replace(plan, latencies=(table_input(tmp_path / "cost-model.json"),))
+    found, expected = search(by_model, tmp_path / "m"), search(plan, tmp_path / "t")
+    assert found.front.chromosomes == expected.front.chromosomes
+    assert found.quality.num_exact == expected.quality.num_exact
 
 
 def test_limits_that_nothing_meets_are_named(plan, tmp_path):

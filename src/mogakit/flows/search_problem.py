@@ -10,8 +10,8 @@ from mogakit.bench.target import Target
 from mogakit.errors import InputError
 from mogakit.flows.in_the_loop import DeviceLatency
 from mogakit.luts import table as tables
+from mogakit.luts.linear import CostModel, load_model
 from mogakit.luts.predict import Predictor
-from mogakit.luts.table import LatencyTable
 from mogakit.nets.network import Network, count_madds, count_params
 from mogakit.nets.spaces import Chromosome, SearchSpace, SlotSpace, get_space
 from mogakit.search.additive import madds_costs, param_costs
@@ -32,6 +32,9 @@ from mogakit.search.surrogate import SurrogateSettings
 LATENCY, PARAMS, MADDS, F_AVG, F_MAX = "latency", "params", "madds", "f_avg", "f_max"
 """Names of metrics, besides `accuracy` or `proxy`."""
 
+MODEL_PREFIX = "cost-model"
+"""How `moga fit` names its files: `cost-model.json` on a table's residual, `cost-model-one-hot.json` without one."""
+
 
 class Method(StrEnum):
     """How the space is searched."""
@@ -46,10 +49,10 @@ class Method(StrEnum):
 
 @dataclass(frozen=True)
 class LatencyInput:
-    """A latency of the search: a table on disk, or a source that is asked network by network."""
+    """A latency of the search: a table or cost model, which add up, or a source asked network by network."""
 
     name: str
-    source: LatencyTable | LatencySource
+    source: Predictor | CostModel | LatencySource
     described: str
 
 
@@ -93,14 +96,17 @@ class SearchPlan:
 
 
 def table_input(path: Path) -> LatencyInput:
-    """Read a latency table for a search; it is named after its target.
+    """Read a latency table, or a linear cost model; it is named after its target.
 
     Raises:
-        TableError: the file is no table.
+        TableError: the file is neither.
     """
-    table = tables.load(path)
-    target = "unknown target" if table.target is None else str(table.target)
-    return LatencyInput(target, table, f"table {table.name}, {target} on {table.identity.device_name}")
+    found = load_model(path) if path.name.startswith(MODEL_PREFIX) else tables.load(path)
+    target = "unknown target" if found.target is None else str(found.target)
+    if isinstance(found, CostModel):
+        described = f"cost model {found.name} on {found.num_pairs} pairs, {target} on {found.identity.device_name}"
+        return LatencyInput(target, found, described)
+    return LatencyInput(target, Predictor(found), f"table {found.name}, {target} on {found.identity.device_name}")
 
 
 def device_input(runner: Runner, target: Target) -> LatencyInput:
@@ -209,12 +215,13 @@ def _latency_metrics(inputs: Sequence[LatencyInput], space: SearchSpace, cache: 
 
 
 def _latency_metric(item: LatencyInput, space: SearchSpace, name: str, cache: EvaluationCache) -> Metric:
-    if not isinstance(item.source, LatencyTable):
-        return latency_metric(item.source, space, name, item.described, cache)
-    predictor = Predictor(item.source)
-    if isinstance(space, SlotSpace):
-        return summed_latency_metric(predictor.slot_costs(space, unsupported_ms=float("nan")), name, item.described)
-    return latency_metric(predictor, space, name, item.described)
+    source = item.source
+    if isinstance(source, CostModel):
+        return summed_latency_metric(source.slot_costs(space), name, item.described)
+    if isinstance(source, Predictor) and isinstance(space, SlotSpace):
+        return summed_latency_metric(source.slot_costs(space, unsupported_ms=float("nan")), name, item.described)
+    cheap = isinstance(source, Predictor)
+    return latency_metric(source, space, name, item.described, None if cheap else cache)
 
 
 def _factors_ms(plan: SearchPlan) -> tuple[float, ...]:
@@ -231,8 +238,7 @@ def _factors_ms(plan: SearchPlan) -> tuple[float, ...]:
         )
     factors: list[float] = []
     for item in plan.latencies:
-        source = Predictor(item.source) if isinstance(item.source, LatencyTable) else item.source
-        latency = source.latency_ms(plan.reference)
+        latency = item.source.latency_ms(plan.reference)
         if latency is None:
             raise InputError(f"{item.described} cannot run the reference {plan.reference.name}; name another network")
         factors.append(latency)
