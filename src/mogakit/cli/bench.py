@@ -7,7 +7,7 @@ import click
 from mogakit.bench.measurement import Clock
 from mogakit.bench.target import parse_target
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar
-from mogakit.cli.phone_options import SCREEN, phone_options
+from mogakit.cli.phone_options import phone_options
 from mogakit.cli.profile import STOPPED
 from mogakit.flows.bench import BenchRequest, BenchResult
 from mogakit.flows.bench import bench as run
@@ -50,8 +50,7 @@ def command(
     rounds: int | None,
     budget_s: float | None,
     clock: str | None,
-    fixed_performance: bool,
-    screen: str | None,
+    phone: PhoneRequest,
     as_json: bool,
 ) -> None:
     """Time any model file or network on this computer or a phone.
@@ -69,7 +68,6 @@ def command(
         rounds=rounds,
         budget_s=budget_s,
     )
-    phone = PhoneRequest(quick, fixed_performance, SCREEN[screen])
     forced = None if clock is None else Clock(clock)
     with open_runner(device, forced, phone) as runner, progress_bar("bench") as progress:
         result = run(request, runner, progress)

@@ -1,22 +1,43 @@
 """Options that every command takes which may measure on a phone."""
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, TypeVar
 
 import click
 
+from mogakit.flows.devices import PhoneRequest
+
 F = TypeVar("F", bound=Callable[..., Any])
 
-SCREEN: dict[str | None, bool | None] = {"on": True, "off": False, None: None}
-"""What `--screen` means."""
+_SCREEN: dict[str | None, bool | None] = {"on": True, "off": False, None: None}
 
 
 def phone_options(function: F) -> F:
-    """Add `--fixed-performance` and `--screen`, as the parameters `fixed_performance` and `screen`."""
-    screen = click.option(
-        "--screen", type=click.Choice(["on", "off"]), help="Keep a phone's screen on or off meanwhile."
+    """Add `--run-s`, `--fixed-performance` and `--screen`; the command gets them as one parameter `phone`.
+
+    The command must have an option `--quick`, which shortens the runs.
+    """
+
+    @wraps(function)
+    def gathered(fixed_performance: bool, screen: str | None, run_s: float | None, **others: Any) -> Any:
+        phone = PhoneRequest(others["quick"], fixed_performance, _SCREEN[screen], run_s)
+        return function(phone=phone, **others)
+
+    options = (
+        click.option("--screen", type=click.Choice(["on", "off"]), help="Keep a phone's screen on or off meanwhile."),
+        click.option(
+            "--fixed-performance",
+            is_flag=True,
+            help="Hold a phone at clocks that last (Android 11+); undone at the end.",
+        ),
+        click.option(
+            "--run-s",
+            type=click.FloatRange(min=0, min_open=True),
+            help="Seconds that each process on a phone measures at least. [default: 1, with --quick 0.2]",
+        ),
     )
-    fixed = click.option(
-        "--fixed-performance", is_flag=True, help="Hold a phone at clocks that last (Android 11+); undone at the end."
-    )
-    return fixed(screen(function))
+    command: Any = gathered
+    for option in options:
+        command = option(command)
+    return command  # type: ignore[no-any-return]

@@ -7,7 +7,7 @@ import click
 from mogakit.bench.measurement import Clock
 from mogakit.bench.target import parse_target
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar, progress_bars
-from mogakit.cli.phone_options import SCREEN, phone_options
+from mogakit.cli.phone_options import phone_options
 from mogakit.flows.devices import HOST, PhoneRequest, open_runner, scope_of
 from mogakit.flows.fleet import folder_of, profile_fleet
 from mogakit.flows.profile import ProfileRequest, ProfileResult
@@ -63,8 +63,7 @@ def command(
     rounds: int | None,
     budget_s: float | None,
     clock: str | None,
-    fixed_performance: bool,
-    screen: str | None,
+    phone: PhoneRequest,
     as_json: bool,
 ) -> None:
     """Measure a latency table for a search space on a device.
@@ -96,7 +95,6 @@ def command(
         )
         for device, target in wanted
     ]
-    phone = PhoneRequest(quick, fixed_performance, SCREEN[screen])
     if several:
         _profile_several(requests, folder, phone, as_json)
         return

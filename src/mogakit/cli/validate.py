@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar
-from mogakit.cli.phone_options import SCREEN, phone_options
+from mogakit.cli.phone_options import phone_options
 from mogakit.cli.profile import STOPPED
 from mogakit.flows.devices import PhoneRequest, open_runner, scope_of
 from mogakit.flows.runs import RunFolder
@@ -34,8 +34,7 @@ def command(
     resume: bool,
     rounds: int | None,
     budget_s: float | None,
-    fixed_performance: bool,
-    screen: str | None,
+    phone: PhoneRequest,
     as_json: bool,
 ) -> None:
     """Compare a table's predictions with networks measured afresh.
@@ -54,7 +53,6 @@ def command(
         budget_s=budget_s,
     )
     settings = RunFolder(folder).read_settings()
-    phone = PhoneRequest(quick, fixed_performance, SCREEN[screen])
     with open_runner(settings.device, settings.clock, phone) as runner, progress_bar("validate") as progress:
         result = run(request, runner, progress)
     if as_json:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mogakit.bench.host import HostRunner
 from mogakit.bench.measurement import Clock
@@ -29,6 +29,7 @@ class PhoneRequest:
 
     Attributes:
         quick: shorter runs.
+        run_s: how long each process measures at least; None for one second (a fifth where `quick`).
         fixed_performance: Android's lower clocks that last (`cmd power set-fixed-performance-mode-enabled`).
         screen_on: keep the screen on (True) or off (False); None leaves it.
     """
@@ -36,6 +37,7 @@ class PhoneRequest:
     quick: bool = False
     fixed_performance: bool = False
     screen_on: bool | None = None
+    run_s: float | None = None
 
 
 @contextmanager
@@ -66,8 +68,11 @@ def open_runner(
     from mogakit.android_runner.settings import SettingsRequest
 
     asked = phone or PhoneRequest()
+    length = QUICK if asked.quick else RunLength()
+    if asked.run_s is not None:
+        length = replace(length, min_s=asked.run_s, warmup_min_s=asked.run_s / 2)
     options = PhoneOptions(
-        length=QUICK if asked.quick else RunLength(),
+        length=length,
         settings=SettingsRequest(asked.fixed_performance, asked.screen_on),
         sleep=sleep,
     )
