@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,8 @@ from mogakit.search.training.data import Batch, Dataset, epoch_order, evaluation
 from mogakit.search.training.optim import MovingAverage, TensorFlowRMSProp
 from mogakit.search.training.recipes import OptimizerKind, Recipe
 from mogakit.search.training.world import World, average_gradients, synchronise_norms
+
+T = TypeVar("T")
 
 CHECKPOINT_INTERVAL_S = 600.0
 
@@ -131,7 +133,7 @@ def training_batches(
     """
     steps_per_epoch = len(dataset) // batch_size
     share = batch_size // world.size
-    with ThreadPoolExecutor(num_workers) as decoders, ThreadPoolExecutor(1) as ahead:
+    with ThreadPoolExecutor(num_workers) as decoders:
 
         def load(step: int) -> Batch:
             epoch, position = divmod(step, steps_per_epoch)
@@ -139,13 +141,19 @@ def training_batches(
             start = position * batch_size + world.rank * share
             return read_batch(dataset, order[start : start + share].tolist(), seed, epoch, augment=True, pool=decoders)
 
+        yield from one_ahead(load, first_step, last_step)
+
+
+def one_ahead(load: Callable[[int], T], first_step: int, last_step: int) -> Iterator[T]:
+    """Yield `load(step)` for each step in turn, the next one being loaded in the background."""
+    with ThreadPoolExecutor(1) as ahead:
         upcoming = ahead.submit(load, first_step) if first_step < last_step else None
         for step in range(first_step, last_step):
             if upcoming is None:
                 return
-            batch = upcoming.result()
+            loaded = upcoming.result()
             upcoming = ahead.submit(load, step + 1) if step + 1 < last_step else None
-            yield batch
+            yield loaded
 
 
 def evaluate(module: nn.Module, dataset: Dataset, world: World, batch_size: int = 250) -> Score:
@@ -209,8 +217,8 @@ def train(
     module = _fresh_module(network, recipe, settings, world)
     optimizer = build_optimizer(module, recipe)
     average = MovingAverage(module, recipe.ema_decay) if recipe.ema_decay else None
-    run = {"network": network.name, "recipe": recipe.name, "settings": _identity(settings, batch_size, num_steps)}
-    first_step = _resume(checkpoint, run, module, optimizer, average)
+    run = {"network": network.name, "recipe": recipe.name, "settings": run_identity(settings, batch_size, num_steps)}
+    first_step = resume_run(checkpoint, run, module, optimizer, average)
     ticker, started = Ticker(settings.checkpoint_interval_s), time.monotonic()
     batches = training_batches(training, batch_size, settings.seed, first_step, num_steps, world, settings.num_workers)
     for step, batch in enumerate(batches, first_step):
@@ -233,7 +241,7 @@ def train(
                 for name, value in (("loss", loss_value), ("learning_rate", rate), ("images_per_second", speed)):
                     scalars(f"train/{name}", value, step)
         if checkpoint is not None and world.is_first and (ticker.due() or step + 1 == num_steps):
-            save_checkpoint(checkpoint, _state(run, step + 1, module, optimizer, average))
+            save_checkpoint(checkpoint, run_state(run, step + 1, module, optimizer, average))
     if average is not None:
         module.load_state_dict(average.values)
     score = evaluate(module, validation, world)
@@ -268,16 +276,17 @@ def _fresh_module(network: Network, recipe: Recipe, settings: Settings, world: W
     return module.to(world.device, memory_format=layout)  # type: ignore[call-overload, no-any-return]
 
 
-def _identity(settings: Settings, batch_size: int, num_steps: int) -> dict[str, Any]:
+def run_identity(settings: Settings, batch_size: int, num_steps: int) -> dict[str, Any]:
     """Return what must be equal for a run to be continued: what changes its weights."""
     kept = asdict(settings)
     del kept["num_workers"], kept["checkpoint_interval_s"]
     return {**kept, "batch_size": batch_size, "num_steps": num_steps}
 
 
-def _state(
+def run_state(
     run: dict[str, Any], step: int, module: nn.Module, optimizer: torch.optim.Optimizer, average: MovingAverage | None
 ) -> dict[str, Any]:
+    """Return what a checkpoint keeps after `step` updates."""
     return {
         "run": run,
         "step": step,
@@ -289,7 +298,7 @@ def _state(
     }
 
 
-def _resume(
+def resume_run(
     checkpoint: Path | None,
     run: dict[str, Any],
     module: nn.Module,
