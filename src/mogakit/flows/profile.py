@@ -53,7 +53,7 @@ class Effort:
     drift_limit: float = 0.10
 
 
-FULL_HOST = Effort(num_rounds=4, max_rounds=6, num_passes=16, num_calibration=20, num_sentinels=4)
+FULL_HOST = Effort(num_rounds=6, max_rounds=8, num_passes=16, num_calibration=20, num_sentinels=4)
 QUICK_HOST = Effort(num_rounds=2, max_rounds=2, num_passes=6, num_calibration=8, num_sentinels=3)
 FULL_PHONE = Effort(num_rounds=3, max_rounds=6, num_passes=1, num_calibration=8, num_sentinels=14, drift_limit=0.05)
 QUICK_PHONE = Effort(num_rounds=1, max_rounds=1, num_passes=1, num_calibration=4, num_sentinels=6, drift_limit=0.05)
