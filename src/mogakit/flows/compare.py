@@ -12,7 +12,6 @@ from pathlib import Path
 from mogakit.bench.runner import Runner
 from mogakit.bench.target import Target
 from mogakit.errors import InputError, TableError
-from mogakit.flows.bench import BenchRequest, bench
 from mogakit.luts import table as tables
 from mogakit.luts.predict import Predictor
 from mogakit.nets import zoo
@@ -210,6 +209,9 @@ def _measured(request: CompareRequest, runner: Runner | None, progress: Progress
         return []
     if runner is None:
         raise InputError("measuring needs a device; name one with --device")
+    # loaded here, so that a table of predictions does not load torch
+    from mogakit.flows.bench import BenchRequest, bench
+
     models = dict.fromkeys(request.models if request.factors_ms else (*request.models, request.reference))
     asked = BenchRequest(tuple(models), request.targets, request.folder, quick=request.quick, resume=request.resume)
     timings = bench(asked, runner, progress).timings

@@ -6,7 +6,6 @@ from mogakit.bench.measurement import Status
 from mogakit.bench.runner import Runner
 from mogakit.bench.target import Target
 from mogakit.errors import MeasurementError
-from mogakit.flows.bench import BenchRequest, bench
 from mogakit.nets.network import Network
 
 
@@ -29,6 +28,9 @@ class DeviceLatency:
         Raises:
             DeviceError, MeasurementError, ExportError: the device went away, or the network could not be exported.
         """
+        # loaded here, so that a search on tables alone does not load torch
+        from mogakit.flows.bench import BenchRequest, bench
+
         request = BenchRequest((network.name,), (self.target,), seed=self.seed, quick=True, budget_s=self.budget_s)
         row = bench(request, self.runner).timings[0].row
         if row.latency_ms is None and row.error is None:
