@@ -1,0 +1,91 @@
+"""`moga demo`."""
+
+import contextlib
+from pathlib import Path
+
+import click
+
+from mogakit.cli.output import json_option, print_json, progress_bar
+from mogakit.flows.demo import DemoResult, demo
+from mogakit.progress import Progress
+
+
+@click.command("demo")
+@click.option(
+    "-o",
+    "--output",
+    "folder",
+    type=click.Path(path_type=Path),
+    default=Path("demo"),
+    show_default=True,
+    help="Folder; a demonstration that was stopped there goes on.",
+)
+@click.option("--seed", default=0, show_default=True, help="Of networks, order and search.")
+@json_option
+def command(folder: Path, seed: int, as_json: bool) -> None:
+    """Export, profile, validate and search on this computer, ship one network, and build a page of it all.
+
+    Takes a few minutes. Nothing leaves the machine.
+    """
+    with contextlib.ExitStack() as bars:
+
+        def step(number: int, total: int, title: str) -> Progress:
+            bars.close()
+            click.echo(f"[{number}/{total}] {title}", err=True)
+            return bars.enter_context(progress_bar(title))
+
+        result = demo(folder, seed, step)
+    if as_json:
+        print_json(_summary(result))
+    else:
+        _print(result)
+
+
+def _summary(result: DemoResult) -> dict[str, object]:
+    whole = result.validation.strata[0].calibrated
+    return {
+        "device": result.profile.table.identity.device_name,
+        "rows": len(result.profile.table.rows),
+        "networks_validated": whole.num,
+        "mape_percent": whole.mape_percent.value,
+        "kendall_tau": whole.kendall_tau.value,
+        "front": len(result.search.front),
+        "percent_of_exact_hypervolume": result.search.quality.archive_percent,
+        "picks": list(result.picks),
+        "bundle": str(result.bundle),
+        "page": str(result.page),
+    }
+
+
+def _print(result: DemoResult) -> None:
+    """Say what was done and what came of it, for someone who has never seen a latency table."""
+    table, validation, quality = result.profile.table, result.validation, result.search.quality
+    whole = validation.strata[0].calibrated
+    times = [one.measured_ms for one in validation.networks]
+    click.echo()
+    click.echo(f"This computer: {table.identity.device_name}, {table.identity.runtime}, target {table.target}.")
+    click.echo(
+        f"Measured: {len(table.rows)} blocks, of which 1 283 918 464 548 864 networks of the MoGA space are made, and "
+        f"{table.calibration.num_networks} whole networks to calibrate their sum."
+    )
+    click.echo(
+        f"Checked: {whole.num} networks that the table had not seen took {min(times):.1f} to {max(times):.1f} ms; it "
+        f"predicted them with a mean error of {whole.mape_percent.value or 0:.1f} % and in the right order "
+        f"(Kendall tau {whole.kendall_tau.value or 0:.3f}, 1 is perfect)."
+    )
+    if quality.archive_percent is not None:
+        click.echo(
+            f"Searched: weighted NSGA-II looked at {result.search.num_networks} networks and reached "
+            f"{quality.archive_percent:.1f} % of the exact front ({quality.num_exact} networks), which the table makes "
+            "computable. Its accuracy is a capacity proxy: train the picks before believing their order."
+        )
+    click.echo(f"Picked: {', '.join(result.picks)}")
+    click.echo(
+        f"Shipped: {result.shipped.network} in {len(result.shipped.artifacts)} files, in {result.bundle} "
+        "(random weights: it shows the form, not an accuracy)"
+    )
+    for warning in result.profile.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    click.echo()
+    click.echo(f"Open {result.page.resolve()} in a browser.")
+    click.echo("Next: moga devices (a phone on a cable), moga bench FILE.tflite, moga profile --help")
