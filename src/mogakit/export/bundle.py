@@ -1,21 +1,19 @@
 """A bundle: everything that an app's author needs to load a model and to trust it, in one folder.
 
-    bundle.json        what the bundle is (`Bundle`); paths in it are relative to the folder
-    README.md          the model card; card.json is the same for programs
-    models/            the files, with their manifest
-    samples/           an input for each kind of file, and what each file makes of it
-    snippets/          lines of code that load the files
-    labels.txt         one class a line, where they were given
-    LICENSE-NOTE.txt
-    SHA256SUMS         of every other file, as `sha256sum -c` reads it
-
-`bundle.json` holds the checksums of all files but itself and SHA256SUMS a second time, so that a damaged SHA256SUMS is
-told from a damaged file.
+bundle.json        what the bundle is (`Bundle`); paths in it are relative to the folder
+README.md          the model card; card.json is the same for programs
+models/            the files, with their manifest
+samples/           an input for each kind of file, and what each file makes of it
+snippets/          lines of code that load the files
+labels.txt         one class a line, where they were given
+LICENSE-NOTE.txt
+SHA256SUMS         of every file above, as `sha256sum -c` reads it
+SHA256SUMS.sha256  of SHA256SUMS, so that a damaged list is told from a damaged file
 """
 
+import hashlib
 import json
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +25,7 @@ from mogakit.export.preprocessing import Preprocessing
 SCHEMA_VERSION = 1
 BUNDLE_NAME = "bundle.json"
 SUMS_NAME = "SHA256SUMS"
+SEAL_NAME = "SHA256SUMS.sha256"
 MODELS = "models"
 SAMPLES = "samples"
 SNIPPETS = "snippets"
@@ -65,7 +64,6 @@ class Bundle:
         random_weights: True where nothing but timing can be done with the files.
         artifacts: with paths relative to the bundle.
         samples: by the path of an artifact.
-        file_sha256: of every file but `bundle.json` and SHA256SUMS.
     """
 
     schema_version: int
@@ -87,7 +85,6 @@ class Bundle:
     artifacts: tuple[Artifact, ...]
     samples: dict[str, Sample]
     latencies: tuple[LatencyNote, ...]
-    file_sha256: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -99,25 +96,17 @@ class Damage:
 
 
 def payload(folder: Path) -> list[str]:
-    """Return the names of all files under a bundle but SHA256SUMS, relative and sorted."""
+    """Return the names of all files under a bundle that SHA256SUMS lists, relative and sorted."""
     found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    return sorted(name for name in found if name != SUMS_NAME)
-
-
-def digests(folder: Path, names: Iterable[str]) -> dict[str, str]:
-    """Return the SHA-256 of files by name."""
-    return {name: files.sha256_of(folder / name) for name in names}
-
-
-def render_sums(sums: dict[str, str]) -> str:
-    """Return the text of SHA256SUMS, sorted by name."""
-    return "".join(f"{digest}  {name}\n" for name, digest in sorted(sums.items()))
+    return sorted(name for name in found if name not in (SUMS_NAME, SEAL_NAME))
 
 
 def save(folder: Path, bundle: Bundle) -> None:
-    """Write `bundle.json`, then SHA256SUMS over everything."""
+    """Write `bundle.json`, then the checksums over everything."""
     files.write_json(folder / BUNDLE_NAME, records.to_json(bundle))
-    files.write_text(folder / SUMS_NAME, render_sums(digests(folder, payload(folder))))
+    sums = _render(_digests(folder))
+    files.write_text(folder / SUMS_NAME, sums)
+    files.write_text(folder / SEAL_NAME, _seal(sums.encode()))
 
 
 def load(folder: Path) -> Bundle:
@@ -140,50 +129,46 @@ def load(folder: Path) -> Bundle:
 
 
 def damages(folder: Path) -> list[Damage]:
-    """Compare every byte of a bundle with SHA256SUMS; empty where all is as it was shipped.
+    """Compare every byte of a bundle with its checksums; empty where all is as it was shipped.
 
     Raises:
         InputError: there is no SHA256SUMS.
     """
-    sums_path = folder / SUMS_NAME
-    if not sums_path.is_file():
+    if not (folder / SUMS_NAME).is_file():
         raise InputError(f"{folder} is no bundle: it has no {SUMS_NAME}")
-    raw = sums_path.read_bytes()
-    listed = _parse_sums(raw)
-    if listed is None:
-        return [Damage(SUMS_NAME, "a line is not `<sha256>  <name>`")]
-    actual = digests(folder, payload(folder))
-    inner = _inner_digests(folder)
-    found = [Damage(name, "is missing") for name in sorted(set(listed) - set(actual)) if inner is None or name in inner]
+    raw, actual = (folder / SUMS_NAME).read_bytes(), _digests(folder)
+    seal = folder / SEAL_NAME
+    sealed = seal.is_file() and seal.read_bytes() == _seal(raw).encode()
+    whole = raw == _render(actual).encode()
+    if sealed and whole:
+        return []
+    if whole:
+        return [Damage(SEAL_NAME, "its bytes have changed" if seal.is_file() else "is missing")]
+    listed = _parse(raw)
+    if not sealed or listed is None:
+        return [Damage(SUMS_NAME, "its bytes have changed")]
+    found = [Damage(name, "is missing") for name in sorted(set(listed) - set(actual))]
     found += [Damage(name, "does not belong to the bundle") for name in sorted(set(actual) - set(listed))]
-    for name in sorted(set(actual) & set(listed)):
-        if actual[name] != listed[name]:
-            intact = inner is not None and inner.get(name) == actual[name]
-            found.append(
-                Damage(SUMS_NAME, f"its line for {name} has changed")
-                if intact
-                else Damage(name, "its bytes have changed")
-            )
-    if not found and raw != render_sums(actual).encode():
-        found.append(Damage(SUMS_NAME, "its bytes have changed"))
-    return found
+    changed = sorted(name for name in set(actual) & set(listed) if actual[name] != listed[name])
+    return found + [Damage(name, "its bytes have changed") for name in changed]
 
 
-def _parse_sums(raw: bytes) -> dict[str, str] | None:
+def _digests(folder: Path) -> dict[str, str]:
+    return {name: files.sha256_of(folder / name) for name in payload(folder)}
+
+
+def _render(sums: dict[str, str]) -> str:
+    return "".join(f"{digest}  {name}\n" for name, digest in sorted(sums.items()))
+
+
+def _seal(sums: bytes) -> str:
+    return f"{hashlib.sha256(sums).hexdigest()}  {SUMS_NAME}\n"
+
+
+def _parse(raw: bytes) -> dict[str, str] | None:
     """Return digests by name, None where a line cannot be read."""
     try:
-        text = raw.decode("utf-8")
+        matches = [_LINE.fullmatch(line) for line in raw.decode("utf-8").splitlines()]
     except UnicodeDecodeError:
         return None
-    if not text.endswith("\n"):
-        return None
-    matches = [_LINE.fullmatch(line) for line in text[:-1].split("\n")]
     return None if None in matches else {found["name"]: found["digest"] for found in matches if found is not None}
-
-
-def _inner_digests(folder: Path) -> dict[str, str] | None:
-    """Return the checksums inside `bundle.json`, None where it cannot be read."""
-    try:
-        return load(folder).file_sha256
-    except InputError:
-        return None

@@ -25,7 +25,6 @@ from mogakit.export.bundle import (
     LatencyNote,
     Sample,
     damages,
-    digests,
     load,
     payload,
     save,
@@ -121,7 +120,6 @@ def ship(request: ShipRequest, folder: Path, progress: Progress = silent) -> Bun
         if labels is not None:
             files.write_text(target / "labels.txt", "\n".join(labels) + "\n")
         _write_texts(bundle, target)
-        bundle = replace(bundle, file_sha256=digests(target, payload(target)))
         save(target, bundle)
     return bundle
 
@@ -138,7 +136,7 @@ def check(folder: Path, progress: Progress = silent) -> list[Check]:
         return checks
     bundle = load(folder)
     if not damaged:
-        checks.append(Check("SHA256SUMS", "checksums", True, f"{len(bundle.file_sha256) + 1} files as shipped"))
+        checks.append(Check("SHA256SUMS", "checksums", True, f"{len(payload(folder))} files as shipped"))
     touched = {item.file for item in damaged}
     for index, artifact in enumerate(bundle.artifacts):
         progress(index, len(bundle.artifacts), artifact.path.name)
@@ -286,7 +284,6 @@ def _describe(
         artifacts=tuple(artifacts),
         samples=samples,
         latencies=latencies,
-        file_sha256={},
     )
 
 
@@ -323,8 +320,7 @@ def _write_texts(bundle: Bundle, target: Path) -> None:
 
 def _card_json(bundle: Bundle) -> object:
     value = records.to_json(bundle)
-    for private in ("file_sha256", "samples"):
-        del value[private]
+    del value["samples"]
     warnings = [bundle_card.RANDOM_WARNING] if bundle.random_weights else []
     if bundle.calibrated_for_timing_only:
         warnings.append(bundle_card.TIMING_ONLY_WARNING)
