@@ -17,6 +17,7 @@ from mogakit.flows.supernet import (
     rank_supernet,
     run_supernet_training,
 )
+from mogakit.flows.supernet_demo import NUM_RANKED, run_demo
 from mogakit.nets.spaces import format_chromosome, parse_chromosome, space_names
 from mogakit.search.supernet.fairness import SharedScale, Strategy
 from mogakit.search.supernet.train import load_supernet
@@ -165,6 +166,40 @@ def rank(
         print_json(records.to_json(result))
     else:
         print_ranking(result)
+
+
+@command.command("demo")
+@click.option("-o", "--output", "folder", type=click.Path(path_type=Path), default=Path("digits"), show_default=True)
+@click.option("--seed", default=0, show_default=True, help="Of everything random.")
+@click.option("--networks", default=NUM_RANKED, show_default=True, help="Networks to train alone for the ranking.")
+@json_option
+def demonstration(folder: Path, seed: int, networks: int, as_json: bool) -> None:
+    """Supernet, table, search, three picks trained alone, ranking: on scikit-learn's digits, in minutes on a CPU.
+
+    A demonstration that was stopped goes on where it was.
+    """
+    with progress_bar("digits") as progress:
+        result = run_demo(folder, seed, networks, progress)
+    if as_json:
+        print_json(records.to_json(result))
+        return
+    rows = [
+        (
+            pick.network,
+            f"{pick.supernet_top1_percent:.1f}",
+            f"{pick.alone.score.top1_percent:.1f}",
+            f"{1000 * pick.predicted_ms:.1f}",
+        )
+        for pick in result.picks
+    ]
+    columns = ("pick", "top-1 in the supernet (%)", "top-1 alone (%)", "predicted latency (µs)")
+    print_table("Picks, trained alone and exported", columns, rows, f"search: {result.search_how}")
+    print_ranking(result.ranking)
+    click.echo(result.proves_not)
+    click.echo(f"Open {result.page} in a browser.")
+    for pick in result.picks:
+        weights = pick.alone.checkpoint
+        click.echo(f"Ship: moga ship {pick.network} --classes 10 --weights {weights} -o {folder / 'bundle'}")
 
 
 def print_ranking(result: RankResult) -> None:

@@ -18,7 +18,7 @@ from mogakit.luts.curves import CurvePoint
 from mogakit.luts.validation import load_validation
 from mogakit.progress import Progress, silent
 from mogakit.reports import gallery, style
-from mogakit.reports.content import ComparedNetwork, ComparisonSummary, FitSummary, RunContent, SearchSummary
+from mogakit.reports.content import ComparedNetwork, ComparisonSummary, FitSummary, Note, RunContent, SearchSummary
 from mogakit.reports.page.build import build_page
 from mogakit.search.front import load_front, load_result
 
@@ -36,6 +36,7 @@ class ReportRequest:
         comparison: file with what `moga compare --json` printed.
         output: where the page goes; `RUN/report.html` where None.
         figures: folder for every figure as SVG and PNG; None for none.
+        notes: tables that a flow adds to the page.
     """
 
     folder: Path
@@ -44,6 +45,7 @@ class ReportRequest:
     comparison: Path | None = None
     output: Path | None = None
     figures: Path | None = None
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ def gather(request: ReportRequest) -> RunContent:
         validation = load_validation(run.validation)
         sources.append(run.validation)
     fitted = FitFolder(run).result
+    sources += [path for one in request.against if (path := FitFolder(RunFolder(one)).result).exists()]
     searches = []
     for folder in request.searches or find_searches(request.folder):
         searches.append(_search(folder, request.folder))
@@ -107,7 +110,9 @@ def gather(request: ReportRequest) -> RunContent:
         fit=_fit(fitted) if fitted.exists() else None,
         searches=tuple(searches),
         others=others,
+        other_fits=tuple(_fit_of(path) for path in request.against),
         comparison=None if request.comparison is None else _comparison(request.comparison),
+        notes=request.notes,
         sources={_relative(path, request.folder): files.sha256_of(path) for path in sources},
     )
 
@@ -127,11 +132,17 @@ def _search(folder: Path, run: Path) -> SearchSummary:
     )
 
 
+def _fit_of(run: Path) -> FitSummary | None:
+    path = FitFolder(RunFolder(run)).result
+    return _fit(path) if path.exists() else None
+
+
 def _fit(path: Path) -> FitSummary:
     value = _read_json(path, "moga fit RUN")
     try:
         return FitSummary(
-            num_pairs=len(value["pairs"]["measured_ms"]),
+            names=tuple(map(str, value["pairs"]["names"])),
+            measured_ms=tuple(map(float, value["pairs"]["measured_ms"])),
             loo_mape_percent={kind: float(model["loo_mape_percent"]) for kind, model in value["models"].items()},
             curves=tuple(records.from_json(point, CurvePoint, f"{path} curves") for point in value["curves"]),
         )

@@ -4,7 +4,7 @@ It shows that the parts fit together. It proves nothing about architectures: the
 network of the space reads them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,19 +15,21 @@ from mogakit.export.artifact import Format, Precision
 from mogakit.flows.devices import HOST, open_runner
 from mogakit.flows.export import export_network
 from mogakit.flows.profile import ProfileRequest, profile
+from mogakit.flows.report import ReportRequest, report
 from mogakit.flows.search import search
 from mogakit.flows.search_problem import Method, SearchPlan, table_input
 from mogakit.flows.supernet import RankResult, SupernetRequest, SupernetSummary, rank_supernet, run_supernet_training
 from mogakit.flows.train import TrainRequest, TrainSummary, run_training
 from mogakit.nets.resolve import resolve
 from mogakit.progress import Progress, silent
+from mogakit.reports.content import Note
 from mogakit.search.front import SearchResult, rows_of
 from mogakit.search.surrogate import SurrogateSettings
 from mogakit.search.training.loop import Settings
 
 SPACE = DATA = RECIPE = "digits"
 TARGET = "tflite/cpu/float32"
-RESULT = "digits.json"
+RESULT, PAGE = "digits.json", "digits.html"
 WARM_EPOCHS, FAIR_EPOCHS = 8.0, 8.0
 NUM_RANKED = 12
 SEARCH_EVALUATIONS = SurrogateSettings(num_fit=100, num_check=60)
@@ -59,6 +61,7 @@ class DemoResult:
     picks: tuple[Pick, ...]
     ranking: RankResult
     proves_not: str
+    page: str
 
 
 def run_demo(folder: Path, seed: int = 0, num_ranked: int = NUM_RANKED, progress: Progress = silent) -> DemoResult:
@@ -100,7 +103,9 @@ def run_demo(folder: Path, seed: int = 0, num_ranked: int = NUM_RANKED, progress
     with _step(progress, 5, "ranking: networks trained alone, twice each") as told:
         settings = Settings(seed=seed)
         ranking = rank_supernet(Path(supernet.checkpoint), num_ranked, RECIPE, settings, folder, told)
-    result = DemoResult(supernet, found.front.how, picks, ranking, PROVES_NOT)
+    notes = (_picks_note(picks), _ranking_note(ranking))
+    page = report(ReportRequest(folder / "run", output=folder / PAGE, notes=notes)).page
+    result = DemoResult(supernet, found.front.how, picks, ranking, PROVES_NOT, str(page))
     files.write_json(folder / RESULT, records.to_json(result))
     return result
 
@@ -117,6 +122,34 @@ def _step(progress: Progress, number: int, title: str) -> Iterator[Progress]:
 
     told(0, 1, "")
     yield told
+
+
+def _picks_note(picks: Sequence[Pick]) -> Note:
+    rows = tuple(
+        (
+            pick.network,
+            f"{pick.supernet_top1_percent:.1f} %",
+            f"{pick.alone.score.top1_percent:.1f} % +- {pick.alone.score.top1_standard_error:.1f}",
+            f"{1000 * pick.predicted_ms:.1f} \N{MICRO SIGN}s",
+        )
+        for pick in picks
+    )
+    head = ("network", "top-1 in the supernet", "top-1 alone", "predicted latency")
+    text = "Three networks of the front, trained alone from scratch; 300 validation images."
+    return Note("Picks trained alone", PROVES_NOT, text, head, rows)
+
+
+def _ranking_note(ranking: RankResult) -> Note:
+    rows = tuple(
+        (each.figure, f"{each.tau:.3f} (p {each.p_value:.3f})", f"{each.ceiling:.3f}", f"{each.params_only:.3f}")
+        for each in (ranking.by_likelihood, ranking.by_top1)
+    )
+    number = len(ranking.by_top1.networks)
+    text = (
+        f"{number} networks equally spaced in parameters, each trained alone with two seeds. Ceiling: the order of one "
+        "seed against that of the other. Params alone: ordering by their number of parameters."
+    )
+    return Note("Does the supernet order them right?", PROVES_NOT, text, ("by", "tau", "ceiling", "params alone"), rows)
 
 
 def _train_picks(found: SearchResult, folder: Path, seed: int, progress: Progress) -> tuple[Pick, ...]:

@@ -11,9 +11,15 @@ from mogakit.search.front import Front, SearchResult
 
 @dataclass(frozen=True)
 class FitSummary:
-    """Leave-one-out errors of the cost models of a run, by kind, and their learning curves."""
+    """The networks that a run measured for its cost models, and the models' errors.
 
-    num_pairs: int
+    Attributes:
+        names, measured_ms: one of each for a network.
+        loo_mape_percent: leave-one-out errors by kind of model.
+    """
+
+    names: tuple[str, ...]
+    measured_ms: tuple[float, ...]
     loo_mape_percent: dict[str, float]
     curves: tuple[CurvePoint, ...]
 
@@ -49,13 +55,29 @@ class ComparisonSummary:
 
 
 @dataclass(frozen=True)
+class Note:
+    """A table with words around it that a flow adds to a run's page: a supernet's ranking, say.
+
+    Attributes:
+        warning: what the reader must not conclude; shown first.
+        head: column names. rows: cells as text.
+    """
+
+    title: str
+    warning: str
+    text: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
 class RunContent:
     """Everything that a page may show; what is absent is left out of it.
 
     Attributes:
         name: of the run's folder.
         table: the run's own. findings: of `check_table` on it.
-        others: tables of the same space on other targets.
+        others: tables of the same space on other targets. other_fits: the networks measured there, one for each.
         sources: files that were read, relative to the run, with their sha256.
     """
 
@@ -66,5 +88,7 @@ class RunContent:
     fit: FitSummary | None = None
     searches: tuple[SearchSummary, ...] = ()
     others: tuple[LatencyTable, ...] = ()
+    other_fits: tuple[FitSummary | None, ...] = ()
     comparison: ComparisonSummary | None = None
+    notes: tuple[Note, ...] = ()
     sources: dict[str, str] = field(default_factory=dict)

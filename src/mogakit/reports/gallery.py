@@ -10,11 +10,12 @@ from matplotlib.figure import Figure
 from mogakit.errors import InputError
 from mogakit.luts.decompose import time_by_kind
 from mogakit.luts.predict import Predictor
+from mogakit.luts.spaces import input_size_of, slot_space_of
 from mogakit.luts.table import LatencyTable
 from mogakit.nets import zoo
 from mogakit.nets.network import Network, count_madds
 from mogakit.nets.resolve import resolve
-from mogakit.nets.spaces import SlotSpace, get_space
+from mogakit.nets.spaces import SlotSpace, get_space, parse_chromosome
 from mogakit.reports.content import ComparisonSummary, RunContent, SearchSummary
 from mogakit.reports.figures import networks, operators, prediction, searches, targets
 from mogakit.reports.figures import table as tables
@@ -30,7 +31,7 @@ SCALED = ("mobilenet-v1", "mobilenet-v2", "mobilenet-v3-large", "mnasnet-a1")
 WIDTHS = (0.5, 0.75, 1.0, 1.25)
 SIZES = (128, 160, 192, 224)
 PUBLISHED_COSTS = (
-    searches.SearchCost("MoGA", 10.5, 1.5, "its section 5: supernet once, search for each"),
+    searches.SearchCost("MoGA", 10.5, 1.5, "supernet once, a search for each"),
     searches.SearchCost("MnasNet", 0.0, 2400.0, "MoGA's abstract: 200 times MoGA's 12"),
 )
 
@@ -75,8 +76,10 @@ def validation_figures(content: RunContent, index: int) -> list[Drawn]:
 
 def table_figures(content: RunContent) -> list[Drawn]:
     """Draw the table as slots and choices, and where the time of known networks goes."""
-    table, space = content.table, slot_space(content.table)
+    table, space = content.table, slot_space_of(content.table)
     if space is None:
+        return []
+    if not any(block.key in table.rows for block in space.choice_blocks):
         return []
     words = "Latency of every choice in every slot, in milliseconds."
     drawn = [Drawn("table", tables.heat_map(table, space), words, wide=True)]
@@ -119,7 +122,7 @@ def search_figures(content: RunContent, index: int) -> list[Drawn]:
     search = content.searches[index]
     result, suffix = search.result, f"-{index}" if index else ""
     drawn = []
-    picks = [resolve(f"{result.front.space}/{pick}") for pick in result.picks]
+    picks = picked_networks(content, search)
     if picks:
         words = "The picks: colour for the kernel, height for the expansion, a blue frame for squeeze-and-excitation."
         drawn.append(Drawn(f"picks{suffix}", networks.architectures(picks), words, wide=True))
@@ -137,8 +140,29 @@ def search_figures(content: RunContent, index: int) -> list[Drawn]:
 
 
 def target_figures(content: RunContent) -> list[Drawn]:
-    """Draw the same random networks on this target and each other one, and the correlations of all."""
-    space = slot_space(content.table)
+    """Draw the same random networks on this target and each other one: measured where both measured them, predicted."""
+    return _measured_figures(content) + _predicted_figures(content)
+
+
+def _measured_figures(content: RunContent) -> list[Drawn]:
+    mine = content.fit
+    drawn = []
+    for index, (other, theirs) in enumerate(zip(content.others, content.other_fits, strict=False)):
+        if mine is None or theirs is None:
+            continue
+        found = dict(zip(theirs.names, theirs.measured_ms, strict=True))
+        pairs = [(x, found[name]) for name, x in zip(mine.names, mine.measured_ms, strict=True) if name in found]
+        if len(pairs) < MIN_SHOWN:
+            continue
+        names = (f"{content.table.target}", f"{other.target}")
+        words = f"{len(pairs)} random networks, each measured on {names[0]} and on {names[1]}."
+        figure = targets.scatter([x for x, _ in pairs], [y for _, y in pairs], *names)
+        drawn.append(Drawn(f"measured-{index}", figure, words))
+    return drawn
+
+
+def _predicted_figures(content: RunContent) -> list[Drawn]:
+    space = slot_space_of(content.table)
     if space is None or not content.others:
         return []
     rng = np.random.default_rng(0)
@@ -222,21 +246,19 @@ def context_figures(content: RunContent) -> list[Drawn]:
     ]
 
 
-def slot_space(table: LatencyTable) -> SlotSpace | None:
-    """Return the space that a table covers, or None where it covers none of independent slots."""
-    try:
-        space = get_space(table.space)
-    except InputError:
-        return None
-    return space if isinstance(space, SlotSpace) else None
+def picked_networks(content: RunContent, search: SearchSummary) -> list[Network]:
+    """Return the picks of a search as networks, at the input size of the run's table."""
+    space = get_space(search.result.front.space, input_size_of(content.table))
+    return [space.decode(parse_chromosome(pick)) for pick in search.result.picks]
 
 
 def _known_networks(content: RunContent, space: SlotSpace) -> list[Network]:
     """Return networks that a reader knows: published ones of the space, then the picks of the first search."""
-    known = [network for name in zoo.names() if _lies_in(space, network := zoo.get(name).network)]
+    size = input_size_of(content.table)
+    published = [zoo.get(name, input_size=size).network for name in zoo.names()]
+    known = [network for network in published if _lies_in(space, network)]
     if content.searches:
-        first = content.searches[0].result
-        known += [resolve(f"{first.front.space}/{pick}") for pick in first.picks]
+        known += picked_networks(content, content.searches[0])
     return known
 
 
@@ -352,7 +374,8 @@ def _scaling_figure() -> Figure:
     lines = []
     for name in SCALED:
         by_width = [count_madds(zoo.get(name, width=width).network) / 1e6 for width in WIDTHS]
-        lines.append(networks.ScalingLine(f"{name}, width", WIDTHS, by_width, [f"{width:g}x" for width in WIDTHS]))
+        labels = [f"{width:g}x" if name == SCALED[0] else "" for width in WIDTHS]
+        lines.append(networks.ScalingLine(f"{name}, width", WIDTHS, by_width, labels))
     by_size = [count_madds(zoo.get(SCALED[-1], input_size=size).network) / 1e6 for size in SIZES]
     scales = [size / 224 for size in SIZES]
     lines.append(networks.ScalingLine(f"{SCALED[-1]}, input size", scales, by_size, [f"{size} px" for size in SIZES]))

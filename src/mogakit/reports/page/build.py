@@ -10,6 +10,7 @@ import jinja2
 from mogakit import __version__
 from mogakit.luts.check import half_width_percent
 from mogakit.luts.errors import ErrorReport, Metric
+from mogakit.luts.spaces import input_size_of
 from mogakit.luts.table import LatencyTable
 from mogakit.luts.validation import StratumReport, Validation
 from mogakit.nets.spaces import get_space
@@ -124,6 +125,7 @@ def _errors(stratum: StratumReport) -> dict[str, Any]:
         ("calibrated", stratum.calibrated),
         ("fresh blocks", stratum.fresh_raw),
         ("fresh blocks, calibrated", stratum.fresh_calibrated),
+        *((f"cost model {name}", report) for name, report in stratum.models.items()),
     ]
     known = [(name, report) for name, report in kinds if report is not None]
     rows = [
@@ -157,7 +159,7 @@ def _rows(table: LatencyTable) -> list[list[str]]:
 
 def _search(content: RunContent, index: int, search: SearchSummary) -> dict[str, Any]:
     result = search.result
-    space = get_space(result.front.space)
+    space = get_space(result.front.space, input_size_of(content.table))
     names = [metric.name for metric in result.front.metrics]
     picked = [result.front.values[result.front.chromosomes.index(pick)] for pick in result.picks]
     return {
