@@ -399,6 +399,7 @@ def test_what_a_dead_session_changed_is_restored_by_the_next(
     with open_phone(quick_phone.serial, options):
         assert not quick_phone.state.fixed_performance
     assert settings.pending(serialno) is None
+    dying.__exit__(None, None, None)
 
 
 def test_a_foreign_restore_file_is_not_obeyed(quick_phone: Phone, options: PhoneOptions) -> None:

@@ -66,3 +66,15 @@ def test_networks_whose_times_do_not_add_up_are_not_believed() -> None:
     chains, both = measured(1, TRUE_MS, gain=1.5)
     assert both.value_ms == pytest.approx(chains.value_ms)
     assert both.num_networks == 0
+
+
+def test_a_block_that_is_quick_beside_the_overhead_does_not_hide_it() -> None:
+    rng = np.random.default_rng(3)
+    chains = [
+        row(f"chain-{n}x{KEYS[0]}", np.asarray((TRUE_MS + 0.002 * n) * rng.normal(1.0, 0.01, 4)), Role.CHAIN)
+        for n in (1, 2, 3, 4, 6, 8)
+    ]
+    overhead = fit_overhead(chains)
+    assert overhead is not None
+    assert overhead.r2 < 0.9
+    assert (overhead.verdict, overhead.value_ms) == (OverheadVerdict.USED, pytest.approx(TRUE_MS, rel=0.02))

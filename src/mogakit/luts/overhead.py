@@ -12,6 +12,7 @@ from mogakit.errors import TableError
 from mogakit.luts.table import Overhead, OverheadVerdict, Row
 
 MIN_R2 = 0.99
+MAX_MISFIT = 0.03  # relative distance from the line, root mean square
 MIN_CHAINS = 3
 MIN_NETWORKS = 3
 Z_95, Z_99 = 1.96, 2.58
@@ -34,8 +35,9 @@ def fit_overhead(chains: Iterable[Row]) -> Overhead | None:
         chains: rows named `chain-<n>x<key>`; those without a number are left out.
 
     Returns:
-        None where no block has chains of at least three lengths. Where the times do not lie on a line (R2 < 0.99) an
-        intercept that differs from zero is refused, and `verdict` says so.
+        None where no block has chains of at least three lengths. Where the times do not lie on a line an intercept that
+        differs from zero is refused, and `verdict` says so: R2 below 0.99, unless every run is near the line all the
+        same (a block that is quick beside the overhead gives a shallow line, whose R2 is low from noise alone).
 
     Raises:
         TableError: a row is not named as a chain.
@@ -63,7 +65,8 @@ def fit_overhead(chains: Iterable[Row]) -> Overhead | None:
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom) * np.sqrt(covariance[0, 0]))
     r2 = float(1 - np.sum(residuals**2) / np.sum((times - times.mean()) ** 2))
     intercept = float(solution[0])
-    verdict = _verdict(intercept, half, r2)
+    misfit = float(np.sqrt(np.mean((residuals / times) ** 2)))
+    verdict = _verdict(intercept, half, r2, misfit)
     return Overhead(
         value_ms=intercept if verdict is OverheadVerdict.USED else 0.0,
         verdict=verdict,
@@ -125,9 +128,9 @@ def _error_of(row: Row) -> float:
     return (row.high_ms - row.low_ms) / 2 / Z_95
 
 
-def _verdict(intercept_ms: float, half_ms: float, r2: float) -> OverheadVerdict:
+def _verdict(intercept_ms: float, half_ms: float, r2: float, misfit: float) -> OverheadVerdict:
     if abs(intercept_ms) <= half_ms:
         return OverheadVerdict.ZERO
-    if r2 < MIN_R2:
+    if r2 < MIN_R2 and misfit > MAX_MISFIT:
         return OverheadVerdict.REFUSED
     return OverheadVerdict.USED if intercept_ms > 0 else OverheadVerdict.NEGATIVE
