@@ -118,7 +118,7 @@ class AdbdDevice(Workbench):
         self._port = free_port()
         self._cable = Cable(self._port)
         self._outer: subprocess.Popen[bytes] | None = None
-        self._tools = ToolServer(root.sim / "socket", self._answer, self._make)
+        self._tools = ToolServer(root.sim / "socket", self._answer, self._make, self.real_runs.close)
         self._plugged = False
         self._leaving = threading.Event()
         self._watcher = threading.Thread(target=self._keep_registered, name="adbd watcher", daemon=True)

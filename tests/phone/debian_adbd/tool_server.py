@@ -35,7 +35,14 @@ Answer = Callable[[RemoteCall], Awaitable[int]]
 class ToolServer:
     """Listens on a socket in the phone's root; one thread, one task a program."""
 
-    def __init__(self, path: Path, answer: Answer, make: Callable[[list[str], dict[str, str]], RemoteCall]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        answer: Answer,
+        make: Callable[[list[str], dict[str, str]], RemoteCall],
+        at_end: Callable[[], None],
+    ) -> None:
+        self._at_end = at_end
         self._path = path
         self._answer = answer
         self._make = make
@@ -85,6 +92,7 @@ class ToolServer:
         for task in list(tasks):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._at_end()
         await self._loop.shutdown_default_executor()
 
     async def _serve(self, peer: socket.socket) -> None:

@@ -280,6 +280,7 @@ class Phone(Workbench):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         os.close(self._requests)
+        self.real_runs.close()
         await self._loop.shutdown_default_executor()
 
     async def _plug(self) -> None:

@@ -1,17 +1,26 @@
-"""Runs one file on this computer as a phone's tool would: load, warm up, time; prints JSON in milliseconds.
+"""Runs files on this computer as a phone's tool would: load, warm up, time; each in a process of its own.
 
 With one thread the time is that thread's own CPU time, so that what else this computer does is no part of the phone.
-Called as a script with one JSON argument: file, runtime (tflite, onnx or mace), threads, xnnpack, and the repetitions.
+
+Called as a script it serves: a line of JSON on standard input is a task (`id`, `result`, file, runtime, threads, ...)
+or `{"cancel": id}`. A task is run in a forked process, which saves the seconds of loading the runtimes; its times in
+milliseconds, or its error, go to the file `result`, and then a line with the id to standard output.
 """
 
 import json
-import sys
+import os
+import select
+import signal
 import time
+import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+_LOOK_S = 0.05
 
 
 def _inputs(specs: list[tuple[tuple[int, ...], Any]]) -> list[np.ndarray]:
@@ -54,15 +63,15 @@ def _onnx(task: dict[str, Any]) -> Callable[[], object]:
 
 
 def _mace(task: dict[str, Any]) -> Callable[[], object]:
+    from mogakit.export.artifact import Format
     from mogakit.export.run import run
 
     inputs = _inputs([(tuple(shape), np.float32) for shape in task["input_shapes"]])
-    return lambda: run(Path(task["file"]), "mace", inputs)
+    return lambda: run(Path(task["file"]), Format.MACE, inputs)
 
 
-def main() -> None:
-    """Load, warm up, time and print."""
-    task = json.loads(sys.argv[1])
+def measure(task: dict[str, Any]) -> dict[str, Any]:
+    """Load, warm up and time one file."""
     begun = time.perf_counter()
     invoke = {"tflite": _tflite, "onnx": _onnx, "mace": _mace}[task["runtime"]](task)
     init_ms = (time.perf_counter() - begun) * 1e3
@@ -77,9 +86,53 @@ def main() -> None:
         return times
 
     warmup = series(max(1, task["warmup_runs"]), task["warmup_min_s"], task["max_s"])
-    runs = series(task["num_runs"], task["min_s"], task["max_s"])
-    sys.stdout.write(json.dumps({"init": init_ms, "warmup": warmup, "runs": runs}))
+    return {"init": init_ms, "warmup": warmup, "runs": series(task["num_runs"], task["min_s"], task["max_s"])}
+
+
+def _child(task: dict[str, Any]) -> None:
+    """Run one task in this forked process and leave it."""
+    try:
+        found = measure(task)
+    except Exception:  # noqa: BLE001 - whatever a runtime raises is what the tool would have printed
+        found = {"error": traceback.format_exc()[-400:]}
+    Path(task["result"]).write_text(json.dumps(found))
+    os.write(1, f"{task['id']}\n".encode())
+    os._exit(0)
+
+
+def serve() -> None:
+    """Take tasks until standard input ends."""
+    import ai_edge_litert.interpreter  # noqa: F401 - loaded once, for all that are forked
+
+    children: dict[int, str] = {}
+    waiting = b""
+    while True:
+        ready, _, _ = select.select([0], [], [], _LOOK_S)
+        with suppress(ChildProcessError):
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                number = children.pop(ended[0])
+                if ended[1]:
+                    os.write(1, f"{number}\n".encode())  # it crashed: there is no result
+        if not ready:
+            continue
+        data = os.read(0, 65536)
+        if not data:
+            break
+        *lines, waiting = (waiting + data).split(b"\n")
+        for line in lines:
+            task = json.loads(line)
+            if "cancel" in task:
+                for pid, number in children.items():
+                    if number == task["cancel"]:
+                        os.kill(pid, signal.SIGKILL)
+                continue
+            pid = os.fork()
+            if pid == 0:
+                _child(task)
+            children[pid] = task["id"]
+    for pid in children:
+        os.kill(pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":
-    main()
+    serve()

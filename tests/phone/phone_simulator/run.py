@@ -1,9 +1,7 @@
 """One run of a played tool: what it prints before and after computing, and the measuring between."""
 
 import asyncio
-import json
 import re
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +13,6 @@ from phone_simulator.latency import Plan, Repetitions, Request, Samples, play
 
 if TYPE_CHECKING:
     from phone_simulator.workbench import Workbench
-
-_WORKER = Path(__file__).with_name("real_worker.py")
 
 
 class Ended(Exception):  # noqa: N818 - a tool's own end, not an error of the simulator
@@ -125,23 +121,8 @@ class Run:
             "warmup_min_s": repeat.warmup_min_s * self.phone.clock.scale,
             **real,
         }
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            str(_WORKER),
-            json.dumps(task),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env={"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", "OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin"},
-        )
-        try:
-            output, complaint = await process.communicate()
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        if process.returncode:
-            self.page.err(f"ERROR: {complaint.decode(errors='replace')[-400:]}")
+        found = await self.phone.real_runs.measure(task)
+        if "error" in found:
+            self.page.err(f"ERROR: {found['error']}")
             await self.end(1)
-        found = json.loads(output)
         return Samples(found["init"], found["warmup"][0], tuple(found["warmup"]), tuple(found["runs"]))

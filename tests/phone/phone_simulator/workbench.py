@@ -12,6 +12,7 @@ from phone_simulator.faults import Fault, Faults
 from phone_simulator.latency import Truth, Variation
 from phone_simulator.paths import Paths
 from phone_simulator.profiles import Profile
+from phone_simulator.real_runs import RealRuns
 from phone_simulator.root import Root
 from phone_simulator.state import Clock, State
 from phone_simulator.truth import truth_ms
@@ -66,6 +67,7 @@ class Workbench:
         """Command lines of all tool runs so far."""
         self.on_server_kill: Callable[[], None] = lambda: None
         """What `SERVER_KILLED_IN_RUN` does, in a thread of its own."""
+        self.real_runs = RealRuns()
         self._models: dict[str, graphs.Model] = {}
         self._repeats: Counter[str] = Counter()
 
