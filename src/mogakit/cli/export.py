@@ -1,5 +1,6 @@
 """`moga export`: write choice blocks or a whole model."""
 
+import math
 from collections.abc import Callable, Sequence
 from functools import reduce
 from pathlib import Path
@@ -13,6 +14,8 @@ from mogakit.export.artifact import Artifact, Format, Precision
 
 if TYPE_CHECKING:
     from mogakit.export.writers import Options
+    from mogakit.nets.detection import Detector
+    from mogakit.nets.network import Network
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -98,6 +101,7 @@ def blocks(
 @click.option("--width", type=float, default=1.0, show_default=True, help="Width multiplier of a zoo network.")
 @click.option("--input-size", type=int, help="Side of the image in pixels; the network's own where absent.")
 @click.option("--classes", type=int, help="Number of classes; the network's own where absent.")
+@click.option("--per-layer", is_flag=True, help="Of int8 and uint8 files: the signal to noise of every layer.")
 @_shared_options
 def model(
     network: str,
@@ -105,6 +109,7 @@ def model(
     width: float,
     input_size: int | None,
     classes: int | None,
+    per_layer: bool,
     formats: tuple[str, ...],
     precision: str,
     opset: str,
@@ -128,6 +133,9 @@ def model(
         artifacts = export_network(
             found, [Format(name) for name in formats], Precision(precision), folder, weights, progress, options, seed
         )
+    if per_layer:
+        _report_layers(found, artifacts, weights, options, seed, as_json)
+        return
     _report(artifacts, folder, as_json)
     if weights is None and not as_json:
         click.echo("The weights are random: these files are for timing, not for use. --weights takes a checkpoint.")
@@ -140,6 +148,33 @@ def _options(opset: str, calibration: Path | None, ranges: Path | None, h_sigmoi
     from mogakit.export.writers import Options
 
     return Options(int(opset), from_path(calibration), ranges, HSigmoid(h_sigmoid))
+
+
+def _report_layers(
+    network: "Network | Detector",
+    artifacts: Sequence[Artifact],
+    weights: Path | None,
+    options: "Options",
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Print how far each layer of the integer file is from the float file's, in decibels."""
+    from mogakit.flows.quality import layer_quality
+    from mogakit.nets.detection import Detector
+
+    if isinstance(network, Detector):
+        raise InputError("quality by layer is for classifiers; a detector's outputs are judged by its mAP")
+    found = layer_quality(network, artifacts[0], weights, options.calibration, seed)
+    if as_json:
+        layers = [
+            {"name": layer.name, "sqnr_db": layer.sqnr_db if math.isfinite(layer.sqnr_db) else None}
+            for layer in found.layers
+        ]
+        print_json({"sqnr_db": found.sqnr_db, "num_inputs": found.num_inputs, "layers": layers})
+        return
+    rows = [(layer.name, f"{layer.sqnr_db:.1f}") for layer in found.layers]
+    caption = f"Whole file: {found.sqnr_db:.1f} dB, {found.num_inputs} inputs. Errors of earlier layers are in each."
+    print_table(artifacts[0].path.name, ("layer", "signal to noise, dB"), rows, caption)
 
 
 def _report(artifacts: Sequence[Artifact], folder: Path, as_json: bool) -> None:

@@ -20,7 +20,8 @@ from mogakit.export.graph import Graph
 from mogakit.export.quantize import TIMING_ONLY, Ranges, calibrate, load_ranges, quantize
 
 RANGES_SUFFIX = ".ranges.json"
-NUM_QUALITY_INPUTS = 3
+NUM_NOISE_INPUTS = 3
+NUM_REAL_INPUTS = 64
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def write(graph: Graph, precision: Precision, calibration: CalibrationData, stor
     ranges = _measured(float_model, calibration) if stored is None else _found(float_model, stored)
     model = quantize(float_model, ranges, precision)
     notes = {"calibration": ranges.source} | ({"purpose": TIMING_ONLY} if ranges.timing_only else {})
-    inputs, described = _quality_inputs(graph, calibration if stored is None else Synthetic())
+    inputs, described = quality_inputs(graph, calibration)
     found = quality.compare(float_model, model, inputs)
     notes |= {"sqnr_db": f"{found.sqnr_db:.1f}", "quality_on": described}
     if found.top1_agreement is not None:
@@ -60,11 +61,13 @@ def run(model: bytes, inputs: Sequence[NDArray[np.float32]]) -> list[NDArray[np.
     return quality.run_in_floats(model, inputs[0])
 
 
-def _quality_inputs(graph: Graph, calibration: CalibrationData) -> tuple[list[NDArray[np.float32]], str]:
+def quality_inputs(graph: Graph, calibration: CalibrationData) -> tuple[list[NDArray[np.float32]], str]:
+    """Return inputs on which an integer file is compared with its float file, and what they are in words."""
     shape = tflite.channels_last(graph.inputs[0].shape)
     # Noise can be drawn afresh, so that it is not the noise that was calibrated on; images are what they are.
-    data = Synthetic(NUM_QUALITY_INPUTS, seed=1) if isinstance(calibration, Synthetic) else calibration
-    inputs = list(islice(data.batches(shape), NUM_QUALITY_INPUTS))
+    noise = isinstance(calibration, Synthetic)
+    data = Synthetic(NUM_NOISE_INPUTS, seed=1) if noise else calibration
+    inputs = list(islice(data.batches(shape), NUM_NOISE_INPUTS if noise else NUM_REAL_INPUTS))
     return inputs, f"{len(inputs)} inputs: {data.describe()}"
 
 
