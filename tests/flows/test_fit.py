@@ -42,7 +42,7 @@ def block_ms(key: str) -> float:
 
 def truth_ms(artifact: Artifact) -> float:
     if artifact.role is Role.NETWORK:
-        return 1.1 * sum(block_ms(block.key) for block in resolve(artifact.name).blocks)
+        return 1.1 * sum(block_ms(block.key) for block in resolve(artifact.name, input_size=8).blocks)
     if artifact.role is Role.CHAIN:
         copies, key = artifact.name.removeprefix("chain-").split("x", 1)
         return int(copies) * block_ms(key)
@@ -113,7 +113,7 @@ class MadeUpSession:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a run whose table is measured."""
     folder = tmp_path_factory.mktemp("fit") / "RUN"
-    profile(ProfileRequest("digits", TARGET, folder, device="made-up", quick=True), MadeUpRunner())
+    profile(ProfileRequest("digits", TARGET, folder, device="made-up", quick=True, input_size=8), MadeUpRunner())
     return folder
 
 

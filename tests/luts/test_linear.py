@@ -9,11 +9,14 @@ import pytest
 
 from mogakit.bench.measurement import Identity
 from mogakit.errors import InputError, TableError
+from mogakit.export.artifact import Role
 from mogakit.luts.build import build_table
 from mogakit.luts.curves import learning_curves
 from mogakit.luts.linear import Pairs, fit_on_table, fit_one_hot, load_model, one_hot, save_model
 from mogakit.luts.ridge import fit_ridge
-from mogakit.luts.table import LatencyTable
+from mogakit.luts.table import LatencyTable, Row
+from mogakit.luts.validation import check_networks, stratum_report
+from mogakit.nets.resolve import resolve
 from mogakit.nets.spaces import SlotSpace, get_space
 
 
@@ -110,6 +113,24 @@ def test_a_model_survives_its_file(pairs: Pairs, table: LatencyTable, tmp_path: 
     (tmp_path / "other.json").write_text('{"rows": []}')
     with pytest.raises(TableError, match="no cost model"):
         load_model(tmp_path / "other.json")
+
+
+def test_validation_scores_models_on_networks_they_were_not_fitted_on(
+    pairs: Pairs, table: LatencyTable, space: SlotSpace
+) -> None:
+    model = fit_on_table(pairs.take(range(30)), table)
+    estimates = {
+        name: Row(name, Role.NETWORK, latency_ms)
+        for name, latency_ms in zip(pairs.names[:60], pairs.measured_ms[:60], strict=True)
+    }
+    networks = {name: (resolve(name), ("all",)) for name in estimates}
+    checked = check_networks(table, networks, estimates, [model])
+    assert [bool(one.models_ms) for one in checked] == [False] * 30 + [True] * 30
+    report = stratum_report("all", "all choices", checked, 0)
+    assert report is not None
+    assert report.models[model.name].num == 30
+    assert report.raw.num == 60
+    assert report.models[model.name].mape_percent.value < 1.0
 
 
 def test_wrong_chromosomes_and_too_few_pairs_are_refused(pairs: Pairs, table: LatencyTable) -> None:

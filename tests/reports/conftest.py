@@ -134,7 +134,7 @@ def write_fit(folder: Path, space: SlotSpace, table: LatencyTable) -> None:
     rng = np.random.default_rng(4)
     chromosomes = tuple(space.sample(rng) for _ in range(40))
     measured = tuple(truth_ms(space.decode(one)) * float(np.exp(rng.normal(0, 0.01))) for one in chromosomes)
-    pairs = Pairs("moga", chromosomes, measured)
+    pairs = Pairs("moga", chromosomes, measured, tuple(space.decode(one).name for one in chromosomes))
     curves = learning_curves(pairs, table, [5, 20], num_repeats=2)
     document = {
         "pairs": records.to_json(pairs),
@@ -146,12 +146,13 @@ def write_fit(folder: Path, space: SlotSpace, table: LatencyTable) -> None:
 
 @pytest.fixture(scope="session")
 def other(run: Path, space: SlotSpace) -> Path:
-    """Return a table of the same space on another target."""
+    """Return a run of the same space on another target, with the same networks measured."""
     identity = Identity("cpu/2", "a GPU", "", "ai-edge-litert 2.3.0", "", ("threads=1",), "", "1")
     table = replace(make_table(space, identity, 7), target=parse_target("tflite/gpu/float16"), name="gpu")
-    path = run.parent / "gpu.json"
-    save(table, path)
-    return path
+    folder = run.parent / "GPU"
+    save(table, folder / "lut.json")
+    write_fit(folder, space, table)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,8 @@ from mogakit.reports.figures.table import choice_label, slot_label
 PAPERS = {
     # what the papers draw, and the figure here
     "MoGA 1": "time-by-operator",
-    "MoGA 2": "targets-0",
+    "MoGA 2": "measured-0",
+    "MoGA 2, predicted": "targets-0",
     "MoGA 3": "evolution",
     "MoGA 4": "predicted-all",
     "MoGA 6": "search-cost",

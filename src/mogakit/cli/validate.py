@@ -67,6 +67,7 @@ def _print(result: Validation, path: Path) -> None:
     rows: list[tuple[str, ...]] = []
     for stratum in result.strata:
         scored: list[tuple[str, ErrorReport]] = [("raw", stratum.raw), ("calibrated", stratum.calibrated)]
+        scored += [(f"cost model {name}", report) for name, report in stratum.models.items()]
         rows += [
             (
                 f"{report.num} of {stratum.title}, {what}",

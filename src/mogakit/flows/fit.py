@@ -32,7 +32,7 @@ from mogakit.flows.sampling import sample_networks, slot_space, strata
 from mogakit.luts.combine import differing_fields
 from mogakit.luts.curves import MIN_HELD_OUT, CurvePoint, learning_curves
 from mogakit.luts.estimate import estimate_files
-from mogakit.luts.linear import MIN_PAIRS, CostModel, Pairs, fit_on_table, fit_one_hot, save_model
+from mogakit.luts.linear import MIN_PAIRS, CostModel, Pairs, fit_on_table, fit_one_hot, load_model, save_model
 from mogakit.luts.table import LatencyTable, Row, load
 from mogakit.nets.network import Network
 from mogakit.nets.spaces import SlotSpace
@@ -100,6 +100,16 @@ class FitFolder:
         return self.run.path / "cost-model-one-hot.json"
 
 
+def cost_models(run: RunFolder) -> list[CostModel]:
+    """Return the cost models that a run's folder holds, for whoever compares them with the table.
+
+    Raises:
+        TableError: a file is malformed.
+    """
+    folder = FitFolder(run)
+    return [load_model(path) for path in (folder.model, folder.one_hot) if path.exists()]
+
+
 def fit_run(request: FitRequest, runner: Runner, progress: Progress = silent) -> FitResult:
     """Measure what is missing, fit, and write the models.
 
@@ -115,7 +125,7 @@ def fit_run(request: FitRequest, runner: Runner, progress: Progress = silent) ->
     table = load(folder.run.table)
     _check_identity(table, runner, settings)
     _keep_question(folder, request)
-    space = slot_space(settings.space)
+    space = slot_space(settings.space, settings.input_size)
     networks = fit_networks(space, table, request.num_pairs, request.seed)
     batches = [networks[start : start + BATCH_SIZE] for start in range(0, len(networks), BATCH_SIZE)]
     taken: list[Measurement] = []
@@ -158,6 +168,7 @@ def fit_estimates(
         tuple(space.encode(net) for net, _ in usable),
         tuple(latency_ms for _, latency_ms in usable),
         tuple(net.name for net, _ in usable),
+        networks[0].input_size,
     )
     sizes = [size for size in CURVE_SIZES if len(usable) - size >= MIN_HELD_OUT]
     return FitResult(
@@ -206,7 +217,7 @@ def _export(
     file_format, precision = file_kind(settings.parsed_target)
     artifacts = []
     if runner.jobs_per_window is None:
-        space = slot_space(settings.space)
+        space = slot_space(settings.space, settings.input_size)
         artifacts += export_space(space, [file_format], precision, folder.run.files, progress)
     for done, network in enumerate(networks):
         artifacts += export_network(network, [file_format], precision, exported)

@@ -17,6 +17,7 @@ from mogakit.errors import InputError, TableError
 from mogakit.export.artifact import Artifact
 from mogakit.flows.devices import file_kind
 from mogakit.flows.export import export_network, export_space
+from mogakit.flows.fit import cost_models
 from mogakit.flows.profile import effort_for
 from mogakit.flows.runs import RunFolder, RunSettings
 from mogakit.flows.sampling import sample_networks, slot_space, strata
@@ -75,7 +76,7 @@ def validate(request: ValidateRequest, runner: Runner, progress: Progress = sile
         outcome = run_plan(plan, runner, journal, progress)
         measurements = journal.measurements(settings.parsed_target)
     estimates = estimate_files(measurements, table.statistic, request.seed)
-    checked = results.check_networks(table, networks, estimates)
+    checked = results.check_networks(table, networks, estimates, cost_models(folder))
     titles = {part.name: part.title for part in strata(space)} | {PUBLISHED: "published networks of the space"}
     reports = [results.stratum_report(name, title, checked, request.seed) for name, title in titles.items()]
     validation = Validation(

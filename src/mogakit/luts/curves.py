@@ -50,7 +50,7 @@ def learning_curves(
     Raises:
         InputError: a size leaves fewer than ten networks to test on.
     """
-    space = get_space(pairs.space)
+    space = get_space(pairs.space, pairs.input_size)
     raw = np.array([Predictor(table).predict_raw(space.decode(one)) for one in pairs.chromosomes])
     measured = np.array(pairs.measured_ms)
     points = []

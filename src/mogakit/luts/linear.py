@@ -51,6 +51,7 @@ class CostModel:
         loo_mape_percent, loo_rmse_ms: error on each pair when fitted on all others.
         table: name of the table it builds on, or empty.
         networks: names of the networks it was fitted on, so that validation can leave them out.
+        input_size: of the space in pixels; None for the space's own.
     """
 
     name: str
@@ -67,6 +68,7 @@ class CostModel:
     loo_rmse_ms: float | None = None
     table: str = ""
     networks: tuple[str, ...] = ()
+    input_size: int | None = None
     schema_version: int = MODEL_SCHEMA_VERSION
 
     def predict_chromosome(self, chromosome: Chromosome) -> float:
@@ -90,7 +92,7 @@ class CostModel:
         Raises:
             InputError: the network does not lie in the space.
         """
-        return self.predict_chromosome(get_space(self.space).encode(network))
+        return self.predict_chromosome(get_space(self.space, self.input_size).encode(network))
 
     latency_ms = predict
 
@@ -114,12 +116,14 @@ class Pairs:
     Attributes:
         chromosomes: shape (n, genes).
         measured_ms: shape (n,).
+        input_size: of the space in pixels; None for the space's own.
     """
 
     space: str
     chromosomes: tuple[Chromosome, ...]
     measured_ms: tuple[float, ...]
     names: tuple[str, ...] = ()
+    input_size: int | None = None
 
     def take(self, indices: Sequence[int]) -> "Pairs":
         """Return the pairs at `indices`."""
@@ -128,6 +132,7 @@ class Pairs:
             tuple(self.chromosomes[index] for index in indices),
             tuple(self.measured_ms[index] for index in indices),
             tuple(self.names[index] for index in indices) if self.names else (),
+            self.input_size,
         )
 
 
@@ -185,7 +190,7 @@ def _raw_slot_costs(table: LatencyTable, space: SlotSpace) -> list[FloatArray]:
 def _checked_space(pairs: Pairs) -> SearchSpace:
     if len(pairs.measured_ms) < MIN_PAIRS:
         raise InputError(f"a cost model needs at least {MIN_PAIRS} measured networks, given {len(pairs.measured_ms)}")
-    return get_space(pairs.space)
+    return get_space(pairs.space, pairs.input_size)
 
 
 def _split(weights: FloatArray, num_choices: Sequence[int]) -> list[FloatArray]:
@@ -219,6 +224,7 @@ def _model(
         loo_rmse_ms=float(np.sqrt(np.mean((found.held_out - measured) ** 2))),
         table=table,
         networks=pairs.names,
+        input_size=pairs.input_size,
     )
 
 

@@ -6,7 +6,7 @@ time repeats (`NoiseFloor`), and how much the machine itself has moved since the
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from mogakit import files, records
 from mogakit.bench.measurement import Identity
 from mogakit.errors import InputError
 from mogakit.luts.errors import ErrorReport, score
+from mogakit.luts.linear import CostModel
 from mogakit.luts.predict import Predictor
 from mogakit.luts.table import LatencyTable, Row
 from mogakit.nets.network import Network
@@ -32,6 +33,7 @@ class CheckedNetwork:
         raw_ms: overhead plus rows of the stored table. calibrated_ms: the same after the stored calibration.
         fresh_raw_ms: as `raw_ms`, from blocks measured in the same windows as the network; None where they were not.
         fresh_calibrated_ms: that after the stored calibration.
+        models_ms: predictions of the run's cost models by their names, where they were not fitted on this network.
     """
 
     name: str
@@ -44,11 +46,15 @@ class CheckedNetwork:
     calibrated_ms: float
     fresh_raw_ms: float | None
     fresh_calibrated_ms: float | None
+    models_ms: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class StratumReport:
-    """Errors over one part of the space; the `fresh_` ones hold what the stored table's age has no share in."""
+    """Errors over one part of the space; the `fresh_` ones hold what the stored table's age has no share in.
+
+    `models` are the errors of the run's cost models by their names.
+    """
 
     name: str
     title: str
@@ -56,6 +62,7 @@ class StratumReport:
     calibrated: ErrorReport
     fresh_raw: ErrorReport | None
     fresh_calibrated: ErrorReport | None
+    models: dict[str, ErrorReport] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -108,13 +115,17 @@ class Validation:
 
 
 def check_networks(
-    table: LatencyTable, networks: Mapping[str, tuple[Network, tuple[str, ...]]], estimates: Mapping[str, Row]
+    table: LatencyTable,
+    networks: Mapping[str, tuple[Network, tuple[str, ...]]],
+    estimates: Mapping[str, Row],
+    models: Sequence[CostModel] = (),
 ) -> list[CheckedNetwork]:
     """Set each measured network beside its predictions.
 
     Args:
         networks: by name, with the strata in which each counts.
         estimates: of the networks, and of the blocks that were measured beside them.
+        models: cost models to be scored beside the table.
 
     Raises:
         TableError: the table lacks a row.
@@ -139,6 +150,7 @@ def check_networks(
                 calibrated_ms=table.calibration.apply(raw_ms),
                 fresh_raw_ms=fresh_ms,
                 fresh_calibrated_ms=None if fresh_ms is None else table.calibration.apply(fresh_ms),
+                models_ms={model.name: model.predict(network) for model in models if name not in model.networks},
             )
         )
     return checked
@@ -168,7 +180,17 @@ def stratum_report(name: str, title: str, checked: Sequence[CheckedNetwork], see
         calibrated=score([one.calibrated_ms for one in inside], measured, seed),
         fresh_raw=score(fresh_raw, measured, seed) if has_fresh else None,
         fresh_calibrated=score(fresh_calibrated, measured, seed) if has_fresh else None,
+        models=_model_reports(inside, seed),
     )
+
+
+def _model_reports(inside: Sequence[CheckedNetwork], seed: int) -> dict[str, ErrorReport]:
+    """Score each cost model on the networks that it was not fitted on."""
+    reports = {}
+    for name in sorted({name for one in inside for name in one.models_ms}):
+        pairs = [(one.models_ms[name], one.measured_ms) for one in inside if name in one.models_ms]
+        reports[name] = score([predicted for predicted, _ in pairs], [measured for _, measured in pairs], seed)
+    return reports
 
 
 def noise_floor(checked: Sequence[CheckedNetwork]) -> NoiseFloor:
