@@ -261,10 +261,10 @@ def test_an_accelerator_that_is_not_there_is_no_silent_cpu(device: AdbdDevice, t
 @pytest.mark.slow
 def test_a_table_of_real_times_predicts_networks(device: AdbdDevice, tmp_path: Path) -> None:
     tools.add(device.write_tool(tmp_path / "bin", Tool.BENCHMARK_MODEL))
-    space = get_space("digits")
+    space = get_space("digits", input_size=64)
     target = parse_target(CPU)
     with open_phone(device.serial, OPTIONS) as runner:
-        request = ProfileRequest("digits", target, tmp_path / "run", device.serial, quick=True, rounds=1)
+        request = ProfileRequest("digits", target, tmp_path / "run", device.serial, quick=True, rounds=1, input_size=64)
         result = profile(request, runner)
         rng = np.random.default_rng(7)
         networks = [space.decode(space.sample(rng)) for _ in range(4)]

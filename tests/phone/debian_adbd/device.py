@@ -272,7 +272,9 @@ class AdbdDevice(Workbench):
                 (root / "system/bin" / name).symlink_to("/usr/bin/busybox")
         self.root.state_commands("/.sim", "/system/bin")
         for name in _OUTSIDE:
-            shutil.copy(self._program, root / "system/bin" / name)
+            command = root / "system/bin" / name
+            command.unlink(missing_ok=True)  # a link of the phone points outside when it is followed from here
+            shutil.copy(self._program, command)
         self.root.write("system/bin/reboot", _REBOOT, 0o755)
         self.root.write(".sim/init", _INIT)
         (root / ".sim/boot_id").write_text("00000000-0000-4000-8000-000000000000\n")
