@@ -78,6 +78,8 @@ class RunContent:
         name: of the run's folder.
         table: the run's own. findings: of `check_table` on it.
         others: tables of the same space on other targets. other_fits: the networks measured there, one for each.
+        operators: time by type of operator of whole networks, (network, target, type -> milliseconds), from runs of
+            their own.
         sources: files that were read, relative to the run, with their sha256.
     """
 
@@ -91,4 +93,5 @@ class RunContent:
     other_fits: tuple[FitSummary | None, ...] = ()
     comparison: ComparisonSummary | None = None
     notes: tuple[Note, ...] = ()
+    operators: tuple[tuple[str, str, dict[str, float]], ...] = ()
     sources: dict[str, str] = field(default_factory=dict)

@@ -94,6 +94,10 @@ def table_figures(content: RunContent) -> list[Drawn]:
     drawn.append(
         Drawn("time-by-operator", figure, f"Where the time goes, from the rows of the table: {names}.", wide=True)
     )
+    if content.operators:
+        profiled = [operators.Shares(*one) for one in content.operators]
+        figure = operators.time_by_operator(profiled, "per-operator profile, in runs of its own")
+        drawn.append(Drawn("time-by-profiled-operator", figure, "Time by type of operator, as the tool profiled it."))
     layers = [f"{index}: {tables.choice_label(block)}" for index, block in enumerate(known[0].blocks)]
     times = {name: _part_times(one, known[0]) for name, one in _tables(content, known[:1]).items()}
     figure = operators.per_layer(layers, times, f"Time block by block: {known[0].name}")
