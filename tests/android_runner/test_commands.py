@@ -18,6 +18,7 @@ from mogakit.android_runner.settings import SettingsRequest
 from mogakit.bench.runner import Job
 from mogakit.cli.main import cli
 from mogakit.errors import DeviceError
+from mogakit.flows.operators import read_profiles
 
 MakeJob = Callable[..., Job]
 
@@ -147,10 +148,8 @@ def test_two_phones_are_profiled_side_by_side(
 ) -> None:
     phones = [make_phone(profile, time_scale=0.01) for profile in (PIXEL_6, SNAPDRAGON_8_GEN_2)]
     devices = [word for phone in phones for word in ("--device", phone.serial)]
-    result = moga(
-        "profile", *devices, "--target", "tflite/gpu/float16", "--input-size", 32, "-o", tmp_path, "--quick", "--run-s",
-        0.02, "--json",
-    )  # fmt: skip
+    quick = ("--input-size", 32, "--quick", "--run-s", 0.02)
+    result = moga("profile", *devices, "--target", "tflite/gpu/float16", *quick, "-o", tmp_path, "--json")
     assert result.exit_code == 0, result.output
     for phone, one in zip(phones, json.loads(result.stdout), strict=True):
         assert (one["device"], one["error"]) == (phone.serial, None)
@@ -160,3 +159,16 @@ def test_two_phones_are_profiled_side_by_side(
         assert table["overhead"]["value_ms"] == pytest.approx(overhead_ms, rel=0.05)
         assert Path(table["table"]).is_relative_to(tmp_path / phone.serial)
     assert (tmp_path / "files" / "tflite-gpu-float16").is_dir()
+
+
+@pytest.mark.slow
+def test_operators_are_profiled_beside_the_table_and_drawn(quick_phone: Phone, tmp_path: Path) -> None:
+    quick = ("--input-size", 32, "--quick", "--run-s", 0.02)
+    result = moga("profile", "--device", quick_phone.serial, *quick, "-o", tmp_path / "run", "--per-op")
+    assert result.exit_code == 0, result.output
+    profiles = read_profiles(tmp_path / "run")
+    assert [one.network for one in profiles] == ["moga-a", "moga-b", "moga-c"]
+    assert max(profiles[0].by_type_ms().values()) == next(iter(profiles[0].by_type_ms().values())) > 0.0
+    report = moga("report", tmp_path / "run", "-o", tmp_path / "page.html")
+    assert report.exit_code == 0, report.output
+    assert "time-by-profiled-operator" in (tmp_path / "page.html").read_text()

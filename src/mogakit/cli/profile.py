@@ -8,8 +8,10 @@ from mogakit.bench.measurement import Clock
 from mogakit.bench.target import parse_target
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar, progress_bars
 from mogakit.cli.phone_options import phone_options
+from mogakit.errors import InputError
 from mogakit.flows.devices import HOST, PhoneRequest, open_runner, scope_of
 from mogakit.flows.fleet import folder_of, profile_fleet
+from mogakit.flows.operators import profile_operators
 from mogakit.flows.profile import ProfileRequest, ProfileResult
 from mogakit.flows.profile import profile as run
 from mogakit.records import to_json
@@ -49,6 +51,7 @@ STOPPED = {
     type=click.Choice([clock.value for clock in Clock]),
     help="Force a clock on this computer (one thread: its CPU time).",
 )
+@click.option("--per-op", is_flag=True, help="Also time the operators of MoGA-A, B and C, in separate runs on a phone.")
 @phone_options
 @json_option
 def command(
@@ -63,6 +66,7 @@ def command(
     rounds: int | None,
     budget_s: float | None,
     clock: str | None,
+    per_op: bool,
     phone: PhoneRequest,
     as_json: bool,
 ) -> None:
@@ -95,12 +99,16 @@ def command(
         )
         for device, target in wanted
     ]
+    if several and per_op:
+        raise InputError("--per-op goes with one device and one target; run it again for each")
     if several:
         _profile_several(requests, folder, phone, as_json)
         return
     (request,), device = requests, requests[0].device
     with open_runner(device, request.clock, phone) as runner, progress_bar("profile") as progress:
         result = run(request, runner, progress)
+        if per_op:
+            profile_operators(request.folder, runner, progress=progress)
     if as_json:
         print_json({**_summary(result), "scope": scope_of(device)})
     else:

@@ -11,6 +11,8 @@ from mogakit.errors import InputError
 from mogakit.flows.compare import Comparison
 from mogakit.flows.fit import FitFolder
 from mogakit.flows.lut import load_table, table_path
+from mogakit.flows.operators import FILE_NAME as OPERATORS
+from mogakit.flows.operators import read_profiles
 from mogakit.flows.runs import RunFolder
 from mogakit.flows.search import EXACT, RESULT
 from mogakit.luts.check import check_table
@@ -100,6 +102,8 @@ def gather(request: ReportRequest) -> RunContent:
         sources += [path for name in (RESULT, EXACT) if (path := folder / name).exists()]
     if fitted.exists():
         sources.append(fitted)
+    if (request.folder / OPERATORS).exists():
+        sources.append(request.folder / OPERATORS)
     if request.comparison is not None:
         sources.append(request.comparison)
     return RunContent(
@@ -113,6 +117,7 @@ def gather(request: ReportRequest) -> RunContent:
         other_fits=tuple(_fit_of(path) for path in request.against),
         comparison=None if request.comparison is None else _comparison(request.comparison),
         notes=request.notes,
+        operators=tuple((one.network, one.target, one.by_type_ms()) for one in read_profiles(request.folder)),
         sources={_relative(path, request.folder): files.sha256_of(path) for path in sources},
     )
 
