@@ -26,7 +26,7 @@ $(VENV)/installed-core: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed-core
-	$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints.txt -e '.[dev,train]'
 	$(BIN)/python -m pip install $(PIP_FLAGS) --no-deps $(PEERS)
 	touch $@
 
