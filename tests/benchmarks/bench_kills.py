@@ -10,10 +10,12 @@ import json
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -33,6 +35,17 @@ def held(path: Path) -> list[Measurement]:
         sys.exit(f"{path} is damaged")
     with Journal(path) as journal:
         return journal.measurements()
+
+
+def wait_for_more(path: Path, num_known: int, process: "subprocess.Popen[bytes]") -> None:
+    """Return when the journal holds more than `num_known` measurements, or the process has ended."""
+    while process.poll() is None:
+        if path.exists():
+            with closing(sqlite3.connect(path)) as connection:
+                tables = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'measurements'").fetchone()
+                if tables[0] and connection.execute("SELECT count(*) FROM measurements").fetchone()[0] > num_known:
+                    return
+        time.sleep(0.1)
 
 
 def facts(measurement: Measurement) -> tuple[object, ...]:
@@ -67,13 +80,14 @@ def main(kills: int, input_size: int, seed: int) -> None:
             process = subprocess.Popen(
                 [*command, *resume, "--rounds", rounds], start_new_session=True, stdout=subprocess.DEVNULL
             )
-            try:
-                process.wait(timeout=rng.uniform(0.5, 12.0))
+            if rng.random() < 0.8:  # else it may die while it exports, loads or starts its worker
+                wait_for_more(run / "journal.db", len(known), process)
+            time.sleep(rng.uniform(0, 4))
+            if process.poll() is not None:
                 continue
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-                num_kills += 1
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            num_kills += 1
             now = held(run / "journal.db")
             lost += sum(facts(before) != facts(after) for before, after in zip(known, now, strict=False))
             lost += max(0, len(known) - len(now))
