@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ship": ("ship", "Bundle a model for an app's author, or check a bundle."),
     "search": ("search", "Search a space for networks that are accurate and fast."),
     "compare": ("compare", "Compare networks over several targets."),
+    "controllers": ("controllers", "Judge controllers and evolution by the best reward there is."),
     "fit": ("fit", "Fit a linear cost model on measured networks."),
     "supernet": ("supernet", "Train, evaluate and rank a weight-sharing supernet."),
     "train": ("train", "Train a network with a published recipe."),

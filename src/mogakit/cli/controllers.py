@@ -1,0 +1,79 @@
+"""`moga controllers`."""
+
+from pathlib import Path
+
+import click
+
+from mogakit import records
+from mogakit.cli.output import json_option, print_json, print_table, progress_bar
+from mogakit.flows.controllers import FIGURE, RESULT, JudgeRequest, JudgeResult, judge_controllers
+from mogakit.nets.spaces import space_names
+from mogakit.search.rewards import RewardKind
+
+
+@click.command("controllers", epilog="Example: moga controllers --table RUN/lut.json -o RUN/controllers")
+@click.option("--table", required=True, type=click.Path(path_type=Path), help="Latency table or cost model.")
+@click.option("--space", default="moga", show_default=True, type=click.Choice(space_names()), help="Search space.")
+@click.option(
+    "--accuracy", default="proxy", show_default=True, help="A source that adds up: proxy or fitted:FILE.json."
+)
+@click.option(
+    "--reward",
+    "rewards",
+    multiple=True,
+    type=click.Choice([each.value for each in RewardKind]),
+    default=[RewardKind.MNASNET.value, RewardKind.ABSOLUTE.value],
+    show_default=True,
+    help="May be repeated.",
+)
+@click.option("--target-ms", type=float, help="T of the reward. [default: latency of the middle of three picks]")
+@click.option("--seeds", default=10, show_default=True, help="Runs of each searcher.")
+@click.option("--population", default=70, show_default=True, help="Networks a step.")
+@click.option("--generations", default=120, show_default=True, help="Steps.")
+@click.option("-o", "--output", "folder", required=True, type=click.Path(path_type=Path), help="Folder for the result.")
+@json_option
+def command(
+    table: Path,
+    space: str,
+    accuracy: str,
+    rewards: tuple[str, ...],
+    target_ms: float | None,
+    seeds: int,
+    population: int,
+    generations: int,
+    folder: Path,
+    as_json: bool,
+) -> None:
+    """Judge controllers (PPO, REINFORCE), evolution and random search by the best reward there is.
+
+    On a table the best reward is known exactly; regret is what a search stayed below it, at equal evaluations.
+    """
+    request = JudgeRequest(
+        table,
+        space,
+        accuracy,
+        tuple(RewardKind(each) for each in rewards),
+        target_ms,
+        seeds,
+        population,
+        generations,
+    )
+    with progress_bar("judging") as progress:
+        result = judge_controllers(request, folder, progress)
+    if as_json:
+        print_json(records.to_json(result))
+    else:
+        _print(result, folder)
+
+
+def _print(result: JudgeResult, folder: Path) -> None:
+    for judged in result.judged:
+        rows = [
+            [each.searcher.value, round(each.mean, 3), round(each.std, 3), round(max(each.by_seed), 3)]
+            for each in judged.regrets
+        ]
+        print_table(f"{judged.reward.kind} reward", ["regret", "mean", "std", "worst"], rows)
+        click.echo(f"T = {judged.reward.target_ms:g} ms; best reward of the space {judged.best_reward:.5f}")
+    click.echo(f"{result.num_evaluations} evaluations, {result.num_seeds} seeds; regret in points (reward x 100)")
+    click.echo(f"latency: {result.latency}; accuracy: {result.accuracy}")
+    click.echo(f"written: {folder / RESULT}, {folder / FIGURE}.svg")

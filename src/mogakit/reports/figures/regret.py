@@ -1,0 +1,40 @@
+"""How far searches for one reward are from the best there is."""
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.figure import Figure
+
+from mogakit.reports.style import MARKERS, SERIES, blank_grid, drawn
+from mogakit.search.controllers.judge import Regrets
+
+
+@drawn
+def regret_curves(
+    panels: Mapping[str, Sequence[Regrets]], title: str = "Regret: best reward minus best found"
+) -> Figure:
+    """Draw mean regret against evaluations on logarithmic axes, one panel a reward.
+
+    Args:
+        panels: by the name of the reward; regrets of one searcher each, in points.
+    """
+    figure, grid = blank_grid(1, len(panels), 3.6 * max(len(panels), 1), 3.4, sharey=True)
+    for axes, (name, searchers) in zip(grid, panels.items(), strict=True):
+        for index, regrets in enumerate(searchers):
+            # a regret of exactly zero has no place on a logarithmic axis: the line ends where the best is found
+            shown = [(n, r) for n, r in zip(regrets.evaluations, regrets.curve, strict=True) if r > 1e-4]
+            axes.plot(
+                [n for n, _ in shown],
+                [r for _, r in shown],
+                color=SERIES[index % len(SERIES)],
+                marker=MARKERS[index % len(MARKERS)],
+                markevery=0.2,
+                label=regrets.searcher.value,
+            )
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.set_xlabel("networks evaluated")
+        axes.set_title(name)
+    if grid:
+        grid[0].set_ylabel(f"{title} (points)")
+        grid[0].legend(loc="lower left")
+    return figure
