@@ -2,7 +2,7 @@
 
     python tests/benchmarks/bench_estimators.py RUN/validation.db --input-size 224
 
-A validation times all blocks and many networks in the same windows. For each estimator the sum of the rows is calibrated
+A validation times all blocks and many networks in the same windows. For each estimator the sum of rows is calibrated
 (affine) on 20 networks drawn at random and scored on the others, 60 times over; networks with and without 7x7 kernels
 are scored apart. These are the figures of docs/measuring.md.
 """
