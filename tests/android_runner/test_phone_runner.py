@@ -1,12 +1,14 @@
 """A simulated phone measured through the real adb server: times near the truth, for every tool and target."""
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from ai_edge_litert.interpreter import Interpreter
 from phone_simulator.binaries import Abi, Tool, write_library, write_tool
-from phone_simulator.phone import Phone
+from phone_simulator.phone import Mode, Phone
 from phone_simulator.profiles import SNAPDRAGON_8_GEN_2
 
 from mogakit.android_runner import deploy, detached, discovery, tools
@@ -233,3 +235,21 @@ def test_a_phone_that_is_not_there_lists_those_that_are(quick_phone: Phone) -> N
         discovery.choose("nope")
     assert discovery.choose("any")[0].serial == quick_phone.serial
     assert discovery.choose("1A081FDEE0001T")[0].serial == quick_phone.serial
+
+
+def test_a_tool_that_really_runs_the_file_gives_a_real_time(
+    make_phone: Callable[..., Phone], with_tools: None, make_job: MakeJob, options: PhoneOptions
+) -> None:
+    phone = make_phone(time_scale=1.0, mode=Mode.REAL)
+    job = make_job("tflite/cpu/float32")
+    with open_phone(phone.serial, options) as runner:
+        (measured,) = measure(runner, job)
+    interpreter = Interpreter(str(job.artifact.path), num_threads=1)
+    interpreter.allocate_tensors()
+    began = time.perf_counter()
+    for _ in range(10):
+        interpreter.invoke()
+    here_ms = 100.0 * (time.perf_counter() - began)
+    assert measured.status is Status.OK
+    assert measured.summary is not None
+    assert here_ms / 20 < measured.summary.mean_ms < 20 * here_ms  # the machine may be busy: real, not exact

@@ -133,14 +133,13 @@ def test_the_generation_of_mace_run_is_told_by_its_device_flag() -> None:
 
 def test_libraries_of_a_target_and_those_that_are_missing(tmp_path: Path) -> None:
     row = find_row(parse_target("tflite/htp/int8,delegate=qnn"))
-    assert tools.libraries(row, "arm64-v8a")[1] == ["libQnnTFLiteDelegate.so", "libQnnHtp.so"]
+    assert tools.missing_libraries(row, "arm64-v8a") == ["libQnnTFLiteDelegate.so", "libQnnHtp.so"]
     for name, machine in (("libQnnTFLiteDelegate.so", 183), ("libQnnHtp.so", 183), ("libQnnHtpV73Skel.so", 164)):
         tools.add(binary(tmp_path, name, elf(machine, 1 if machine == 164 else 2, extra=name.encode())))
-    found, missing = tools.libraries(row, "arm64-v8a")
-    assert ([tool.name for tool in found], missing) == (
-        ["libQnnHtp.so", "libQnnHtpV73Skel.so", "libQnnTFLiteDelegate.so"],
-        [],
-    )
+    names = [tool.name for tool in tools.libraries("arm64-v8a")]
+    assert names == ["libQnnTFLiteDelegate.so", "libQnnHtp.so", "libQnnHtpV73Skel.so"]
+    assert tools.missing_libraries(row, "arm64-v8a") == []
+    assert tools.missing_libraries(row, "armeabi-v7a") == ["libQnnTFLiteDelegate.so", "libQnnHtp.so"]
 
 
 class Handler(http.server.BaseHTTPRequestHandler):

@@ -38,7 +38,6 @@ class Guard:
         self._fixed_performance = fixed_performance
         self._start_c: float | None = None
         self._accepted_caps: dict[int, int] = {}
-        self.num_waits = 0
 
     def ready(self, state: PhoneState) -> tuple[PhoneState, tuple[str, ...]]:
         """Return a state in which a run may begin, and the warnings under which it does.
@@ -52,7 +51,6 @@ class Guard:
         problems = self.heat(state)
         if not problems:
             return state, ()
-        self.num_waits += 1
         deadline = time.monotonic() + self._limits.max_wait_s
         while problems or self._above_band(state):
             if time.monotonic() >= deadline:

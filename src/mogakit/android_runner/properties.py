@@ -58,11 +58,6 @@ class PhoneProperties:
             return self.model
         return f"{self.manufacturer} {self.model}".strip()
 
-    @property
-    def emulated(self) -> bool:
-        """Return whether this is Google's emulator, whose times are no phone's."""
-        return "generic" in self.fingerprint and "/emu" in self.fingerprint
-
 
 def read(link: Link) -> PhoneProperties:
     """Ask a phone what it is.

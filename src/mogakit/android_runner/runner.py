@@ -167,7 +167,7 @@ class PhoneRunner:
             affinity.mask_for(target, row, self.properties)
         except (InputError, ToolMissing) as error:
             return str(error)
-        _, missing = tools.libraries(row, tool.abi)
+        missing = tools.missing_libraries(row, tool.abi)
         if missing:
             return f"needs {', '.join(missing)} for {tool.abi}; moga tools add PATH for each. {row.note}".rstrip()
         return None

@@ -41,9 +41,7 @@ class Toolbox:
 
     def _bring(self, tool: Tool) -> None:
         """Deploy a tool and all libraries for its ABI into one folder, named by the tool's hash."""
-        beside = [
-            item for item in tools.registered() if item.kind == tools.LIBRARY and item.abi in (tool.abi, "hexagon")
-        ]
+        beside = tools.libraries(tool.abi)
         wanted = [Wanted(tool.path, tool.sha256, tool.num_bytes, tool.name, executable=True)]
         wanted += [Wanted(item.path, item.sha256, item.num_bytes, item.name) for item in beside]
         self._link.patiently(self._reconnect_s, lambda: deploy(self._link, wanted))

@@ -157,24 +157,15 @@ def candidates(kind: ToolKind, abis: tuple[str, ...]) -> list[Tool]:
     return sorted(fitting, key=lambda tool: (tool.kind != kind, abis.index(tool.abi)))
 
 
-def libraries(row: TargetRow, abi: str) -> tuple[list[Tool], list[str]]:
-    """Return the registered libraries that a target needs, and the names of those that are missing.
+def libraries(abi: str) -> list[Tool]:
+    """Return the registered libraries that may lie beside a tool of an ABI; those of Qualcomm's DSP may always."""
+    return [tool for tool in registered() if tool.kind == LIBRARY and tool.abi in (abi, "hexagon")]
 
-    A skeleton library for Qualcomm's DSP goes along with any target that loads one, `libc++_shared.so` with any tool.
-    """
-    known = [tool for tool in registered() if tool.kind == LIBRARY]
-    chosen: dict[str, Tool] = {}
-    missing = []
-    for pattern in row.libraries:
-        fitting = [tool for tool in known if fnmatch(tool.name, pattern) and tool.abi in (abi, "hexagon")]
-        chosen.update({tool.name: tool for tool in fitting})
-        if not fitting:
-            missing.append(pattern)
-    for tool in known:
-        beside_dsp = bool(row.environment) and (tool.abi == "hexagon" or tool.name.startswith(("libQnn", "libSNPE")))
-        if tool.abi in (abi, "hexagon") and (beside_dsp or tool.name == "libc++_shared.so"):
-            chosen[tool.name] = tool
-    return sorted(chosen.values(), key=lambda tool: tool.name), missing
+
+def missing_libraries(row: TargetRow, abi: str) -> list[str]:
+    """Return the names of the libraries that a target needs and that are not registered for an ABI."""
+    names = [tool.name for tool in libraries(abi)]
+    return [pattern for pattern in row.libraries if not any(fnmatch(name, pattern) for name in names)]
 
 
 def read_help(kind: str, text: str) -> Probe:

@@ -107,7 +107,7 @@ def _answer(row: TargetRow, abis: tuple[str, ...], registered: Sequence[tools.To
         tool = tools.candidates(row.tool, abis)[0]
     except (DeviceError, InputError) as error:
         return TargetAnswer(text, str(error))
-    _, missing = tools.libraries(row, tool.abi)
+    missing = tools.missing_libraries(row, tool.abi)
     if missing:
         return TargetAnswer(text, f"needs {', '.join(missing)} for {tool.abi} (moga tools add PATH)")
     if not tool.for_android:
