@@ -12,6 +12,7 @@ from mogakit.nets import zoo
 from mogakit.nets.resolve import resolve
 from mogakit.reports import gallery, style
 from mogakit.reports.content import RunContent
+from mogakit.reports.drawn import Drawn
 from mogakit.reports.figures import networks, searches, targets
 from mogakit.reports.figures.table import choice_label, slot_label
 
@@ -40,11 +41,11 @@ PAPERS = {
 
 
 @pytest.fixture(scope="module")
-def drawn(content: RunContent) -> list[gallery.Drawn]:
+def drawn(content: RunContent) -> list[Drawn]:
     return gallery.all_figures(content)
 
 
-def test_every_figure_of_the_papers_is_there_under_one_name(drawn: list[gallery.Drawn]) -> None:
+def test_every_figure_of_the_papers_is_there_under_one_name(drawn: list[Drawn]) -> None:
     names = [one.name for one in drawn]
     assert len(names) == len(set(names))
     assert set(PAPERS.values()) <= set(names)
@@ -52,7 +53,7 @@ def test_every_figure_of_the_papers_is_there_under_one_name(drawn: list[gallery.
 
 
 def test_files_are_vector_and_pixels_and_the_same_each_time(
-    content: RunContent, drawn: list[gallery.Drawn], tmp_path: Path
+    content: RunContent, drawn: list[Drawn], tmp_path: Path
 ) -> None:
     chosen = [one for one in drawn if one.name in ("predicted-all", "picks", "front", "time-by-operator")]
     for one in chosen:
@@ -70,7 +71,7 @@ def test_files_are_vector_and_pixels_and_the_same_each_time(
             assert first.read_bytes() == second.read_bytes()
 
 
-def test_an_inline_picture_scales_and_has_ids_and_a_text_of_its_own(drawn: list[gallery.Drawn]) -> None:
+def test_an_inline_picture_scales_and_has_ids_and_a_text_of_its_own(drawn: list[Drawn]) -> None:
     svg = style.to_inline_svg(drawn[0].figure, "mine", 'a "quoted" <text>')
     root = ElementTree.fromstring(svg)
     assert "width" not in root.attrib

@@ -1,8 +1,6 @@
 """Every figure that a run's results allow, in sections: the page shows them, `moga report --figures` writes them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from statistics import median
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -13,37 +11,19 @@ from mogakit.luts.predict import Predictor
 from mogakit.luts.spaces import input_size_of, slot_space_of
 from mogakit.luts.table import LatencyTable
 from mogakit.nets import zoo
-from mogakit.nets.network import Network, count_madds
-from mogakit.nets.resolve import resolve
+from mogakit.nets.network import Network
 from mogakit.nets.spaces import SlotSpace, get_space, parse_chromosome
 from mogakit.reports.content import ComparisonSummary, RunContent, SearchSummary
+from mogakit.reports.drawn import Drawn
 from mogakit.reports.figures import networks, operators, prediction, searches, targets
 from mogakit.reports.figures import table as tables
-from mogakit.search import rewards
+from mogakit.reports.published import published_figures
 from mogakit.search.front import Front
 
 NUM_COMPARED = 100
 """Random networks that a scatter of two targets shows, as MoGA Figure 2."""
 MIN_SHOWN = 5
 """A stratum of fewer networks has its numbers, and no picture."""
-FAMILY = ("mobilenet-v1", "mobilenet-v2", "mobilenet-v3-large", "moga-a")
-SCALED = ("mobilenet-v1", "mobilenet-v2", "mobilenet-v3-large", "mnasnet-a1")
-WIDTHS = (0.5, 0.75, 1.0, 1.25)
-SIZES = (128, 160, 192, 224)
-PUBLISHED_COSTS = (
-    searches.SearchCost("MoGA", 10.5, 1.5, "supernet once, a search for each"),
-    searches.SearchCost("MnasNet", 0.0, 2400.0, "MoGA's abstract: 200 times MoGA's 12"),
-)
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A figure with its file name and what it shows; `wide` ones scroll sideways on a phone instead of shrinking."""
-
-    name: str
-    figure: Figure
-    caption: str
-    wide: bool = False
 
 
 def all_figures(content: RunContent) -> list[Drawn]:
@@ -54,7 +34,7 @@ def all_figures(content: RunContent) -> list[Drawn]:
     for index, _ in enumerate(content.validation.strata if content.validation else ()):
         drawn += validation_figures(content, index)
     drawn += table_figures(content) + model_figures(content) + target_figures(content) + comparison_figures(content)
-    return drawn + context_figures(content)
+    return drawn + published_figures(content)
 
 
 def validation_figures(content: RunContent, index: int) -> list[Drawn]:
@@ -218,38 +198,6 @@ def comparison_figures(content: RunContent) -> list[Drawn]:
     return drawn
 
 
-def context_figures(content: RunContent) -> list[Drawn]:
-    """Draw what needs no measurement: the family, its blocks and scaling, published networks, rewards, search cost."""
-    entries = [zoo.get(name) for name in FAMILY]
-    family = [
-        networks.Milestone(name, entry.published.top1, entry.published.madds_m, entry.published.params_m)
-        for name, entry in zip(FAMILY, entries, strict=True)
-    ]
-    shown = [resolve(name) for name in ("moga-a", "moga-b", "moga-c", "mobilenet-v3-large")]
-    moga = resolve("moga-a").blocks
-    kinds = [
-        ("separable", moga[1]),
-        ("inverted bottleneck", moga[8]),
-        ("with excitation", moga[7]),
-        ("fused", zoo.get("mobilenet-edgetpu").network.blocks[3]),
-    ]
-    middle_ms = _middle_latency(content)
-    return [
-        Drawn(
-            "evolution", networks.evolution(family), "From MobileNetV1 to MoGA-A, as published; area for parameters."
-        ),
-        Drawn("architectures", networks.architectures(shown), "Published networks block by block.", wide=True),
-        Drawn("blocks", networks.block_diagrams(kinds), "Kinds of block, layer by layer."),
-        Drawn("scaling", _scaling_figure(), "How multiply-adds grow with width and with input size."),
-        Drawn("rewards", _reward_figure(middle_ms), "Rewards of one accuracy over latency, around one target."),
-        Drawn(
-            "search-cost",
-            searches.search_cost(PUBLISHED_COSTS, "GPU days"),
-            "What two published methods cost when the search is done for many platforms.",
-        ),
-    ]
-
-
 def picked_networks(content: RunContent, search: SearchSummary) -> list[Network]:
     """Return the picks of a search as networks, at the input size of the run's table."""
     space = get_space(search.result.front.space, input_size_of(content.table))
@@ -351,36 +299,3 @@ def _metric_points(found: ComparisonSummary, accuracies: dict[str, float], which
         if value is not None and one.name in accuracies:
             points.append(searches.Points(one.name, [value], [accuracies[one.name]]))
     return points
-
-
-def _middle_latency(content: RunContent) -> float:
-    """Return the latency that the rewards turn at: the middle of the first front, or MnasNet's 75 ms."""
-    for search in content.searches:
-        if _has(search.result.front, "latency"):
-            known = [value for value in search.result.front.column("latency") if value is not None]
-            if known:
-                return median(known)
-    return 75.0
-
-
-def _reward_figure(target_ms: float) -> Figure:
-    accuracy = 0.75
-    curves = {
-        "MnasNet, soft (alpha = beta = -0.07)": lambda ms: rewards.mnasnet(accuracy, ms, target_ms),
-        "MnasNet, hard (alpha = 0, beta = -1)": lambda ms: rewards.mnasnet(accuracy, ms, target_ms, 0.0, -1.0),
-        "absolute (TuNAS, beta = -0.07)": lambda ms: rewards.absolute(accuracy, ms, target_ms),
-        "one-sided (ours)": lambda ms: rewards.one_sided(accuracy, ms, target_ms),
-    }
-    return searches.reward_curves(curves, target_ms, accuracy)
-
-
-def _scaling_figure() -> Figure:
-    lines = []
-    for name in SCALED:
-        by_width = [count_madds(zoo.get(name, width=width).network) / 1e6 for width in WIDTHS]
-        labels = [f"{width:g}x" if name == SCALED[0] else "" for width in WIDTHS]
-        lines.append(networks.ScalingLine(f"{name}, width", WIDTHS, by_width, labels))
-    by_size = [count_madds(zoo.get(SCALED[-1], input_size=size).network) / 1e6 for size in SIZES]
-    scales = [size / 224 for size in SIZES]
-    lines.append(networks.ScalingLine(f"{SCALED[-1]}, input size", scales, by_size, [f"{size} px" for size in SIZES]))
-    return networks.scaling(lines, "width multiplier, or input size over 224 px", "multiply-adds (M)", "Scaling")

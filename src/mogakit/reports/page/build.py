@@ -16,7 +16,7 @@ from mogakit.luts.validation import StratumReport, Validation
 from mogakit.nets.spaces import get_space
 from mogakit.reports import gallery
 from mogakit.reports.content import RunContent, SearchSummary
-from mogakit.reports.gallery import Drawn
+from mogakit.reports.drawn import Drawn
 from mogakit.reports.page.front_data import embed, front_data
 from mogakit.reports.style import to_inline_svg
 
