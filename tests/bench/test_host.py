@@ -17,6 +17,10 @@ from mogakit.bench.measurement import Clock, DelegationKind, Measurement, Status
 from mogakit.bench.runner import Job
 from mogakit.bench.target import parse_target
 from mogakit.errors import DeviceError, MeasurementError
+from mogakit.export.artifact import Format, Precision, Role
+from mogakit.export.pipeline import export_module
+from mogakit.nets.block import Activation, Block, Op
+from mogakit.nets.modules import build_block
 
 NO_XNNPACK = parse_target("tflite/cpu/float32,xnnpack=off")
 
@@ -188,3 +192,18 @@ def test_a_torn_or_foreign_message_is_an_error(tmp_path: Path) -> None:
     path.write_bytes(b"")
     with path.open("rb") as stream:
         assert protocol.receive(stream) is None
+
+
+def test_a_graph_that_xnnpack_takes_in_parts_is_partial_and_still_a_cpu_time(
+    runner: HostRunner, tmp_path: Path
+) -> None:
+    block = Block(Op.MB, 8, 8, 16, kernel=3, expanded_channels=24, activation=Activation.HSWISH, residual=True)
+    shape = (1, 8, 16, 16)
+    artifact = export_module(build_block(block), "q", Role.CHOICE, Format.TFLITE, Precision.INT8, shape, tmp_path)
+    (one,) = measure(runner, [Job(artifact, parse_target("tflite/cpu/int8"))])
+    delegation = one.delegation
+    assert delegation.kind is DelegationKind.PARTIAL  # its integer kernels have no h-swish
+    assert delegation.nodes_delegated is not None and delegation.nodes_total is not None
+    assert 0 < delegation.nodes_delegated < delegation.nodes_total
+    assert delegation.num_partitions is not None and delegation.num_partitions >= 2
+    assert one.status is Status.OK
