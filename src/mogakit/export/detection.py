@@ -3,10 +3,16 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from mogakit import files, records
+from mogakit.errors import InputError
+from mogakit.export import quality, run
+from mogakit.export.artifact import Format
+from mogakit.export.mace import ends
 from mogakit.export.preprocessing import Preprocessing
 from mogakit.nets.detection import Detector
-from mogakit.nets.detection_boxes import CODE_SCALES, PostProcessing, anchor_shapes
+from mogakit.nets.detection_boxes import CODE_SCALES, Floats, PostProcessing, anchor_shapes
 from mogakit.nets.detection_modules import detector_anchors
 
 SCHEMA_VERSION = 1
@@ -104,3 +110,50 @@ def load_metadata(path: Path) -> DetectionMetadata:
         OSError: it cannot be read.
     """
     return records.from_json(records.read_json(path), DetectionMetadata, str(path))
+
+
+FORMATS = {".tflite": Format.TFLITE, ".onnx": Format.ONNX, ".pb": Format.MACE}
+"""Suffixes of the files that can be run here."""
+
+
+def metadata_of(model: Path) -> DetectionMetadata:
+    """Read the metadata that lies beside a detector's file.
+
+    Raises:
+        InputError: there is no such file, or no metadata beside it.
+    """
+    if not model.is_file() or model.suffix not in FORMATS:
+        raise InputError(f"{model} is no model file; legal suffixes are {', '.join(FORMATS)}")
+    # A name may hold dots (`@0.5x`), and a file's suffix too (`.float16.tflite`): the longest stem that fits is meant.
+    fitting = [path for path in model.parent.glob(f"*{SUFFIX}") if model.name.startswith(_stem(path) + ".")]
+    if not fitting:
+        raise InputError(
+            f"{model} has no {SUFFIX} file beside it, which says what its outputs mean; "
+            "`moga export model ssdlite-...` writes one"
+        )
+    return load_metadata(max(fitting, key=lambda path: len(path.name)))
+
+
+def _stem(path: Path) -> str:
+    return path.name.removesuffix(SUFFIX)
+
+
+def run_file(model: Path, metadata: DetectionMetadata, image: Floats) -> tuple[Floats, Floats]:
+    """Return boxes (1, anchors, 4) and scores (1, anchors, 1 + classes) that a file gives for an image (1, C, H, W).
+
+    Raises:
+        InputError: the file does not load, or its outputs are not a detector's.
+    """
+    format = FORMATS[model.suffix]
+    shapes = [(1, len(metadata.anchors), 4), (1, len(metadata.anchors), metadata.num_classes + 1)]
+    if format is Format.ONNX:
+        found = run.run(model, format, [image])
+    else:
+        turned = np.ascontiguousarray(image.transpose(0, 2, 3, 1))
+        if format is Format.TFLITE:
+            found = list(quality.run_in_floats(model.read_bytes(), turned))
+        else:
+            found = list(ends.joined(run.run(model, format, [turned]), shapes))
+    if [value.shape for value in found] != shapes:
+        raise InputError(f"{model} gives {[value.shape for value in found]}; its metadata says {shapes}")
+    return np.asarray(found[0], np.float32), np.asarray(found[1], np.float32)

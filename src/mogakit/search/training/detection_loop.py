@@ -1,10 +1,11 @@
 """The training loop of detectors: as `loop`, with anchors in place of labels and mAP in place of accuracy."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from torch import nn
 
 from mogakit.errors import InputError
 from mogakit.nets.detection import Detector
-from mogakit.nets.detection_boxes import Detections, PostProcessing, detections
+from mogakit.nets.detection_boxes import Detections, Floats, PostProcessing, detections
 from mogakit.nets.detection_modules import DetectorModule, Predictor, PredictorPair, detector_anchors, load_backbone
 from mogakit.progress import Progress, silent
 from mogakit.search.training.checkpoint import Ticker, save_checkpoint
@@ -36,12 +37,15 @@ from mogakit.search.training.loop import (
 from mogakit.search.training.optim import MovingAverage
 from mogakit.search.training.world import World, average_gradients, synchronise_norms
 
+RawOutputs: TypeAlias = Callable[[Floats], tuple[Floats, Floats]]
+"""From images (N, C, H, W) to boxes (N, anchors, 4) and scores (N, anchors, 1 + classes)."""
+
 
 @dataclass
 class TrainedDetector:
     """The outcome of `train_detector`: the module in eval mode, and its score on the validation images."""
 
-    module: nn.Module
+    module: DetectorModule
     score: CocoScore
     num_steps: int
     images_per_second: float
@@ -196,31 +200,48 @@ def _batches(
 
 
 def evaluate_detector(
-    module: DetectorModule,
+    module: DetectorModule, dataset: CocoDataset, world: World, progress: Progress = silent
+) -> CocoScore:
+    """Score a detector in eval mode on every image of a dataset."""
+    against = detector_anchors(module.detector)
+    return score_detections(dataset, raw_outputs(module, world), against, progress=progress)
+
+
+def raw_outputs(module: DetectorModule, world: World) -> RawOutputs:
+    """Return the function from images to boxes and scores that a module computes, in eval mode."""
+    module.eval()
+
+    def run(images: Floats) -> tuple[Floats, Floats]:
+        placed = torch.from_numpy(images).to(world.device, memory_format=torch.channels_last)
+        with torch.inference_mode():
+            raw = module(placed)
+        return raw["boxes"].float().cpu().numpy(), raw["scores"].float().cpu().numpy()
+
+    return run
+
+
+def score_detections(
     dataset: CocoDataset,
-    world: World,
+    raw: RawOutputs,
+    against: Floats,
     settings: PostProcessing | None = None,
     batch_size: int = 32,
     progress: Progress = silent,
 ) -> CocoScore:
-    """Score a detector in eval mode on every image of a dataset."""
-    module.eval()
+    """Score whatever gives boxes and scores, a module or an exported file, on every image that can be decoded.
+
+    Args:
+        dataset: images and truth.
+        raw: from images (N, C, H, W) to boxes (N, anchors, 4) and scores (N, anchors, 1 + classes).
+        against: the anchors, (anchors, 4).
+        settings: those of the Object Detection API if None.
+        batch_size: images in one call of `raw`.
+        progress: told of each image.
+
+    Raises:
+        InputError: pycocotools is not installed, or no image could be decoded.
+    """
     found: dict[int, Detections] = {}
-    for index, objects in detect_all(module, dataset, world, settings, batch_size):
-        found[dataset.images[index].id] = objects
-        progress(index + 1, len(dataset), dataset.images[index].path.name)
-    return coco_score(dataset, found)
-
-
-def detect_all(
-    module: DetectorModule,
-    dataset: CocoDataset,
-    world: World,
-    settings: PostProcessing | None = None,
-    batch_size: int = 32,
-) -> Iterator[tuple[int, Detections]]:
-    """Yield (index, objects found) for every image of a dataset that can be decoded, in order."""
-    against = detector_anchors(module.detector)
     with ThreadPoolExecutor() as pool:
         for start in range(0, len(dataset), batch_size):
             indices = range(start, min(start + batch_size, len(dataset)))
@@ -228,9 +249,8 @@ def detect_all(
             whole = [(index, each.image) for index, each in zip(indices, examples, strict=True) if each is not None]
             if not whole:
                 continue
-            images = torch.from_numpy(np.stack([image for _, image in whole]))
-            with torch.inference_mode():
-                raw = module(images.to(world.device, memory_format=torch.channels_last))
-            boxes, scores = (raw[name].float().cpu().numpy() for name in ("boxes", "scores"))
+            boxes, scores = raw(np.stack([image for _, image in whole]))
             for row, (index, _) in enumerate(whole):
-                yield index, detections(boxes[row], scores[row], against, settings)
+                found[dataset.images[index].id] = detections(boxes[row], scores[row], against, settings)
+                progress(index + 1, len(dataset), dataset.images[index].path.name)
+    return coco_score(dataset, found)
