@@ -26,7 +26,7 @@ def why_not() -> str | None:
     """Return why the real adbd cannot be run on this computer, or None where it can."""
     if platform.system() != "Linux" or platform.machine() not in _ARCHITECTURES:
         return f"needs Linux on {' or '.join(_ARCHITECTURES)}, this is {platform.system()} on {platform.machine()}"
-    missing = [name for name in ("apt-get", "dpkg-deb", "unshare", "cc") if shutil.which(name) is None]
+    missing = [name for name in ("apt-get", "dpkg-deb", "unshare", "setpriv", "cc") if shutil.which(name) is None]
     if missing:
         return f"needs {', '.join(missing)} (packages apt, dpkg, util-linux, gcc)"
     if not KEYRING.exists():
@@ -38,9 +38,9 @@ def why_not() -> str | None:
 
 
 def isolated(*command: str) -> list[str]:
-    """Return a command that runs `command` in mount and pid namespaces of its own."""
+    """Return a command that runs `command` in own mount and pid namespaces, which end with the calling thread."""
     user = () if os.geteuid() == 0 else ("--user", "--map-root-user")
-    return ["unshare", *user, *_ISOLATE, *command]
+    return ["setpriv", "--pdeathsig", "KILL", "unshare", *user, *_ISOLATE, *command]
 
 
 def mirror() -> str:
