@@ -13,7 +13,8 @@ from mogakit.errors import InputError, UnsupportedOperator
 from mogakit.export import verify
 from mogakit.export.artifact import Format, Precision
 from mogakit.export.graph import Activate, Activation, Add, Conv2d, GlobalMean, Graph, Linear, Mul
-from mogakit.export.lower import RULES, lower
+from mogakit.export.lower import lower
+from mogakit.export.rules import RULES
 from mogakit.export.writers import Options, writer_for
 
 
