@@ -46,7 +46,7 @@ def records_of(
         if tool not in known:
             output = tmp_path_factory.mktemp("reference") / f"{tool}.jsonl"
             script = str(Path(__file__).with_name("reference.py"))
-            names = ["--everything"] if request.config.getoption("--everything") else list(SAMPLE)
+            names = ["--everything"] if request.config.getoption("--everything", default=False) else list(SAMPLE)
             command = [sys.executable, "-W", "ignore", script, tool, "-o", str(output), *names]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr[-4000:]
