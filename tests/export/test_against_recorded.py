@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 from mogakit.export import integer, quality, tflite
 from mogakit.export.artifact import Format, Precision
