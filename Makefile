@@ -50,7 +50,7 @@ unit: $(VENV)/installed-dev
 	$(BIN)/pytest $(PYTEST_FLAGS)
 
 reference: $(REFERENCE_VENV)/installed
-	$(REFERENCE_VENV)/bin/pytest tests/reference
+	$(REFERENCE_VENV)/bin/pytest -p no:anyio tests/reference  # litert-torch brings anyio, whose plugin warns at load
 
 adbd: $(VENV)/installed-dev
 	$(BIN)/pytest tests/adbd -rs
