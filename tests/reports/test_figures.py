@@ -104,6 +104,30 @@ def test_the_exact_front_of_three_objectives_is_drawn_as_a_front_of_two() -> Non
     assert figure.axes[0].get_ylabel() == "proxy"
 
 
+def test_dollars_and_underscores_in_names_are_drawn_as_they_are(tmp_path: Path) -> None:
+    figure = targets.scatter([1.0, 2.0, 3.0], [1.0, 3.0, 2.0], r"a $\broken$ phone_1", "gpu$")
+    vector, _ = style.save(figure, tmp_path, "dollars")
+    assert vector.stat().st_size > 0
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.1, 15.0), (4.1, 47.0), (12.0, 96_000.0)])
+def test_ticks_of_a_logarithmic_axis_are_plain_numbers_inside_it(low: float, high: float) -> None:
+    ticks, labels = style.log_ticks(low, high)
+    assert len(ticks) >= 3
+    assert all(0.99 * low <= tick <= 1.01 * high for tick in ticks)
+    assert [float(label.replace(",", "")) for label in labels] == pytest.approx(ticks)
+
+
+def test_logarithmic_axes_have_plain_numbers() -> None:
+    figure = searches.search_cost(
+        [searches.SearchCost("one", 1.0, 2.0), searches.SearchCost("two", 0.0, 900.0)], "days"
+    )
+    figure.canvas.draw()
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert "1,000" in labels
+    assert not any("$" in label for label in labels)
+
+
 def test_a_network_that_does_not_run_has_a_cross_and_no_bar() -> None:
     figure = targets.normalised(["a", "b"], {"cpu": [1.0, 2.0], "edgetpu": [0.5, None]})
     assert [text.get_text() for text in figure.axes[0].texts] == ["✕"]

@@ -13,8 +13,10 @@ from typing import Any, ParamSpec
 
 import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogFormatter, NullFormatter
 
 from mogakit import files
 
@@ -54,6 +56,7 @@ RC: Any = {
     "figure.dpi": 100,
     "savefig.dpi": 200,
     "figure.facecolor": "white",
+    "text.parse_math": False,  # a dollar in the name of a device is a dollar
     "svg.fonttype": "path",
     "svg.hashsalt": "moga-kit",
 }
@@ -65,9 +68,24 @@ def drawn(function: Callable[P, Figure]) -> Callable[P, Figure]:
     @wraps(function)
     def styled(*args: P.args, **kwargs: P.kwargs) -> Figure:
         with matplotlib.rc_context(RC):
-            return function(*args, **kwargs)
+            figure = function(*args, **kwargs)
+            for axes in figure.axes:
+                _plain_numbers(axes.xaxis)
+                _plain_numbers(axes.yaxis)
+            return figure
 
     return styled
+
+
+def _plain_numbers(axis: Axis) -> None:
+    """Write the ticks of a logarithmic axis as plain numbers: matplotlib's own are formulas, which are not parsed."""
+    if isinstance(axis.get_major_formatter(), LogFormatter):
+        axis.set_major_formatter(FuncFormatter(lambda value, _: _plain(value)))
+        axis.set_minor_formatter(NullFormatter())
+
+
+def _plain(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:g}"
 
 
 def blank(width_in: float = 5.2, height_in: float = 3.6) -> tuple[Figure, Axes]:
@@ -82,6 +100,14 @@ def blank_grid(rows: int, columns: int, width_in: float, height_in: float, **opt
     figure = Figure(figsize=(width_in, height_in), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, list(figure.subplots(rows, columns, squeeze=False, **options).flat)
+
+
+def log_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
+    """Return places 1, 2, 5, 10, ... (closer ones in a narrow range) between two positive numbers, plainly labelled."""
+    steps = (1, 2, 3, 5, 7) if high < 20 * low else (1, 2, 5)
+    ticks = [step * 10.0**power for power in range(-6, 10) for step in steps]
+    ticks = [tick for tick in ticks if 0.99 * low <= tick <= 1.01 * high]
+    return ticks, [_plain(tick) for tick in ticks]
 
 
 def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:

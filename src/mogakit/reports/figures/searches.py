@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mogakit.reports.style import BLACK, GREY, LIGHT, MARKERS, SERIES, blank, blank_grid, drawn
+from mogakit.reports.style import BLACK, GREY, LIGHT, MARKERS, SERIES, blank, blank_grid, drawn, log_ticks
 from mogakit.search.front import HistoryPoint
 
 
@@ -45,7 +45,7 @@ def fronts(
         axes.plot([x], [y], "o", markerfacecolor="none", markeredgecolor=BLACK, markersize=9, markeredgewidth=1.3)
         box = {"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
         axes.annotate(name, (x, y), xytext=(8, -12), textcoords="offset points", fontsize=7.5, bbox=box, zorder=5)
-    span = [value for points in found for value in points.x if value > 0]
+    span = [value for points in (*found, *([exact] if exact else [])) for value in points.x if value > 0]
     if span and max(span) / min(span) > 6:
         _logarithmic(axes, min(span), max(span))
     axes.set_xlabel(x_label)
@@ -69,9 +69,8 @@ def _upper_left(points: Points) -> tuple[list[float], list[float]]:
 def _logarithmic(axes: Axes, low: float, high: float) -> None:
     """Use a logarithmic scale with plain numbers."""
     axes.set_xscale("log")
-    steps = [step * 10.0**power for power in range(-3, 4) for step in (1, 2, 3, 5, 7)]
-    ticks = [tick for tick in steps if 0.9 * low <= tick <= 1.1 * high]
-    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    ticks, labels = log_ticks(low, high)
+    axes.set_xticks(ticks, labels)
     axes.minorticks_off()
 
 

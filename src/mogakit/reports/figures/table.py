@@ -9,7 +9,7 @@ from mogakit.luts.predict import Prediction
 from mogakit.luts.table import LatencyTable
 from mogakit.nets.block import Block
 from mogakit.nets.spaces import SlotSpace
-from mogakit.reports.style import GREY, SEQUENTIAL, SERIES, blank, drawn
+from mogakit.reports.style import GREY, SEQUENTIAL, SERIES, blank, drawn, log_ticks
 
 
 def choice_label(block: Block) -> str:
@@ -54,7 +54,11 @@ def heat_map(table: LatencyTable, space: SlotSpace, title: str = "") -> Figure:
     axes.set_yticks(range(len(space.slots)), [slot_label(i + 1, slot[0]) for i, slot in enumerate(space.slots)])
     axes.tick_params(length=0)
     axes.set_title(title or f"Latency of every block (ms), {table.target}")
-    figure.colorbar(image, ax=axes, label="ms", pad=0.02)
+    bar = figure.colorbar(image, ax=axes, label="ms", pad=0.02)
+    if _wide(values):
+        ticks, labels = log_ticks(float(np.nanmin(values)), float(np.nanmax(values)))
+        bar.set_ticks(ticks, labels=labels)
+        bar.minorticks_off()
     return figure
 
 
