@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -143,32 +144,35 @@ def test_help_has_examples() -> None:
 
 
 @pytest.mark.slow
-def test_two_phones_are_profiled_side_by_side(
+def test_phones_are_profiled_side_by_side_and_one_that_fails_stops_no_other(
     make_phone: Callable[..., Phone], with_tools: None, tmp_path: Path
 ) -> None:
-    phones = [make_phone(profile, time_scale=0.01) for profile in (PIXEL_6, SNAPDRAGON_8_GEN_2)]
+    props = {**PIXEL_6.props, "ro.serialno": "EMPTY", "ro.boot.serialno": "EMPTY"}
+    kinds = (PIXEL_6, SNAPDRAGON_8_GEN_2, replace(PIXEL_6, serialno="EMPTY", props=props))
+    phones = [make_phone(kind, time_scale=0.01) for kind in kinds]
+    phones[2].state.battery_percent = 5
+    phones[2].refresh()
     devices = [word for phone in phones for word in ("--device", phone.serial)]
-    quick = ("--input-size", 32, "--quick", "--run-s", 0.02)
-    result = moga("profile", *devices, "--target", "tflite/gpu/float16", *quick, "-o", tmp_path, "--json")
-    assert result.exit_code == 0, result.output
-    for phone, one in zip(phones, json.loads(result.stdout), strict=True):
-        assert (one["device"], one["error"]) == (phone.serial, None)
-        table = one["result"]
-        overhead_ms = phone.profile.units["gpu"].overhead_ms
+    quick = ("--target", "tflite/gpu/float16", "--input-size", 32, "--quick", "--run-s", 0.02)
+    result = moga("profile", *devices, *quick, "-o", tmp_path, "--json")
+    assert result.exit_code == 1
+    assert "battery at 5 %" in result.stderr
+    outcomes = json.loads(result.stdout)
+    assert [bool(outcome["error"]) for outcome in outcomes] == [False, False, True]
+    for phone, outcome in zip(phones[:2], outcomes, strict=False):
+        table = outcome["result"]
         assert table["num_rows"] > 100
-        assert table["overhead"]["value_ms"] == pytest.approx(overhead_ms, rel=0.05)
+        assert table["overhead"]["value_ms"] == pytest.approx(phone.profile.units["gpu"].overhead_ms, rel=0.05)
         assert Path(table["table"]).is_relative_to(tmp_path / phone.serial)
-    assert (tmp_path / "files" / "tflite-gpu-float16").is_dir()
 
-
-@pytest.mark.slow
-def test_operators_are_profiled_beside_the_table_and_drawn(quick_phone: Phone, tmp_path: Path) -> None:
-    quick = ("--input-size", 32, "--quick", "--run-s", 0.02)
-    result = moga("profile", "--device", quick_phone.serial, *quick, "-o", tmp_path / "run", "--per-op")
+    # a finished run is not measured again; its operators are, in runs of their own
+    run, num_runs = Path(outcomes[0]["result"]["table"]).parent, len(phones[0].runs)
+    result = moga("profile", "--device", phones[0].serial, *quick, "-o", run, "--resume", "--per-op")
     assert result.exit_code == 0, result.output
-    profiles = read_profiles(tmp_path / "run")
+    assert len(phones[0].runs) == num_runs + 3
+    profiles = read_profiles(run)
     assert [one.network for one in profiles] == ["moga-a", "moga-b", "moga-c"]
     assert max(profiles[0].by_type_ms().values()) == next(iter(profiles[0].by_type_ms().values())) > 0.0
-    report = moga("report", tmp_path / "run", "-o", tmp_path / "page.html")
+    report = moga("report", run, "-o", tmp_path / "page.html")
     assert report.exit_code == 0, report.output
     assert "time-by-profiled-operator" in (tmp_path / "page.html").read_text()
