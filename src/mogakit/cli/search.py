@@ -19,6 +19,7 @@ from mogakit.search.evolution import Settings
 from mogakit.search.front import MetricInfo, SearchResult, rows_of
 from mogakit.search.operators import CrossoverKind, MutationKind
 from mogakit.search.problem import parse_constraint
+from mogakit.search.rewards import Reward, RewardKind
 from mogakit.search.surrogate import SurrogateSettings
 from mogakit.search.survival import CrowdingRange
 
@@ -81,6 +82,24 @@ Examples:
     show_default=True,
     help="How to search.",
 )
+@click.option(
+    "--reward",
+    type=click.Choice([each.value for each in RewardKind]),
+    default=RewardKind.ABSOLUTE.value,
+    show_default=True,
+    help="ppo and reinforce: MnasNet eq. 2, TuNAS's absolute reward, or the one-sided variant of it.",
+)
+@click.option(
+    "--target-ms", type=float, help="ppo and reinforce: latency that the reward aims at (1 for f_avg, f_max)."
+)
+@click.option("--alpha", default=-0.07, show_default=True, help="Exponent of the MnasNet reward up to the target.")
+@click.option("--beta", default=-0.07, show_default=True, help="Exponent beyond it; weight of the deviation otherwise.")
+@click.option(
+    "--accuracy-scale",
+    default=1.0,
+    show_default=True,
+    help="Factor that makes the accuracy a fraction (0.01: percent).",
+)
 @click.option("--seed", default=0, show_default=True, help="Of everything random.")
 @click.option("--picks", default=3, show_default=True, help="Networks to take from the front at equal distance.")
 @click.option("--jobs", default=1, show_default=True, help="Evaluations of an expensive accuracy at once.")
@@ -137,6 +156,11 @@ def command(
     factors: tuple[float, ...],
     weights: tuple[float, ...],
     engine: str,
+    reward: str,
+    target_ms: float | None,
+    alpha: float,
+    beta: float,
+    accuracy_scale: float,
     seed: int,
     picks: int,
     jobs: int,
@@ -187,6 +211,8 @@ def command(
         method=Method(engine),
         settings=settings,
         surrogate=SurrogateSettings(num_fit, num_check),
+        reward=None if target_ms is None else Reward(RewardKind(reward), target_ms, alpha, beta),
+        accuracy_scale=accuracy_scale,
         seed=seed,
         num_picks=picks,
         num_jobs=jobs,
@@ -208,11 +234,14 @@ IN_MILLIONS = ("params", "madds")
 def _print(result: SearchResult, folder: Path) -> None:
     """Print the picks, and how far the search came."""
     front = result.front
+    by_reward = result.engine in (Method.PPO, Method.REINFORCE) and result.population is not None
+    shown = result.population if by_reward and result.population is not None else front
     rows = [
         [f"{front.space}/{row['chromosome']}", *(_short(metric.name, row[metric.name]) for metric in front.metrics)]
-        for row in rows_of(front, result.picks)
+        for row in rows_of(shown, shown.chromosomes if by_reward else result.picks)
     ]
-    print_table("Picks, fastest first", ["network", *map(_heading, front.metrics)], rows)
+    title = "The controller's most likely network, and its best" if by_reward else "Picks, fastest first"
+    print_table(title, ["network", *map(_heading, front.metrics)], rows)
     click.echo(f"front: {len(front)} of {result.num_networks} networks ({front.how})")
     quality = result.quality
     if quality.archive_percent is not None:

@@ -25,7 +25,7 @@ from mogakit.search.evolution import Engine, Evolution, Settings
 from mogakit.search.front import HistoryPoint, Quality, SearchResult, load_result, make_front, pick, save
 from mogakit.search.optimum import Limit, Optimum, best, least_worst
 from mogakit.search.problem import Constraint, Problem
-from mogakit.search.sources import FittedModel
+from mogakit.search.sources import PROXY, FittedModel
 from mogakit.search.surrogate import search_by_fit
 from mogakit.search.truth import Truth, find_truth
 
@@ -97,6 +97,8 @@ def _run(plan: SearchPlan, problem: Problem, truth: Truth | str, folder: Path, p
         scores = ", ".join(f"{name} R2 {model.r2:.3f}" for name, model in found.models.items() if model.r2 is not None)
         how = f"additive model, its exact front checked ({scores or 'constant'})"
         return _Outcome(found.archive, how, records.to_json(plan.surrogate), models=found.models)
+    if plan.method in (Method.PPO, Method.REINFORCE):
+        return _learn(plan, problem, progress)
     settings = plan.settings.with_engine(Engine(plan.method.value))
     evolution = _evolve(plan, problem, settings, folder, progress)
     population = None if settings.engine is Engine.RANDOM else evolution.population()
@@ -117,6 +119,37 @@ def _evolve(plan: SearchPlan, problem: Problem, settings: Settings, folder: Path
             checkpoint.save(folder / CHECKPOINT, evolution, identity)
             saved_at = time.monotonic()
     return evolution
+
+
+def _learn(plan: SearchPlan, problem: Problem, progress: Progress) -> _Outcome:
+    """Let a controller learn where the reward is high; the last population are its most likely network and its best.
+
+    There is no checkpoint: the same seed samples the same networks, whose values a cache gives back at once.
+    """
+    # loaded here, so that other engines do not load torch
+    from mogakit.search.controllers.ppo import PpoSettings, search_by_ppo
+    from mogakit.search.controllers.reinforce import ReinforceSettings, search_by_reinforce
+    from mogakit.search.controllers.task import Task, fraction_scale
+
+    if plan.reward is None:
+        raise InputError(f"{plan.method} maximises a reward, which needs a latency to aim at: give --target-ms")
+    accuracy = problem.metric(problem.objectives[0].metric)
+    scale = fraction_scale(accuracy, problem) if accuracy.name == PROXY else (0.0, plan.accuracy_scale)
+    task = Task(problem, plan.reward, *scale)
+    steps, batch = plan.settings.generations, plan.settings.population
+    settings: PpoSettings | ReinforceSettings
+    if plan.method is Method.PPO:
+        settings = PpoSettings(steps=steps, batch=batch)
+        learned = search_by_ppo(task, settings, plan.seed, progress)
+    else:
+        settings = ReinforceSettings(steps=steps, batch=batch)
+        learned = search_by_reinforce(task, settings, plan.seed, progress)
+    rewards = task.rewards(learned.archive.values)
+    genes = learned.archive.genes[np.argsort(-rewards, kind="stable")[:1]]
+    genes = np.concatenate([problem.to_genes(np.array([learned.most_likely])), genes])
+    how = f"{plan.method}, best {plan.reward.kind} reward {float(rewards.max()):.5f}"
+    described = {**records.to_json(settings), "reward": records.to_json(plan.reward), "scale": list(scale)}
+    return _Outcome(learned.archive, how, described, (genes, problem.evaluate(genes)))
 
 
 def _best(problem: Problem) -> _Outcome:

@@ -19,6 +19,7 @@ from mogakit.search.cache import EvaluationCache
 from mogakit.search.evolution import Settings
 from mogakit.search.metrics import Metric, NetworkMetric, SumMetric, hardware_metric
 from mogakit.search.problem import MOGA_WEIGHTS, Constraint, Objective, Problem, allowed_choices
+from mogakit.search.rewards import Reward
 from mogakit.search.sources import (
     ACCURACY,
     PROXY,
@@ -45,6 +46,8 @@ class Method(StrEnum):
     EXACT = "exact"  # the whole Pareto front, where every objective adds up
     FIT_FRONT = "fit-front"  # an additive model on few evaluations, its exact front, checked
     BEST = "best"  # the one best network in the first objective, under the limits, proven
+    PPO = "ppo"  # MnasNet's recurrent controller, for a reward
+    REINFORCE = "reinforce"  # TuNAS's controller, for a reward
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,8 @@ class SearchPlan:
         reference: network whose latency is the factor of each hardware, where `factors_ms` is empty.
         factors_ms: the factors themselves. hardware_weights: of `f_avg` and `f_max`.
         settings: of the evolutionary engines. surrogate: of `fit-front`.
+        reward: of the controllers, which need one: accuracy is the first objective, latency the second. The proxy is
+            put between 0.68 and 0.76 for it; other accuracies are multiplied by `accuracy_scale` (0.01 for percent).
         num_picks: networks taken from the front at equal distance.
         num_jobs: evaluations of an expensive accuracy at once.
         checkpoint_every_s: seconds between two checkpoints; what is lost by a kill is computed again, equally.
@@ -89,6 +94,8 @@ class SearchPlan:
     method: Method = Method.NSGA2
     settings: Settings = field(default_factory=Settings)
     surrogate: SurrogateSettings = field(default_factory=SurrogateSettings)
+    reward: Reward | None = None
+    accuracy_scale: float = 1.0
     seed: int = 0
     num_picks: int = 3
     num_jobs: int = 1

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from mogakit.reports.style import MARKERS, SERIES, blank_grid, drawn
 from mogakit.search.controllers.judge import Regrets
@@ -32,9 +33,14 @@ def regret_curves(
             )
         axes.set_xscale("log")
         axes.set_yscale("log")
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_major_formatter("{x:g}")
         axes.set_xlabel("networks evaluated")
         axes.set_title(name)
     if grid:
         grid[0].set_ylabel(f"{title} (points)")
-        grid[0].legend(loc="lower left")
+        if grid[0].lines:
+            grid[0].legend(loc="lower left")
     return figure
