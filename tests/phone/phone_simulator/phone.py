@@ -10,11 +10,9 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import threading
 import uuid
 from collections.abc import Coroutine
-from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -25,11 +23,14 @@ from phone_simulator.commands import serve_command
 from phone_simulator.faults import Fault
 from phone_simulator.invocation import Invocation
 from phone_simulator.latency import Variation
+from phone_simulator.links import Link, Transport
 from phone_simulator.paths import Paths
 from phone_simulator.profiles import Profile
+from phone_simulator.requests import Requests
 from phone_simulator.root import Root
 from phone_simulator.shell_service import run_shell
 from phone_simulator.sync_service import run_sync
+from phone_simulator.tcp_service import forward_tcp
 from phone_simulator.tools import serve_tool
 from phone_simulator.wire import MAX_PAYLOAD, VERSION, Authentication, Connection, Gone, Service, Stream
 from phone_simulator.workbench import Mode, Process, Workbench
@@ -38,28 +39,6 @@ FEATURES = ("shell_v2", "cmd", "stat_v2", "ls_v2", "fixed_push_mkdir", "apex", "
 _PATIENCE_S = 30.0
 
 T = TypeVar("T")
-
-
-class Transport(StrEnum):
-    """How the phone hangs on the computer."""
-
-    USB = "usb"  # unplugged, it disappears at once (it is registered as an emulator)
-    TCP = "tcp"  # unplugged, it stays as "offline"
-
-
-class _Link:
-    """One transport: a listener and the connections it accepted."""
-
-    def __init__(self, transport: Transport) -> None:
-        self.transport = transport
-        self.port = 0
-        self.listener: asyncio.Server | None = None
-        self.connections: set[Connection] = set()
-
-    @property
-    def serial(self) -> str:
-        """Return what adb calls the phone on this transport."""
-        return f"emulator-{self.port - 1}" if self.transport is Transport.USB else f"127.0.0.1:{self.port}"
 
 
 class Phone(Workbench):
@@ -111,19 +90,16 @@ class Phone(Workbench):
         self.pushes: list[str] = []
         """Paths of all files that arrived whole."""
         self.disk_limit_bytes: int | None = None
-        self.problems: list[BaseException] = []
-        """Mistakes of the simulator itself; raised when it is closed."""
         self._features = features
         self._protocol = protocol
-        self._links = [_Link(transport) for transport in transports]
+        self._links = [Link(transport, server, self._connection) for transport in transports]
         self._id = uuid.uuid4().hex
         self._active_tools = 0
-        self._plugged = False
+        self._requests = Requests(self.root.sim, self._act)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"phone {profile.name}", daemon=True)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._reapers: set[asyncio.Task[Any]] = set()
-        self._requests = -1
 
     # -- life
 
@@ -142,8 +118,8 @@ class Phone(Workbench):
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_PATIENCE_S)
         self._loop.close()
-        if self.problems and error is None:
-            raise RuntimeError("the simulator itself failed") from self.problems[0]
+        if self._requests.problems and error is None:
+            raise RuntimeError("the simulator itself failed") from self._requests.problems[0]
 
     @property
     def serial(self) -> str:
@@ -265,47 +241,30 @@ class Phone(Workbench):
         return task
 
     async def _start(self) -> None:
-        self._requests = os.open(self.root.sim / "requests", os.O_RDWR | os.O_NONBLOCK)
-        self._loop.add_reader(self._requests, self._read_requests)
-        self._spawn(self._keep_registered())
+        self._requests.start()
+        for link in self._links:
+            self._spawn(link.keep_registered())
 
     async def _stop(self) -> None:
         await self._unplug()
         await self._kill_processes()
         if self._reapers:
             await asyncio.wait(self._reapers, timeout=5.0)
-        self._loop.remove_reader(self._requests)
+        await self._requests.stop()
         tasks = [task for task in self._tasks if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        os.close(self._requests)
         self.real_runs.close()
         await self._loop.shutdown_default_executor()
 
     async def _plug(self) -> None:
         for link in self._links:
-            if link.listener is None:
-                link.listener = await asyncio.start_server(
-                    lambda reader, writer, link=link: self._accept(link, reader, writer),
-                    "127.0.0.1",
-                    link.port,
-                    reuse_address=True,
-                )
-                link.port = link.listener.sockets[0].getsockname()[1]
-        self._plugged = True
-        for link in self._links:
-            await self._register(link, patient=True)
+            await link.plug()
 
     async def _unplug(self) -> None:
-        self._plugged = False
         for link in self._links:
-            if link.listener:
-                link.listener.close()
-                link.listener = None
-            connections = list(link.connections)
-            for connection in connections:
-                await connection.close()
+            await link.unplug()
 
     async def cut(self) -> None:
         """Pull the cable because of a fault, from within a service or run, and put it back later."""
@@ -338,49 +297,12 @@ class Phone(Workbench):
                     os.kill(process.pid, signal.SIGKILL)
             await asyncio.sleep(0.005)
 
-    async def _register(self, link: _Link, patient: bool = False) -> None:
-        """Tell the server where the phone is."""
-        if self.server is None:
-            return
-        text = (
-            f"host:emulator:{link.port}" if link.transport is Transport.USB else f"host:connect:127.0.0.1:{link.port}"
-        )
-        with contextlib.suppress(OSError, asyncio.TimeoutError):
-            reader, writer = await asyncio.open_connection("127.0.0.1", self.server.port)
-            try:
-                writer.write(f"{len(text):04x}{text}".encode())
-                await writer.drain()
-                await asyncio.wait_for(reader.read(), 2.0)
-            finally:
-                writer.close()
-        for _ in range(200 if patient else 0):
-            if any(
-                connection.online or connection.authentication is Authentication.REFUSED
-                for connection in link.connections
-            ):
-                break
-            await asyncio.sleep(0.01)
-
-    async def _keep_registered(self) -> None:
-        """A server that was restarted finds what hangs on USB by itself."""
-        while True:
-            await asyncio.sleep(0.3)
-            for link in self._links:
-                if self._plugged and link.transport is Transport.USB and not link.connections:
-                    await self._register(link)
-
-    async def _accept(self, link: _Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Connection:
         props = self.profile.props
         names = ";".join(f"ro.product.{key}={props[f'ro.product.{key}']}" for key in ("name", "model", "device"))
         banner = f"{names};features={','.join(self._features)}"
-        connection = Connection(
-            reader, writer, banner, self.authentication, self._find_service, self._protocol[0], self._protocol[1]
-        )
-        link.connections.add(connection)
-        try:
-            await connection.run()
-        finally:
-            link.connections.discard(connection)
+        version, payload = self._protocol
+        return Connection(reader, writer, banner, self.authentication, self._find_service, version, payload)
 
     def _find_service(self, name: str) -> Service | None:
         kind, _, rest = name.partition(":")
@@ -395,7 +317,7 @@ class Phone(Workbench):
         if kind == "reboot":
             return self._reboot_service
         if kind == "tcp":
-            return lambda stream: _forward_tcp(stream, int(rest))
+            return lambda stream: forward_tcp(stream, int(rest))
         return None
 
     async def _reboot_service(self, stream: Stream) -> None:
@@ -416,43 +338,6 @@ class Phone(Workbench):
         }
         await run_shell(stream, command, v2, self.paths, environment, self._reap)
 
-    def _read_requests(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            for line in os.read(self._requests, 65536).split():
-                self._spawn(self._serve(int(line)))
-
-    async def _serve(self, pid: int) -> None:
-        """Act for a waiting process until it is answered or ends."""
-        fifo = self.root.sim / str(pid)
-        try:
-            handle = os.pidfd_open(pid)
-        except ProcessLookupError:
-            fifo.unlink(missing_ok=True)
-            return
-        ended = asyncio.Event()
-        self._loop.add_reader(handle, ended.set)
-        watching = self._loop.create_task(ended.wait())
-        acting = self._loop.create_task(self._act(pid))
-        try:
-            await asyncio.wait({acting, watching}, return_when=asyncio.FIRST_COMPLETED)
-            if acting.done():
-                if acting.exception():
-                    self.problems.append(acting.exception())
-                status = 70 if acting.exception() else acting.result()
-                answer = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
-                try:
-                    os.write(answer, f"{status}\n".encode())
-                    await watching
-                finally:
-                    os.close(answer)
-        finally:
-            acting.cancel()
-            watching.cancel()
-            await asyncio.gather(acting, watching, return_exceptions=True)
-            self._loop.remove_reader(handle)
-            os.close(handle)
-            fifo.unlink(missing_ok=True)
-
     async def _act(self, pid: int) -> int:
         try:
             call = Invocation.of(pid, self.paths)
@@ -471,23 +356,3 @@ class Phone(Workbench):
             return await serve_tool(self, call, tool)
         finally:
             self._active_tools -= 1
-
-
-async def _forward_tcp(stream: Stream, port: int) -> None:
-    """`tcp:PORT`: connect to a server on the phone."""
-    with socket.create_connection(("127.0.0.1", port), 2.0) as peer:
-        peer.setblocking(False)
-        reader, writer = await asyncio.open_connection(sock=peer)
-
-        async def outwards() -> None:
-            while data := await reader.read(65536):
-                await stream.write(data)
-
-        sending = asyncio.ensure_future(outwards())
-        try:
-            while True:
-                writer.write(await stream.read_some())
-                await writer.drain()
-        finally:
-            sending.cancel()
-            writer.close()
