@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mogakit.errors import InputError, UnsupportedOperator
-from mogakit.export.artifact import Precision
+from mogakit.export.artifact import Format, Precision, TensorSpec
+from mogakit.export.describe import describe_file
 from mogakit.export.graph import Activate, Activation, Concat, Conv2d, Graph, Padding, Pool, PoolKind, Tensor
 from mogakit.export.lower import lower
 from mogakit.export.mace import wire
@@ -21,6 +22,7 @@ from mogakit.export.mace.plan import HSigmoid
 from mogakit.export.mace.reader import read
 from mogakit.export.mace.rules import problems
 from mogakit.export.mace.writer import MaceFiles, write
+from mogakit.export.run import run
 from mogakit.nets.block import parse_key
 from mogakit.nets.modules import build_block
 
@@ -290,3 +292,18 @@ def test_names_of_the_four_files_lead_to_each_other(tmp_path):
     assert data_of(tmp_path / "other.pb").name == "other.data"
     with pytest.raises(InputError, match=r"multi-cpu\.pb"):
         sibling(tmp_path / "other.pb", Generation.NET, RuntimeType.GPU)
+
+
+def test_a_file_on_disk_is_described_and_run_like_any_other(tmp_path, made):
+    main = tmp_path / "block.multi-cpu.pb"
+    main.write_bytes(made.pb[Generation.MULTI, RuntimeType.CPU])
+    (tmp_path / "block.data").write_bytes(made.data)
+    found = describe_file(main)
+    assert (found.format, found.precision) == (Format.MACE, Precision.FLOAT32)
+    assert found.inputs == (TensorSpec("input", (1, 28, 28, 40), "float32"),)
+    assert list(found.companions) == ["block.data"]
+    x = np.random.default_rng(0).standard_normal((1, 28, 28, 40), dtype=np.float32)
+    (direct,) = checked(made).run([x])
+    assert (run(main, Format.MACE, [x])[0] == direct).all()
+    with pytest.raises(InputError, match="two files"):
+        run(main.read_bytes(), Format.MACE, [x])
