@@ -1,6 +1,10 @@
 """From images with boxes to a file that finds them: the detector's whole road."""
 
 import json
+import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +13,9 @@ from click.testing import CliRunner
 
 from mogakit.cli.main import cli
 from mogakit.errors import InputError
+from mogakit.export import detection_snippets
 from mogakit.export.artifact import Format, Precision
+from mogakit.export.bundle import load
 from mogakit.export.calibration import ImageFolder
 from mogakit.export.detection import load_metadata, metadata_of
 from mogakit.export.preprocessing import Preprocessing
@@ -22,8 +28,10 @@ from mogakit.flows.detect import (
     list_published,
     run_detector_training,
     score_model,
+    summarise_detector,
 )
 from mogakit.flows.export import export_network
+from mogakit.flows.ship import ShipRequest, check, ship
 from mogakit.nets.detection import get_detector
 from mogakit.nets.detection_boxes import PostProcessing
 from mogakit.nets.detection_modules import detector_anchors
@@ -44,9 +52,9 @@ def run(shapes_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
 def models(
     run: tuple[Path, DetectTrainSummary], shapes_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Path]:
-    # The images are square, so that this recipe, which would cut the centre of others, stretches them.
-    options = Options(calibration=ImageFolder(shapes_folder / "train", Preprocessing(SIZE, SIZE)))
-    folder, detector = tmp_path_factory.mktemp("models"), get_detector("ssdlite-mobilenet-v2", WIDTH, SIZE, 3)
+    options = Options(calibration=ImageFolder(shapes_folder / "train", Preprocessing(SIZE, SIZE, stretch=True)))
+    folder = tmp_path_factory.mktemp("bundle") / "models"
+    detector = get_detector("ssdlite-mobilenet-v2", WIDTH, SIZE, 3)
     found = {}
     for format, precision in (
         (Format.TFLITE, Precision.FLOAT32),
@@ -112,6 +120,72 @@ def test_the_commands_say_the_same(models: dict[str, Path], shapes_folder: Path)
     image = str(shapes_folder / "val" / "1.png")
     found = CliRunner().invoke(cli, ["detect", "find", model, image], env={"COLUMNS": "120"})
     assert found.exit_code == 0 and "objects in 1.png" in found.stdout
+
+
+@pytest.mark.slow
+def test_the_python_snippet_finds_what_the_kit_finds(models: dict[str, Path], shapes_folder: Path) -> None:
+    model = models["tflite float32"]
+    metadata = next(model.parent.glob("*.detection.json"))
+    names = dict.fromkeys(("mace_multi", "mace_net", "mace_data", "input_name"), "unused")
+    snippets = detection_snippets.render(
+        load_metadata(metadata), metadata_name=metadata.name, tflite=model.name, mace_outputs=(), **names
+    )
+    script = model.parent.parent / "snippets" / "load_python.py"
+    script.parent.mkdir()
+    script.write_text(snippets["load_python.py"], encoding="utf-8")
+    image = shapes_folder / "val" / "0.png"
+    done = subprocess.run([sys.executable, script, image], capture_output=True, text=True, check=True)
+    printed = sorted([float(word) for word in line.split()] for line in done.stdout.splitlines())
+    wanted = sorted(
+        [each.label, each.score, each.left, each.top, each.right, each.bottom] for each in find_objects(model, image)
+    )
+    np.testing.assert_allclose(printed, wanted, atol=2e-3)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("ship") / "bundle"
+    ship(ShipRequest(get_detector("ssdlite-mobilenet-v2", 0.1, 64, 3)), folder)
+    return folder
+
+
+def test_a_bundle_of_a_detector_passes_its_check_and_holds_its_metadata(bundle: Path) -> None:
+    made = load(bundle)
+    assert made.detection is not None
+    assert load_metadata(bundle / made.detection).num_classes == made.num_classes == 3
+    assert made.preprocessing.stretch
+    assert made.params == summarise_detector(get_detector(made.network)).params
+    checks = check(bundle)
+    assert all(item.passed for item in checks), [item for item in checks if not item.passed]
+    assert "## Outputs" in (bundle / "README.md").read_text()
+
+
+def test_the_snippets_of_a_detectors_bundle_name_its_files(bundle: Path) -> None:
+    python, kotlin, cpp = (
+        (bundle / "snippets" / name).read_text() for name in ("load_python.py", "load_android.kt", "load_mace.cc")
+    )
+    for name in re.findall(r'MODELS / "([^"]+)"', python) + re.findall(r'open(?:Fd)?\("([^"]+)"', kotlin):
+        assert (bundle / "models" / name).is_file()
+    compile(python, "load_python.py", "exec")
+    assert '{"boxes_0", {1, 4, 4, 12}},' in cpp and '{"scores_5", {1, 1, 1, 24}},' in cpp
+    assert "$" not in python + cpp
+
+
+def test_a_damaged_answer_of_a_detector_is_found(bundle: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(bundle, tmp_path / "copy")
+    path = copy / load(copy).artifacts[0].path
+    data = bytearray(path.read_bytes())
+    data[-1000] ^= 0x40
+    path.write_bytes(data)
+    assert [item.file for item in check(copy) if not item.passed] == [path.relative_to(copy).as_posix()]
+
+
+def test_a_table_or_a_recipe_does_not_fit_a_detector(tmp_path: Path) -> None:
+    detector = get_detector("ssdlite-mobilenet-v2", 0.1, 64, 3)
+    with pytest.raises(InputError, match="predicts classifiers"):
+        ship(ShipRequest(detector, tables=(tmp_path / "table.json",)), tmp_path / "bundle")
+    with pytest.raises(InputError, match="leave the preprocessing away"):
+        ship(ShipRequest(detector, preprocessing=Preprocessing(64, 64)), tmp_path / "bundle")
 
 
 def test_metadata_says_all_that_an_app_needs(tmp_path: Path) -> None:

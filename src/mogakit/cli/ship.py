@@ -55,6 +55,8 @@ def command(
 ) -> None:
     """Bundle NETWORK for an app's author: every format, a sample, a model card, code that loads it, checksums.
 
+    NETWORK is a network or detector (moga-a, moga/8-10-6-..., ssdlite-mobilenet-v2).
+
     With --check, re-run everything on this machine: checksums, signatures, agreement on the sample. The command then
     ends with 1 if anything differs, and names the file.
 
@@ -70,10 +72,10 @@ def command(
     if network is None or folder is None:
         raise click.UsageError("give NETWORK and -o, or --check BUNDLE")
     from mogakit.flows.ship import ShipRequest, ship
-    from mogakit.nets.resolve import resolve
+    from mogakit.nets.detection import resolve_model
 
     request = ShipRequest(
-        network=resolve(network, input_size=input_size, num_classes=classes),
+        network=resolve_model(network, input_size=input_size, num_classes=classes),
         weights=weights,
         calibration=_calibration(calibration),
         labels=labels,

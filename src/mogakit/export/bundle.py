@@ -64,6 +64,7 @@ class Bundle:
         random_weights: True where nothing but timing can be done with the files.
         artifacts: with paths relative to the bundle.
         samples: by the path of an artifact.
+        detection: path of a detector's anchors and post-processing, None for a classifier.
     """
 
     schema_version: int
@@ -85,6 +86,7 @@ class Bundle:
     artifacts: tuple[Artifact, ...]
     samples: dict[str, Sample]
     latencies: tuple[LatencyNote, ...]
+    detection: str | None = None
 
 
 @dataclass(frozen=True)

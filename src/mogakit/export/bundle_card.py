@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from mogakit.export.artifact import Artifact
 from mogakit.export.bundle import MODELS, SAMPLES, SNIPPETS, Bundle
+from mogakit.export.preprocessing import Preprocessing
 
 RANDOM_WARNING = "The weights are RANDOM: these files are for timing and for trying the code, they recognise nothing."
 SHELL_WARNING = (
@@ -29,6 +30,7 @@ def render(bundle: Bundle) -> str:
         *_quality(bundle),
         "## Preprocessing",
         _preprocessing(bundle),
+        *_detection(bundle),
         "## Sample",
         f"`{SAMPLES}/` holds one input for each kind of file and what each file made of it where the bundle was built. "
         "`moga ship --check .` runs every file again and compares.",
@@ -118,8 +120,7 @@ def _preprocessing(bundle: Bundle) -> str:
     recipe = bundle.preprocessing
     return "\n".join(
         (
-            f"1. resize the shorter side to {recipe.resize_shorter_side} px ({recipe.resample})",
-            f"2. cut the centre, {recipe.size} x {recipe.size}",
+            *_shaped(recipe),
             "3. divide by 255",
             f"4. subtract the mean {list(recipe.mean)} and divide by the standard deviation {list(recipe.std)}",
             "5. layout: one image, rows, columns, then red, green, blue for TFLite and MACE; channels first for ONNX. "
@@ -127,6 +128,27 @@ def _preprocessing(bundle: Bundle) -> str:
             "which stand in the file",
         )
     )
+
+
+def _shaped(recipe: Preprocessing) -> Sequence[str]:
+    if recipe.stretch:
+        return ("1. take the whole image", f"2. stretch it to {recipe.size} x {recipe.size} px ({recipe.resample})")
+    return (
+        f"1. resize the shorter side to {recipe.resize_shorter_side} px ({recipe.resample})",
+        f"2. cut the centre, {recipe.size} x {recipe.size}",
+    )
+
+
+def _detection(bundle: Bundle) -> list[str]:
+    if bundle.detection is None:
+        return []
+    return [
+        "## Outputs",
+        f"`boxes` (1, anchors, 4) and `scores` (1, anchors, 1 + {bundle.num_classes}; column 0 is the background) are "
+        f"raw. `{bundle.detection}` holds the anchors, the formula of the boxes, and the thresholds of the "
+        "non-maximum suppression; the code under `snippets/` applies them. MACE files give one output for each map "
+        "instead, which lie one behind the other as rows.",
+    ]
 
 
 def _latency(bundle: Bundle) -> list[str]:

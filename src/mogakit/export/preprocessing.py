@@ -38,6 +38,7 @@ class Preprocessing:
         resize_shorter_side: in pixels, before the centre is cut.
         mean, std: of red, green, blue, in units of 0..1.
         layout: of one image as the network's own code sees it; TFLite and MACE files take HWC, ONNX takes CHW.
+        stretch: make the whole image square instead of cutting the centre, as detectors take it.
     """
 
     size: int = 224
@@ -46,6 +47,7 @@ class Preprocessing:
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     layout: str = "HWC, red green blue"
+    stretch: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.size <= self.resize_shorter_side:
@@ -54,11 +56,16 @@ class Preprocessing:
     def apply(self, image: Image.Image) -> NDArray[np.float32]:
         """Return (size, size, 3) float32."""
         image = image.convert("RGB")
+        if self.stretch:
+            return self._normalised(image.resize((self.size, self.size), _FILTERS[self.resample]))
         scale = self.resize_shorter_side / min(image.size)
         wide, high = (max(self.resize_shorter_side, round(side * scale)) for side in image.size)
         image = image.resize((wide, high), _FILTERS[self.resample])
         left, top = (wide - self.size) // 2, (high - self.size) // 2
-        pixels = np.asarray(image.crop((left, top, left + self.size, top + self.size)), np.float32) / np.float32(255)
+        return self._normalised(image.crop((left, top, left + self.size, top + self.size)))
+
+    def _normalised(self, image: Image.Image) -> NDArray[np.float32]:
+        pixels = np.asarray(image, np.float32) / np.float32(255)
         return np.asarray((pixels - np.asarray(self.mean)) / np.asarray(self.std), np.float32)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mogakit import __version__, files, records
 from mogakit.errors import InputError, MogaKitError
-from mogakit.export import EXPORT_VERSION, bundle_card, bundle_snippets
+from mogakit.export import EXPORT_VERSION, bundle_card, bundle_snippets, detection, detection_snippets
 from mogakit.export.artifact import Artifact, Format, Precision
 from mogakit.export.bundle import (
     BUNDLE_NAME,
@@ -29,13 +29,13 @@ from mogakit.export.bundle import (
     payload,
     save,
 )
-from mogakit.export.calibration import CalibrationData, Synthetic
+from mogakit.export.calibration import CalibrationData, ImageFolder, Synthetic
 from mogakit.export.mace.deployment import REQUIRED_OPSET, deployment
 from mogakit.export.mace.interpreter import load as load_mace
 from mogakit.export.mace.naming import PB_SUFFIXES, data_of, sibling
 from mogakit.export.mace.netdef import Generation, RuntimeType
 from mogakit.export.mace.rules import problems
-from mogakit.export.pipeline import describe_file
+from mogakit.export.pipeline import describe_file, file_stem
 from mogakit.export.preprocessing import Preprocessing, for_size
 from mogakit.export.quality import sqnr_db
 from mogakit.export.run import run, tflite_interpreter
@@ -45,7 +45,9 @@ from mogakit.flows.export import export_network
 from mogakit.luts.predict import Predictor
 from mogakit.luts.table import load as load_table
 from mogakit.nets import zoo
-from mogakit.nets.network import Network, count_madds, count_params
+from mogakit.nets.block import Block
+from mogakit.nets.detection import PREFIX, Detector, detector_layers
+from mogakit.nets.network import Layer, Network, block_layers
 from mogakit.progress import Progress, silent
 
 SHIPPED: tuple[tuple[Format, Precision, int], ...] = (
@@ -76,7 +78,7 @@ class ShipRequest:
         tables: latency tables to predict from.
     """
 
-    network: Network
+    network: Network | Detector
     weights: Path | None = None
     calibration: CalibrationData = field(default_factory=Synthetic)
     labels: Path | None = None
@@ -106,7 +108,9 @@ def ship(request: ShipRequest, folder: Path, progress: Progress = silent) -> Bun
         OSError: the disk is full; an older bundle is then still there.
     """
     _refuse_foreign(folder)
-    recipe = request.preprocessing or for_size(request.network.input_size)
+    if isinstance(request.network, Detector) and request.preprocessing is not None:
+        raise InputError("a detector takes the whole image as it was trained on; leave the preprocessing away")
+    recipe = request.preprocessing or _usual_recipe(request.network)
     if recipe.size != request.network.input_size:
         raise InputError(
             f"the preprocessing cuts {recipe.size} px, {request.network.name} takes {request.network.input_size} px"
@@ -190,7 +194,14 @@ def _labels(request: ShipRequest) -> list[str] | None:
     return labels
 
 
-def _latency(path: Path, network: Network) -> LatencyNote:
+def _usual_recipe(network: Network | Detector) -> Preprocessing:
+    """Return the recipe that the kit trains with: the centre for a classifier, the whole image for a detector."""
+    return replace(for_size(network.input_size), stretch=isinstance(network, Detector))
+
+
+def _latency(path: Path, network: Network | Detector) -> LatencyNote:
+    if isinstance(network, Detector):
+        raise InputError(f"{path} predicts classifiers; {network.name} is a detector: time it with `moga bench`")
     table = load_table(path)
     return LatencyNote(
         target=str(table.target or "unknown"),
@@ -203,9 +214,12 @@ def _latency(path: Path, network: Network) -> LatencyNote:
 
 def _export(request: ShipRequest, target: Path, progress: Progress) -> list[Artifact]:
     artifacts: list[Artifact] = []
+    calibration = request.calibration
+    if isinstance(calibration, ImageFolder) and calibration.recipe is None:
+        calibration = replace(calibration, recipe=request.preprocessing or _usual_recipe(request.network))
     for format, precision, opset in SHIPPED:
         progress(len(artifacts), len(SHIPPED), f"{format} {precision}")
-        options = Options(opset=opset, calibration=request.calibration)
+        options = Options(opset=opset, calibration=calibration)
         made = export_network(
             request.network,
             [format],
@@ -219,7 +233,7 @@ def _export(request: ShipRequest, target: Path, progress: Progress) -> list[Arti
     return artifacts
 
 
-def _samples(artifacts: Sequence[Artifact], target: Path, network: Network) -> dict[str, Sample]:
+def _samples(artifacts: Sequence[Artifact], target: Path, network: Network | Detector) -> dict[str, Sample]:
     """Write an input for each kind of file and each file's own answer."""
     (image,) = seeded_inputs(network.input_shape, 1)
     found: dict[str, Sample] = {}
@@ -231,9 +245,15 @@ def _samples(artifacts: Sequence[Artifact], target: Path, network: Network) -> d
             output=f"{SAMPLES}/{artifact.path.name}.output.npy",
         )
         _save_array(target / sample.input, given)
-        _save_array(target / sample.output, run(target / artifact.path, artifact.format, [given])[0])
+        _save_array(target / sample.output, _answer(target / artifact.path, artifact.format, given))
         found[artifact.path.as_posix()] = sample
     return found
+
+
+def _answer(path: Path, format: Format, given: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Return what a file makes of an input; several outputs one behind the other in one row."""
+    found = run(path, format, [given])
+    return found[0] if len(found) == 1 else np.concatenate([value.reshape(-1) for value in found])
 
 
 def _input_of(image: NDArray[np.float32], artifact: Artifact, target: Path) -> NDArray[np.generic]:
@@ -269,10 +289,10 @@ def _describe(
         kit_version=__version__,
         export_version=EXPORT_VERSION,
         network=network.name,
-        keys=tuple(block.key for block in network.blocks),
+        keys=tuple(block.key for block in _blocks(network)),
         architecture_source=_source(network),
-        params=count_params(network),
-        madds=count_madds(network),
+        params=sum(layer.params for layer in _layers(network)),
+        madds=sum(layer.madds for layer in _layers(network)),
         input_size=network.input_size,
         num_classes=network.num_classes,
         weights=(artifacts[0].notes or {})["weights"],
@@ -284,10 +304,23 @@ def _describe(
         artifacts=tuple(artifacts),
         samples=samples,
         latencies=latencies,
+        detection=f"{MODELS}/{file_stem(network.name)}{detection.SUFFIX}" if isinstance(network, Detector) else None,
     )
 
 
-def _source(network: Network) -> str:
+def _blocks(network: Network | Detector) -> tuple[Block, ...]:
+    return (*network.body, *network.extras) if isinstance(network, Detector) else network.blocks
+
+
+def _layers(network: Network | Detector) -> list[Layer]:
+    if isinstance(network, Detector):
+        return list(detector_layers(network))
+    return [layer for block in network.blocks for layer in block_layers(block)]
+
+
+def _source(network: Network | Detector) -> str:
+    if isinstance(network, Detector):
+        return f"SSDLite (arXiv 1801.04381) as in the Object Detection API, on {network.name.removeprefix(PREFIX)}"
     if network.name in zoo.names():
         return zoo.get(network.name).source
     space, slash, _ = network.name.partition("/")
@@ -301,16 +334,24 @@ def _write_texts(bundle: Bundle, target: Path) -> None:
     files.write_text(target / "LICENSE-NOTE.txt", bundle_card.licence_note(bundle))
     mace = next(item for item in bundle.artifacts if item.format is Format.MACE)
     tflite = next(item for item in bundle.artifacts if item.format is Format.TFLITE)
-    snippets = bundle_snippets.render(
-        bundle.preprocessing,
-        num_classes=bundle.num_classes,
-        tflite=tflite.path.name,
-        mace_multi=mace.path.name,
-        mace_net=sibling(mace.path, Generation.NET, RuntimeType.CPU).name,
-        mace_data=data_of(mace.path).name,
-        input_name=mace.inputs[0].name,
-        output_name=mace.outputs[0].name,
-    )
+    names = {
+        "tflite": tflite.path.name,
+        "mace_multi": mace.path.name,
+        "mace_net": sibling(mace.path, Generation.NET, RuntimeType.CPU).name,
+        "mace_data": data_of(mace.path).name,
+        "input_name": mace.inputs[0].name,
+    }
+    if bundle.detection is None:
+        snippets = bundle_snippets.render(
+            bundle.preprocessing, num_classes=bundle.num_classes, output_name=mace.outputs[0].name, **names
+        )
+    else:
+        snippets = detection_snippets.render(
+            detection.load_metadata(target / bundle.detection),
+            metadata_name=Path(bundle.detection).name,
+            mace_outputs=tuple((spec.name, spec.shape) for spec in mace.outputs),
+            **names,
+        )
     for name, text in snippets.items():
         files.write_text(target / SNIPPETS / name, text)
     for_converter = next(item for item in bundle.artifacts if (item.notes or {}).get("opset") == REQUIRED_OPSET)
@@ -365,7 +406,7 @@ def _check_signature(folder: Path, artifact: Artifact) -> Check:
 def _check_sample(folder: Path, bundle: Bundle, artifact: Artifact) -> Check:
     sample = bundle.samples[artifact.path.as_posix()]
     given, wanted = (np.load(folder / name, allow_pickle=False) for name in (sample.input, sample.output))
-    got = run(folder / artifact.path, artifact.format, [given])[0]
+    got = _answer(folder / artifact.path, artifact.format, given)
     name, what = artifact.path.as_posix(), "agreement on the sample"
     if got.shape != wanted.shape:
         return Check(name, what, False, f"gives {got.shape}, shipped with {wanted.shape}")
