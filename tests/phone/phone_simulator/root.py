@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import threading
 import uuid
 from pathlib import Path
 
@@ -96,6 +97,7 @@ class Root:
         self.bin = folder / "system" / "bin"
         self._profile = profile
         self._written: dict[Path, str] = {}
+        self._writing = threading.Lock()  # a test's own thread may change the state, too
 
     def build(self) -> None:
         """Make files and commands."""
@@ -139,14 +141,15 @@ class Root:
     def write(self, name: str, text: str, mode: int = 0o644) -> None:
         """Write a small file if its text changed, so that a reader never sees half of it."""
         path = self.folder / name
-        if self._written.get(path) == text:
-            return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.new")
-        temporary.write_text(text)
-        temporary.chmod(mode)
-        temporary.replace(path)
-        self._written[path] = text
+        with self._writing:
+            if self._written.get(path) == text:
+                return
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_name(f".{path.name}.new")
+            temporary.write_text(text)
+            temporary.chmod(mode)
+            temporary.replace(path)
+            self._written[path] = text
 
     def _command(self, name: str, text: str) -> None:
         self.write(f"system/bin/{name}", text, 0o755)
