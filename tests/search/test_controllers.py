@@ -113,12 +113,25 @@ def test_the_global_random_state_is_left_alone(task, search, settings):
 
 def test_a_controller_begins_uniform():
     controller = RecurrentController((4, 6), 8, 4)
-    tokens, log_probability, entropy = controller(3, generator=torch.Generator().manual_seed(0))
-    assert tokens.shape == (3, 2)
-    assert log_probability.tolist() == pytest.approx([-np.log(24)] * 3)
+    tokens, log_probability = controller.sample(200, torch.Generator().manual_seed(0))
+    assert tokens.shape == (200, 2)
+    assert [set(column) for column in tokens.T.tolist()] == [set(range(4)), set(range(6))]
+    assert log_probability.tolist() == pytest.approx([-np.log(24)] * 200)
+    _, entropy = controller(tokens)
     assert float(entropy.detach()) == pytest.approx((np.log(4) + np.log(6)) / 2)
-    _, followed, _ = controller(3, tokens)
-    assert torch.allclose(followed, log_probability)
+
+
+def test_probabilities_of_all_networks_sum_to_one_and_what_is_sampled_follows_them():
+    torch.manual_seed(3)
+    controller = RecurrentController((2, 3), 8, 4)
+    for parameter in (controller.weights, controller.biases):
+        torch.nn.init.normal_(parameter)
+    every = torch.tensor([[i, j] for i in range(2) for j in range(3)])
+    probability = controller(every)[0].detach().exp()
+    assert float(probability.sum()) == pytest.approx(1, abs=1e-5)
+    tokens, _ = controller.sample(20_000, torch.Generator().manual_seed(0))
+    counts = torch.bincount(tokens[:, 0] * 3 + tokens[:, 1], minlength=6) / 20_000
+    assert torch.allclose(counts, probability, atol=0.015)
 
 
 def test_the_baseline_is_debiased_and_holds_the_present_reward():

@@ -4,6 +4,7 @@ The paper gives the method (sample, evaluate, update by proximal policy optimisa
 of its hyper-parameters; all of them here are ours.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,57 +56,61 @@ class PpoSettings:
 
 
 class RecurrentController(nn.Module):
-    """An LSTM over the decisions of a space: each token is drawn from a softmax, then fed back."""
+    """An LSTM over the decisions of a space: each token is drawn from a softmax, then fed back.
+
+    Every decision has its own embeddings and output layer, padded to the largest number of choices.
+    """
 
     def __init__(self, sizes: tuple[int, ...], hidden: int, embedding: int) -> None:
-        """Build one embedding and one output layer a decision around a shared cell."""
+        """Build the layers; the policy is uniform to begin with, as TuNAS's logits of zero."""
         super().__init__()
+        most = max(sizes)
+        self.num_decisions = len(sizes)
         self.start = nn.Parameter(torch.zeros(embedding))
-        self.cell = nn.LSTMCell(embedding, hidden)
-        self.embeddings = nn.ModuleList(nn.Embedding(size, embedding) for size in sizes)
-        outputs = [nn.Linear(hidden, size) for size in sizes]
-        for output in outputs:  # a uniform policy to begin with, as TuNAS's logits of zero
-            nn.init.zeros_(output.weight)
-            nn.init.zeros_(output.bias)
-        self.outputs = nn.ModuleList(outputs)
+        self.embeddings = nn.Parameter(torch.randn(len(sizes), most, embedding))
+        self.lstm = nn.LSTM(embedding, hidden, batch_first=True)
+        self.weights = nn.Parameter(torch.zeros(len(sizes), hidden, most))
+        self.biases = nn.Parameter(torch.zeros(len(sizes), most))
+        self.absent: torch.Tensor
+        self.register_buffer(
+            "absent", torch.arange(most) >= torch.tensor(sizes)[:, None]
+        )  # Shape: (decisions, choices)
 
-    def forward(
-        self, count: int, tokens: torch.Tensor | None = None, generator: torch.Generator | None = None
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Draw `count` networks, or follow the `tokens` given, shape (count, decisions).
-
-        Returns:
-            Tokens, shape (count, decisions); their log-probability, shape (count,); the mean entropy of a decision.
-        """
-        inputs = self.start.expand(count, -1)
-        state: tuple[torch.Tensor, torch.Tensor] | None = None
-        chosen, log_probabilities, entropies = [], [], []
-        for position, (output, embedding) in enumerate(zip(self.outputs, self.embeddings, strict=True)):
-            state = self.cell(inputs, state)
-            log_softmax = torch.log_softmax(output(state[0]), dim=1)
-            if tokens is None:
-                token = torch.multinomial(log_softmax.detach().exp(), 1, generator=generator)[:, 0]
-            else:
-                token = tokens[:, position]
-            chosen.append(token)
-            log_probabilities.append(log_softmax.gather(1, token[:, None])[:, 0])
-            entropies.append(-(log_softmax.exp() * log_softmax).sum(dim=1).mean())
-            inputs = embedding(token)
-        total = torch.stack(log_probabilities).sum(dim=0)
-        return torch.stack(chosen, dim=1), total, torch.stack(entropies).mean()
+    def sample(self, count: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """Draw networks; return tokens, shape (count, decisions), and their log-probability, shape (count,)."""
+        tokens = self._unroll(count, lambda scores: torch.multinomial(scores.exp(), 1, generator=generator)[:, 0])
+        with torch.no_grad():
+            log_probability, _ = self(tokens)
+        return tokens, log_probability
 
     def most_likely(self) -> tuple[int, ...]:
         """Return the network of the likeliest token at each decision, given those before it."""
-        inputs = self.start.expand(1, -1)
+        return tuple(self._unroll(1, lambda scores: scores.argmax(dim=1))[0].tolist())
+
+    def forward(self, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the log-probability of each row of tokens, shape (count,), and the mean entropy of a decision."""
+        positions = torch.arange(self.num_decisions)
+        embedded = self.embeddings[positions, tokens]  # Shape: (count, decisions, embedding)
+        first = self.start.expand(len(tokens), 1, -1)
+        states, _ = self.lstm(torch.cat([first, embedded[:, :-1]], dim=1))
+        scores = torch.einsum("ndh,dhc->ndc", states, self.weights) + self.biases
+        scores = torch.log_softmax(scores.masked_fill(self.absent, -1e9), dim=2)
+        entropy = -(scores.exp() * scores).sum(dim=2).mean()
+        return scores.gather(2, tokens[:, :, None])[:, :, 0].sum(dim=1), entropy
+
+    @torch.no_grad()
+    def _unroll(self, count: int, choose: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+        """Emit one token after another; `choose` picks from log-probabilities, shape (count, choices)."""
+        inputs = self.start.expand(count, 1, -1)
         state: tuple[torch.Tensor, torch.Tensor] | None = None
-        chosen: list[int] = []
-        with torch.no_grad():
-            for output, embedding in zip(self.outputs, self.embeddings, strict=True):
-                state = self.cell(inputs, state)
-                token = output(state[0]).argmax(dim=1)
-                chosen.append(int(token))
-                inputs = embedding(token)
-        return tuple(chosen)
+        chosen: list[torch.Tensor] = []
+        for position in range(self.num_decisions):
+            output, state = self.lstm(inputs, state)
+            scores = output[:, 0] @ self.weights[position] + self.biases[position]
+            token = choose(torch.log_softmax(scores.masked_fill(self.absent[position], -1e9), dim=1))
+            chosen.append(token)
+            inputs = self.embeddings[position, token][:, None]
+        return torch.stack(chosen, dim=1)
 
 
 def search_by_ppo(task: Task, settings: PpoSettings, seed: int, progress: Progress) -> Learned:
@@ -118,14 +123,13 @@ def search_by_ppo(task: Task, settings: PpoSettings, seed: int, progress: Progre
     baseline = MovingBaseline(settings.momentum)
     archive = Archive(task.problem)
     for step in range(settings.steps):
-        with torch.no_grad():
-            tokens, before, _ = controller(settings.batch, generator=generator)
+        tokens, before = controller.sample(settings.batch, generator)
         indices: Genes = np.asarray(tokens.numpy())
         rewards = torch.from_numpy(task.evaluate(indices, archive, step)).float()
         advantage = (rewards - baseline.update(float(rewards.mean()))) / (rewards.std() + 1e-8)
         bonus = settings.entropy * (1 - step / settings.steps)
         for _ in range(settings.epochs):
-            _, now, entropy = controller(settings.batch, tokens)
+            now, entropy = controller(tokens)
             ratio = (now - before).exp()
             clipped = ratio.clamp(1 - settings.clip, 1 + settings.clip)
             gain = torch.minimum(ratio * advantage, clipped * advantage).mean()
