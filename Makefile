@@ -17,7 +17,7 @@ help:
 	@echo "make test        ruff, mypy, import-linter and pytest"
 	@echo "make reference   compare our files with TensorFlow's and litert-torch's converters (installs about 3 GB)"
 	@echo "make adbd        run the adb layer against Debian's real adbd (Debian with root or user namespaces)"
-	@echo "make benchmarks  time the kit against its peers"
+	@echo "make benchmarks  time the kit against its peers; further programs in tests/benchmarks say how they are called"
 	@echo "make clean       remove the virtual environments and caches"
 
 $(VENV)/installed-core: pyproject.toml constraints.txt
@@ -56,7 +56,10 @@ adbd: $(VENV)/installed-dev
 	$(BIN)/pytest tests/adbd -rs
 
 benchmarks: $(VENV)/installed-dev
-	$(BIN)/pytest tests/benchmarks -s
+	$(BIN)/python tests/benchmarks/bench_export.py
+	$(BIN)/python tests/benchmarks/bench_formats.py
+	$(BIN)/python tests/benchmarks/bench_against_litert.py
+	$(BIN)/pytest -o addopts=--import-mode=importlib -s tests/benchmarks/bench_search.py
 
 clean:
 	rm -rf $(VENV) $(REFERENCE_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
