@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import adbutils
 import pytest
 from debian_adbd.device import AdbdDevice
 from debian_adbd.tree import ADBD_PACKAGES, ADBD_SUITE, Download, build_helpers, debian_adb, why_not
 from phone_simulator.adb_server import AdbServer
+from phone_simulator.fixtures import bundled_adb
 from phone_simulator.workbench import Mode
 
 from mogakit.android_runner.adb import AdbServer as KitServer
@@ -40,7 +40,7 @@ def debian(pytestconfig: pytest.Config) -> Debian:
     download = Download(cache)
     try:
         tree = download.unpack(ADBD_SUITE, ADBD_PACKAGES, cache / "tree")
-        adbs = {"bundled": Path(adbutils.adb_path()), "debian-29": debian_adb(download, cache)}
+        adbs = {"bundled": bundled_adb(), "debian-29": debian_adb(download, cache)}
         return Debian(tree, build_helpers(cache / "helpers"), adbs)
     except (subprocess.SubprocessError, OSError) as error:
         pytest.skip(f"Debian's packages could not be brought: {getattr(error, 'stderr', '') or error}")

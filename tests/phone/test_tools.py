@@ -4,13 +4,12 @@ import re
 import time
 from pathlib import Path
 
-import adbutils
 import numpy as np
 import pytest
 from phone_simulator.adb_server import AdbServer
 from phone_simulator.binaries import Tool, write_library, write_tool
 from phone_simulator.faults import Fault
-from phone_simulator.fixtures import MakePhone
+from phone_simulator.fixtures import MakePhone, adb_binaries
 from phone_simulator.latency import QUIET
 from phone_simulator.phone import Mode, Phone
 from phone_simulator.profiles import PIXEL_6, SNAPDRAGON_8_GEN_2
@@ -77,7 +76,7 @@ def average_ms(text: str) -> float:
 @pytest.fixture
 def adb_binary() -> Path:
     """Return one adb: the tools do not care which one brings their text."""
-    return Path(adbutils.adb_path())
+    return adb_binaries()[0]
 
 
 @pytest.mark.parametrize("version", ["2020", "2024", "2026"])

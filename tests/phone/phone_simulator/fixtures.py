@@ -17,9 +17,14 @@ from phone_simulator.profiles import PIXEL_6, Profile
 MakePhone = Callable[..., Phone]
 
 
+def bundled_adb() -> Path:
+    """Return the adb inside adbutils, also where another one is on PATH (which adbutils itself would prefer)."""
+    return Path(adbutils.__file__).parent / "binaries" / "adb"
+
+
 def adb_binaries() -> list[Path]:
     """Return the adb of adbutils, and an older one where it is found ($MOGA_TEST_ADB, or Debian's)."""
-    found = [Path(adbutils.adb_path())]
+    found = [bundled_adb()] if bundled_adb().exists() else []  # some platforms have a wheel without it
     for name in (os.environ.get("MOGA_TEST_ADB"), "/usr/lib/android-sdk/platform-tools/adb", shutil.which("adb")):
         if name and Path(name).exists() and not any(Path(name).samefile(other) for other in found):
             found.append(Path(name))
