@@ -52,7 +52,7 @@ def run(shapes_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
 def models(
     run: tuple[Path, DetectTrainSummary], shapes_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Path]:
-    options = Options(calibration=ImageFolder(shapes_folder / "train", Preprocessing(SIZE, SIZE, stretch=True)))
+    options = Options(calibration=ImageFolder(shapes_folder / "train"))
     folder = tmp_path_factory.mktemp("bundle") / "models"
     detector = get_detector("ssdlite-mobilenet-v2", WIDTH, SIZE, 3)
     found = {}

@@ -5,15 +5,17 @@ A folder is filled step by step: what lies there unchanged is not written again,
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import nn
 
 from mogakit.export import detection
 from mogakit.export.artifact import Artifact, Format, Precision, Role
+from mogakit.export.calibration import CalibrationData, ImageFolder
 from mogakit.export.manifest import Manifest, open_manifest
 from mogakit.export.pipeline import Source, export, file_path, file_stem, prepare
+from mogakit.export.preprocessing import for_size
 from mogakit.export.writers import Options, writer_for
 from mogakit.files import sha256_of
 from mogakit.nets.block import Block
@@ -108,10 +110,20 @@ def export_network(
     source = f"random, seed {seed}" if weights is None else f"sha256 {sha256_of(weights)}"
     target = folder / subfolder
     job = _Job(network.name, Role.NETWORK, target, network.input_shape, build, {"weights": source})
-    artifacts = _export_jobs([job], formats, precision, folder, progress, options or Options())
+    options = options or Options()
+    if isinstance(network, Detector):
+        options = replace(options, calibration=_whole_images(options.calibration, network.input_size))
+    artifacts = _export_jobs([job], formats, precision, folder, progress, options)
     if isinstance(network, Detector):
         detection.save_metadata(target / f"{file_stem(network.name)}{detection.SUFFIX}", network)
     return artifacts
+
+
+def _whole_images(data: CalibrationData, size: int) -> CalibrationData:
+    """Return calibration data whose images are stretched, as detectors take them, unless a recipe was chosen."""
+    if isinstance(data, ImageFolder) and data.recipe is None:
+        return replace(data, recipe=replace(for_size(size), stretch=True))
+    return data
 
 
 def export_chain(
