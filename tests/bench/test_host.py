@@ -124,7 +124,8 @@ def test_a_worker_that_dies_is_a_device_error_with_the_signal(runner: HostRunner
     ("target", "hint"),
     [
         ("mace/cpu/float32", "give a phone"),
-        ("tflite/gpu/float16", "only cpu"),
+        ("tflite/gpu/float16", "only cpu and, through Vulkan, tflite/gpu/float32"),
+        ("tflite/gpu/float32,threads=4", "legal are: none"),
         ("tflite/cpu/float32,accelerator=x", "legal are: threads, xnnpack"),
         ("onnx/cpu/float32,xnnpack=off", "legal are: threads"),
     ],

@@ -6,6 +6,7 @@ no copy happens inside a timed call.
 
 import importlib
 import importlib.metadata
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from mogakit.bench.measurement import Delegation, DelegationKind
 from mogakit.bench.target import Hardware, Runtime, Target
 from mogakit.errors import MeasurementError
+from mogakit.export.artifact import Precision
 
 PACKAGES = {Runtime.TFLITE: "ai-edge-litert", Runtime.ONNX: "onnxruntime"}
 """The Python package that runs each runtime on this computer."""
@@ -48,16 +50,26 @@ def unsupported(target: Target) -> str | None:
     if target.runtime not in PACKAGES:
         legal = ", ".join(PACKAGES)
         return f"{target.runtime} does not run on this computer (it runs {legal}); give a phone with --device"
-    if target.hardware is not Hardware.CPU:
-        return f"{target.hardware} is not measured on this computer, only cpu; give a phone with --device"
+    if target.hardware is not Hardware.CPU and not on_gpu(target):
+        return (
+            f"{target.hardware} is not measured on this computer in {target.precision} with {target.runtime}, only cpu "
+            "and, through Vulkan, tflite/gpu/float32; give a phone with --device"
+        )
     legal_options = {Runtime.TFLITE: {"threads", "xnnpack"}, Runtime.ONNX: {"threads"}}[target.runtime]
+    if target.hardware is Hardware.GPU:
+        legal_options = set()
     unknown = sorted({name for name, _ in target.options} - legal_options)
     if unknown:
         return (
-            f"option {', '.join(unknown)} has no meaning for {target.runtime} on this computer; "
-            f"legal are: {', '.join(sorted(legal_options))}"
+            f"option {', '.join(unknown)} has no meaning for {target.runtime}/{target.hardware} on this computer; "
+            f"legal are: {', '.join(sorted(legal_options)) or 'none'}"
         )
     return None
+
+
+def on_gpu(target: Target) -> bool:
+    """Say whether `target` is this computer's GPU: LiteRT's Vulkan accelerator, with float32 arithmetic enforced."""
+    return (target.runtime, target.hardware, target.precision) == (Runtime.TFLITE, Hardware.GPU, Precision.FLOAT32)
 
 
 def prepare(runtimes: Iterable[Runtime]) -> None:
@@ -94,6 +106,8 @@ def _random_input(shape: Sequence[int], dtype: np.dtype[Any], rng: np.random.Gen
 
 
 def _load_tflite(path: Path, target: Target, rng: np.random.Generator) -> Engine:
+    if on_gpu(target):
+        return _load_gpu(path, rng)
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     wants_delegate = target.option("xnnpack", "on") == "on"
@@ -110,6 +124,15 @@ def _load_tflite(path: Path, target: Target, rng: np.random.Generator) -> Engine
     else:
         delegation = Delegation(DelegationKind.NOT_ASKED, backend="built-in kernels")
     return Engine(interpreter.invoke, delegation)
+
+
+def _load_gpu(path: Path, rng: np.random.Generator) -> Engine:
+    """Compile a file for the GPU; one that is not taken whole is refused there, so delegation is full."""
+    from mogakit.export.gpu import GpuModel, vulkan_drivers
+
+    model = GpuModel(path)
+    model.set_inputs([rng.standard_normal(shape, np.float32) for shape in model.input_shapes])
+    return Engine(model.invoke, Delegation(DelegationKind.FULL, backend=f"Vulkan: {vulkan_drivers(os.environ)}"))
 
 
 def _tflite_delegation(interpreter: Any) -> Delegation:

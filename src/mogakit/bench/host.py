@@ -19,6 +19,7 @@ from mogakit.bench.runner import Job
 from mogakit.bench.target import Target
 from mogakit.errors import DeviceError, MeasurementError
 from mogakit.export import EXPORT_VERSION
+from mogakit.export.gpu import vulkan_drivers
 from mogakit.records import from_json
 
 _TAIL_CHARACTERS = 2000
@@ -47,6 +48,8 @@ class HostRunner:
         """Return the clock that times `target`."""
         if self._clock is not None:
             return self._clock
+        if engines.on_gpu(target):
+            return Clock.WALL  # the thread only waits
         return Clock.THREAD_CPU if target.num_threads == 1 else Clock.WALL
 
     def identity(self, target: Target) -> Identity:
@@ -63,7 +66,7 @@ class HostRunner:
         return Identity(
             device=f"{name}/{cores} cores/{platform.system()} {platform.release()}/{machine}",
             device_name=f"{name} ({cores} cores)",
-            driver="",
+            driver=vulkan_drivers(os.environ) if engines.on_gpu(target) else "",
             runtime=engines.runtime_version(target.runtime),
             tool_sha256="",
             flags=tuple(f"{key}={value}" for key, value in sorted(flags.items())),

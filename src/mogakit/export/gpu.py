@@ -4,7 +4,8 @@ A Vulkan driver is needed. A software one does for seeing that files work, never
 packages with Chromium (`chromium-common`), with VK_ICD_FILENAMES set to its .json. Mesa's lavapipe is refused.
 """
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,25 @@ INSTALL_HINT = (
     "one (set VK_ICD_FILENAMES to its vk_swiftshader_icd.json, and LD_LIBRARY_PATH to its folder where libvulkan1 is "
     "absent)"
 )
+
+
+_DRIVER_VARIABLES = ("VK_DRIVER_FILES", "VK_ICD_FILENAMES")
+_DRIVER_FOLDERS = ("/etc/vulkan/icd.d", "/usr/share/vulkan/icd.d", "/usr/local/share/vulkan/icd.d")
+_SOFTWARE = ("swiftshader", "lvp")
+
+
+def vulkan_drivers(environment: Mapping[str, str]) -> str:
+    """Return the names of the driver files that the Vulkan loader would read, with `(software)` behind those that are.
+
+    LiteRT does not say which adapter it took, so this is as near as an identity can come.
+    """
+    named = next((environment[name] for name in _DRIVER_VARIABLES if environment.get(name)), None)
+    if named is not None:
+        paths = [Path(item) for item in named.split(os.pathsep)]
+    else:
+        paths = [path for folder in _DRIVER_FOLDERS for path in sorted(Path(folder).glob("*.json"))]
+    names = [f"{path.name} (software)" if any(word in path.name for word in _SOFTWARE) else path.name for path in paths]
+    return ", ".join(names) or "unknown"
 
 
 class GpuModel:
@@ -53,10 +73,25 @@ class GpuModel:
             for detail in self._details(self._model.get_output_tensor_details)
         ]
 
+    @property
+    def input_shapes(self) -> list[tuple[int, ...]]:
+        """Return the shapes of the inputs, in the file's layout."""
+        return [
+            tuple(int(size) for size in item["shape"]) for item in self._details(self._model.get_input_tensor_details)
+        ]
+
     def run(self, inputs: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
         """Return the outputs of one run, in the file's layout."""
+        self.set_inputs(inputs)
+        return self.invoke()
+
+    def set_inputs(self, inputs: Sequence[NDArray[np.float32]]) -> None:
+        """Copy inputs to where `invoke` reads them."""
         for buffer, value in zip(self._inputs, inputs, strict=True):
             buffer.write(np.ascontiguousarray(value, np.float32))
+
+    def invoke(self) -> list[NDArray[np.float32]]:
+        """Run once and read the outputs back, which waits for the GPU to finish."""
         self._model.run_by_index(0, self._inputs, self._outputs)
         return [
             np.asarray(buffer.read(int(np.prod(shape)), np.float32), np.float32).reshape(shape)
