@@ -19,8 +19,11 @@ from mogakit.bench.runner import Job
 from mogakit.bench.target import parse_target
 from mogakit.export.artifact import Artifact, Format, Precision, Role
 from mogakit.export.pipeline import export, prepare
+from mogakit.flows.profile import QUICK_PHONE, calibration_networks, export_for_profile
+from mogakit.flows.sampling import slot_space
 from mogakit.nets.modules import build_block
 from mogakit.nets.spaces import get_space
+from mogakit.progress import silent
 
 __all__ = ["adb_binary", "adb_server", "make_phone", "phone"]
 
@@ -62,6 +65,16 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[Format, Pr
         for kind in KINDS if number == 0 else KINDS[:1]:
             made.setdefault(kind, []).append(export(source, *kind, folder))
     return made
+
+
+@pytest.fixture(scope="session")
+def moga_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with what a quick profile of the MoGA space at 32 pixels needs in float32."""
+    folder = tmp_path_factory.mktemp("moga-32")
+    space = slot_space("moga", 32)
+    networks = calibration_networks(space, QUICK_PHONE.num_calibration, 0)
+    export_for_profile(space, networks, parse_target("tflite/cpu/float32"), folder, silent)
+    return folder
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """What a person types, with a phone on the cable: devices, tools, bench and profile."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -145,8 +146,9 @@ def test_help_has_examples() -> None:
 
 @pytest.mark.slow
 def test_phones_are_profiled_side_by_side_and_one_that_fails_stops_no_other(
-    make_phone: Callable[..., Phone], with_tools: None, tmp_path: Path
+    make_phone: Callable[..., Phone], with_tools: None, tmp_path: Path, moga_files: Path
 ) -> None:
+    shutil.copytree(moga_files, tmp_path / "files" / "tflite-gpu-float16")
     props = {**PIXEL_6.props, "ro.serialno": "EMPTY", "ro.boot.serialno": "EMPTY"}
     kinds = (PIXEL_6, SNAPDRAGON_8_GEN_2, replace(PIXEL_6, serialno="EMPTY", props=props))
     phones = [make_phone(kind, time_scale=0.01) for kind in kinds]

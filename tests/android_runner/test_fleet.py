@@ -1,6 +1,7 @@
 """Several phones at once: none waits for another, one that fails does not stop the others, Ctrl-C ends them all."""
 
 import os
+import shutil
 import signal
 import threading
 import time
@@ -34,7 +35,10 @@ def requests_for(phones: list[Phone], root: Path) -> list[ProfileRequest]:
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_the_runs_on_all_phones_and_restores_them(phones: list[Phone], tmp_path: Path) -> None:
+def test_ctrl_c_ends_the_runs_on_all_phones_and_restores_them(
+    phones: list[Phone], tmp_path: Path, moga_files: Path
+) -> None:
+    shutil.copytree(moga_files, tmp_path / "files" / "tflite-cpu-float32")
     for phone in phones:
         phone.faults.add(Fault.HANG, times=-1, where="--graph=", after=2)
 

@@ -121,8 +121,9 @@ def test_a_phone_that_stays_away_is_an_error_and_what_was_measured_stands(
 
 def test_an_unauthorized_phone_says_what_to_accept(make_phone: Callable[..., Phone], options: PhoneOptions) -> None:
     phone = make_phone(authentication=Authentication.REFUSED)
-    (found,) = discovery.find()
-    assert found.state in ("unauthorized", "authorizing")
+    deadline = time.monotonic() + 10  # adb calls it offline at first, and 36 authorizing then
+    while discovery.find()[0].state != "unauthorized" and time.monotonic() < deadline:
+        time.sleep(0.1)
     with pytest.raises(DeviceError, match=r"unauthorized.*Allow USB debugging"), open_phone(phone.serial, options):
         pass
 
