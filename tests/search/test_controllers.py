@@ -154,13 +154,6 @@ def test_during_the_delay_the_policy_stays_uniform(task):
     assert learned.most_likely == (0,) * 14
 
 
-def test_a_supernet_may_be_trained_in_turn(task):
-    seen = []
-    settings = ReinforceSettings(steps=3, batch=10)
-    search_by_reinforce(task, settings, 0, silent, between=lambda step, genes: seen.append((step, genes.shape)))
-    assert seen == [(0, (10, 14)), (1, (10, 14)), (2, (10, 14))]
-
-
 @pytest.mark.parametrize("bad", [{"steps": 0}, {"batch": 1}, {"delay": 1.0}])
 def test_settings_out_of_range_are_refused(bad):
     with pytest.raises(InputError, match="needed"):

@@ -6,7 +6,7 @@ is zero for a first share of the steps, in which only the weights of the superne
 times its start.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ import torch
 
 from mogakit.errors import InputError
 from mogakit.progress import Progress
-from mogakit.search.additive import Genes
+from mogakit.search.additive import Genes, Values
 from mogakit.search.archive import Archive
 from mogakit.search.controllers.task import Task
 
@@ -80,6 +80,47 @@ class MovingBaseline:
         return self._numerator / self._denominator
 
 
+class IndependentPolicy:
+    """One softmax a decision, independent of each other, with the optimiser that moves them."""
+
+    def __init__(self, sizes: Sequence[int], settings: ReinforceSettings, seed: int) -> None:
+        """Begin uniform; the same seed gives the same samples."""
+        self._settings = settings
+        self._generator = torch.Generator().manual_seed(seed)
+        self._logits = [torch.zeros(size, requires_grad=True) for size in sizes]
+        self._optimiser = torch.optim.Adam(self._logits, lr=settings.learning_rate, betas=(0.0, 0.999), eps=1e-8)
+        self._baseline = MovingBaseline(settings.momentum)
+
+    def sample(self, count: int) -> Genes:
+        """Draw networks as indices, shape (count, decisions)."""
+        drawn = [
+            torch.multinomial(torch.softmax(each.detach(), 0), count, replacement=True, generator=self._generator)
+            for each in self._logits
+        ]
+        return np.asarray(torch.stack(drawn, dim=1).numpy())
+
+    def learn(self, indices: Genes, rewards: Values, step: int) -> None:
+        """Move towards what was rewarded above the baseline."""
+        earned = torch.from_numpy(np.asarray(rewards)).float()
+        advantage = earned - self._baseline.update(float(earned.mean()))
+        if self._settings.normalise and len(earned) > 1:
+            advantage = advantage / (earned.std() + 1e-8)
+        self._optimiser.param_groups[0]["lr"] = self._settings.learning_rate_at(step)
+        loss = -(advantage * self.log_probability(torch.from_numpy(indices))).mean()
+        self._optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimiser.step()
+
+    def log_probability(self, indices: torch.Tensor) -> torch.Tensor:
+        """Return the log-probability of each row of indices, shape (n,)."""
+        columns = [torch.log_softmax(each, 0)[indices[:, gene]] for gene, each in enumerate(self._logits)]
+        return torch.stack(columns).sum(dim=0)
+
+    def most_likely(self) -> tuple[int, ...]:
+        """Return the likeliest index of every decision."""
+        return tuple(int(each.argmax()) for each in self._logits)
+
+
 @dataclass(frozen=True)
 class Learned:
     """What a controller leaves: everything evaluated, and its most likely network at the end, as indices."""
@@ -88,53 +129,16 @@ class Learned:
     most_likely: tuple[int, ...]
 
 
-def search_by_reinforce(
-    task: Task,
-    settings: ReinforceSettings,
-    seed: int,
-    progress: Progress,
-    between: Callable[[int, Genes], None] | None = None,
-) -> Learned:
-    """Learn one softmax for each decision.
-
-    Args:
-        between: called before each update with the step and genes sampled from the present policy: the socket for
-            training a supernet in turn with the controller, as TuNAS does.
+def search_by_reinforce(task: Task, settings: ReinforceSettings, seed: int, progress: Progress) -> Learned:
+    """Learn from an accuracy that does not change while it is searched (`alternate` is for one that does).
 
     The same seed gives the same samples, so that a search over a cache repeats without asking again.
     """
-    sizes = task.problem.num_indices
-    generator = torch.Generator().manual_seed(seed)
-    logits = [torch.zeros(size, requires_grad=True) for size in sizes]
-    optimiser = torch.optim.Adam(logits, lr=settings.learning_rate, betas=(0.0, 0.999), eps=1e-8)
-    baseline = MovingBaseline(settings.momentum)
+    policy = IndependentPolicy(task.problem.num_indices, settings, seed)
     archive = Archive(task.problem)
     for step in range(settings.steps):
-        if between is not None:
-            between(step, task.problem.to_genes(_sample(logits, settings.batch, generator)))
-        indices = _sample(logits, settings.batch, generator)
-        rewards = torch.from_numpy(task.evaluate(indices, archive, step)).float()
-        advantage = rewards - baseline.update(float(rewards.mean()))
-        if settings.normalise:
-            advantage = advantage / (rewards.std() + 1e-8)
-        optimiser.param_groups[0]["lr"] = settings.learning_rate_at(step)
-        loss = -(advantage * _log_probability(logits, torch.from_numpy(indices))).mean()
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
+        indices = policy.sample(settings.batch)
+        rewards = task.evaluate(indices, archive, step)
+        policy.learn(indices, rewards, step)
         progress(step + 1, settings.steps, f"mean reward {float(rewards.mean()):.4f}")
-    return Learned(archive, tuple(int(each.argmax()) for each in logits))
-
-
-def _sample(logits: list[torch.Tensor], count: int, generator: torch.Generator) -> Genes:
-    drawn = [
-        torch.multinomial(torch.softmax(each.detach(), 0), count, replacement=True, generator=generator)
-        for each in logits
-    ]
-    return np.asarray(torch.stack(drawn, dim=1).numpy())
-
-
-def _log_probability(logits: list[torch.Tensor], indices: torch.Tensor) -> torch.Tensor:
-    """Return the log-probability of each row of indices, shape (n,)."""
-    columns = [torch.log_softmax(each, 0)[indices[:, gene]] for gene, each in enumerate(logits)]
-    return torch.stack(columns).sum(dim=0)
+    return Learned(archive, policy.most_likely())

@@ -1,0 +1,90 @@
+"""A supernet and its controller learn in turn."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from mogakit.errors import InputError
+from mogakit.nets.block import Activation, Block, Op
+from mogakit.nets.spaces import SlotSpace
+from mogakit.progress import silent
+from mogakit.search.additive import on_grid
+from mogakit.search.controllers.alternate import AlternateSettings, alternate
+from mogakit.search.controllers.reinforce import ReinforceSettings
+from mogakit.search.metrics import SumMetric
+from mogakit.search.rewards import Reward, RewardKind
+from mogakit.search.supernet.model import Supernet
+
+CONTROLLER = ReinforceSettings(steps=24, batch=8, delay=0.25, learning_rate=0.1)
+SETTINGS = AlternateSettings(CONTROLLER)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def tiny():
+    stem = Block(Op.CONV, 3, 8, 8, kernel=3, activation=Activation.RELU)
+    choices = tuple(
+        Block(Op.MB, 8, 8, 8, kernel=kernel, activation=Activation.RELU, expanded_channels=16, residual=True)
+        for kernel in (3, 5, 7)
+    )
+    head = Block(Op.HEAD, 8, 2, 8, norm_eps=None)
+    return SlotSpace("tiny", (stem,), (choices, choices), (head,))
+
+
+def batch(step):
+    """Images whose brightness is their class."""
+    generator = torch.Generator().manual_seed(step)
+    labels = torch.arange(32) % 2
+    return torch.randn(32, 3, 8, 8, generator=generator) * 0.3 + labels[:, None, None, None], labels
+
+
+def run(space, settings, seed=0):
+    supernet = Supernet(space, seed)
+    optimiser = torch.optim.SGD(supernet.parameters(), lr=0.05, momentum=0.9)
+    latency = SumMetric("latency", "ms", "made up", on_grid(1.0, [[0.5, 2.0, 4.0]] * 2))
+    reward = Reward(RewardKind.ABSOLUTE, 2.0, beta=-0.5)
+    found = alternate(supernet, optimiser, batch, batch, latency, reward, settings, seed, silent)
+    return supernet, found
+
+
+def test_weights_learn_from_the_start_and_the_controller_after_its_delay(tiny):
+    supernet, found = run(tiny, SETTINGS)
+    images, labels = batch(999)
+    with torch.no_grad():
+        accuracy = float((supernet(images, found.most_likely).argmax(dim=1) == labels).float().mean())
+    assert accuracy > 0.9
+    assert [math.isnan(mean) for mean in found.mean_rewards] == [True] * 6 + [False] * 18
+    assert found.mean_rewards[-1] > found.mean_rewards[6]
+    assert found.most_likely == (0, 0)  # all get it right, and the smallest is at the target
+
+
+def test_it_repeats(tiny):
+    (one, first), (two, second) = run(tiny, SETTINGS), run(tiny, SETTINGS)
+    assert first.most_likely == second.most_likely
+    assert np.array_equal(first.mean_rewards, second.mean_rewards, equal_nan=True)
+    for a, b in zip(one.parameters(), two.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_the_warm_up_trains_choices_that_are_not_drawn(tiny):
+    only_warm = AlternateSettings(replace(CONTROLLER, steps=1, delay=0.5), warm_up=0.5)
+    supernet, _ = run(tiny, only_warm)
+    fresh = Supernet(tiny, 0)
+    for name, module in supernet.parts.items():
+        before = list(fresh.parts[name].parameters())
+        assert any(not torch.equal(a, b) for a, b in zip(module.parameters(), before, strict=True)), name
+
+
+def test_a_warm_up_longer_than_the_delay_is_refused():
+    with pytest.raises(InputError, match="rewarded for averages"):
+        AlternateSettings(ReinforceSettings(delay=0.1), warm_up=0.25)
