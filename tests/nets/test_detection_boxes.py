@@ -81,8 +81,9 @@ def test_overlaps_of_a_quarter() -> None:
 
 def test_of_two_boxes_on_one_object_the_better_stays() -> None:
     boxes = np.array([[0, 0, 1, 1], [0, 0, 1, 0.9], [0, 0, 0.5, 0.5]], np.float32)
-    kept = suppressed(boxes, np.array([0.5, 0.9, 0.7], np.float32), PostProcessing())
-    assert kept.tolist() == [1, 2]
+    scores = np.array([0.5, 0.9, 0.7], np.float32)
+    assert suppressed(boxes, np.array([1, 1, 1]), scores, PostProcessing()).tolist() == [1, 2]
+    assert suppressed(boxes, np.array([1, 2, 1]), scores, PostProcessing()).tolist() == [1, 2, 0]
 
 
 def test_detections_are_sorted_clipped_and_leave_the_background_out() -> None:
@@ -92,6 +93,23 @@ def test_detections_are_sorted_clipped_and_leave_the_background_out() -> None:
     assert found.labels.tolist() == [2, 1]
     np.testing.assert_allclose(found.boxes, [[0, 0, 0.3, 0.3], [0.4, 0.4, 0.6, 0.6]], atol=1e-6)
     assert found.scores.tolist() == pytest.approx([0.8, 0.3])
+
+
+@given(st.integers(0, 1000))
+def test_suppression_is_that_of_each_class_alone(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    corner = rng.uniform(0, 0.5, (60, 2))
+    boxes = np.concatenate((corner, corner + rng.uniform(0.1, 0.5, (60, 2))), axis=1).astype(np.float32)
+    labels, scores = rng.integers(1, 4, 60), rng.permutation(60).astype(np.float32)
+    alone = []
+    for label in (1, 2, 3):
+        left = [index for index in np.argsort(-scores).tolist() if labels[index] == label]
+        while left:
+            best = left.pop(0)
+            alone.append(best)
+            left = [index for index in left if overlaps(boxes[[best]], boxes[[index]])[0, 0] <= 0.6]
+    wanted = sorted(alone, key=lambda index: -scores[index])
+    assert suppressed(boxes, labels, scores, PostProcessing()).tolist() == wanted[:100]
 
 
 def test_at_most_so_many_objects_come_out() -> None:

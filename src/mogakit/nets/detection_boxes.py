@@ -21,6 +21,7 @@ import numpy.typing as npt
 from mogakit.errors import InputError
 
 Floats: TypeAlias = npt.NDArray[np.float32]
+Labels: TypeAlias = npt.NDArray[np.int64]
 
 MIN_SCALE, MAX_SCALE = 0.2, 0.95
 ASPECT_RATIOS = (1.0, 2.0, 0.5, 3.0, 0.3333)
@@ -121,7 +122,7 @@ class Detections:
     """Objects found in one image, best first: boxes (N, 4), labels (N) from 1 on, scores (N) between 0 and 1."""
 
     boxes: Floats
-    labels: npt.NDArray[np.int64]
+    labels: Labels
     scores: Floats
 
 
@@ -141,22 +142,27 @@ def detections(codes: Floats, scores: Floats, against: Floats, settings: PostPro
         raise InputError(f"{len(codes)} boxes and {len(scores)} scores do not belong to {len(against)} anchors")
     settings = settings or PostProcessing()
     boxes = np.clip(decode(codes, against), 0, 1)
-    kept = [suppressed(boxes, column, settings) for column in scores.T[1:]]
-    rows = np.concatenate(kept)
-    labels = np.repeat(np.arange(1, len(kept) + 1), [len(each) for each in kept])
-    found = scores[rows, labels]
-    best = np.argsort(-found, kind="stable")[: settings.max_total]
-    return Detections(boxes[rows[best]], labels[best], found[best])
+    rows, labels = np.nonzero(scores[:, 1:] >= settings.score_threshold)
+    labels = labels + 1
+    kept = suppressed(boxes[rows], labels, scores[rows, labels], settings)
+    return Detections(boxes[rows[kept]], labels[kept], scores[rows[kept], labels[kept]])
 
 
-def suppressed(boxes: Floats, scores: Floats, settings: PostProcessing) -> npt.NDArray[np.int64]:
-    """Return the indices that greedy non-maximum suppression keeps, best first; `scores` are of one class."""
-    order = np.flatnonzero(scores >= settings.score_threshold)
-    order = order[np.argsort(-scores[order], kind="stable")]
+def suppressed(boxes: Floats, labels: Labels, scores: Floats, settings: PostProcessing) -> Labels:
+    """Return the indices that greedy non-maximum suppression keeps, best first, each class by itself.
+
+    All classes are walked through together from the best score down, so that the walk ends when `max_total` are kept.
+    """
     kept: list[int] = []
-    while len(order) and len(kept) < settings.max_per_class:
-        best = int(order[0])
-        kept.append(best)
-        rest = order[1:]
-        order = rest[overlaps(boxes[best : best + 1], boxes[rest])[0] <= settings.iou_threshold]
+    mates: dict[int, list[int]] = {}
+    for index in np.argsort(-scores, kind="stable").tolist():
+        if len(kept) == settings.max_total:
+            break
+        same = mates.setdefault(int(labels[index]), [])
+        if len(same) == settings.max_per_class:
+            continue
+        if same and overlaps(boxes[index : index + 1], boxes[same]).max() > settings.iou_threshold:
+            continue
+        same.append(index)
+        kept.append(index)
     return np.array(kept, np.int64)

@@ -35,6 +35,8 @@ def resolve(text: str, width: float = 1.0, input_size: int | None = None, num_cl
             raise InputError(f"a width multiplier needs a network of the zoo; {text!r} is a chromosome")
         found = get_space(space, input_size, num_classes)
         return found.decode(parse_chromosome(chromosome))
+    if text.startswith("ssdlite-"):
+        raise InputError(f"{text!r} is a detector, and a classifier is asked for; `moga detect show {text}` counts it")
     if text not in zoo.names():
         raise InputError(
             f"no network is called {text!r}; known are {', '.join(zoo.names())}, and chromosomes of a space "
