@@ -80,3 +80,10 @@ def test_a_device_is_measured_in_the_loop(tmp_path):
 
 def test_help_shows_an_example():
     assert "moga search --table RUN/lut.json" in CliRunner().invoke(command, ["--help"]).output
+
+
+def test_what_a_hardware_cannot_run_is_left_out_or_the_space_refused(tmp_path):
+    with pytest.raises(InputError, match="search --space moga-relu"):
+        run("-o", str(tmp_path / "a"), "--runs-on", "edgetpu")
+    document = json.loads(run("-o", str(tmp_path / "b"), "--json", "--runs-on", "tflite-gpu").stdout)
+    assert document["num_evaluations"] == 72

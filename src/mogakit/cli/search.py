@@ -10,6 +10,7 @@ import click
 from mogakit import records
 from mogakit.bench.target import parse_target
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar
+from mogakit.export.support.entry import Hardware
 from mogakit.flows.devices import HOST, open_runner
 from mogakit.flows.search import EXACT, RESULT, search
 from mogakit.flows.search_problem import Method, SearchPlan, device_input, table_input
@@ -65,6 +66,12 @@ Examples:
     "--limit", "limits", multiple=True, metavar="METRIC<=X", help="Constraint, e.g. 'latency<=12', 'params>=4M'."
 )
 @click.option("--forbid", multiple=True, metavar="PATTERN", help="Block keys that may not be chosen, e.g. '*_se*'.")
+@click.option(
+    "--runs-on",
+    multiple=True,
+    type=click.Choice([each.value for each in Hardware]),
+    help="Leave out choices that this hardware does not surely run; may be repeated.",
+)
 @click.option(
     "--combine",
     type=click.Choice(["avg", "max"]),
@@ -151,6 +158,7 @@ def command(
     objectives: tuple[str, ...],
     limits: tuple[str, ...],
     forbid: tuple[str, ...],
+    runs_on: tuple[str, ...],
     combine: str,
     reference: str | None,
     factors: tuple[float, ...],
@@ -204,6 +212,7 @@ def command(
         objectives=objectives,
         limits=tuple(parse_constraint(text) for text in limits),
         forbid=forbid,
+        runs_on=tuple(Hardware(each) for each in runs_on),
         worst=combine == "max",
         reference=None if reference is None else resolve(reference),
         factors_ms=factors,

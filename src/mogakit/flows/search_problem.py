@@ -8,6 +8,7 @@ from pathlib import Path
 from mogakit.bench.runner import Runner
 from mogakit.bench.target import Target
 from mogakit.errors import InputError
+from mogakit.export.support.entry import Hardware
 from mogakit.flows.in_the_loop import DeviceLatency
 from mogakit.luts import table as tables
 from mogakit.luts.linear import CostModel, load_model
@@ -70,6 +71,7 @@ class SearchPlan:
         objectives: texts `metric[:max|min][:weight]`; empty for accuracy, latency and params as MoGA.
         limits: constraints on metrics.
         forbid: patterns of block keys that may not be chosen.
+        runs_on: hardware that must surely run every operator; choices that one does not are left out.
         worst: `f_max` instead of `f_avg` where there are several latencies.
         reference: network whose latency is the factor of each hardware, where `factors_ms` is empty.
         factors_ms: the factors themselves. hardware_weights: of `f_avg` and `f_max`.
@@ -87,6 +89,7 @@ class SearchPlan:
     objectives: tuple[str, ...] = ()
     limits: tuple[Constraint, ...] = ()
     forbid: tuple[str, ...] = ()
+    runs_on: tuple[Hardware, ...] = ()
     worst: bool = False
     reference: Network | None = None
     factors_ms: tuple[float, ...] = ()
@@ -137,7 +140,7 @@ def build_problem(plan: SearchPlan, cache: EvaluationCache) -> Problem:
         TableError: a table lacks a row that the space needs.
     """
     space = get_space(plan.space)
-    allowed = allowed_choices(space, plan.forbid)
+    allowed = _allowed(plan, space)
     accuracy = accuracy_metric(plan.accuracy, space, cache, plan.num_jobs)
     latencies = _latency_metrics(plan.latencies, space, cache)
     metrics = [accuracy, *latencies]
@@ -149,6 +152,31 @@ def build_problem(plan: SearchPlan, cache: EvaluationCache) -> Problem:
     objectives = tuple(names.objective(text) for text in plan.objectives) or names.moga_objectives()
     limits = tuple(Constraint(names.resolve(each.metric), each.low, each.high) for each in plan.limits)
     return Problem(space, tuple(metrics), objectives, limits, allowed)
+
+
+def _allowed(plan: SearchPlan, space: SearchSpace) -> tuple[tuple[int, ...], ...]:
+    """Return the choices that are neither forbidden nor unsupported.
+
+    Raises:
+        InputError: nothing is left.
+    """
+    allowed = allowed_choices(space, plan.forbid)
+    if not plan.runs_on:
+        return allowed
+    if not isinstance(space, SlotSpace):
+        raise InputError(f"space {space.name!r} has no independent slots to intersect with {', '.join(plan.runs_on)}")
+    from mogakit.export.support.space import intersect  # loaded here, since it loads torch
+
+    found = intersect(space, plan.runs_on)
+    left = tuple(tuple(each for each in ours if each in its) for ours, its in zip(allowed, found.slots, strict=True))
+    if found.size == 0 or not all(left):
+        hint = f"; search --space {found.suggestion}" if found.suggestion else ""
+        blocked = found.blocked[0].key if found.blocked else "what is not forbidden"
+        raise InputError(
+            f"no network of {space.name!r} surely runs on {', '.join(plan.runs_on)}: {blocked} does not{hint} "
+            f"(`moga check --space {space.name} --hardware {plan.runs_on[0]}` says why)"
+        )
+    return left
 
 
 @dataclass(frozen=True)
