@@ -31,6 +31,8 @@ def why_not() -> str | None:
         return f"needs {', '.join(missing)} (packages apt, dpkg, util-linux, gcc)"
     if not KEYRING.exists():
         return f"needs {KEYRING} (package debian-archive-keyring)"
+    if mirror() is None:
+        return "apt of this machine is set to no Debian mirror; name one in MOGA_DEBIAN_MIRROR"
     probe = subprocess.run(isolated("true"), capture_output=True, text=True, timeout=20.0, check=False)
     if probe.returncode:
         return f"needs root or user namespaces: unshare says {probe.stderr.strip()!r}"
@@ -43,17 +45,18 @@ def isolated(*command: str) -> list[str]:
     return ["setpriv", "--pdeathsig", "KILL", "unshare", *user, *_ISOLATE, *command]
 
 
-def mirror() -> str:
-    """Return the Debian mirror of this machine's apt sources; Debian's own where they name none."""
+def mirror() -> str | None:
+    """Return $MOGA_DEBIAN_MIRROR, or the Debian mirror of this machine's apt sources; None where they name none."""
+    if named := os.environ.get("MOGA_DEBIAN_MIRROR"):
+        return named
     folder = Path("/etc/apt/sources.list.d")
-    files = [Path("/etc/apt/sources.list"), *sorted(folder.glob("*.sources")), *sorted(folder.glob("*.list"))]
-    for path in files:
+    for path in (Path("/etc/apt/sources.list"), *sorted(folder.glob("*.sources")), *sorted(folder.glob("*.list"))):
         text = path.read_text(errors="replace") if path.is_file() else ""
         for pattern in (r"^URIs:\s*(\S+)", r"^deb\s+(?:\[[^]]*\]\s+)?(\S+)"):
             for uri in re.findall(pattern, text, re.MULTILINE):
                 if re.search(r"/debian/?$", uri):
                     return str(uri)
-    return "http://deb.debian.org/debian"
+    return None
 
 
 class Download:
