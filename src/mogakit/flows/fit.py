@@ -22,14 +22,13 @@ from mogakit.bench.journal import Journal
 from mogakit.bench.measurement import Measurement
 from mogakit.bench.runner import Job, Runner
 from mogakit.bench.schedule import Plan, StopReason, run_plan
-from mogakit.errors import InputError, TableError
+from mogakit.errors import InputError
 from mogakit.export.artifact import Artifact
 from mogakit.flows.devices import file_kind
 from mogakit.flows.export import export_network, export_space
 from mogakit.flows.profile import effort_for
-from mogakit.flows.runs import RunFolder, RunSettings
+from mogakit.flows.runs import RunFolder, RunSettings, check_identity
 from mogakit.flows.sampling import sample_networks, slot_space, strata
-from mogakit.luts.combine import differing_fields
 from mogakit.luts.curves import MIN_HELD_OUT, CurvePoint, learning_curves
 from mogakit.luts.estimate import estimate_files
 from mogakit.luts.linear import MIN_PAIRS, CostModel, Pairs, fit_on_table, fit_one_hot, load_model, save_model
@@ -123,7 +122,7 @@ def fit_run(request: FitRequest, runner: Runner, progress: Progress = silent) ->
     folder = FitFolder(RunFolder(request.folder))
     settings = folder.run.read_settings()
     table = load(folder.run.table)
-    _check_identity(table, runner, settings)
+    check_identity(table, runner, settings)
     _keep_question(folder, request)
     space = slot_space(settings.space, settings.input_size)
     networks = fit_networks(space, table, request.num_pairs, request.seed)
@@ -238,18 +237,6 @@ def _plan(request: FitRequest, settings: RunSettings, runner: Runner, artifacts:
         num_sentinels=effort.num_sentinels,
         seed=request.seed,
     )
-
-
-def _check_identity(table: LatencyTable, runner: Runner, settings: RunSettings) -> None:
-    if table.target is None or str(table.target) != settings.target:
-        raise TableError(f"{table.name} is of target {table.target}, its run of {settings.target}: profile it anew")
-    here = replace(table, identity=runner.identity(table.target))
-    differing = differing_fields(table, here)
-    if differing:
-        raise TableError(
-            f"{table.name} was measured under another identity than is here now ({', '.join(differing)} differ): "
-            "times of the two must not be mixed; profile into a new folder"
-        )
 
 
 def _keep_question(folder: FitFolder, request: FitRequest) -> None:

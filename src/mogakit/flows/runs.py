@@ -11,14 +11,17 @@ RUN/validation.json   its result
 import json
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mogakit import __version__
 from mogakit.bench.measurement import Clock
+from mogakit.bench.runner import Runner
 from mogakit.bench.target import Target, parse_target
-from mogakit.errors import InputError
+from mogakit.errors import InputError, TableError
 from mogakit.files import write_json
+from mogakit.luts.combine import differing_fields
+from mogakit.luts.table import LatencyTable
 from mogakit.records import from_json, to_json
 
 
@@ -137,3 +140,19 @@ def _link(source: str, destination: str) -> None:
         os.link(source, destination)
     except OSError:
         shutil.copy2(source, destination)
+
+
+def check_identity(table: LatencyTable, runner: Runner, settings: RunSettings) -> None:
+    """Make sure that what is measured now may stand beside a run's table.
+
+    Raises:
+        TableError: the table is of another target, device, runtime or version than is here now.
+    """
+    if table.target is None or str(table.target) != settings.target:
+        raise TableError(f"{table.name} is of target {table.target}, its run of {settings.target}: profile it anew")
+    differing = differing_fields(table, replace(table, identity=runner.identity(table.target)))
+    if differing:
+        raise TableError(
+            f"{table.name} was measured under another identity than this device has now (differing: "
+            f"{', '.join(differing)}): times of the two must not be mixed; profile into a new folder"
+        )

@@ -13,16 +13,15 @@ from mogakit.bench.conditions import worst_warnings
 from mogakit.bench.journal import Journal
 from mogakit.bench.runner import Job, Runner
 from mogakit.bench.schedule import Plan, run_plan
-from mogakit.errors import InputError, TableError
+from mogakit.errors import InputError
 from mogakit.export.artifact import Artifact
 from mogakit.flows.devices import file_kind
 from mogakit.flows.export import export_network, export_space
 from mogakit.flows.fit import cost_models
 from mogakit.flows.profile import effort_for
-from mogakit.flows.runs import RunFolder, RunSettings
+from mogakit.flows.runs import RunFolder, RunSettings, check_identity
 from mogakit.flows.sampling import sample_networks, slot_space, strata
 from mogakit.luts import validation as results
-from mogakit.luts.combine import differing_fields
 from mogakit.luts.estimate import estimate_files
 from mogakit.luts.table import LatencyTable, load
 from mogakit.luts.validation import Validation
@@ -61,7 +60,7 @@ def validate(request: ValidateRequest, runner: Runner, progress: Progress = sile
     folder = RunFolder(request.folder)
     settings = folder.read_settings()
     table = load(folder.table)
-    _check_identity(table, runner, settings)
+    check_identity(table, runner, settings)
     if folder.validation_journal.exists() and not request.resume:
         raise InputError(
             f"{folder.validation_journal} holds a validation already: add --resume to go on with it (and to score it "
@@ -117,18 +116,6 @@ def _lies_in(space: SlotSpace, network: Network) -> bool:
     except InputError:
         return False
     return True
-
-
-def _check_identity(table: LatencyTable, runner: Runner, settings: RunSettings) -> None:
-    if table.target is None or str(table.target) != settings.target:
-        raise TableError(f"{table.name} is of target {table.target}, its run of {settings.target}: profile it anew")
-    now = replace(table, identity=runner.identity(settings.parsed_target))
-    differing = differing_fields(table, now)
-    if differing:
-        raise TableError(
-            f"the table was measured under another identity than this device has now (differing: "
-            f"{', '.join(differing)}); such a validation would say nothing: profile anew"
-        )
 
 
 def _export(
