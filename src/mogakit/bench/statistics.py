@@ -151,6 +151,22 @@ def is_warm(samples: Sequence[float], window: int = WARM_UP_WINDOW) -> bool:
     return bool((np.abs(np.array([lower, upper]) - quartiles) <= QUARTILES_MAY_CHANGE * quartiles).all())
 
 
+def moving_median(values: ArrayLike, num_neighbours: int) -> NDArray[np.float64]:
+    """Return, for each value, the median of itself and up to `num_neighbours` on each side; the ends are mirrored.
+
+    Args:
+        values: Shape (n,), in order.
+        num_neighbours: of each side; fewer where there are not that many values.
+
+    Returns:
+        Shape (n,).
+    """
+    row = _as_samples(values)
+    reach = min(num_neighbours, row.size - 1)
+    padded = np.pad(row, reach, mode="reflect")
+    return np.asarray(np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1), axis=1))
+
+
 def common_mode(
     times_ms: NDArray[np.float64], groups: NDArray[np.int64], items: NDArray[np.int64]
 ) -> NDArray[np.float64]:

@@ -42,7 +42,7 @@ class Effort:
         num_calibration: networks for the calibration, spread evenly over the strata of the space.
         num_sentinels: visits of the sentinel in a pass.
         drift_limit: by how much (a share) the sentinel may be off before its window is measured again. This computer's
-            common speed is divided out of every window, so only what that cannot mend is repeated there.
+            speed is divided out of every visit, so only what that cannot mend is repeated there.
     """
 
     num_rounds: int
@@ -50,7 +50,7 @@ class Effort:
     num_passes: int
     num_calibration: int
     num_sentinels: int
-    drift_limit: float = 0.10
+    drift_limit: float = 0.50
 
 
 FULL_HOST = Effort(num_rounds=6, max_rounds=8, num_passes=16, num_calibration=20, num_sentinels=4)

@@ -14,6 +14,7 @@ from mogakit.bench.measurement import Conditions, Measurement, Status
 from mogakit.errors import TableError
 from mogakit.export.artifact import Role
 from mogakit.luts.errors import FloatArray
+from mogakit.luts.moment import divide_out_moments
 from mogakit.luts.table import Centre, CommonMode, Row, RowConditions, Statistic
 
 NUM_RESAMPLES = 500
@@ -56,7 +57,13 @@ def estimate_files(measurements: Iterable[Measurement], statistic: Statistic, se
     for one in taken:
         by_name.setdefault(one.artifact_name, []).append(one)
     usable = {name: _usable(name, group) for name, group in by_name.items()}
-    factors = speed_factors([one for group in usable.values() for one in group], statistic.common_mode)
+    good = [one for group in usable.values() for one in group]
+    factors = speed_factors(good, statistic.common_mode)
+    if statistic.common_mode is CommonMode.MOMENT:
+        usable = {name: [] for name in by_name}
+        for one in divide_out_moments(good, factors):
+            usable[one.artifact_name].append(one)
+        factors = {}
     return {
         name: _row(name, group, usable[name], factors, statistic, np.random.default_rng([seed, index]))
         for index, (name, group) in enumerate(sorted(by_name.items()))
@@ -64,7 +71,7 @@ def estimate_files(measurements: Iterable[Measurement], statistic: Statistic, se
 
 
 def speed_factors(measurements: Sequence[Measurement], mode: CommonMode) -> dict[Group, float]:
-    """Return how much slower than typical each process (or window) ran everything; 1 is undisturbed.
+    """Return how much slower than typical each process (or window, also for `MOMENT`) ran everything; 1 is undisturbed.
 
     Groups that timed fewer than `MIN_SHARED_FILES` files which other groups timed too are left out: nothing is divided
     out of them (a phone's process times one file).
@@ -97,7 +104,7 @@ def speed_factors(measurements: Sequence[Measurement], mode: CommonMode) -> dict
 
 
 def _group(one: Measurement, mode: CommonMode) -> Group:
-    return (one.process, one.window if mode is CommonMode.WINDOW else -1)
+    return (one.process, -1 if mode is CommonMode.PROCESS else one.window)
 
 
 def _usable(name: str, group: Sequence[Measurement]) -> list[Measurement]:

@@ -39,6 +39,7 @@ class CommonMode(StrEnum):
     NONE = "none"
     PROCESS = "process"  # the speed of the machine during one process, from all files that it timed
     WINDOW = "window"  # the same for each window of a process: follows drift within it, with more noise
+    MOMENT = "moment"  # the same for each visit, from the files visited around it: follows bursts of other programs
 
 
 @dataclass(frozen=True)
@@ -61,11 +62,12 @@ class Statistic:
     common_mode: CommonMode = CommonMode.NONE
 
 
-HOST_STATISTIC = Statistic(trim=0.25, across_runs=Centre.POOLED, cold_share=0.25, common_mode=CommonMode.WINDOW)
+HOST_STATISTIC = Statistic(trim=0.25, across_runs=Centre.POOLED, cold_share=0.25, common_mode=CommonMode.MOMENT)
 """For this computer's CPU, where one process times all files: the estimator with the least error on unseen networks.
 
-On a machine shared with other programs (load 1 to 6 on two cores) 5 to 40 % of the calls of a window take 1.2 to 1.6
-times as long; the mean of the middle half does not see them and still adds over blocks (docs/measuring.md has figures).
+On a machine shared with other programs 5 to 40 % of the calls of a window take 1.2 to 1.6 times as long, in bursts: the
+speed of the moment divides out most of that, the mean of the middle half does not see the rest and still adds over
+blocks (docs/measuring.md has figures).
 """
 
 PHONE_STATISTIC = Statistic(within_run=Centre.MEAN)
