@@ -59,6 +59,7 @@ NOISE = Variation(process=0.01, sample=0.02, drift=0.005)
 NUM_UNSEEN = 20
 HEAT_AFTER_WINDOWS = 60
 OPTIONS = PhoneOptions(RunLength(20, 0.0, 5.0, 1, 0.0), GuardLimits(max_wait_s=120.0, poll_s=0.1))
+HALF = replace(OPTIONS, length=RunLength(50, 0.5, 20.0, 1, 0.25))  # half as long as real runs are
 
 
 class Bench:
@@ -84,7 +85,9 @@ class Bench:
         export_for_profile(space, networks, parse_target(target), folder, silent)
         return folder
 
-    def profile(self, phone: Phone, target: str, heat: bool, rounds: int | None = None) -> ProfileResult:
+    def profile(
+        self, phone: Phone, target: str, heat: bool, rounds: int | None = None, options: PhoneOptions = OPTIONS
+    ) -> ProfileResult:
         """Profile the MoGA space on one phone; with `heat`, it becomes too hot once on the way."""
         hot = threading.Event()
 
@@ -95,7 +98,7 @@ class Bench:
 
         run = self.folder / "runs" / phone.profile.name / target.replace("/", "-")
         request = ProfileRequest("moga", parse_target(target), run, phone.serial, rounds=rounds)
-        with open_phone(phone.serial, OPTIONS) as runner:
+        with open_phone(phone.serial, options) as runner:
             return profile(request, runner, advance, self.exported(target))
 
     def errors(self, phone: Phone, result: ProfileResult, target: str) -> np.ndarray:
@@ -172,14 +175,15 @@ def replay(bench: Bench, targets: Sequence[str], scale: float) -> list[dict[str,
     return rows
 
 
-def scaling(bench: Bench, target: str, scale: float) -> dict[str, object]:
-    """Compare the wall time of four phones with that of one."""
+def scaling(bench: Bench, target: str) -> dict[str, object]:
+    """Compare the wall time of four phones with that of one, in the phones' own time and with runs half as long."""
+    scale = 1.0
     bench.exported(target)
     kinds = (PIXEL_6, SNAPDRAGON_8_GEN_2, PIXEL_6, SNAPDRAGON_8_GEN_2)
     one = bench.phone(PIXEL_6, 9, time_scale=scale, variation=NOISE)
-    alone_s = side_by_side([lambda: bench.profile(one, target, False, rounds=1)])
+    alone_s = side_by_side([lambda: bench.profile(one, target, False, 1, HALF)])
     four = [bench.phone(kind, 10 + number, time_scale=scale, variation=NOISE) for number, kind in enumerate(kinds)]
-    together_s = side_by_side([lambda p=phone: bench.profile(p, target, False, rounds=1) for phone in four])  # type: ignore[misc]
+    together_s = side_by_side([lambda p=phone: bench.profile(p, target, False, 1, HALF) for phone in four])  # type: ignore[misc]
     row: dict[str, object] = {
         "one_s": alone_s,
         "four_s": together_s,
@@ -222,7 +226,7 @@ def main() -> None:
         if asked.real:
             result: object = real(bench, "tflite/cpu/float32")
         elif asked.scaling:
-            result = scaling(bench, "tflite/gpu/float16", asked.time_scale)
+            result = scaling(bench, "tflite/gpu/float16")
         else:
             result = replay(bench, asked.targets, asked.time_scale)
     if asked.json:

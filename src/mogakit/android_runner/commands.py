@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mogakit.android_runner import delegation
+from mogakit.android_runner.deploy import ROOT
 from mogakit.android_runner.parsers import benchmark_model, mace_run, onnxruntime, snpe
 from mogakit.android_runner.parsers.common import Timing, tail
 from mogakit.android_runner.quoting import assignments, command_line, quote
@@ -23,6 +24,7 @@ from mogakit.export.artifact import Artifact, TensorSpec
 from mogakit.export.mace import naming
 from mogakit.export.mace.netdef import Generation, RuntimeType
 
+_MACE_CACHE = f"{ROOT}/mace"  # compiled OpenCL kernels: kept, or every process would compile for up to half a minute
 _ELEMENT_BYTES = {"float32": 4, "float16": 2, "int32": 4, "int64": 8, "int8": 1, "uint8": 1}
 
 
@@ -127,7 +129,7 @@ def shell_command(call: Call, profiled: bool = False) -> str:
     words = [*(("taskset", call.taskset) if call.taskset else ()), call.tool, *arguments]
     environment = {"LD_LIBRARY_PATH": call.libs, **{name: _fill(text, call) for name, text in call.row.environment}}
     if call.row.tool is ToolKind.MACE_RUN:
-        environment |= {"MACE_INTERNAL_STORAGE_PATH": "interior", "MACE_CPP_MIN_VLOG_LEVEL": "0"}
+        environment |= {"MACE_INTERNAL_STORAGE_PATH": _MACE_CACHE, "MACE_CPP_MIN_VLOG_LEVEL": "0"}
     return f"env {assignments(environment)} {command_line(words)}"
 
 
@@ -247,7 +249,7 @@ def _mace_arguments(call: Call) -> list[str]:
 
 def _mace_prelude(call: Call) -> str:
     """Make the input files, which must be there and are named after nodes, and the folder for compiled kernels."""
-    made = ["mkdir -p interior"]
+    made = [f"mkdir -p {_MACE_CACHE}"]
     for spec in call.artifact.inputs:
         size = math.prod(spec.shape) * _ELEMENT_BYTES.get(spec.dtype, 4)
         made.append(f"head -c {size} /dev/zero >{quote('in_' + re.sub(r'[^0-9A-Za-z]', '_', spec.name))}")
