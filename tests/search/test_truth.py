@@ -73,6 +73,10 @@ def test_the_box_spans_the_space_and_its_worst_corner_is_the_reference(small):
     assert hypervolume(np.empty((0, 3)), truth.box) == 0
 
 
+def test_a_limit_against_its_own_objective_is_said_at_once_and_not_tried(problem):
+    assert "points against its objective" in find_truth(replace(problem, constraints=(Constraint("params", high=5e6),)))
+
+
 def test_why_there_is_none_is_said_in_words(small):
     assert find_truth(replace(small, constraints=(Constraint("latency", high=-50.0),))) == (
         "no network meets the constraints"

@@ -1,14 +1,18 @@
 """The truth that a search is judged by: the exact front of a problem whose metrics add up, and its hypervolume."""
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
 from mogakit.errors import InputError
 from mogakit.search.additive import Genes, SlotCosts, Values
 from mogakit.search.exact import exact_front
-from mogakit.search.problem import Problem
+from mogakit.search.problem import Constraint, Problem
 from mogakit.search.quality import Box, nondominated, percentage_of_true
+
+SMALL_SPACE = 100_000
+"""Networks up to which a limit against its own objective is no obstacle."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +39,16 @@ class Truth:
 def find_truth(problem: Problem) -> Truth | str:
     """Return the exact front of `problem`, or in words why there is none.
 
-    Constraints are met exactly: a bound that points the way its objective does cuts the front; any other adds a
-    dimension to the dynamic programme, which is dropped after the cut. `f_max` enters as its hardware, one dimension
+    Constraints are met exactly: a bound that points the way its objective does cuts the front; one on another metric
+    adds a dimension to the dynamic programme, which is dropped after the cut. `f_max` enters as its hardware, one dimension
     each.
     """
+    against = _against_objective(problem)
+    if against is not None and prod(problem.num_indices) > SMALL_SPACE:
+        return (
+            f"{against} points against its objective, so that nearly every network would have to be carried along; "
+            "leave that metric out of the objectives"
+        )
     try:
         costs, senses = _dimensions(problem)
         indices, _ = exact_front(costs, senses)
@@ -54,6 +64,16 @@ def find_truth(problem: Problem) -> Truth | str:
     order = front[np.lexsort(objectives[front].T[::-1])]
     box = _box(problem, objectives[order])
     return Truth(genes[inside][order], values[inside][order], objectives[order], box)
+
+
+def _against_objective(problem: Problem) -> Constraint | None:
+    """Return a limit that caps what an objective raises, or the other way round."""
+    senses = {objective.metric: objective.maximise for objective in problem.objectives}
+    for limit in problem.constraints:
+        sense = senses.get(limit.metric)
+        if (sense is True and limit.high is not None) or (sense is False and limit.low is not None):
+            return limit
+    return None
 
 
 def _dimensions(problem: Problem) -> tuple[list[SlotCosts], list[bool]]:
