@@ -40,8 +40,8 @@ def find_truth(problem: Problem) -> Truth | str:
     """Return the exact front of `problem`, or in words why there is none.
 
     Constraints are met exactly: a bound that points the way its objective does cuts the front; one on another metric
-    adds a dimension to the dynamic programme, which is dropped after the cut. `f_max` enters as its hardware, one dimension
-    each.
+    adds a dimension to the dynamic programme, which is dropped after the cut. `f_max` enters as its hardware, one
+    dimension each.
     """
     against = _against_objective(problem)
     if against is not None and prod(problem.num_indices) > SMALL_SPACE:
