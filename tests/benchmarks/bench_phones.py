@@ -194,14 +194,15 @@ def scaling(bench: Bench, target: str) -> dict[str, object]:
     return row
 
 
-def real(bench: Bench, target: str) -> dict[str, object]:
+def real(bench: Bench, target: str, rounds: int | None, num_models: int) -> dict[str, object]:
     """Profile and validate one phone whose tool runs the files on this computer."""
     phone = bench.phone(PIXEL_6, 20, time_scale=1.0, mode=Mode.REAL)
     options = replace(OPTIONS, length=RunLength(30, 0.3, 10.0, 2, 0.1))
     run = bench.folder / "runs" / "real"
     with open_phone(phone.serial, options) as runner:
-        profile(ProfileRequest("moga", parse_target(target), run, phone.serial), runner, silent, bench.exported(target))
-        report = validate(ValidateRequest(run, num_models=30), runner)
+        request = ProfileRequest("moga", parse_target(target), run, phone.serial, rounds=rounds)
+        profile(request, runner, silent, bench.exported(target))
+        report = validate(ValidateRequest(run, num_models=num_models, rounds=rounds), runner)
     row: dict[str, object] = to_json(report)
     click.echo(json.dumps(row))
     return row
@@ -213,6 +214,8 @@ def main() -> None:
     parser.add_argument("--targets", nargs="*", default=TARGETS)
     parser.add_argument("--scaling", action="store_true")
     parser.add_argument("--real", action="store_true")
+    parser.add_argument("--rounds", type=int, help="of --real; the kit's own choice where absent")
+    parser.add_argument("--models", type=int, default=30, help="that validate --real")
     parser.add_argument("--time-scale", type=float, default=0.005)
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
@@ -224,7 +227,7 @@ def main() -> None:
         tools.add(write_tool(folder / "bin", Tool.BENCHMARK_MODEL))
         bench = Bench(folder, server, stack)
         if asked.real:
-            result: object = real(bench, "tflite/cpu/float32")
+            result: object = real(bench, "tflite/cpu/float32", asked.rounds, asked.models)
         elif asked.scaling:
             result = scaling(bench, "tflite/gpu/float16")
         else:
