@@ -1,6 +1,7 @@
 """A simulated phone with registered tools, and a few real files to time on it."""
 
 import gc
+import signal
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -116,3 +117,11 @@ def quick_phone(make_phone: Callable[..., Phone], with_tools: None) -> Phone:
 def server_address(adb_server: AdbServer) -> str:
     """Return where the private adb server listens."""
     return f"127.0.0.1:{adb_server.port}"
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let SIGINT raise KeyboardInterrupt, also where the tests run in the background and a shell had it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -36,7 +36,7 @@ def requests_for(phones: list[Phone], root: Path) -> list[ProfileRequest]:
 
 @pytest.mark.slow
 def test_ctrl_c_ends_the_runs_on_all_phones_and_restores_them(
-    phones: list[Phone], tmp_path: Path, moga_files: Path
+    interruptible: None, phones: list[Phone], tmp_path: Path, moga_files: Path
 ) -> None:
     shutil.copytree(moga_files, tmp_path / "files" / "tflite-cpu-float32")
     for phone in phones:

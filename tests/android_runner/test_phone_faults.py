@@ -412,7 +412,7 @@ def test_a_foreign_restore_file_is_not_obeyed(quick_phone: Phone, options: Phone
 
 
 def test_ctrl_c_ends_the_run_on_the_phone_and_restores_its_settings(
-    quick_phone: Phone, make_job: MakeJob, options: PhoneOptions
+    interruptible: None, quick_phone: Phone, make_job: MakeJob, options: PhoneOptions
 ) -> None:
     quick_phone.faults.add(Fault.HANG, times=-1)
     asked = replace(options, settings=SettingsRequest(fixed_performance=True))
