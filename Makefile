@@ -7,8 +7,8 @@ PIP_FLAGS = --quiet --disable-pip-version-check
 # Other people's nets, which our lowering must read. They declare torchvision, which they do not need for that and which
 # has no CPU build for this torch: hence --no-deps.
 PEERS = geffnet==1.0.2 pytorchcv==0.0.74
-# Two processes: the tests that time something want the machine's other core to be theirs.
-PYTEST_FLAGS ?= -n 2 --dist loadgroup
+# Two processes of one thread each; a file stays in one of them, so that what its tests share is made once.
+PYTEST_FLAGS ?= -n 2 --dist loadfile
 
 .PHONY: help demo test lint unit reference adbd benchmarks clean
 
@@ -47,7 +47,7 @@ lint: $(VENV)/installed-dev
 	$(BIN)/lint-imports
 
 unit: $(VENV)/installed-dev
-	$(BIN)/pytest $(PYTEST_FLAGS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest $(PYTEST_FLAGS)
 
 reference: $(REFERENCE_VENV)/installed
 	$(REFERENCE_VENV)/bin/pytest -p no:anyio tests/reference  # litert-torch brings anyio, whose plugin warns at load
