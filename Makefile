@@ -30,9 +30,10 @@ $(VENV)/installed-dev: $(VENV)/installed-core
 	$(BIN)/python -m pip install $(PIP_FLAGS) --no-deps $(PEERS)
 	touch $@
 
-$(REFERENCE_VENV)/installed: pyproject.toml constraints.txt
+$(REFERENCE_VENV)/installed: pyproject.toml constraints.txt tests/reference/requirements.txt
 	test -x $(REFERENCE_VENV)/bin/python || $(PYTHON) -m venv $(REFERENCE_VENV)
-	$(REFERENCE_VENV)/bin/python -m pip install $(PIP_FLAGS) -c constraints.txt -e '.[dev,reference]'
+	$(REFERENCE_VENV)/bin/python -m pip install $(PIP_FLAGS) -c constraints.txt -e '.[dev,train]'
+	$(REFERENCE_VENV)/bin/python -m pip install $(PIP_FLAGS) --no-deps -r tests/reference/requirements.txt
 	touch $@
 
 demo: $(VENV)/installed-core
