@@ -86,6 +86,8 @@ def read(pb: bytes, data: bytes, where: str = "the model") -> Model:
             nets = top.get(3, [])
             if len(nets) != 1:
                 raise InputError(f"{where} holds {len(nets)} nets; the kit reads models of one net")
+            if not top.get(100) or not top.get(101):  # written last: a file cut between its fields lacks them
+                raise InputError(f"{where} is cut short: it does not name its input and output tensors")
             net = _fields(_blob(nets[0]))
         else:
             net = top
