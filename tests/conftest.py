@@ -1,6 +1,7 @@
 """Settings of all tests."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ from hypothesis import settings
 from PIL import Image, ImageDraw
 
 # Timings on a shared machine say nothing about the code, and the first call of torch takes a second.
-settings.register_profile("kit", deadline=None)
+# The same examples in every run of continuous integration; new ones on every other run.
+settings.register_profile("kit", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("kit")
 
 
