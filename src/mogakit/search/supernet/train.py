@@ -159,9 +159,9 @@ def _scale_shared(supernet: Supernet, num_paths: int) -> None:
     space = supernet.space
     if not isinstance(space, SlotSpace):
         return
-    shared = {*range(len(space.before)), *range(len(space.before) + len(space.slots), len(space.num_choices) + 99)}
+    chosen = range(len(space.before), len(space.before) + len(space.slots))
     for name, part in supernet.parts.items():
-        if int(name.partition(":")[0]) in shared:
+        if int(name.partition(":")[0]) not in chosen:
             for weight in part.parameters():
                 if weight.grad is not None:
                     weight.grad /= num_paths
