@@ -6,7 +6,7 @@ from collections.abc import Callable
 from enum import StrEnum
 
 from phone_simulator.adb_server import AdbServer
-from phone_simulator.wire import Authentication, Connection
+from phone_simulator.wire import Connection
 
 _ANSWER_S = 2.0
 _NOTICE_S = 2.0  # until the server has greeted a phone that was plugged in
@@ -51,8 +51,9 @@ class Link:
         await self._register()
         if self._server is None:
             return
+        # A greeting we sent is not one the server has read: only its own list says that the phone is there.
         for _ in range(round(_NOTICE_S / 0.01)):
-            if any(one.online or one.authentication is Authentication.REFUSED for one in self.connections):
+            if await self._is_listed():
                 return
             await asyncio.sleep(0.01)
 
@@ -72,19 +73,28 @@ class Link:
                 await self._register()
 
     async def _register(self) -> None:
-        """Tell the server where the phone is; a server that does not answer is left alone."""
-        if self._server is None:
-            return
+        """Tell the server where the phone is."""
         usb = self.transport is Transport.USB
-        text = f"host:emulator:{self._port}" if usb else f"host:connect:127.0.0.1:{self._port}"
+        await self._ask(f"host:emulator:{self._port}" if usb else f"host:connect:127.0.0.1:{self._port}")
+
+    async def _is_listed(self) -> bool:
+        """Return whether the server knows the phone and whether it may speak to it."""
+        lines = (await self._ask("host:devices"))[8:].decode().splitlines()  # after OKAY and the length
+        return any(line in (f"{self.serial}\tdevice", f"{self.serial}\tunauthorized") for line in lines)
+
+    async def _ask(self, text: str) -> bytes:
+        """Return the server's answer; a server that does not answer is left alone."""
+        if self._server is None:
+            return b""
         with contextlib.suppress(OSError, asyncio.TimeoutError):
             reader, writer = await asyncio.open_connection("127.0.0.1", self._server.port)
             try:
                 writer.write(f"{len(text):04x}{text}".encode())
                 await writer.drain()
-                await asyncio.wait_for(reader.read(), _ANSWER_S)
+                return await asyncio.wait_for(reader.read(), _ANSWER_S)
             finally:
                 writer.close()
+        return b""
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = self._make(reader, writer)
