@@ -166,6 +166,50 @@ def test_with_weights_labels_images_and_a_table_the_card_says_so(tmp_path):
     assert all(item.passed for item in check(tmp_path / "bundle"))
 
 
+def _timings(path, *models):
+    result = CliRunner().invoke(cli, ["bench", *models, "--quick", "--json"])
+    assert result.exit_code == 0, result.output
+    path.write_text(result.stdout)
+    return path
+
+
+def test_what_was_measured_goes_into_the_bundle_with_its_interval(shipped, tmp_path):
+    """By the network's name, and by the content of a shipped file under whatever name it was timed."""
+    copy = tmp_path / "copied.onnx"
+    shutil.copy(shipped / "models" / "digits_10-7-6-3-3-0.onnx", copy)
+    path = _timings(tmp_path / "here.json", NETWORK.name, str(copy), "digits/0-0-0-0-0-0")
+    timed = json.loads(path.read_text())
+    made = ship(ShipRequest(NETWORK, measurements=(path,)), tmp_path / "bundle")
+    assert [(note.target, note.kind, note.latency_ms) for note in made.latencies] == [
+        (timing["target"], "measured", timing["latency_ms"]) for timing in timed["timings"][:2]
+    ]
+    assert {note.device for note in made.latencies} == {timed["device"]}
+    low, high = (timed["timings"][0][name] for name in ("low_ms", "high_ms"))
+    assert made.latencies[0].spread == f"{low:.3f} to {high:.3f} ms (95 %)"
+    card = (tmp_path / "bundle" / "README.md").read_text()
+    assert "measured" in card and "here.json" in card and made.latencies[1].spread in card
+
+
+def test_measurements_of_something_else_are_refused(tmp_path):
+    path = _timings(tmp_path / "other.json", "digits/0-0-0-0-0-0")
+    with pytest.raises(InputError, match=r"other\.json times digits/0-0-0-0-0-0; a bundle of digits/10-7-6-3-3-0"):
+        ship(ShipRequest(NETWORK, measurements=(path,)), tmp_path / "bundle")
+    path.write_text('{"timings": 3}')
+    with pytest.raises(InputError, match="is not what `moga bench --json` prints"):
+        ship(ShipRequest(NETWORK, measurements=(path,)), tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_a_partly_delegated_timing_says_so_in_the_bundle(shipped, tmp_path):
+    path = _timings(tmp_path / "phone.json", NETWORK.name)
+    value = json.loads(path.read_text())
+    value["timings"][0] |= {"status": "partial", "delegation": "60 of 64 nodes, 2 partitions"}
+    path.write_text(json.dumps(value))
+    made = ship(ShipRequest(NETWORK, measurements=(path,)), tmp_path / "bundle")
+    assert made.latencies[0].comment == "partial: 60 of 64 nodes, 2 partitions"
+    assert "measured, partial: 60 of 64 nodes" in (tmp_path / "bundle" / "README.md").read_text()
+
+
 def test_the_python_snippet_runs_as_it_is(shipped, tmp_path):
     Image.fromarray(np.full((16, 16, 3), 90, np.uint8)).save(tmp_path / "image.png")
     done = subprocess.run(

@@ -11,8 +11,8 @@ from mogakit.cli.phone_options import phone_options
 from mogakit.cli.profile import STOPPED
 from mogakit.flows.bench import BenchRequest, BenchResult
 from mogakit.flows.bench import bench as run
+from mogakit.flows.bench_json import document
 from mogakit.flows.devices import HOST, PhoneRequest, open_runner, scope_of
-from mogakit.records import to_json
 
 
 @click.command("bench", epilog="Example: moga bench moga-a mobilenet-v2 model.onnx --quick")
@@ -72,24 +72,9 @@ def command(
     with open_runner(device, forced, phone) as runner, progress_bar("bench") as progress:
         result = run(request, runner, progress)
     if as_json:
-        print_json({**_document(result), "scope": scope_of(device)})
+        print_json(document(result, scope_of(device)))
     else:
         _print(result, scope_of(device))
-
-
-def _document(result: BenchResult) -> dict[str, object]:
-    timings = [
-        {
-            "model": timing.model,
-            "sha256": timing.artifact.sha256,
-            "num_bytes": timing.artifact.num_bytes,
-            "target": str(timing.target),
-            "clock": str(timing.clock),
-            **to_json(timing.row),
-        }
-        for timing in result.timings
-    ]
-    return {"timings": timings, "outcome": to_json(result.outcome), "warnings": list(result.warnings)}
 
 
 def _print(result: BenchResult, scope: str | None) -> None:

@@ -35,6 +35,13 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option("--labels", type=_FILE, help="Text file, one class a line.")
 @click.option("--preprocessing", type=_FILE, help="JSON with size, resize_shorter_side, resample, mean, std, layout.")
 @click.option("--table", "tables", type=_FILE, multiple=True, help="Latency table to predict from; may be repeated.")
+@click.option(
+    "--measurement",
+    "measurements",
+    type=_FILE,
+    multiple=True,
+    help="Saved output of `moga bench --json`; may be repeated.",
+)
 @click.option("--input-size", type=int, help="Side of the image in pixels; the network's own where absent.")
 @click.option("--classes", type=int, help="Number of classes; the network's own where absent.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of random weights.")
@@ -48,6 +55,7 @@ def command(
     labels: Path | None,
     preprocessing: Path | None,
     tables: tuple[Path, ...],
+    measurements: tuple[Path, ...],
     input_size: int | None,
     classes: int | None,
     seed: int,
@@ -81,6 +89,7 @@ def command(
         labels=labels,
         preprocessing=_preprocessing(preprocessing),
         tables=tables,
+        measurements=measurements,
         seed=seed,
     )
     with progress_bar(f"ship {network}") as progress:
@@ -127,6 +136,9 @@ def _report(made: Bundle, folder: Path, as_json: bool) -> None:
         for item in made.artifacts
     ]
     print_table(f"{made.network} in {folder}", ["file", "bytes", "difference from torch", "dB (integer)"], rows)
+    for item in made.latencies:
+        told = ", ".join(filter(None, (item.spread, item.comment, item.source)))
+        click.echo(f"{item.target} on {item.device}: {item.latency_ms:.3f} ms {item.kind} ({told})")
     for warning in warnings:
         click.echo(f"note: {warning}")
     click.echo(f"check it anywhere with: moga ship --check {folder}")

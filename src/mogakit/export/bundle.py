@@ -43,13 +43,22 @@ class Sample:
 
 @dataclass(frozen=True)
 class LatencyNote:
-    """A latency that came with the bundle: `kind` is `predicted` or `measured`, `source` the file it was read from."""
+    """A latency that came with the bundle.
+
+    Attributes:
+        kind: `predicted` or `measured`.
+        spread: how sure it is, with its unit and kind; empty where nobody knows.
+        source: the file it was read from.
+        comment: why it may not stand for its target, as a partial delegation; empty where nothing speaks against it.
+    """
 
     target: str
     device: str
     latency_ms: float
+    spread: str
     kind: str
     source: str
+    comment: str = ""
 
 
 @dataclass(frozen=True)

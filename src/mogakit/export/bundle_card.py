@@ -154,8 +154,18 @@ def _detection(bundle: Bundle) -> list[str]:
 def _latency(bundle: Bundle) -> list[str]:
     if not bundle.latencies:
         return ["No table or measurement was given."]
-    rows = [(item.target, item.device, f"{item.latency_ms:.3f}", item.kind, item.source) for item in bundle.latencies]
-    return [_table(("target", "device", "ms", "kind", "source"), rows), SHELL_WARNING]
+    rows = [
+        (
+            item.target,
+            item.device,
+            f"{item.latency_ms:.3f}",
+            item.spread or "unknown",
+            ", ".join(filter(None, (item.kind, item.comment))),
+            item.source,
+        )
+        for item in bundle.latencies
+    ]
+    return [_table(("target", "device", "ms", "spread", "kind", "source"), rows), SHELL_WARNING]
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -16,8 +16,8 @@ from mogakit.errors import InputError
 from mogakit.export.artifact import Artifact, Precision
 from mogakit.export.pipeline import describe_file
 from mogakit.flows.devices import FORMATS, file_kind
+from mogakit.flows.effort import Effort, effort_for, statistic_for
 from mogakit.flows.export import export_network
-from mogakit.flows.profile import Effort, effort_for, statistic_for
 from mogakit.luts.estimate import estimate_files
 from mogakit.luts.table import Row
 from mogakit.nets.detection import resolve_model
@@ -59,6 +59,7 @@ class Timing:
 class BenchResult:
     """Timings in the order asked for, how the measuring ended, and what was wrong with the device."""
 
+    device: str
     timings: tuple[Timing, ...]
     outcome: Outcome
     warnings: tuple[str, ...]
@@ -98,7 +99,8 @@ def bench(request: BenchRequest, runner: Runner, progress: Progress = silent) ->
             outcome = run_plan(plan, runner, journal, progress)
             timings = tuple(_timing(model, job, journal, runner, request.seed) for model, job in named)
             states = {(one.round, one.window): one.after for one in journal.measurements()}
-    return BenchResult(timings, outcome, worst_warnings(states.values()))
+    device = runner.identity(jobs[0].job.target).device_name
+    return BenchResult(device, timings, outcome, worst_warnings(states.values()))
 
 
 def _effort(runner: Runner, quick: bool) -> Effort:

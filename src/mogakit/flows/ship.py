@@ -41,9 +41,9 @@ from mogakit.export.quality import sqnr_db
 from mogakit.export.run import run, tflite_interpreter
 from mogakit.export.verify import seeded_inputs
 from mogakit.export.writers import FLOAT16_LIMIT, FLOAT32_LIMIT, Options
+from mogakit.flows.bench_json import readings
 from mogakit.flows.export import export_network
-from mogakit.luts.predict import Predictor
-from mogakit.luts.table import load as load_table
+from mogakit.flows.latency_notes import measured, predicted
 from mogakit.nets import zoo
 from mogakit.nets.block import Block
 from mogakit.nets.detection import PREFIX, Detector, detector_layers
@@ -76,6 +76,7 @@ class ShipRequest:
         labels: a file with one class a line.
         preprocessing: None for the usual recipe at the network's input size.
         tables: latency tables to predict from.
+        measurements: saved output of `moga bench --json`, which holds timings of the network or of a shipped file.
     """
 
     network: Network | Detector
@@ -84,6 +85,7 @@ class ShipRequest:
     labels: Path | None = None
     preprocessing: Preprocessing | None = None
     tables: tuple[Path, ...] = ()
+    measurements: tuple[Path, ...] = ()
     seed: int = 0
 
 
@@ -116,11 +118,13 @@ def ship(request: ShipRequest, folder: Path, progress: Progress = silent) -> Bun
             f"the preprocessing cuts {recipe.size} px, {request.network.name} takes {request.network.input_size} px"
         )
     labels = _labels(request)
-    latencies = tuple(_latency(path, request.network) for path in request.tables)
+    from_tables = [predicted(path, request.network) for path in request.tables]
+    read = {path: readings(path) for path in request.measurements}
     with _beside(folder) as target:
         artifacts = _export(request, target, progress)
         samples = _samples(artifacts, target, request.network)
-        bundle = _describe(request, recipe, artifacts, samples, latencies)
+        timed = [note for path, found in read.items() for note in measured(path, found, request.network, artifacts)]
+        bundle = _describe(request, recipe, artifacts, samples, (*from_tables, *timed))
         if labels is not None:
             files.write_text(target / "labels.txt", "\n".join(labels) + "\n")
         _write_texts(bundle, target)
@@ -197,19 +201,6 @@ def _labels(request: ShipRequest) -> list[str] | None:
 def _usual_recipe(network: Network | Detector) -> Preprocessing:
     """Return the recipe that the kit trains with: the centre for a classifier, the whole image for a detector."""
     return replace(for_size(network.input_size), stretch=isinstance(network, Detector))
-
-
-def _latency(path: Path, network: Network | Detector) -> LatencyNote:
-    if isinstance(network, Detector):
-        raise InputError(f"{path} predicts classifiers; {network.name} is a detector: time it with `moga bench`")
-    table = load_table(path)
-    return LatencyNote(
-        target=str(table.target or "unknown"),
-        device=table.identity.device_name,
-        latency_ms=Predictor(table).predict(network),
-        kind="predicted",
-        source=path.name,
-    )
 
 
 def _export(request: ShipRequest, target: Path, progress: Progress) -> list[Artifact]:
