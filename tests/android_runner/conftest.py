@@ -20,7 +20,8 @@ from mogakit.bench.runner import Job
 from mogakit.bench.target import parse_target
 from mogakit.export.artifact import Artifact, Format, Precision, Role
 from mogakit.export.pipeline import export, prepare
-from mogakit.flows.profile import QUICK_PHONE, calibration_networks, export_for_profile
+from mogakit.flows.effort import QUICK_PHONE
+from mogakit.flows.profile import calibration_networks, export_for_profile
 from mogakit.flows.sampling import slot_space
 from mogakit.nets.modules import build_block
 from mogakit.nets.spaces import get_space

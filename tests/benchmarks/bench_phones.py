@@ -39,9 +39,9 @@ from mogakit.android_runner.guard import GuardLimits
 from mogakit.android_runner.runner import PhoneOptions, open_phone
 from mogakit.bench.target import parse_target
 from mogakit.flows.devices import file_kind
+from mogakit.flows.effort import FULL_PHONE
 from mogakit.flows.export import export_network
 from mogakit.flows.profile import (
-    FULL_PHONE,
     ProfileRequest,
     ProfileResult,
     calibration_networks,

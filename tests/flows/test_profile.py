@@ -14,7 +14,8 @@ from mogakit.bench.target import parse_target
 from mogakit.cli.profile import command as profile_command
 from mogakit.cli.validate import command as validate_command
 from mogakit.errors import InputError, TableError
-from mogakit.flows.profile import ProfileRequest, ProfileResult, calibration_networks, effort_for, profile
+from mogakit.flows.effort import effort_for
+from mogakit.flows.profile import ProfileRequest, ProfileResult, calibration_networks, profile
 from mogakit.flows.runs import RunFolder, RunSettings
 from mogakit.flows.sampling import sample_networks, slot_space, strata
 from mogakit.flows.validate import ValidateRequest, validate, validation_networks

@@ -21,12 +21,12 @@ from mogakit import files, records
 from mogakit.bench.journal import Journal
 from mogakit.bench.measurement import Measurement
 from mogakit.bench.runner import Job, Runner
-from mogakit.bench.schedule import Plan, StopReason, run_plan
+from mogakit.bench.schedule import StopReason, run_plan
 from mogakit.errors import InputError
 from mogakit.export.artifact import Artifact
 from mogakit.flows.devices import file_kind
+from mogakit.flows.effort import effort_for, plan_for
 from mogakit.flows.export import export_network, export_space
-from mogakit.flows.profile import effort_for
 from mogakit.flows.runs import RunFolder, RunSettings, check_identity
 from mogakit.flows.sampling import sample_networks, slot_space, strata
 from mogakit.luts.curves import MIN_HELD_OUT, CurvePoint, learning_curves
@@ -194,7 +194,9 @@ def _measure_batch(
     exported = folder.batches / name
     with Journal(folder.batches / f"{name}.db") as journal:
         if not journal.setting("finished"):
-            plan = _plan(request, settings, runner, _export(folder, settings, runner, networks, exported, progress))
+            artifacts = _export(folder, settings, runner, networks, exported, progress)
+            jobs = [Job(artifact, settings.parsed_target) for artifact in artifacts]
+            plan = plan_for(effort_for(runner, request.quick), jobs, jobs[-1], request.rounds, request.seed)
             outcome = run_plan(plan, runner, journal, progress)
             if outcome.stopped is not StopReason.BUDGET:
                 journal.set_setting("finished", True)
@@ -222,21 +224,6 @@ def _export(
         artifacts += export_network(network, [file_format], precision, exported)
         progress(done + 1, len(networks), f"exported {network.name}")
     return artifacts
-
-
-def _plan(request: FitRequest, settings: RunSettings, runner: Runner, artifacts: list[Artifact]) -> Plan:
-    effort = effort_for(runner, request.quick)
-    rounds = effort.num_rounds if request.rounds is None else request.rounds
-    jobs = tuple(Job(artifact, settings.parsed_target) for artifact in artifacts)
-    return Plan(
-        jobs=jobs,
-        sentinel=jobs[-1],
-        num_rounds=rounds,
-        max_rounds=rounds,
-        num_passes=effort.num_passes,
-        num_sentinels=effort.num_sentinels,
-        seed=request.seed,
-    )
 
 
 def _keep_question(folder: FitFolder, request: FitRequest) -> None:

@@ -16,9 +16,8 @@ from pathlib import Path
 from mogakit.bench.target import Target
 from mogakit.errors import DeviceError, MogaKitError
 from mogakit.flows.devices import PhoneRequest, open_runner
+from mogakit.flows.effort import FULL_PHONE, QUICK_PHONE
 from mogakit.flows.profile import (
-    FULL_PHONE,
-    QUICK_PHONE,
     ProfileRequest,
     ProfileResult,
     calibration_networks,

@@ -5,7 +5,7 @@ left to the validation.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,61 +14,23 @@ from mogakit.bench.conditions import worst_warnings
 from mogakit.bench.journal import Journal
 from mogakit.bench.measurement import Clock
 from mogakit.bench.runner import Job, Runner
-from mogakit.bench.schedule import Outcome, Plan, run_plan
+from mogakit.bench.schedule import Outcome, run_plan
 from mogakit.bench.target import Target
 from mogakit.errors import InputError
 from mogakit.export.artifact import Artifact
 from mogakit.flows.devices import HOST, file_kind
+from mogakit.flows.effort import effort_for, plan_for, statistic_for
 from mogakit.flows.export import export_chain, export_network, export_space
 from mogakit.flows.runs import RunFolder, RunSettings
 from mogakit.flows.sampling import sample_networks, slot_space, strata
 from mogakit.luts.build import build_table
-from mogakit.luts.table import HOST_STATISTIC, PHONE_STATISTIC, LatencyTable, Statistic, save
+from mogakit.luts.table import LatencyTable, save
 from mogakit.nets.network import Network
 from mogakit.nets.spaces import SlotSpace
 from mogakit.progress import Progress, silent
 
 CHAIN_COPIES = (1, 2, 3, 4, 6, 8)
 """Lengths of the chains from which the overhead of a run is read."""
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How much is measured.
-
-    Attributes:
-        num_rounds: fresh processes or deployments at least; `max_rounds` at most, while intervals are too wide.
-        num_passes: visits of each file in a round.
-        num_calibration: networks for the calibration, spread evenly over the strata of the space.
-        num_sentinels: visits of the sentinel in a pass.
-        drift_limit: by how much (a share) the sentinel may be off before its window is measured again. This computer's
-            speed is divided out of every visit, so only what that cannot mend is repeated there.
-    """
-
-    num_rounds: int
-    max_rounds: int
-    num_passes: int
-    num_calibration: int
-    num_sentinels: int
-    drift_limit: float = 0.50
-
-
-FULL_HOST = Effort(num_rounds=6, max_rounds=8, num_passes=16, num_calibration=20, num_sentinels=4)
-QUICK_HOST = Effort(num_rounds=2, max_rounds=2, num_passes=6, num_calibration=8, num_sentinels=3)
-FULL_PHONE = Effort(num_rounds=3, max_rounds=6, num_passes=1, num_calibration=8, num_sentinels=14, drift_limit=0.05)
-QUICK_PHONE = Effort(num_rounds=1, max_rounds=1, num_passes=1, num_calibration=4, num_sentinels=6, drift_limit=0.05)
-
-
-def effort_for(runner: Runner, quick: bool) -> Effort:
-    """Return how much to measure: a computer times thousands of calls a minute, a phone starts a process a file."""
-    if runner.jobs_per_window is None:
-        return QUICK_HOST if quick else FULL_HOST
-    return QUICK_PHONE if quick else FULL_PHONE
-
-
-def statistic_for(runner: Runner) -> Statistic:
-    """Return how samples become a row on this kind of device."""
-    return HOST_STATISTIC if runner.jobs_per_window is None else PHONE_STATISTIC
 
 
 @dataclass(frozen=True)
@@ -114,7 +76,7 @@ def profile(
     reason = runner.unsupported(request.target)
     if reason is not None:
         raise InputError(f"{request.target}: {reason}")
-    effort = effort_for(runner, request.quick)
+    effort = effort_for(runner, request.quick, request.target.hardware)
     asked = RunSettings(
         space=request.space,
         target=str(request.target),
@@ -132,18 +94,15 @@ def profile(
         folder.adopt(exported)
     networks = calibration_networks(space, settings.num_calibration, settings.seed)
     artifacts = export_for_profile(space, networks, request.target, folder.files, progress)
-    rounds = effort.num_rounds if request.rounds is None else request.rounds
-    jobs = tuple(Job(artifact, request.target) for artifact in artifacts)
-    plan = Plan(
-        jobs=jobs,
+    jobs = [Job(artifact, request.target) for artifact in artifacts]
+    plan = plan_for(
+        replace(effort, num_passes=settings.num_passes, num_sentinels=settings.num_sentinels),
+        jobs,
         sentinel=next(job for job in jobs if job.artifact.name == networks[-1].name),
-        num_rounds=rounds,
-        max_rounds=max(rounds, effort.max_rounds) if request.rounds is None else rounds,
-        num_passes=settings.num_passes,
-        num_sentinels=settings.num_sentinels,
-        drift_limit=effort.drift_limit,
-        budget_s=request.budget_s,
+        rounds=request.rounds,
         seed=settings.seed,
+        until_precise=True,
+        budget_s=request.budget_s,
     )
     with Journal(folder.journal) as journal:
         outcome = run_plan(plan, runner, journal, progress)

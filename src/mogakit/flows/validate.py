@@ -16,9 +16,9 @@ from mogakit.bench.schedule import Plan, run_plan
 from mogakit.errors import InputError
 from mogakit.export.artifact import Artifact
 from mogakit.flows.devices import file_kind
+from mogakit.flows.effort import effort_for, plan_for
 from mogakit.flows.export import export_network, export_space
 from mogakit.flows.fit import cost_models
-from mogakit.flows.profile import effort_for
 from mogakit.flows.runs import RunFolder, RunSettings, check_identity
 from mogakit.flows.sampling import sample_networks, slot_space, strata
 from mogakit.luts import validation as results
@@ -68,7 +68,10 @@ def validate(request: ValidateRequest, runner: Runner, progress: Progress = sile
         )
     space = slot_space(settings.space, settings.input_size)
     networks = validation_networks(space, table, settings.input_size, request.num_models, request.seed)
-    plan = _plan(request, runner, settings, _export(space, networks, settings, folder, progress))
+    jobs = [Job(one, settings.parsed_target) for one in _export(space, networks, settings, folder, progress)]
+    plan = plan_for(
+        effort_for(runner, request.quick), jobs, jobs[-1], request.rounds, request.seed, budget_s=request.budget_s
+    )
     with Journal(folder.validation_journal) as journal:
         _keep_question(journal, request, plan)
         plan = replace(plan, num_passes=journal.setting("num_passes"))
@@ -127,23 +130,6 @@ def _export(
         artifacts += export_network(network, [file_format], precision, folder.files, subfolder="network")
         progress(index + 1, len(networks), f"exported {network.name}")
     return artifacts
-
-
-def _plan(request: ValidateRequest, runner: Runner, settings: RunSettings, artifacts: list[Artifact]) -> Plan:
-    effort = effort_for(runner, request.quick)
-    rounds = effort.num_rounds if request.rounds is None else request.rounds
-    jobs = tuple(Job(artifact, settings.parsed_target) for artifact in artifacts)
-    return Plan(
-        jobs=jobs,
-        sentinel=jobs[-1],
-        num_rounds=rounds,
-        max_rounds=rounds,
-        num_passes=effort.num_passes,
-        num_sentinels=effort.num_sentinels,
-        drift_limit=effort.drift_limit,
-        budget_s=request.budget_s,
-        seed=request.seed,
-    )
 
 
 def _keep_question(journal: Journal, request: ValidateRequest, plan: Plan) -> None:
