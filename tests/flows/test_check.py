@@ -14,6 +14,7 @@ from mogakit.export.artifact import Format, Precision
 from mogakit.export.support.entry import Answer, Hardware
 from mogakit.flows.check import check_model, check_space
 from mogakit.flows.export import export_network
+from mogakit.nets import zoo
 from mogakit.nets.resolve import resolve
 
 NETWORK = "digits/10-7-6-3-3-0"
@@ -110,6 +111,22 @@ def test_the_command_says_that_a_space_is_empty_and_what_is_not():
     assert json.loads(as_json.output)["suggestion"] == "moga-relu"
 
 
+def test_several_models_are_a_table_of_answers_and_one_json_document():
+    words = ["check", "--zoo", "--hardware", "edgetpu", "--hardware", "mace-gpu"]
+    printed = CliRunner().invoke(cli, words)
+    assert printed.exit_code == 0, printed.output
+    cells = [line.split("│") for line in printed.output.splitlines() if "│" in line]
+    answers = {row[1].strip(): row[2].strip() for row in cells}
+    assert set(answers) == set(zoo.names())
+    assert answers["mobilenet-v3-large"] == "no"
+    assert answers["multi-avg"] == answers["multi-max"] == "yes"
+    document = json.loads(CliRunner().invoke(cli, [*words, "--json"]).stdout)
+    assert len(document) == 2 * len(answers)
+    reports = {(item["name"], item["report"]["hardware"]): item["report"]["answer"] for item in document}
+    assert {name: reports[name, "edgetpu"] for name in answers} == answers
+
+
 def test_one_of_model_and_space_is_needed():
+    assert CliRunner().invoke(cli, ["check", "moga-a", "--zoo"]).exit_code == 2
     assert CliRunner().invoke(cli, ["check"]).exit_code == 2
     assert CliRunner().invoke(cli, ["check", "moga-a", "--space", "moga"]).exit_code == 2

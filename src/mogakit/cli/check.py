@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mogakit.cli.output import json_option, print_json, print_table
+from mogakit.cli.output import json_option, print_json, print_table, progress_bar
 from mogakit.export.support.entry import Hardware
 from mogakit.records import to_json
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # importing the flow imports torch, which `moga check --help`
 
 
 @click.command()
-@click.argument("model", required=False)
+@click.argument("models", metavar="[MODEL]...", nargs=-1)
 @click.option(
     "--hardware",
     "names",
@@ -24,9 +24,10 @@ if TYPE_CHECKING:  # importing the flow imports torch, which `moga check --help`
     multiple=True,
     help="May be given several times; all of them where absent.",
 )
+@click.option("--zoo", is_flag=True, help="Instead of MODEL: every network of the zoo.")
 @click.option("--space", help="Instead of MODEL: what is left of a search space on all the hardware together.")
 @json_option
-def command(model: str | None, names: tuple[str, ...], space: str | None, as_json: bool) -> None:
+def command(models: tuple[str, ...], names: tuple[str, ...], zoo: bool, space: str | None, as_json: bool) -> None:
     """Say which hardware can run a network, and which layers would leave it.
 
     MODEL is a network (moga-a, moga/8-10-6-...), a .tflite file or a MACE .pb file. Every answer names its source; what
@@ -34,23 +35,39 @@ def command(model: str | None, names: tuple[str, ...], space: str | None, as_jso
 
     \b
     moga check moga-a --hardware edgetpu
+    moga check --zoo
     moga check --space moga --hardware edgetpu --hardware hexagon
     """
-    from mogakit.flows.check import check_model, check_space
+    from mogakit.flows.check import check_models, check_space
+    from mogakit.nets import zoo as networks
 
-    if (model is None) == (space is None):
-        raise click.UsageError("give either MODEL or --space")
+    if [bool(models), zoo, space is not None].count(True) != 1:
+        raise click.UsageError("give one of MODEL, --zoo and --space")
     hardware = [Hardware(name) for name in dict.fromkeys(names)] or list(Hardware)
     if space is not None:
         _print_space(check_space(space, hardware), as_json)
-    elif model is not None:
-        _print_model(check_model(model, hardware), as_json)
-
-
-def _print_model(answers: list[Checked], as_json: bool) -> None:
+        return
+    asked = networks.names() if zoo else models
+    with progress_bar("check") as progress:
+        answers = check_models(asked, hardware, progress)
     if as_json:
         print_json(to_json(answers))
-        return
+    elif len(asked) == 1:
+        _print_model(answers)
+    else:
+        _print_matrix(answers, hardware)
+
+
+def _print_matrix(answers: list[Checked], hardware: list[Hardware]) -> None:
+    by_model: dict[str, dict[Hardware, str]] = {}
+    for item in answers:
+        by_model.setdefault(item.name, {})[item.report.hardware] = item.report.answer.value
+    rows = [[name, *(found[one] for one in hardware)] for name, found in by_model.items()]
+    print_table("Which hardware runs all of it", ["model", *(one.value for one in hardware)], rows)
+    click.echo("Why, with sources: moga check MODEL, or --json")
+
+
+def _print_model(answers: list[Checked]) -> None:
     print_table(
         answers[0].name,
         ["hardware", "answer", "operators that stay", "of", "partitions", "leaving"],

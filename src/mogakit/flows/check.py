@@ -18,6 +18,7 @@ from mogakit.flows.export import export_network
 from mogakit.nets.detection import Detector, resolve_model
 from mogakit.nets.network import Network
 from mogakit.nets.spaces import SlotSpace, get_space
+from mogakit.progress import Progress, silent
 
 RELU_TWINS = {"mobilenet-v3-large": "mobilenet-v3-large-minimalistic"}
 """Zoo networks whose ReLU variant is a network of its own."""
@@ -38,6 +39,15 @@ class Checked:
     suggestion: str | None = None
     compilation: edgetpu.Compilation | None = None
     remark: str = ""
+
+
+def check_models(models: Sequence[str], hardware: Sequence[Hardware], progress: Progress = silent) -> list[Checked]:
+    """Check several as `check_model` does each."""
+    answers: list[Checked] = []
+    for index, model in enumerate(models):
+        answers += check_model(model, hardware)
+        progress(index + 1, len(models), model)
+    return answers
 
 
 def check_model(text: str, hardware: Sequence[Hardware]) -> list[Checked]:
