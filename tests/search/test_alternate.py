@@ -12,11 +12,15 @@ from mogakit.nets.block import Activation, Block, Op
 from mogakit.nets.spaces import SlotSpace
 from mogakit.progress import silent
 from mogakit.search.additive import on_grid
-from mogakit.search.controllers.alternate import AlternateSettings, alternate
+from mogakit.search.controllers.alternate import AlternateSettings, Alternation
 from mogakit.search.controllers.reinforce import ReinforceSettings
 from mogakit.search.metrics import SumMetric
 from mogakit.search.rewards import Reward, RewardKind
 from mogakit.search.supernet.model import Supernet
+from mogakit.search.training.checkpoint import read_checkpoint, save_checkpoint
+from mogakit.search.training.data import Batch
+from mogakit.search.training.loop import build_optimizer
+from mogakit.search.training.recipes import get_recipe
 
 CONTROLLER = ReinforceSettings(steps=24, batch=8, delay=0.25, learning_rate=0.1)
 SETTINGS = AlternateSettings(CONTROLLER)
@@ -45,40 +49,65 @@ def batch(step):
     """Images whose brightness is their class."""
     generator = torch.Generator().manual_seed(step)
     labels = torch.arange(32) % 2
-    return torch.randn(32, 3, 8, 8, generator=generator) * 0.3 + labels[:, None, None, None], labels
+    return Batch(torch.randn(32, 3, 8, 8, generator=generator) * 0.3 + labels[:, None, None, None], labels)
+
+
+def begin(space, settings, seed=0):
+    supernet = Supernet(space, seed)
+    optimiser = build_optimizer(supernet, get_recipe("moga-supernet"))
+    latency = SumMetric("latency", "ms", "made up", on_grid(1.0, [[0.5, 2.0, 4.0]] * 2))
+    reward = Reward(RewardKind.ABSOLUTE, 2.0, beta=-0.5)
+    return Alternation(supernet, optimiser, latency, reward, settings, seed)
+
+
+def go_on(alternation, until):
+    alternation.run(((batch(step), batch(step)) for step in range(alternation.step, until)), lambda _: 0.05, silent)
 
 
 def run(space, settings, seed=0):
-    supernet = Supernet(space, seed)
-    optimiser = torch.optim.SGD(supernet.parameters(), lr=0.05, momentum=0.9)
-    latency = SumMetric("latency", "ms", "made up", on_grid(1.0, [[0.5, 2.0, 4.0]] * 2))
-    reward = Reward(RewardKind.ABSOLUTE, 2.0, beta=-0.5)
-    found = alternate(supernet, optimiser, batch, batch, latency, reward, settings, seed, silent)
-    return supernet, found
+    alternation = begin(space, settings, seed)
+    go_on(alternation, settings.controller.steps)
+    return alternation
 
 
 def test_weights_learn_from_the_start_and_the_controller_after_its_delay(tiny):
-    supernet, found = run(tiny, SETTINGS)
-    images, labels = batch(999)
+    found = run(tiny, SETTINGS)
+    new = batch(999)
     with torch.no_grad():
-        accuracy = float((supernet(images, found.most_likely).argmax(dim=1) == labels).float().mean())
+        accuracy = float((found.supernet(new.images, found.most_likely()).argmax(dim=1) == new.labels).float().mean())
     assert accuracy > 0.9
     assert [math.isnan(mean) for mean in found.mean_rewards] == [True] * 6 + [False] * 18
     assert found.mean_rewards[-1] > found.mean_rewards[6]
-    assert found.most_likely == (0, 0)  # all get it right, and the smallest is at the target
+    assert found.most_likely() == (0, 0)  # all get it right, and the smallest is at the target
 
 
 def test_it_repeats(tiny):
-    (one, first), (two, second) = run(tiny, SETTINGS), run(tiny, SETTINGS)
-    assert first.most_likely == second.most_likely
-    assert np.array_equal(first.mean_rewards, second.mean_rewards, equal_nan=True)
-    for a, b in zip(one.parameters(), two.parameters(), strict=True):
+    assert_equal(run(tiny, SETTINGS), run(tiny, SETTINGS))
+
+
+@pytest.mark.parametrize("stop", [1, 5, 6, 7, 15, 23])
+def test_a_saved_one_goes_on_to_the_bit(tiny, stop, tmp_path):
+    """Through the file, in each stretch: averaging, waiting, learning."""
+    first = begin(tiny, SETTINGS)
+    go_on(first, stop)
+    save_checkpoint(tmp_path / "half.pt", first.state_dict())
+    second = begin(tiny, SETTINGS)
+    second.load_state_dict(read_checkpoint(tmp_path / "half.pt"))
+    go_on(second, CONTROLLER.steps)
+    assert_equal(second, run(tiny, SETTINGS))
+
+
+def assert_equal(one, two):
+    assert one.most_likely() == two.most_likely()
+    assert one.confidence() == two.confidence()
+    assert np.array_equal(one.mean_rewards, two.mean_rewards, equal_nan=True)
+    for a, b in zip(one.supernet.state_dict().values(), two.supernet.state_dict().values(), strict=True):
         assert torch.equal(a, b)
 
 
 def test_the_warm_up_trains_choices_that_are_not_drawn(tiny):
     only_warm = AlternateSettings(replace(CONTROLLER, steps=1, delay=0.5), warm_up=0.5)
-    supernet, _ = run(tiny, only_warm)
+    supernet = run(tiny, only_warm).supernet
     fresh = Supernet(tiny, 0)
     for name, module in supernet.parts.items():
         before = list(fresh.parts[name].parameters())

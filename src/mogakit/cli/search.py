@@ -10,6 +10,7 @@ import click
 from mogakit import records
 from mogakit.bench.target import parse_target
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar
+from mogakit.cli.reward_options import reward_options
 from mogakit.export.support.entry import Hardware
 from mogakit.flows.devices import HOST, open_runner
 from mogakit.flows.search import EXACT, RESULT, search
@@ -20,7 +21,7 @@ from mogakit.search.evolution import Settings
 from mogakit.search.front import MetricInfo, SearchResult, rows_of
 from mogakit.search.operators import CrossoverKind, MutationKind
 from mogakit.search.problem import parse_constraint
-from mogakit.search.rewards import Reward, RewardKind
+from mogakit.search.rewards import Reward
 from mogakit.search.surrogate import SurrogateSettings
 from mogakit.search.survival import CrowdingRange
 
@@ -89,18 +90,7 @@ Examples:
     show_default=True,
     help="How to search.",
 )
-@click.option(
-    "--reward",
-    type=click.Choice([each.value for each in RewardKind]),
-    default=RewardKind.ABSOLUTE.value,
-    show_default=True,
-    help="ppo and reinforce: MnasNet eq. 2, TuNAS's absolute reward, or the one-sided variant of it.",
-)
-@click.option(
-    "--target-ms", type=float, help="ppo and reinforce: latency that the reward aims at (1 for f_avg, f_max)."
-)
-@click.option("--alpha", default=-0.07, show_default=True, help="Exponent of the MnasNet reward up to the target.")
-@click.option("--beta", default=-0.07, show_default=True, help="Exponent beyond it; weight of the deviation otherwise.")
+@reward_options(required=False)
 @click.option(
     "--accuracy-scale",
     default=1.0,
@@ -164,10 +154,7 @@ def command(
     factors: tuple[float, ...],
     weights: tuple[float, ...],
     engine: str,
-    reward: str,
-    target_ms: float | None,
-    alpha: float,
-    beta: float,
+    reward: Reward | None,
     accuracy_scale: float,
     seed: int,
     picks: int,
@@ -220,7 +207,7 @@ def command(
         method=Method(engine),
         settings=settings,
         surrogate=SurrogateSettings(num_fit, num_check),
-        reward=None if target_ms is None else Reward(RewardKind(reward), target_ms, alpha, beta),
+        reward=reward,
         accuracy_scale=accuracy_scale,
         seed=seed,
         num_picks=picks,

@@ -1,5 +1,6 @@
 """`moga supernet`."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ import numpy as np
 
 from mogakit import records
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar
+from mogakit.cli.reward_options import reward_options
 from mogakit.cli.train import settings_from, training_options
+from mogakit.flows.alternate import FIGURE, RESULT, AlternateRequest, run_alternation
 from mogakit.flows.supernet import (
     RankResult,
     SupernetRequest,
@@ -19,6 +22,7 @@ from mogakit.flows.supernet import (
 )
 from mogakit.flows.supernet_demo import NUM_RANKED, run_demo
 from mogakit.nets.spaces import format_chromosome, parse_chromosome, space_names
+from mogakit.search.rewards import Reward
 from mogakit.search.supernet.fairness import SharedScale, Strategy
 from mogakit.search.supernet.train import load_supernet
 from mogakit.search.training.loop import Settings
@@ -31,13 +35,14 @@ Examples:
   moga supernet train --space digits --data digits --recipe digits --warm-epochs 8 -o runs/digits
   moga supernet eval runs/digits/supernet.pt 0-1-2-3-4-5
   moga supernet rank runs/digits/supernet.pt --recipe digits
+  moga supernet alternate --space digits --data digits --recipe digits --table RUN/lut.json --target-ms 0.05 -o turn
   moga search --space digits --accuracy supernet:runs/digits/supernet.pt --table RUN/lut.json -o runs/search
 """
 
 
 @click.group("supernet", epilog=EPILOG)
 def command() -> None:
-    """Train, evaluate and rank one set of weights for all networks of a space."""
+    """Train, evaluate and rank one set of weights for all networks of a space, or train it with a controller."""
 
 
 @command.command("train")
@@ -166,6 +171,88 @@ def rank(
         print_json(records.to_json(result))
     else:
         print_ranking(result)
+
+
+@command.command("alternate")
+@click.option("--space", default="moga", show_default=True, type=click.Choice(space_names()), help="Search space.")
+@click.option("--data", required=True, help="Image folder (one folder a class), or the word digits.")
+@click.option("--recipe", type=click.Choice(list(RECIPES)), default="tunas", show_default=True, help="Of the weights.")
+@click.option(
+    "--table",
+    required=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Latency table or cost model of the space.",
+)
+@reward_options(required=True)
+@click.option(
+    "--paths",
+    default=8,
+    show_default=True,
+    type=click.IntRange(min=2),
+    help="Networks that the controller tries a step.",
+)
+@click.option(
+    "--learning-rate", default=0.03, show_default=True, help="The controller's, at the start; it grows tenfold."
+)
+@click.option("--delay", default=0.25, show_default=True, help="Share of the steps in which only weights learn.")
+@click.option("--warm-up", default=0.25, show_default=True, help="Share of the steps in which choices are averaged.")
+@training_options
+@click.option("-o", "--output", "folder", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
+@json_option
+def alternate(
+    space: str,
+    data: str,
+    recipe: str,
+    table: Path,
+    reward: Reward,
+    paths: int,
+    learning_rate: float,
+    delay: float,
+    warm_up: float,
+    folder: Path,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Train shared weights and a controller in turn (TuNAS): one run gives both the supernet and the network chosen."""
+    request = AlternateRequest(
+        space=space,
+        data=data,
+        recipe=recipe,
+        table=table,
+        reward=reward,
+        folder=folder,
+        settings=settings_from(given),
+        paths_per_step=paths,
+        learning_rate=learning_rate,
+        delay=delay,
+        warm_up=warm_up,
+        device=given["device"],
+        resume=given["resume"],
+    )
+    with progress_bar(f"supernet and controller of {space}") as progress:
+        summary = run_alternation(request, progress)
+    if as_json:
+        print_json(records.to_json(summary))
+        return
+    earned = [mean for mean in summary.mean_rewards if mean is not None]
+    share = max(len(earned) // 20, 1)
+    rows = [
+        ("network", summary.network),
+        ("probability of its choices, mean", f"{summary.confidence:.2f}"),
+        ("latency (ms)", f"{summary.latency_ms:.4g} of {reward.target_ms:g} aimed at, from {summary.latency}"),
+        ("mean reward, first and last twentieth", _first_and_last(earned, share)),
+        ("steps", summary.num_steps),
+        ("broken images", len(summary.broken_images)),
+    ]
+    print_table(f"Supernet and controller of {space}", ("what", "value"), rows)
+    click.echo(f"Written: {summary.checkpoint}, {folder / RESULT}, {folder / FIGURE}.svg")
+    click.echo(f"Next: moga train {summary.network} --data {data} --recipe {recipe} -o {folder / 'alone'}")
+
+
+def _first_and_last(earned: Sequence[float], share: int) -> str:
+    if not earned:
+        return "the controller never learnt: give more --epochs or a shorter --delay"
+    return f"{np.mean(earned[:share]):.4f} and {np.mean(earned[-share:]):.4f}"
 
 
 @command.command("demo")

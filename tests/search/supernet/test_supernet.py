@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,28 @@ def test_one_fair_step_gives_each_choice_exactly_one_gradient(monkeypatch: pytes
     for name in trained.supernet.part_names():
         position = int(name.partition(":")[0])
         assert counts[name] == (1 if position in slots else 12), name
+
+
+@pytest.mark.parametrize(("name", "size"), [("digits", 8), ("multi-hardware", 32)])
+def test_what_all_paths_share_moves_by_their_mean_or_by_their_sum(name: str, size: int) -> None:
+    """One step of plain SGD, from the same weights: shared parts move n times as far under SUM, all others alike."""
+    space = get_space(name, size, 10)
+    recipe = replace(get_recipe("moga-supernet"), l2=0.0)
+    moved: dict[SharedScale, dict[str, torch.Tensor]] = {}
+    for scale in SharedScale:
+        options = SupernetSettings(shared_scale=scale, training=Settings(batch_size=16, epochs=1 / 89))
+        after = train_supernet(space, open_digits(size)[0], recipe, options, ALONE).supernet
+        before = Supernet(space, seed=0)
+        before.restore_parts(after.part_names())
+        old = dict(before.named_parameters())
+        moved[scale] = {key: (value - old[key]).detach() for key, value in after.named_parameters()}
+    paths = draw_paths(space.num_choices, Strategy.FAIR, np.random.default_rng([0, 0, 1]))
+    counts = Counter(f"{i}:{block.key}" for path in paths for i, block in enumerate(space.decode(path).blocks))
+    shared = {f"parts.{part}" for part, count in counts.items() if count == len(paths)}
+    assert len(shared) == (2 if name == "digits" else 0)  # in the other space stem and head vary in width
+    for key, mean in moved[SharedScale.MEAN].items():
+        is_shared = any(key.startswith(f"{part}.") for part in shared)
+        assert torch.allclose(moved[SharedScale.SUM][key], (len(paths) if is_shared else 1) * mean, atol=1e-6), key
 
 
 @settings(max_examples=10, deadline=None)

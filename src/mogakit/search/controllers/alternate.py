@@ -7,8 +7,9 @@ probability that falls linearly from 1 to 0, by the mean of all choices, so that
 warm-up of operations).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,9 +23,8 @@ from mogakit.search.controllers.reinforce import IndependentPolicy, ReinforceSet
 from mogakit.search.metrics import Metric
 from mogakit.search.rewards import Reward
 from mogakit.search.supernet.model import Supernet
-
-Batches = Callable[[int], tuple[Tensor, Tensor]]
-"""Gives the images (N, 3, H, W) and labels (N,) of a step."""
+from mogakit.search.training.data import Batch
+from mogakit.search.training.loop import apply_update
 
 
 @dataclass(frozen=True)
@@ -52,90 +52,123 @@ class AlternateSettings:
             )
 
 
-@dataclass(frozen=True)
-class Alternated:
-    """The policy's most likely network, and how the mean reward went; NaN while the controller waited."""
-
-    most_likely: Chromosome
-    mean_rewards: tuple[float, ...]
-
-
-def alternate(
-    supernet: Supernet,
-    optimiser: torch.optim.Optimizer,
-    training: Batches,
-    validation: Batches,
-    latency: Metric,
-    reward: Reward,
-    settings: AlternateSettings,
-    seed: int,
-    progress: Progress,
-) -> Alternated:
-    """Train `supernet` and a controller in turn.
+class Alternation:
+    """A supernet and a policy that learn in turn, step by step; a saved one goes on to the bit.
 
     Accuracy is that of the validation batch, with batch norm on the batch's own statistics as in TuNAS.
 
-    Raises:
-        InputError: the space has no independent slots.
+    Attributes:
+        step: how many steps were taken.
+        mean_rewards: of each step, as a fraction; NaN while the controller waited.
     """
-    space = supernet.space
-    if not isinstance(space, SlotSpace):
-        raise InputError(f"space {space.name!r} has no independent slots to average over")
-    controller = settings.controller
-    policy = IndependentPolicy(space.num_choices, controller, seed)
-    rng = np.random.default_rng(seed)
-    supernet.train()
-    means: list[float] = []
-    for step in range(controller.steps):
-        path = tuple(int(gene) for gene in policy.sample(1)[0])
-        averaged = rng.random(len(path)) < _average_probability(step, controller.steps, settings.warm_up)
-        _train(supernet, space, optimiser, training(step), path, averaged)
-        mean = float("nan")
-        if controller.learning_rate_at(step) > 0:
-            indices = policy.sample(controller.batch)
-            accuracies = _accuracies(supernet, validation(step), indices)
-            rewards = [reward(q, t) for q, t in zip(accuracies, latency.evaluate(indices).tolist(), strict=True)]
-            policy.learn(indices, np.array(rewards), step)
-            mean = float(np.mean(rewards))
-        means.append(mean)
-        progress(step + 1, controller.steps, "waiting" if np.isnan(mean) else f"mean reward {mean:.4f}")
-    return Alternated(policy.most_likely(), tuple(means))
 
+    def __init__(
+        self,
+        supernet: Supernet,
+        optimiser: torch.optim.Optimizer,
+        latency: Metric,
+        reward: Reward,
+        settings: AlternateSettings,
+        seed: int,
+    ) -> None:
+        """Begin with a uniform policy.
 
-def _average_probability(step: int, steps: int, warm_up: float) -> float:
-    """Return the probability that a choice is replaced by the mean of all: 1 falling to 0 over the warm-up."""
-    return 0.0 if warm_up == 0 else max(0.0, 1 - step / (warm_up * steps))
+        Raises:
+            InputError: the space has no independent slots.
+        """
+        if not isinstance(supernet.space, SlotSpace):
+            raise InputError(f"space {supernet.space.name!r} has no independent slots to average over")
+        self.supernet = supernet
+        self.optimiser = optimiser
+        self.step = 0
+        self.mean_rewards: list[float] = []
+        self._space = supernet.space
+        self._latency = latency
+        self._reward = reward
+        self._settings = settings
+        self._seed = seed
+        self._policy = IndependentPolicy(self._space.num_choices, settings.controller, seed)
 
+    def run(
+        self,
+        batches: Iterable[tuple[Batch, Batch]],
+        learning_rate_at: Callable[[int], float],
+        progress: Progress,
+        after_step: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Take one step for each pair of a training and a validation batch, the first being that of `self.step`."""
+        self.supernet.train()
+        for training, validation in batches:
+            self._train(training, learning_rate_at(self.step))
+            mean = self._learn(validation)
+            self.mean_rewards.append(mean)
+            self.step += 1
+            note = "the controller waits" if np.isnan(mean) else f"mean reward {mean:.4f}"
+            progress(self.step, self._settings.controller.steps, note)
+            after_step()
 
-def _train(
-    supernet: Supernet,
-    space: SlotSpace,
-    optimiser: torch.optim.Optimizer,
-    batch: tuple[Tensor, Tensor],
-    path: Chromosome,
-    averaged: "np.ndarray[tuple[int], np.dtype[np.bool_]]",
-) -> None:
-    """Take one step of the weights along a path, some of whose choices are the mean of all."""
-    images, labels = batch
-    value = images
-    for position, block in enumerate(space.decode(path).blocks):
-        slot = position - len(space.before)
-        if 0 <= slot < len(space.slots) and averaged[slot]:
-            choices = [supernet.part(position, choice)(value) for choice in space.slots[slot]]
-            value = torch.stack(choices).mean(dim=0)
-        else:
-            value = supernet.part(position, block)(value)
-    optimiser.zero_grad()
-    cross_entropy(value, labels).backward()  # type: ignore[no-untyped-call]
-    optimiser.step()
+    def most_likely(self) -> Chromosome:
+        """Return the network that the policy thinks best."""
+        return self._policy.most_likely()
 
+    def confidence(self) -> float:
+        """Return the mean over slots of the probability of the likeliest choice: 1/choices at the start, 1 if sure."""
+        return self._policy.confidence()
 
-@torch.no_grad()
-def _accuracies(
-    supernet: Supernet, batch: tuple[Tensor, Tensor], indices: "np.ndarray[tuple[int, int], np.dtype[np.int64]]"
-) -> list[float]:
-    """Return the share of the batch that each path gets right."""
-    images, labels = batch
-    paths = [tuple(int(gene) for gene in row) for row in indices]
-    scores = {path: float((supernet(images, path).argmax(dim=1) == labels).float().mean()) for path in set(paths)}
-    return [scores[path] for path in paths]
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything but the settings, as tensors and plain values."""
+        return {
+            "step": self.step,
+            "mean_rewards": self.mean_rewards,
+            "policy": self._policy.state_dict(),
+            "supernet": self.supernet.state_dict(),
+            "optimizer": self.optimiser.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        self.step = int(state["step"])
+        self.mean_rewards = [float(value) for value in state["mean_rewards"]]
+        self._policy.load_state_dict(state["policy"])
+        self.supernet.load_state_dict(state["supernet"])
+        self.optimiser.load_state_dict(state["optimizer"])
+
+    def _train(self, batch: Batch, learning_rate: float) -> None:
+        """Take one step of the weights along a path, some of whose choices are the mean of all."""
+        path = tuple(int(gene) for gene in self._policy.sample(1)[0])
+        draws = np.random.default_rng([self._seed, self.step]).random(len(path))
+        averaged = draws < self._average_probability()
+        value = batch.images
+        for position, block in enumerate(self._space.decode(path).blocks):
+            slot = position - len(self._space.before)
+            if 0 <= slot < len(self._space.slots) and averaged[slot]:
+                choices = [self.supernet.part(position, choice)(value) for choice in self._space.slots[slot]]
+                value = torch.stack(choices).mean(dim=0)
+            else:
+                value = self.supernet.part(position, block)(value)
+        cross_entropy(value, batch.labels).backward()  # type: ignore[no-untyped-call]
+        apply_update(self.optimiser, learning_rate)
+
+    def _average_probability(self) -> float:
+        """Return the probability that a choice is replaced by the mean of all: 1 falling to 0 over the warm-up."""
+        warm_steps = self._settings.warm_up * self._settings.controller.steps
+        return 0.0 if warm_steps == 0 else max(0.0, 1 - self.step / warm_steps)
+
+    def _learn(self, batch: Batch) -> float:
+        """Move the policy; return the mean reward, or NaN while the controller waits."""
+        controller = self._settings.controller
+        if controller.learning_rate_at(self.step) == 0:
+            return float("nan")
+        indices = self._policy.sample(controller.batch)
+        paths = [tuple(int(gene) for gene in row) for row in indices]
+        shares = {path: self._accuracy(batch, path) for path in dict.fromkeys(paths)}
+        latencies = self._latency.evaluate(indices).tolist()
+        rewards = [self._reward(shares[path], ms) for path, ms in zip(paths, latencies, strict=True)]
+        self._policy.learn(indices, np.array(rewards), self.step)
+        return float(np.mean(rewards))
+
+    @torch.no_grad()
+    def _accuracy(self, batch: Batch, path: Chromosome) -> float:
+        """Return the share of the batch that a path gets right."""
+        logits: Tensor = self.supernet(batch.images, path)
+        return float((logits.argmax(dim=1) == batch.labels).float().mean())

@@ -8,6 +8,7 @@ times its start.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -79,6 +80,14 @@ class MovingBaseline:
         self._denominator = self._momentum * self._denominator + (1 - self._momentum)
         return self._numerator / self._denominator
 
+    def state(self) -> tuple[float, float]:
+        """Return the two sums."""
+        return self._numerator, self._denominator
+
+    def restore(self, state: Sequence[float]) -> None:
+        """Go on from what `state` returned."""
+        self._numerator, self._denominator = state
+
 
 class IndependentPolicy:
     """One softmax a decision, independent of each other, with the optimiser that moves them."""
@@ -119,6 +128,28 @@ class IndependentPolicy:
     def most_likely(self) -> tuple[int, ...]:
         """Return the likeliest index of every decision."""
         return tuple(int(each.argmax()) for each in self._logits)
+
+    def confidence(self) -> float:
+        """Return the mean over decisions of the probability of the likeliest index."""
+        return float(np.mean([float(torch.softmax(each.detach(), 0).max()) for each in self._logits]))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what it learnt and its place in the random stream, as tensors and plain values."""
+        return {
+            "logits": [each.detach().clone() for each in self._logits],
+            "optimizer": self._optimiser.state_dict(),
+            "generator": self._generator.get_state(),
+            "baseline": self._baseline.state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        with torch.no_grad():
+            for mine, saved in zip(self._logits, state["logits"], strict=True):
+                mine.copy_(saved)
+        self._optimiser.load_state_dict(state["optimizer"])
+        self._generator.set_state(state["generator"])
+        self._baseline.restore(state["baseline"])
 
 
 @dataclass(frozen=True)

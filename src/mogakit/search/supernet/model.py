@@ -7,7 +7,7 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
-from mogakit.nets.block import Block
+from mogakit.nets.block import Block, parse_key
 from mogakit.nets.modules import NetworkModule, block_module
 from mogakit.nets.network import Network, count_params
 from mogakit.nets.spaces import Chromosome, SearchSpace, SlotSpace
@@ -68,11 +68,11 @@ class Supernet(nn.Module):
         """Return the names of the modules that exist, `position:key`."""
         return tuple(self.parts)
 
-    def restore_parts(self, names: Iterable[str], blocks: dict[str, Block]) -> None:
+    def restore_parts(self, names: Iterable[str]) -> None:
         """Make the modules that a checkpoint names, so that its weights can be loaded."""
         for name in names:
             position, _, key = name.partition(":")
-            self.part(int(position), blocks[key])
+            self.part(int(position), parse_key(key))
 
 
 def copy_slices(source: nn.Module, target: nn.Module) -> None:

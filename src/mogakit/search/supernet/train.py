@@ -1,6 +1,7 @@
 """Supernet training: several single-path passes, one update; resumable to the bit on a CPU."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from mogakit.errors import CheckpointError, InputError
-from mogakit.nets.block import parse_key
-from mogakit.nets.spaces import SearchSpace, SlotSpace, get_space
+from mogakit.nets.spaces import Chromosome, SearchSpace, SlotSpace, get_space
 from mogakit.progress import Progress, silent
 from mogakit.search.supernet.fairness import SharedScale, Strategy, draw_paths
 from mogakit.search.supernet.model import Supernet, largest_path, warm_start
@@ -90,7 +90,7 @@ def train_supernet(
     batch_size = options.batch_size or recipe.batch_size
     phases = _phases(space, dataset, recipe, settings, batch_size, world)
     supernet = Supernet(space, options.seed)
-    _prepare(supernet, recipe, options, world)
+    prepare(supernet, recipe, options, world)
     optimizer = build_optimizer(supernet, recipe)
     total = phases[-1].first_step + phases[-1].num_steps
     run = _identity(space, data, recipe, settings, batch_size, total)
@@ -146,7 +146,7 @@ def _step(
         losses.append(loss.detach())
     _adopt_new_parts(supernet, optimizer)
     if settings.shared_scale is SharedScale.MEAN:
-        _scale_shared(supernet, len(paths))
+        _scale_shared(supernet, paths)
     average_gradients(supernet, world)
     steps_per_epoch = num_images // batch_size
     rate = phase.recipe.learning_rate_at((step - phase.first_step) / steps_per_epoch, batch_size)
@@ -154,17 +154,12 @@ def _step(
     return float(torch.stack(losses).mean())
 
 
-def _scale_shared(supernet: Supernet, num_paths: int) -> None:
+def _scale_shared(supernet: Supernet, paths: Sequence[Chromosome]) -> None:
     """Divide the gradients of the parts that every path of the step went through by the number of paths."""
-    space = supernet.space
-    if not isinstance(space, SlotSpace):
-        return
-    chosen = range(len(space.before), len(space.before) + len(space.slots))
-    for name, part in supernet.parts.items():
-        if int(name.partition(":")[0]) not in chosen:
-            for weight in part.parameters():
-                if weight.grad is not None:
-                    weight.grad /= num_paths
+    for part in set.intersection(*(set(supernet.path(path)) for path in paths)):
+        for weight in part.parameters():
+            if weight.grad is not None:
+                weight.grad /= len(paths)
 
 
 def _adopt_new_parts(supernet: Supernet, optimizer: torch.optim.Optimizer) -> None:
@@ -202,7 +197,8 @@ def _phases(
     return phases
 
 
-def _prepare(supernet: Supernet, recipe: Recipe, options: Settings, world: World) -> None:
+def prepare(supernet: Supernet, recipe: Recipe, options: Settings, world: World) -> None:
+    """Set the recipe's batch norm, and move the weights to the device in the layout that is asked for."""
     for layer in supernet.modules():
         if isinstance(layer, nn.BatchNorm2d):
             layer.momentum = recipe.norm_momentum
@@ -258,8 +254,7 @@ def _resume(checkpoint: Path | None, run: dict[str, Any], supernet: Supernet, op
 
 
 def _load_parts(supernet: Supernet, state: dict[str, Any]) -> None:
-    keys = {name.partition(":")[2] for name in state["parts"]}
-    supernet.restore_parts(state["parts"], {key: parse_key(key) for key in keys})
+    supernet.restore_parts(state["parts"])
     supernet.load_state_dict(state["supernet"])
 
 

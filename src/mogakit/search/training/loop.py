@@ -125,7 +125,15 @@ def to_device(batch: Batch, world: World, channels_last: bool) -> Batch:
 
 
 def training_batches(
-    dataset: Dataset, batch_size: int, seed: int, first_step: int, last_step: int, world: World, num_workers: int
+    dataset: Dataset,
+    batch_size: int,
+    seed: int,
+    first_step: int,
+    last_step: int,
+    world: World,
+    num_workers: int,
+    *,
+    augment: bool = True,
 ) -> Iterator[Batch]:
     """Yield this process's share of the batches of steps `first_step` to `last_step`, decoded one step ahead.
 
@@ -139,7 +147,9 @@ def training_batches(
             epoch, position = divmod(step, steps_per_epoch)
             order = epoch_order(len(dataset), seed, epoch)
             start = position * batch_size + world.rank * share
-            return read_batch(dataset, order[start : start + share].tolist(), seed, epoch, augment=True, pool=decoders)
+            return read_batch(
+                dataset, order[start : start + share].tolist(), seed, epoch, augment=augment, pool=decoders
+            )
 
         yield from one_ahead(load, first_step, last_step)
 

@@ -1,0 +1,246 @@
+"""Train a supernet and a controller in turn (TuNAS).
+
+The folder gets `supernet.pt`, which `moga supernet eval` and `moga search --accuracy supernet:` read, `alternate.json`,
+and `rewards.svg` / `rewards.png`.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mogakit import files, records
+from mogakit.errors import CheckpointError, InputError
+from mogakit.flows.search_problem import SearchPlan, build_problem, table_input
+from mogakit.flows.supernet import CHECKPOINT, smallest
+from mogakit.flows.train import broken_images
+from mogakit.nets.spaces import SearchSpace, format_chromosome, get_space
+from mogakit.progress import Progress, silent
+from mogakit.reports.figures.rewards import reward_curve
+from mogakit.reports.style import save as save_figure
+from mogakit.search.cache import EvaluationCache
+from mogakit.search.controllers.alternate import AlternateSettings, Alternation
+from mogakit.search.controllers.reinforce import ReinforceSettings
+from mogakit.search.metrics import Metric
+from mogakit.search.rewards import Reward
+from mogakit.search.supernet.model import Supernet
+from mogakit.search.supernet.train import prepare
+from mogakit.search.training.checkpoint import Ticker, read_checkpoint, save_checkpoint
+from mogakit.search.training.data import Batch, Dataset, open_dataset
+from mogakit.search.training.loop import Settings, build_optimizer, to_device, training_batches
+from mogakit.search.training.recipes import Recipe, get_recipe
+from mogakit.search.training.world import World, joined_world
+
+RESULT, FIGURE = "alternate.json", "rewards"
+
+_VALIDATION_SEED = 1_000_003  # batches of validation images come in an order of their own
+
+
+@dataclass(frozen=True)
+class AlternateRequest:
+    """What a person asks of `moga supernet alternate`.
+
+    Attributes:
+        space: one with independent slots. data: as `open_dataset` reads it. recipe: of the weights.
+        table: latency table or cost model of the space. reward: on accuracy as a fraction.
+        paths_per_step: networks that the controller samples a step.
+        learning_rate: the controller's, at the start of its learning.
+        delay: share of the steps without learning (TuNAS: 0.25; multi-hardware paper: 0.5).
+        warm_up: share of the steps over which choices are averaged (TuNAS: 0.25).
+    """
+
+    space: str
+    data: str
+    recipe: str
+    table: Path
+    reward: Reward
+    folder: Path
+    settings: Settings = field(default_factory=Settings)
+    paths_per_step: int = 8
+    learning_rate: float = ReinforceSettings.learning_rate
+    delay: float = 0.25
+    warm_up: float = 0.25
+    device: str | None = None
+    resume: bool = False
+
+
+@dataclass(frozen=True)
+class AlternateSummary:
+    """What came of it; kept as `alternate.json`.
+
+    Attributes:
+        network: the most likely one, `space/chromosome`. confidence: mean probability of its choices.
+        latency_ms: of that network, from `latency`.
+        mean_rewards: of each step, None while the controller waited.
+    """
+
+    space: str
+    data: str
+    recipe: str
+    seed: int
+    num_steps: int
+    network: str
+    confidence: float
+    latency_ms: float
+    latency: str
+    reward: Reward
+    mean_rewards: tuple[float | None, ...]
+    checkpoint: str
+    broken_images: tuple[str, ...]
+
+
+def run_alternation(request: AlternateRequest, progress: Progress = silent) -> AlternateSummary:
+    """Train weights and controller in turn, or go on where a killed run was.
+
+    Raises:
+        InputError: the space has no slots, the data do not fit, or the folder holds a run and `resume` is false.
+        CheckpointError: the folder's checkpoint is of another run.
+        TableError: the table lacks a row that the space needs.
+    """
+    recipe = get_recipe(request.recipe)
+    checkpoint = request.folder / CHECKPOINT
+    if checkpoint.exists() and not request.resume:
+        raise InputError(f"{request.folder} holds a supernet; add --resume to go on, or name another folder")
+    size = smallest(request.space).input_size
+    training, validation = open_dataset(request.data, size)
+    space = get_space(request.space, size, training.num_classes)
+    latency = _latency(request, request.folder)
+    with joined_world(request.device) as world:
+        if world.size > 1:
+            raise InputError("weights and controller learn in turn in one process only; start it without torchrun")
+        options = request.settings
+        batch_size = options.batch_size or recipe.batch_size
+        steps_per_epoch = _steps_per_epoch(training, validation, batch_size)
+        num_steps = round((options.epochs or recipe.epochs) * steps_per_epoch)
+        controller = ReinforceSettings(num_steps, request.paths_per_step, request.learning_rate, delay=request.delay)
+        supernet = Supernet(space, options.seed)
+        prepare(supernet, recipe, options, world)
+        alternation = Alternation(
+            supernet,
+            build_optimizer(supernet, recipe),
+            latency,
+            request.reward,
+            AlternateSettings(controller, request.warm_up),
+            options.seed,
+        )
+        run = _identity(request, space, recipe, batch_size, num_steps)
+        if checkpoint.exists():
+            _resume(checkpoint, run, alternation)
+        ticker = Ticker(options.checkpoint_interval_s)
+
+        def keep() -> None:
+            if ticker.due() or alternation.step == num_steps:
+                save_checkpoint(
+                    checkpoint, {"run": run, "parts": list(supernet.part_names())} | alternation.state_dict()
+                )
+
+        alternation.run(
+            _batches(training, validation, batch_size, options, alternation.step, num_steps, world),
+            lambda step: recipe.learning_rate_at(step / steps_per_epoch, batch_size),
+            progress,
+            keep,
+        )
+    summary = _summary(request, alternation, latency, (*broken_images(training), *broken_images(validation)))
+    files.write_json(request.folder / RESULT, records.to_json(summary))
+    save_figure(reward_curve(summary.mean_rewards, f"{request.reward.kind} reward"), request.folder, FIGURE)
+    return summary
+
+
+def _latency(request: AlternateRequest, folder: Path) -> Metric:
+    """Return the latency of the space's networks at their own input size."""
+    folder.mkdir(parents=True, exist_ok=True)
+    plan = SearchPlan(request.space, latencies=(table_input(request.table),))
+    with EvaluationCache(folder / "evaluations.sqlite") as cache:
+        problem = build_problem(plan, cache)
+    return problem.metric(problem.objectives[1].metric)
+
+
+def _steps_per_epoch(training: Dataset, validation: Dataset, batch_size: int) -> int:
+    smaller = min(len(training), len(validation))
+    if batch_size > smaller:
+        raise InputError(
+            f"a batch of {batch_size} images does not fit {len(training)} training and {len(validation)} validation "
+            f"images: give a --batch-size of at most {smaller}"
+        )
+    return len(training) // batch_size
+
+
+def _batches(
+    training: Dataset,
+    validation: Dataset,
+    batch_size: int,
+    options: Settings,
+    first_step: int,
+    num_steps: int,
+    world: World,
+) -> Iterator[tuple[Batch, Batch]]:
+    """Yield a training batch and a validation batch for each step; validation images are not augmented."""
+    learn = training_batches(training, batch_size, options.seed, first_step, num_steps, world, options.num_workers)
+    judge = training_batches(
+        validation,
+        batch_size,
+        options.seed + _VALIDATION_SEED,
+        first_step,
+        num_steps,
+        world,
+        options.num_workers,
+        augment=False,
+    )
+    for batches in zip(learn, judge, strict=True):
+        first, second = (to_device(batch, world, options.channels_last) for batch in batches)
+        yield first, second
+
+
+def _identity(
+    request: AlternateRequest, space: SearchSpace, recipe: Recipe, batch_size: int, num_steps: int
+) -> dict[str, Any]:
+    """Return what must be equal for a run to be continued; the first four are what any supernet's checkpoint says."""
+    head = space.decode((0,) * len(space.num_choices))
+    return {
+        "space": request.space,
+        "input_size": head.input_size,
+        "num_classes": head.num_classes,
+        "data": request.data,
+        "recipe": recipe.name,
+        "strategy": "in turn with a controller",
+        "table_sha256": files.sha256_of(request.table),
+        "reward": {name: str(value) for name, value in asdict(request.reward).items()},
+        "controller": [request.paths_per_step, request.learning_rate, request.delay, request.warm_up],
+        "seed": request.settings.seed,
+        "batch_size": batch_size,
+        "num_steps": num_steps,
+    }
+
+
+def _resume(checkpoint: Path, run: dict[str, Any], alternation: Alternation) -> None:
+    state = read_checkpoint(checkpoint)
+    if state.get("run") != run:
+        raise CheckpointError(
+            f"{checkpoint} is of another run ({state.get('run')}), this one is {run}: give another -o"
+        )
+    alternation.load_state_dict(state)
+
+
+def _summary(
+    request: AlternateRequest, alternation: Alternation, latency: Metric, broken: tuple[str, ...]
+) -> AlternateSummary:
+    chosen = alternation.most_likely()
+    (latency_ms,) = latency.evaluate(np.array([chosen])).tolist()
+    return AlternateSummary(
+        space=request.space,
+        data=request.data,
+        recipe=request.recipe,
+        seed=request.settings.seed,
+        num_steps=alternation.step,
+        network=f"{request.space}/{format_chromosome(chosen)}",
+        confidence=round(alternation.confidence(), 4),
+        latency_ms=latency_ms,
+        latency=latency.source,
+        reward=request.reward,
+        mean_rewards=tuple(None if math.isnan(mean) else mean for mean in alternation.mean_rewards),
+        checkpoint=str(request.folder / CHECKPOINT),
+        broken_images=broken,
+    )
