@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 PIP_FLAGS = --quiet --disable-pip-version-check
 # Other people's nets, which our lowering must read. They declare torchvision, which they do not need for that and which
 # has no CPU build for this torch: hence --no-deps.
-PEERS = geffnet==1.0.2 pytorchcv==0.0.74
+PEERS = geffnet pytorchcv
 # Two processes of one thread each; a file stays in one of them, so that what its tests share is made once.
 PYTEST_FLAGS ?= -n 2 --dist loadfile
 
@@ -27,7 +27,7 @@ $(VENV)/installed-core: pyproject.toml constraints.txt
 
 $(VENV)/installed-dev: $(VENV)/installed-core
 	$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints.txt -e '.[dev,train]'
-	$(BIN)/python -m pip install $(PIP_FLAGS) --no-deps $(PEERS)
+	$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints.txt --no-deps $(PEERS)
 	touch $@
 
 $(REFERENCE_VENV)/installed: pyproject.toml constraints.txt tests/reference/requirements.txt
