@@ -64,6 +64,11 @@ def test_a_network_by_name_is_exported_and_kept_for_the_next_time(tmp_path: Path
     assert json.loads(again.stdout)["outcome"]["num_measured"] == 0
 
 
+def test_resuming_needs_a_folder_to_resume_from(files: dict[Format, Path]) -> None:
+    with pytest.raises(InputError, match=r"--resume .* add -o FOLDER"):
+        bench(BenchRequest((str(files[Format.TFLITE]),), quick=True, resume=True), HostRunner())
+
+
 def test_the_table_for_people_holds_time_memory_and_delegation(files: dict[Format, Path]) -> None:
     said = CliRunner().invoke(command, [str(files[Format.TFLITE]), "--quick", "--clock", "wall"])
     assert said.exit_code == 0, said.output

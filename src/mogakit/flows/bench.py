@@ -74,21 +74,25 @@ def bench(request: BenchRequest, runner: Runner, progress: Progress = silent) ->
     """Time every model on every target, interleaved.
 
     Raises:
-        InputError: a model or target that does not exist or fit, or a folder that holds another run.
+        InputError: a model or target that does not exist or fit, a folder that holds another run, or a request to
+            resume without a folder.
         DeviceError, MeasurementError, ExportError: from the rooms below.
     """
     if not request.models:
         raise InputError("name at least one model file (x.tflite, x.onnx) or network (moga-a); `moga zoo` lists them")
+    if request.resume and request.folder is None:
+        raise InputError("--resume goes on with the journal in a folder, and none is named: add -o FOLDER")
     with _folder(request) as folder:
         named = [pair for model in request.models for pair in _jobs_of(model, request, folder, progress)]
         jobs = tuple(dict.fromkeys(_Key(job) for _, job in named))
-        effort = _effort(runner, request.quick)
+        effort = _effort(runner, request.quick, [key.job for key in jobs])
         rounds = effort.num_rounds if request.rounds is None else request.rounds
         plan = Plan(
             jobs=tuple(key.job for key in jobs),
             num_rounds=rounds,
             max_rounds=max(rounds, effort.max_rounds) if request.rounds is None else rounds,
             num_passes=effort.num_passes,
+            precision=effort.precision,
             budget_s=request.budget_s,
             seed=request.seed,
         )
@@ -103,10 +107,12 @@ def bench(request: BenchRequest, runner: Runner, progress: Progress = silent) ->
     return BenchResult(device, timings, outcome, worst_warnings(states.values()))
 
 
-def _effort(runner: Runner, quick: bool) -> Effort:
+def _effort(runner: Runner, quick: bool, jobs: Sequence[Job]) -> Effort:
+    """Return how much to measure; one accelerator among the targets makes the interleaved rounds of all as many."""
     if runner.jobs_per_window is None:
         return QUICK if quick else FULL
-    return effort_for(runner, quick)
+    accelerators = [job.target.hardware for job in jobs if job.target.hardware is not Hardware.CPU]
+    return effort_for(runner, quick, accelerators[0] if accelerators else Hardware.CPU)
 
 
 @contextmanager
