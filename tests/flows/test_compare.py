@@ -1,6 +1,7 @@
 """Tables of networks by hardware: the paper's own, predicted ones and measured ones."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,22 @@ from mogakit.bench.target import parse_target
 from mogakit.cli.compare import command
 from mogakit.errors import InputError
 from mogakit.flows.compare import CompareRequest, compare
+from mogakit.flows.lut import ForeignFormat, import_foreign
+from mogakit.luts.foreign.tunas import chromosome_from_oneofs
 from mogakit.luts.predict import Predictor
-from mogakit.luts.table import load
+from mogakit.luts.table import load, save
 from mogakit.nets.resolve import resolve
+from mogakit.nets.spaces import format_chromosome
 from mogakit.search.multi_hardware import PIXEL4_FACTORS_MS
 
 DATA = Path(__file__).parents[1] / "search" / "data"
 XNNPACK, PLAIN = DATA / "moga-xeon-xnnpack.json", DATA / "moga-xeon-plain.json"
+
+# The test vector of TuNAS's own mobile_cost_model_test.py: 84 +- 1 ms.
+TUNAS_INDICES = [
+    *(0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 1, 1, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 2, 1, 0, 1, 1, 0, 2, 1),
+    *(0, 2, 1, 0, 0, 1, 1, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 1, 1, 0, 2, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 1, 0, 0, 0),
+]
 
 # Multi-hardware paper, Table 1: MN-Norm avg and max
 TABLE_1 = {
@@ -53,6 +63,31 @@ def test_predictions_come_from_the_tables_and_the_reference_is_one():
     assert found.networks[0].latencies_ms[0] == predictor.predict(resolve("moga-a"))
     assert found.networks[1].f_avg == found.networks[1].f_max == 1
     assert found.networks[0].top1 == 75.9
+
+
+def test_the_imported_model_of_tunas_predicts_proxylessnas_mobile(tmp_path):
+    tunas = Path(__file__).parents[1] / "luts" / "data" / "tunas"
+    sources = [tunas / f"proxylessnas_search_{part}.b64" for part in ("kernel", "bias")]
+    pixel1 = tmp_path / "pixel1.json"
+    import_foreign(ForeignFormat.TUNAS, sources, pixel1)
+    chromosome = format_chromosome(chromosome_from_oneofs(TUNAS_INDICES))
+    words = ["proxyless-mobile", f"tunas-proxyless/{chromosome}", "mobilenet-v2", "--table", str(pixel1)]
+    done = CliRunner().invoke(command, [*words, "--reference", "proxyless-mobile", "--json"], catch_exceptions=False)
+    mobile, check, outside = json.loads(done.output)["networks"]
+    assert mobile["latencies_ms"] == [pytest.approx(84.416, abs=1e-3)]
+    assert check["latencies_ms"] == [pytest.approx(84.017, abs=1e-3)]
+    assert check["f_avg"] == pytest.approx(84.017 / 84.416, abs=1e-4)
+    assert outside["latencies_ms"] == [None]
+    assert "model of space 'tunas-proxyless' does not know it" in next(iter(outside["reasons"].values()))
+
+
+def test_a_column_measured_through_adb_says_so(tmp_path):
+    table = load(XNNPACK)
+    save(replace(table, identity=replace(table.identity, flags=("transport=adb shell",))), tmp_path / "phone.json")
+    found = compare(CompareRequest(("moga-a",), tables=(XNNPACK, tmp_path / "phone.json"), reference="moga-b"))
+    here, phone = (column.source for column in found.columns)
+    assert "a shell binary is scheduled differently from an app" in phone
+    assert "shell" not in here
 
 
 def test_a_network_outside_the_table_has_no_number_and_a_reason():

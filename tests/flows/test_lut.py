@@ -121,6 +121,81 @@ def test_import_of_the_tunas_model(tmp_path: Path) -> None:
         moga("import", "--format", "tunas", sources[0], "-o", tmp_path / "x.json")
 
 
+@pytest.fixture
+def pixel1(tmp_path: Path) -> Path:
+    """Return the imported TuNAS model under the name that the help of `moga lut import` gives it."""
+    sources = [DATA / f"tunas/proxylessnas_search_{part}.b64" for part in ("kernel", "bias")]
+    moga("import", "--format", "tunas", *sources, "-o", tmp_path / "pixel1.json")
+    return tmp_path / "pixel1.json"
+
+
+def test_an_imported_model_is_shown_checked_and_known_by_its_content(pixel1: Path) -> None:
+    shown = moga("show", pixel1, "--limit", 3)
+    for word in ("tunas-proxyless", "Google Pixel 1", "92.136", "runtime and its version", "22 genes"):
+        assert word in shown.output
+    document = json.loads(moga("show", pixel1, "--json").output)
+    assert len(document["coefficients_ms"]) == 22
+    checked = moga("check", pixel1)
+    assert checked.exit_code == 0
+    assert "unknown-provenance" in checked.output
+    assert "below zero" in checked.output
+    with pytest.raises(InputError, match="leave out --against"):
+        moga("check", pixel1, "--against", pixel1)
+
+
+def test_a_model_is_checked_at_once_when_it_is_imported(tmp_path: Path) -> None:
+    sources = [DATA / f"tunas/proxylessnas_search_{part}.b64" for part in ("kernel", "bias")]
+    output = tmp_path / "pixel1.json"
+    assert "unknown-provenance" in moga("import", "--format", "tunas", *sources, "-o", output).output
+    found = json.loads(moga("import", "--format", "tunas", *sources, "-o", output, "--json").output)
+    assert [one["severity"] for one in found["findings"]] == ["info", "info"]
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"intercept_ms": float("inf")}, "not finite"),
+        ({"coefficients_ms": [[1.0]]}, "1 genes, and space tunas-proxyless has 22"),
+        ({"space": "another"}, "its space is not known"),
+    ],
+)
+def test_a_model_that_gives_no_latency_is_an_error(pixel1: Path, change: dict[str, object], complaint: str) -> None:
+    pixel1.write_text(json.dumps(json.loads(pixel1.read_text()) | change))
+    found = moga("check", pixel1, "--json")
+    assert found.exit_code == 1
+    first = json.loads(found.output)[0]
+    assert first["kind"] == "no-number"
+    assert complaint in first["message"]
+
+
+def test_a_gene_with_too_few_coefficients_is_named(pixel1: Path) -> None:
+    document = json.loads(pixel1.read_text())
+    document["coefficients_ms"][4].pop()
+    pixel1.write_text(json.dumps(document))
+    found = moga("check", pixel1, "--json")
+    assert found.exit_code == 1
+    assert json.loads(found.output)[0]["keys"] == ["gene 4"]
+
+
+def test_what_is_neither_table_nor_model_says_what_writes_one(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match=r"moga profile.*moga fit"):
+        moga("show", tmp_path / "absent.json")
+    (tmp_path / "list.json").write_text("[]")
+    with pytest.raises(TableError, match="no latency table and no cost model"):
+        moga("check", tmp_path / "list.json")
+
+
+def test_what_came_through_adb_says_so(run: Path) -> None:
+    table = load(run / "lut.json")
+    identity = replace(table.identity, flags=("threads=1", "transport=adb shell"))
+    phone = run.parent / "phone.json"
+    save(replace(table, identity=identity), phone)
+    words = "a shell binary is scheduled differently from an app"
+    assert words in moga("show", phone, "--limit", 1).output
+    assert words not in moga("show", run, "--limit", 1).output
+    assert f"second: measured through adb: {words}" in moga("diff", run, phone).output
+
+
 def test_import_of_operators_shows_the_study(tmp_path: Path) -> None:
     operators = tmp_path / "ops.csv"
     operators.write_bytes(gzip.decompress((DATA / "qed_usc/cnn_ops_gpu.csv.gz").read_bytes()))

@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 
 from mogakit.errors import InputError, TableError
+from mogakit.flows.lut import ForeignFormat, import_foreign
 from mogakit.flows.search import ARCHIVE, CHECKPOINT, EXACT, RESULT, read_search, search
 from mogakit.flows.search_problem import Method, SearchPlan, table_input
 from mogakit.luts.linear import CostModel, ModelKind, save_model
 from mogakit.luts.predict import Predictor
-from mogakit.luts.table import load
+from mogakit.luts.table import load, save
 from mogakit.nets.resolve import resolve
-from mogakit.nets.spaces import get_space
+from mogakit.nets.spaces import get_space, parse_chromosome
 from mogakit.search.evolution import Settings
 from mogakit.search.front import load_front
 from mogakit.search.problem import parse_constraint
@@ -123,6 +124,25 @@ def test_a_cost_model_takes_the_place_of_a_table(plan, tmp_path):
     found, expected = search(by_model, tmp_path / "m"), search(plan, tmp_path / "t")
     assert found.front.chromosomes == expected.front.chromosomes
     assert found.quality.num_exact == expected.quality.num_exact
+
+
+def test_a_model_is_known_by_what_the_file_holds_and_what_came_through_adb_says_so(tmp_path):
+    tunas = DATA.parents[1] / "luts" / "data" / "tunas"
+    sources = [tunas / f"proxylessnas_search_{part}.b64" for part in ("kernel", "bias")]
+    import_foreign(ForeignFormat.TUNAS, sources, tmp_path / "pixel1.json")
+    given = table_input(tmp_path / "pixel1.json")
+    assert isinstance(given.source, CostModel)
+    assert given.described.startswith("cost model tunas-pixel1-cpu imported")
+    plan = SearchPlan("tunas-proxyless", latencies=(given,), settings=SMALL, objectives=("accuracy", "latency"))
+    found = search(plan, tmp_path / "out")
+    expected = [given.source.predict_chromosome(parse_chromosome(each)) for each in found.front.chromosomes]
+    assert found.front.column("latency") == pytest.approx(expected, abs=1e-6)
+    table = load(XNNPACK)
+    save(replace(table, identity=replace(table.identity, flags=("transport=adb shell",))), tmp_path / "cost-model.json")
+    phone = table_input(tmp_path / "cost-model.json")
+    assert isinstance(phone.source, Predictor)
+    assert "a shell binary is scheduled differently from an app" in phone.described
+    assert "shell" not in table_input(XNNPACK).described
 
 
 def test_limits_that_nothing_meets_are_named(plan, tmp_path):

@@ -23,7 +23,13 @@ Examples:
 
 @click.command("compare", epilog=EPILOG)
 @click.argument("models", metavar="FILE|NET...", nargs=-1, required=True)
-@click.option("--table", "tables", multiple=True, type=click.Path(path_type=Path), help="Predict from a latency table.")
+@click.option(
+    "--table",
+    "tables",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Predict from a latency table or cost model.",
+)
 @click.option("--target", "targets", multiple=True, help="Measure on runtime/hardware/precision[,option=value...].")
 @click.option("--published", multiple=True, metavar="DEVICE", help="Show what papers published for such a device.")
 @click.option(

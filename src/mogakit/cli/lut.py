@@ -1,6 +1,7 @@
 """`moga lut`: look at, check, compare, merge, export and import latency tables."""
 
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,15 @@ from mogakit.cli.output import json_option, print_json, print_table
 from mogakit.flows import lut as flow
 from mogakit.luts.check import Finding, Severity, half_width_percent
 from mogakit.luts.foreign.operators import OperatorStudy
+from mogakit.luts.latencies import scope_note
+from mogakit.luts.linear import CostModel, model_to_document
 from mogakit.luts.table import LatencyTable, to_document
 from mogakit.records import to_json
 
 
 @click.group(name="lut")
 def command() -> None:
-    """Latency tables: a TABLE is a run's folder or a lut.json.
+    """Latency tables: a TABLE is a run's folder or a lut.json; `show` and `check` take cost models, too.
 
     \b
     moga lut show RUN
@@ -26,15 +29,22 @@ def command() -> None:
 
 @command.command()
 @click.argument("table")
-@click.option("--limit", type=int, default=None, help="Show only the slowest N rows.")
+@click.option("--limit", type=int, default=None, help="Show only the slowest N rows (genes of a model).")
 @json_option
 def show(table: str, limit: int | None, as_json: bool) -> None:
-    """Show a table: where it comes from, what it holds.
+    """Show a table or cost model: where it comes from, what it holds.
 
     \b
     moga lut show RUN --limit 20
+    moga lut show RUN/cost-model.json
     """
-    loaded = flow.load_table(table)
+    loaded = flow.load_any(table)
+    if isinstance(loaded, CostModel):
+        if as_json:
+            print_json(model_to_document(loaded))
+        else:
+            _print_model(loaded, limit)
+        return
     if as_json:
         print_json(to_document(loaded))
         return
@@ -53,12 +63,12 @@ def show(table: str, limit: int | None, as_json: bool) -> None:
 @click.option("--against", multiple=True, help="Table of another device, to find numbers copied from it. Repeatable.")
 @json_option
 def check(table: str, against: tuple[str, ...], as_json: bool) -> None:
-    """Say what is suspicious about a table; exit code 1 where a finding is an error.
+    """Say what is suspicious about a table or cost model; exit code 1 where a finding is an error.
 
     \b
     moga lut check RUN --against PHONE_RUN
     """
-    findings = flow.check_tables(table, against)
+    findings = flow.check_latencies(table, against)
     if as_json:
         print_json([to_json(finding) for finding in findings])
     else:
@@ -89,6 +99,10 @@ def diff(first: str, second: str, show_all: bool, as_json: bool) -> None:
     ]
     title = f"{len(shown)} of {len(differences)} rows" + ("" if show_all else " differ")
     print_table(title, ("key", "first ms", "second ms", "ratio", "second is", "judged by"), cells)
+    for which, table in (("first", first), ("second", second)):
+        note = scope_note(flow.load_table(table))
+        if note is not None:
+            click.echo(f"{which}: {note}")
 
 
 @command.command()
@@ -164,7 +178,6 @@ def import_(
         click.echo(
             f"{output}: linear model of {num_coefficients} coefficients, {done.model.intercept_ms:.3f} ms constant"
         )
-        return
     if done.table is not None:
         click.echo(f"{output}: {len(done.table.rows)} rows")
     if done.study is not None:
@@ -212,9 +225,44 @@ def _print_header(table: LatencyTable) -> None:
         ("delegation", _delegations(table)),
         ("measured", f"{table.conditions.first_at or 'unknown'} to {table.conditions.last_at or 'unknown'}"),
         ("not known", ", ".join(table.origin.unknown) or "-"),
+        *_scope(table),
     )
+    _print_lines(lines)
+
+
+def _print_lines(lines: Iterable[tuple[str, str]]) -> None:
     for name, text in lines:
         click.echo(f"{name:12} {text}")
+
+
+def _scope(latencies: LatencyTable | CostModel) -> list[tuple[str, str]]:
+    note = scope_note(latencies)
+    return [] if note is None else [("note", note)]
+
+
+def _print_model(model: CostModel, limit: int | None) -> None:
+    """Print where a cost model comes from, and the coefficients of each gene: fastest choice, slowest choice."""
+    fitted = "an import" if model.num_pairs is None else f"{model.num_pairs} networks"
+    loo = "" if model.loo_mape_percent is None else f", leave-one-out MAPE {model.loo_mape_percent:.2f} %"
+    lines = (
+        ("cost model", f"{model.name} (schema {model.schema_version}, {model.origin.made_by})"),
+        ("space", model.space),
+        ("target", "unknown" if model.target is None else str(model.target)),
+        ("device", f"{model.identity.device_name} ({model.identity.device})"),
+        ("runtime", f"{model.identity.runtime} {' '.join(model.identity.flags)}".strip()),
+        ("fitted on", f"{model.kind}, {fitted}{loo}" + (f", table {model.table}" if model.table else "")),
+        ("constant", f"{model.intercept_ms:.4f} ms"),
+        ("not known", ", ".join(model.origin.unknown) or "-"),
+        *_scope(model),
+    )
+    _print_lines(lines)
+    cells = [
+        (gene, len(numbers), _number(min(numbers)), _number(max(numbers)))
+        for gene, numbers in enumerate(model.coefficients_ms)
+    ]
+    cells.sort(key=lambda cell: -((cell[3] or 0.0) - (cell[2] or 0.0)))
+    title = f"{len(cells)} genes, widest first: what the constant gains or loses by their choices"
+    print_table(title, ("gene", "choices", "least ms", "most ms"), cells[:limit])
 
 
 def _delegations(table: LatencyTable) -> str:

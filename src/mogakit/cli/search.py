@@ -44,7 +44,7 @@ Examples:
     "tables",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Latency table (lut.json); one a hardware.",
+    help="Latency table (lut.json) or cost model; one a hardware.",
 )
 @click.option("--target", "targets", multiple=True, help="Measure each candidate on such a target, in the loop.")
 @click.option(

@@ -12,8 +12,10 @@ from pathlib import Path
 from mogakit.bench.runner import Runner
 from mogakit.bench.target import Target
 from mogakit.errors import InputError, TableError
-from mogakit.luts import table as tables
+from mogakit.luts.latencies import load_latencies, scope_note
+from mogakit.luts.linear import CostModel
 from mogakit.luts.predict import Predictor
+from mogakit.luts.table import LatencyTable
 from mogakit.nets import zoo
 from mogakit.nets.network import Network, count_madds, count_params
 from mogakit.nets.resolve import resolve
@@ -81,7 +83,7 @@ class CompareRequest:
 
     Attributes:
         models: names of the zoo (`mobilenet-v2@1.25x`), `space/chromosome`, or model files (measured columns only).
-        tables: latency tables to predict from.
+        tables: latency tables or cost models to predict from.
         targets: to measure on.
         published: words of devices whose published latencies are shown, e.g. `Pixel 4`.
         reference: network whose latency normalises each column. factors_ms: the factors themselves, which win.
@@ -183,13 +185,30 @@ def _is_file(model: str) -> bool:
 
 
 def _predicted(path: Path, networks: dict[str, Network | None]) -> _Source:
-    table = tables.load(path)
-    predictor = Predictor(table)
+    """Return the column of a latency table or cost model.
+
+    Raises:
+        TableError: the file is neither.
+    """
+    found = load_latencies(path)
+    predict = _by_model(found) if isinstance(found, CostModel) else _by_table(found)
 
     def ask(model: str) -> Cell:
         network = networks[model]
         if network is None:
-            return None, "a model file cannot be predicted from a table; measure it with --target"
+            return None, "a model file cannot be predicted; measure it with --target"
+        return predict(network)
+
+    name = f"{path}" if found.target is None else str(found.target)
+    note = scope_note(found)
+    source = f"{found.name} ({found.identity.device_name})" + ("" if note is None else f", {note}")
+    return _Source(name, Origin.PREDICTED, source, ask)
+
+
+def _by_table(table: LatencyTable) -> Callable[[Network], Cell]:
+    predictor = Predictor(table)
+
+    def predict(network: Network) -> Cell:
         missing = predictor.missing(block.key for block in network.blocks)
         if missing:
             count = f"{len(missing)} of its {len({block.key for block in network.blocks})} blocks"
@@ -199,8 +218,17 @@ def _predicted(path: Path, networks: dict[str, Network | None]) -> _Source:
         except TableError as error:
             return None, str(error)
 
-    name = f"{path}" if table.target is None else str(table.target)
-    return _Source(name, Origin.PREDICTED, f"{table.name} ({table.identity.device_name})", ask)
+    return predict
+
+
+def _by_model(model: CostModel) -> Callable[[Network], Cell]:
+    def predict(network: Network) -> Cell:
+        try:
+            return model.predict(network), ""
+        except InputError as error:
+            return None, f"the model of space {model.space!r} does not know it: {error}"
+
+    return predict
 
 
 def _measured(request: CompareRequest, runner: Runner | None, progress: Progress) -> list[_Source]:

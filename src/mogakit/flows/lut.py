@@ -9,11 +9,13 @@ from mogakit import files
 from mogakit.bench.target import parse_target
 from mogakit.errors import InputError
 from mogakit.luts.check import Finding, check_table
+from mogakit.luts.check_model import check_model
 from mogakit.luts.combine import RowDifference, diff, merge
 from mogakit.luts.csvfile import to_csv
 from mogakit.luts.foreign.ofa import import_ofa
 from mogakit.luts.foreign.operators import OperatorStudy, column_names, import_operators, study
 from mogakit.luts.foreign.tunas import import_tunas
+from mogakit.luts.latencies import load_latencies
 from mogakit.luts.linear import CostModel, save_model
 from mogakit.luts.table import UNKNOWN, LatencyTable, load, save
 
@@ -54,9 +56,28 @@ def load_table(text: str | Path) -> LatencyTable:
     return load(table_path(text))
 
 
-def check_tables(text: str | Path, against: Sequence[str | Path] = ()) -> list[Finding]:
-    """Return what is suspicious about a table, alone and against tables of other devices."""
-    return check_table(load_table(text), [load_table(other) for other in against])
+def load_any(text: str | Path) -> LatencyTable | CostModel:
+    """Read the table in a file or a run's folder, or the cost model in a file.
+
+    Raises:
+        TableError: there is neither, or it is malformed.
+    """
+    return load_latencies(table_path(text))
+
+
+def check_latencies(text: str | Path, against: Sequence[str | Path] = ()) -> list[Finding]:
+    """Return what is suspicious about a table, alone and against tables of other devices, or about a cost model.
+
+    Raises:
+        TableError: a file is neither, or malformed.
+        InputError: a cost model, which has no rows, is to be compared with tables.
+    """
+    found = load_any(text)
+    if isinstance(found, LatencyTable):
+        return check_table(found, [load_table(other) for other in against])
+    if against:
+        raise InputError(f"{text} is a cost model, which has no rows to compare; leave out --against")
+    return check_model(found)
 
 
 def diff_tables(first: str | Path, second: str | Path) -> list[RowDifference]:
@@ -116,7 +137,7 @@ def import_foreign(
     if kind is ForeignFormat.TUNAS:
         model = import_tunas(sources[0], sources[1])
         save_model(model, output)
-        return Imported(output, None, model)
+        return Imported(output, None, model, tuple(check_model(model)))
     if kind is ForeignFormat.OFA:
         table = import_ofa(sources[0], device_name, None if target is None else parse_target(target))
         save(table, output)

@@ -10,8 +10,8 @@ from mogakit.bench.target import Target
 from mogakit.errors import InputError
 from mogakit.export.support.entry import Hardware
 from mogakit.flows.in_the_loop import DeviceLatency
-from mogakit.luts import table as tables
-from mogakit.luts.linear import CostModel, load_model
+from mogakit.luts.latencies import load_latencies, scope_note
+from mogakit.luts.linear import CostModel
 from mogakit.luts.predict import Predictor
 from mogakit.nets.network import Network, count_madds, count_params
 from mogakit.nets.spaces import Chromosome, SearchSpace, SlotSpace, get_space
@@ -33,9 +33,6 @@ from mogakit.search.surrogate import SurrogateSettings
 
 LATENCY, PARAMS, MADDS, F_AVG, F_MAX = "latency", "params", "madds", "f_avg", "f_max"
 """Names of metrics, besides `accuracy` or `proxy`."""
-
-MODEL_PREFIX = "cost-model"
-"""How `moga fit` names its files: `cost-model.json` on a table's residual, `cost-model-one-hot.json` without one."""
 
 
 class Method(StrEnum):
@@ -106,17 +103,21 @@ class SearchPlan:
 
 
 def table_input(path: Path) -> LatencyInput:
-    """Read a latency table, or a linear cost model; it is named after its target.
+    """Read a latency table, or a linear cost model, whatever its file is called; it is named after its target.
 
     Raises:
         TableError: the file is neither.
     """
-    found = load_model(path) if path.name.startswith(MODEL_PREFIX) else tables.load(path)
+    found = load_latencies(path)
     target = "unknown target" if found.target is None else str(found.target)
+    where = f"{target} on {found.identity.device_name}"
+    note = scope_note(found)
+    if note is not None:
+        where += f" ({note})"
     if isinstance(found, CostModel):
-        described = f"cost model {found.name} on {found.num_pairs} pairs, {target} on {found.identity.device_name}"
-        return LatencyInput(target, found, described)
-    return LatencyInput(target, Predictor(found), f"table {found.name}, {target} on {found.identity.device_name}")
+        fitted = "imported" if found.num_pairs is None else f"on {found.num_pairs} pairs"
+        return LatencyInput(target, found, f"cost model {found.name} {fitted}, {where}")
+    return LatencyInput(target, Predictor(found), f"table {found.name}, {where}")
 
 
 def device_input(runner: Runner, target: Target) -> LatencyInput:

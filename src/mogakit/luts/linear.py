@@ -5,8 +5,8 @@ table, a few hundred. Both stay additive, so that the exact front stays exact.
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -89,10 +89,15 @@ class CostModel:
     def predict(self, network: Network) -> float:
         """Return the latency of a network of the model's space in milliseconds.
 
+        An imported model knows layers by kernel, expansion and stride only: networks of another activation or
+        batch-norm epsilon than the space's are of the same cost to it.
+
         Raises:
             InputError: the network does not lie in the space.
         """
-        return self.predict_chromosome(get_space(self.space, self.input_size).encode(network))
+        space = get_space(self.space, self.input_size)
+        same = in_style_of(space, network) if self.kind is ModelKind.IMPORTED else network
+        return self.predict_chromosome(space.encode(same))
 
     latency_ms = predict
 
@@ -107,6 +112,23 @@ class CostModel:
         costs = [np.array(numbers) for numbers in self.coefficients_ms]
         costs[0] = costs[0] + self.intercept_ms
         return costs
+
+
+def in_style_of(space: SearchSpace, network: Network) -> Network:
+    """Return the network with the activation and batch-norm epsilon of a space that has one of each throughout.
+
+    ProxylessNAS itself has ReLU6 where TuNAS's space has ReLU: another network, of the same layers and, on a CPU, cost.
+    """
+    style = space.decode((0,) * len(space.num_choices)).blocks[0]
+    blocks = [
+        replace(
+            block,
+            activation=style.activation,
+            norm_eps=style.norm_eps if block.norm_eps is not None else None,
+        )
+        for block in network.blocks
+    ]
+    return replace(network, blocks=tuple(blocks))
 
 
 @dataclass(frozen=True)
@@ -228,11 +250,58 @@ def _model(
     )
 
 
-def save_model(model: CostModel, path: Path) -> None:
-    """Write a model as JSON coefficients, atomically."""
+def model_to_document(model: CostModel) -> Any:
+    """Return the model as plain JSON values; the target is written as text."""
     document = records.to_json(model)
     document["target"] = None if model.target is None else str(model.target)
-    files.write_json(path, document)
+    return document
+
+
+def is_model(document: Mapping[str, Any]) -> bool:
+    """Return whether a JSON object is a cost model, and not a table or something else."""
+    return "coefficients_ms" in document
+
+
+def model_from_document(document: Mapping[str, Any], where: str) -> CostModel:
+    """Rebuild a model from plain JSON values; `where` names the file.
+
+    Raises:
+        TableError: it is no cost model, or one of another schema.
+    """
+    if not is_model(document):
+        raise TableError(f"{where} holds no cost model of this kit")
+    current = upgrade(dict(document), where, upgrades={}, current=MODEL_SCHEMA_VERSION)
+    try:
+        if current.get("target") is not None:
+            current["target"] = records.to_json(parse_target(current["target"]))
+        return records.from_json(current, CostModel, where)
+    except InputError as error:
+        raise TableError(str(error)) from error
+
+
+def read_document(path: Path, absent: str) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Args:
+        path: of the file. absent: what the message says is missing, and what writes it.
+
+    Raises:
+        TableError: the file is absent, no JSON, or no object.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise TableError(f"there is no {absent}") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise TableError(f"{path} is not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise TableError(f"{path} holds no JSON object, so it is no latency table and no cost model")
+    return document
+
+
+def save_model(model: CostModel, path: Path) -> None:
+    """Write a model as JSON coefficients, atomically."""
+    files.write_json(path, model_to_document(model))
 
 
 def load_model(path: Path) -> CostModel:
@@ -241,18 +310,5 @@ def load_model(path: Path) -> CostModel:
     Raises:
         TableError: the file is absent, no JSON, or no cost model.
     """
-    try:
-        document: Any = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise TableError(f"there is no cost model {path}; `moga fit RUN` writes RUN/cost-model.json") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise TableError(f"{path} is not JSON: {error}") from error
-    if not isinstance(document, dict) or "coefficients_ms" not in document:
-        raise TableError(f"{path} holds no cost model of this kit")
-    document = upgrade(document, str(path), upgrades={}, current=MODEL_SCHEMA_VERSION)
-    try:
-        if document.get("target") is not None:
-            document["target"] = records.to_json(parse_target(document["target"]))
-        return records.from_json(document, CostModel, str(path))
-    except InputError as error:
-        raise TableError(str(error)) from error
+    document = read_document(path, f"cost model {path}; `moga fit RUN` writes RUN/cost-model.json")
+    return model_from_document(document, str(path))

@@ -17,9 +17,8 @@ import numpy as np
 from mogakit import files
 from mogakit.errors import InputError, TableError
 from mogakit.luts.errors import FloatArray
-from mogakit.luts.linear import CostModel, ModelKind
+from mogakit.luts.linear import CostModel, ModelKind, in_style_of
 from mogakit.luts.table import UNKNOWN_IDENTITY, Origin
-from mogakit.nets.block import Activation
 from mogakit.nets.network import Network
 from mogakit.nets.spaces import Chromosome, get_space
 
@@ -85,16 +84,11 @@ def chromosome_from_oneofs(indices: Sequence[int]) -> Chromosome:
 def chromosome_of(network: Network) -> Chromosome:
     """Return the chromosome of a network whose activation or batch-norm epsilon differs from the space's.
 
-    ProxylessNAS itself has ReLU6 where TuNAS has ReLU: another network, of the same layers and, on a CPU, cost.
-
     Raises:
         InputError: the network does not lie in the space.
     """
-    blocks = [
-        replace(block, activation=Activation.RELU, norm_eps=1e-3 if block.norm_eps is not None else None)
-        for block in network.blocks
-    ]
-    return get_space(SPACE, network.input_size, network.num_classes).encode(replace(network, blocks=tuple(blocks)))
+    space = get_space(SPACE, network.input_size, network.num_classes)
+    return space.encode(in_style_of(space, network))
 
 
 def _place(gene: int, count: int) -> int:

@@ -1,0 +1,33 @@
+"""A latency table or a linear cost model, told apart by what the file holds: whoever takes the one takes the other."""
+
+from pathlib import Path
+
+from mogakit.luts.linear import CostModel, is_model, model_from_document, read_document
+from mogakit.luts.table import LatencyTable, from_document
+
+SHELL_FLAG = "transport=adb shell"
+"""Flag in the identity of what was measured on a phone through adb."""
+
+
+def load_latencies(path: Path) -> LatencyTable | CostModel:
+    """Read what a file holds; its name says nothing.
+
+    Raises:
+        TableError: the file is absent, or holds neither a table nor a cost model.
+    """
+    absent = (
+        f"latency table or cost model {path}; `moga profile -o RUN` writes RUN/lut.json, "
+        "`moga fit RUN` RUN/cost-model.json"
+    )
+    document = read_document(path, absent)
+    return model_from_document(document, str(path)) if is_model(document) else from_document(document, str(path))
+
+
+def scope_note(latencies: LatencyTable | CostModel) -> str | None:
+    """Return what must stand beside these latencies wherever they are shown; None where nothing must."""
+    if SHELL_FLAG not in latencies.identity.flags:
+        return None
+    # loaded here: who reads a table of this computer needs nothing of phones
+    from mogakit.android_runner.runner import SHELL_NOTE
+
+    return SHELL_NOTE
