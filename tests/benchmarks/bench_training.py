@@ -1,53 +1,65 @@
-"""Images per second of a supernet step and of stand-alone training, beside a plain torch loop and the roofline.
+"""Images per second of stand-alone training and of a supernet step, beside a plain torch loop and the roofline.
 
     python tests/benchmarks/bench_training.py                   on a GPU: MoGA-A and the MoGA supernet at 224 px, bf16
-    python tests/benchmarks/bench_training.py --batch-size 8    on a CPU: slow, for the ratios only
+    python tests/benchmarks/bench_training.py --batch-size 8 --steps 4 --input-size 64 --no-supernet     on a CPU
 
-The plain loop is what anyone would write: the same module, batch and optimiser, nothing else. The roofline is what the
-device's peak arithmetic allows: three times the forward MAdds (forward, and two products backward), two FLOP each.
+The plain loop is what the kit's loop would be with nothing around it: the same module, batch, optimiser, L2 and moving
+average, on one batch that is on the device already. What `moga train` has on top is stacking and moving a batch a step
+(the images are made beforehand), the schedule, progress, and the loss as a number. Neither counts its first two steps.
+
+The roofline is what the device's peak arithmetic allows: three times the forward MAdds (forward, and two products
+backward), two FLOP each.
 """
 
 import argparse
+import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
-from torch import nn
 from torch.nn.functional import cross_entropy
 
 from mogakit.nets import zoo
 from mogakit.nets.modules import NetworkModule
-from mogakit.nets.network import count_madds
+from mogakit.nets.network import Network, count_madds
 from mogakit.nets.spaces import get_space
 from mogakit.search.supernet.fairness import Strategy
 from mogakit.search.supernet.train import SupernetSettings, train_supernet
-from mogakit.search.training.data import open_synthetic
-from mogakit.search.training.loop import Settings, train
-from mogakit.search.training.recipes import get_recipe
+from mogakit.search.training.data import Batch, open_synthetic, read_batch
+from mogakit.search.training.loop import Settings, apply_update, build_optimizer, initialise, to_device, train
+from mogakit.search.training.optim import MovingAverage
+from mogakit.search.training.recipes import Recipe, get_recipe
+from mogakit.search.training.throughput import NUM_WARM_UP_STEPS
 from mogakit.search.training.world import World
 
 PEAK_TFLOPS = {"H200": 989.0, "H100": 989.0, "A100": 312.0, "V100": 125.0}
 """Dense bfloat16 (V100: float16) peaks from NVIDIA's data sheets."""
 
 
-def plain_loop(module: nn.Module, images: torch.Tensor, labels: torch.Tensor, steps: int, bfloat16: bool) -> float:
-    """Return images/s of a loop without any of the kit."""
-    optimizer = torch.optim.SGD(module.parameters(), lr=0.01, momentum=0.9)
-    module.train()
+def plain_loop(network: Network, recipe: Recipe, batch: Batch, steps: int, bfloat16: bool) -> float:
+    """Return images/s of the recipe's update without the kit's loop around it."""
+    module = NetworkModule(replace(network, dropout=recipe.dropout))
+    initialise(module, 0)
+    module.to(batch.images.device, memory_format=torch.channels_last).train()
+    optimizer = build_optimizer(module, recipe)
+    average = MovingAverage(module, recipe.ema_decay) if recipe.ema_decay else None
+    rate = recipe.learning_rate * len(batch.labels) / recipe.batch_size
 
     def step() -> None:
-        with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=bfloat16):
-            loss = cross_entropy(module(images), labels)
+        with torch.autocast(batch.images.device.type, dtype=torch.bfloat16, enabled=bfloat16):
+            loss = cross_entropy(module(batch.images), batch.labels, label_smoothing=recipe.label_smoothing)
         loss.backward()
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        apply_update(optimizer, rate)
+        if average is not None:
+            average.update(module)
 
-    return steps * len(labels) / timed(step, steps, images.device)
+    return steps * len(batch.labels) / timed(step, steps, batch.images.device)
 
 
 def timed(step: Callable[[], None], steps: int, device: torch.device) -> float:
-    """Return the seconds of `steps` calls, after two that do not count."""
-    for _ in range(2):
+    """Return the seconds of `steps` calls, after as many as `moga train` does not count either."""
+    for _ in range(NUM_WARM_UP_STEPS):
         step()
     if device.type == "cuda":
         torch.cuda.synchronize()
@@ -64,6 +76,8 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=256)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--input-size", type=int, default=224)
+    parser.add_argument("--rounds", type=int, default=3, help="measurements of each, in turn; the medians are compared")
+    parser.add_argument("--no-supernet", action="store_true", help="leave the supernet away")
     given = parser.parse_args()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     name = torch.cuda.get_device_name() if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
@@ -72,21 +86,29 @@ def main() -> None:
         print("no GPU here: the ratios below are a CPU's, and say nothing of a GPU")
     world, size, batch = World(0, 1, device), given.input_size, given.batch_size
     data = open_synthetic(batch * 4, size, 1000), open_synthetic(batch, size, 1000)
-    network = zoo.get("moga-a", input_size=size).network
-    options = Settings(batch_size=batch, epochs=given.steps / 4, bfloat16=bfloat16)
-    images = torch.from_numpy(data[0].images[:batch]).to(device, memory_format=torch.channels_last)
-    labels = torch.from_numpy(data[0].labels[:batch]).to(device)
-    module = NetworkModule(network).to(device, memory_format=torch.channels_last)
-    plain = plain_loop(module, images, labels, given.steps, bfloat16)
-    ours = train(network, data, get_recipe("moga"), options, world).images_per_second
+    network, recipe = zoo.get("moga-a", input_size=size).network, get_recipe("moga")
+    options = Settings(batch_size=batch, epochs=(given.steps + NUM_WARM_UP_STEPS) / 4, bfloat16=bfloat16)
+    whole = to_device(read_batch(data[0], range(batch), 0, 0, augment=False), world, channels_last=True)
+    pairs = [
+        (
+            plain_loop(network, recipe, whole, given.steps, bfloat16),
+            train(network, data, recipe, options, world).images_per_second or 0.0,
+        )
+        for _ in range(given.rounds)
+    ]
+    plain, ours = (statistics.median(column) for column in zip(*pairs, strict=True))
+    ratios = sorted(second / first for first, second in pairs)
     madds = count_madds(network)
     print(f"{name}; MoGA-A at {size} px, batch {batch}, {'bfloat16' if bfloat16 else 'float32'}")
     print(f"  plain torch loop  {plain:10.1f} images/s")
-    print(f"  moga train        {ours:10.1f} images/s, {ours / plain:.2f} of the plain loop")
+    print(f"  moga train        {ours:10.1f} images/s, {statistics.median(ratios):.2f} of the plain loop", end="")
+    print(f" ({ratios[0]:.2f} to {ratios[-1]:.2f} in {given.rounds} rounds of {given.steps} steps)")
     peak = next((value for chip, value in PEAK_TFLOPS.items() if chip in name), None)
     if peak is not None:
         roof = peak * 1e12 / (6 * madds)
         print(f"  roofline          {roof:10.1f} images/s at {peak} TFLOP/s; reached {100 * ours / roof:.1f} %")
+    if given.no_supernet:
+        return
     recipe = get_recipe("moga-supernet")
     for strategy in (Strategy.FAIR, Strategy.SINGLE):
         space = get_space("moga", size)

@@ -112,6 +112,7 @@ class DetectTrainSummary:
         classes: names of the labels 1, 2, ... in order.
         backbone: sha256 of the classifier's checkpoint that training started from, or None.
         ours: what of the recipe its source does not state.
+        images_per_second: of the training steps of this start; None where there were too few to time.
         broken_images: files that could not be decoded, and were left out.
     """
 
@@ -125,7 +126,7 @@ class DetectTrainSummary:
     seed: int
     num_steps: int
     score: CocoScore
-    images_per_second: float
+    images_per_second: float | None
     checkpoint: str
     broken_images: tuple[str, ...]
 
@@ -159,7 +160,7 @@ def run_detector_training(request: DetectTrainRequest, progress: Progress = sile
             seed=request.settings.seed,
             num_steps=trained.num_steps,
             score=trained.score,
-            images_per_second=round(trained.images_per_second, 1),
+            images_per_second=trained.images_per_second and round(trained.images_per_second, 1),
             checkpoint=str(checkpoint),
             broken_images=_broken(*data),
         )

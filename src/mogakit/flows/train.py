@@ -49,6 +49,7 @@ class TrainSummary:
     Attributes:
         broken_images: files that could not be decoded, and were left out.
         ours: what of the recipe its source does not state.
+        images_per_second: of the training steps of this start; None where there were too few to time.
     """
 
     network: str
@@ -59,7 +60,7 @@ class TrainSummary:
     seed: int
     num_steps: int
     score: Score
-    images_per_second: float
+    images_per_second: float | None
     checkpoint: str
     broken_images: tuple[str, ...]
 
@@ -89,7 +90,7 @@ def run_training(request: TrainRequest, progress: Progress = silent) -> TrainSum
             seed=request.settings.seed,
             num_steps=trained.num_steps,
             score=trained.score,
-            images_per_second=round(trained.images_per_second, 1),
+            images_per_second=trained.images_per_second and round(trained.images_per_second, 1),
             checkpoint=str(checkpoint),
             broken_images=broken_images(training, validation),
         )

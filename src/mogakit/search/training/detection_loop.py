@@ -1,6 +1,5 @@
 """The training loop of detectors: as `loop`, with anchors in place of labels and mAP in place of accuracy."""
 
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -33,8 +32,10 @@ from mogakit.search.training.loop import (
     resume_run,
     run_identity,
     run_state,
+    tell_scalars,
 )
 from mogakit.search.training.optim import MovingAverage
+from mogakit.search.training.throughput import Throughput
 from mogakit.search.training.world import World, average_gradients, synchronise_norms
 
 RawOutputs: TypeAlias = Callable[[Floats], tuple[Floats, Floats]]
@@ -43,12 +44,16 @@ RawOutputs: TypeAlias = Callable[[Floats], tuple[Floats, Floats]]
 
 @dataclass
 class TrainedDetector:
-    """The outcome of `train_detector`: the module in eval mode, and its score on the validation images."""
+    """The outcome of `train_detector`: the module in eval mode, and its score on the validation images.
+
+    Attributes:
+        images_per_second: of this process's training steps after the first few; None where it made no more.
+    """
 
     module: DetectorModule
     score: CocoScore
     num_steps: int
-    images_per_second: float
+    images_per_second: float | None
 
 
 def train_detector(
@@ -87,7 +92,7 @@ def train_detector(
     identity = run_identity(settings, batch_size, num_steps)
     run = {"network": detector.name, "recipe": recipe.name, "settings": identity, "data": training.name}
     first_step = resume_run(checkpoint, run, module, optimizer, average)
-    ticker, started = Ticker(settings.checkpoint_interval_s), time.monotonic()
+    ticker, throughput = Ticker(settings.checkpoint_interval_s), Throughput()
     for step, batch in enumerate(
         _batches(detector, training, recipe, settings, world, first_step, num_steps, batch_size), first_step
     ):
@@ -102,25 +107,24 @@ def train_detector(
         apply_update(optimizer, rate)
         if average is not None:
             average.update(module)
-        speed = (step + 1 - first_step) * batch_size / (time.monotonic() - started)
+        throughput.count(batch_size)
         if world.is_first:
             values = {
                 "classification": float(loss.classification.detach()),
                 "localisation": float(loss.localisation.detach()),
             }
-            progress(step + 1, num_steps, f"loss {sum(values.values()):.3f}, {speed:.0f} images/s")
+            progress(step + 1, num_steps, f"loss {sum(values.values()):.3f}, {throughput}")
             if scalars is not None:
-                for name, value in {**values, "learning_rate": rate, "images_per_second": speed}.items():
-                    scalars(f"train/{name}", value, step)
+                tell_scalars(scalars, {**values, "learning_rate": rate}, throughput, step)
         if checkpoint is not None and world.is_first and (ticker.due() or step + 1 == num_steps):
             save_checkpoint(checkpoint, run_state(run, step + 1, module, optimizer, average))
+            throughput.restart()
     if average is not None:
         module.load_state_dict(average.values)
-    elapsed = max(time.monotonic() - started, 1e-9)
     score = evaluate_detector(module, validation, world)
     if scalars is not None and world.is_first and score.mean_ap is not None:
         scalars("validation/mean_ap", score.mean_ap, num_steps)
-    return TrainedDetector(module, score, num_steps, (num_steps - first_step) * batch_size / elapsed)
+    return TrainedDetector(module, score, num_steps, throughput.images_per_second)
 
 
 def _check_sizes(detector: Detector, dataset: CocoDataset, batch_size: int, world: World) -> None:

@@ -1,8 +1,7 @@
 """The training loop for a single network: resumable to the bit on a CPU, on one process or many."""
 
 import math
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
@@ -21,6 +20,7 @@ from mogakit.search.training.checkpoint import Ticker, read_checkpoint, save_che
 from mogakit.search.training.data import Batch, Dataset, epoch_order, evaluation_batches, read_batch
 from mogakit.search.training.optim import MovingAverage, TensorFlowRMSProp
 from mogakit.search.training.recipes import OptimizerKind, Recipe
+from mogakit.search.training.throughput import Throughput
 from mogakit.search.training.world import World, average_gradients, synchronise_norms
 
 T = TypeVar("T")
@@ -185,12 +185,16 @@ def evaluate(module: nn.Module, dataset: Dataset, world: World, batch_size: int 
 
 @dataclass
 class TrainedNetwork:
-    """The outcome of `train`: the module with averaged weights where the recipe averages, and its score."""
+    """The outcome of `train`: the module with averaged weights where the recipe averages, and its score.
+
+    Attributes:
+        images_per_second: of this process's training steps after the first few; None where it made no more.
+    """
 
     module: nn.Module
     score: Score
     num_steps: int
-    images_per_second: float
+    images_per_second: float | None
 
 
 Scalars = Callable[[str, float, int], None]
@@ -229,7 +233,7 @@ def train(
     average = MovingAverage(module, recipe.ema_decay) if recipe.ema_decay else None
     run = {"network": network.name, "recipe": recipe.name, "settings": run_identity(settings, batch_size, num_steps)}
     first_step = resume_run(checkpoint, run, module, optimizer, average)
-    ticker, started = Ticker(settings.checkpoint_interval_s), time.monotonic()
+    ticker, throughput = Ticker(settings.checkpoint_interval_s), Throughput()
     batches = training_batches(training, batch_size, settings.seed, first_step, num_steps, world, settings.num_workers)
     for step, batch in enumerate(batches, first_step):
         module.train()
@@ -244,21 +248,27 @@ def train(
         apply_update(optimizer, rate)
         if average is not None:
             average.update(module)
-        speed = (step + 1 - first_step) * batch_size / (time.monotonic() - started)
+        throughput.count(batch_size)
         if world.is_first:
-            progress(step + 1, num_steps, f"loss {loss_value:.3f}, {speed:.0f} images/s")
+            progress(step + 1, num_steps, f"loss {loss_value:.3f}, {throughput}")
             if scalars is not None:
-                for name, value in (("loss", loss_value), ("learning_rate", rate), ("images_per_second", speed)):
-                    scalars(f"train/{name}", value, step)
+                tell_scalars(scalars, {"loss": loss_value, "learning_rate": rate}, throughput, step)
         if checkpoint is not None and world.is_first and (ticker.due() or step + 1 == num_steps):
             save_checkpoint(checkpoint, run_state(run, step + 1, module, optimizer, average))
+            throughput.restart()
     if average is not None:
         module.load_state_dict(average.values)
     score = evaluate(module, validation, world)
     if scalars is not None and world.is_first:
         scalars("validation/top1_percent", score.top1_percent, num_steps)
-    elapsed = time.monotonic() - started
-    return TrainedNetwork(module, score, num_steps, (num_steps - first_step) * batch_size / max(elapsed, 1e-9))
+    return TrainedNetwork(module, score, num_steps, throughput.images_per_second)
+
+
+def tell_scalars(scalars: Scalars, values: Mapping[str, float], throughput: Throughput, step: int) -> None:
+    """Report a step's values, and the speed once it is known."""
+    speed = throughput.images_per_second
+    for name, value in {**values, **({} if speed is None else {"images_per_second": speed})}.items():
+        scalars(f"train/{name}", value, step)
 
 
 def _check_sizes(network: Network, dataset: Dataset, batch_size: int, world: World) -> None:
