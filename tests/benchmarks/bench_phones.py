@@ -12,6 +12,7 @@ known, so its raw predictions (before any calibration) of unseen networks are co
 import argparse
 import json
 import os
+import shutil
 import sys
 import tempfile
 import threading
@@ -218,6 +219,7 @@ def main() -> None:
     parser.add_argument("--models", type=int, default=30, help="that validate --real")
     parser.add_argument("--time-scale", type=float, default=0.005)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--keep", type=Path, help="copy the runs (journals, tables, validations) to this new folder")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-phones-") as name, ExitStack() as stack:
         folder = Path(name)
@@ -232,6 +234,8 @@ def main() -> None:
             result = scaling(bench, "tflite/gpu/float16")
         else:
             result = replay(bench, asked.targets, asked.time_scale)
+        if asked.keep:
+            shutil.copytree(folder / "runs", asked.keep, ignore=shutil.ignore_patterns("files"))
     if asked.json:
         asked.json.write_text(json.dumps(result, indent=1))
 
