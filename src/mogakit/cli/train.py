@@ -59,7 +59,7 @@ def settings_from(given: dict[str, Any]) -> Settings:
 
 @click.command("train", epilog=EPILOG)
 @click.argument("network")
-@click.option("--data", required=True, help="Image folder (one folder a class), or the word digits.")
+@click.option("--data", required=True, help="Folder (one folder a class; scored on val/ if it has one), or digits.")
 @click.option("--recipe", type=click.Choice(list(RECIPES)), default="moga", show_default=True, help="How to train.")
 @click.option("--width", default=1.0, show_default=True, help="Width multiplier of a zoo network.")
 @click.option("--input-size", type=int, help="Pixels; default: the network's own.")
@@ -107,7 +107,7 @@ def _print(summary: TrainSummary) -> None:
         ("top-1", f"{score.top1_percent:.2f} % +- {score.top1_standard_error:.2f} (binomial standard error)"),
         ("top-5", f"{score.top5_percent:.2f} %"),
         ("negative log-likelihood", f"{score.nll:.4f} nats"),
-        ("validation images", score.num_images),
+        ("scored on", f"{score.num_images} images of {summary.scored_on}"),
         ("updates", summary.num_steps),
         ("images/s", summary.images_per_second),
         ("broken images", len(summary.broken_images)),

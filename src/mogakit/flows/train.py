@@ -9,7 +9,7 @@ from mogakit import files, records
 from mogakit.errors import InputError
 from mogakit.nets.resolve import resolve
 from mogakit.progress import Progress, silent
-from mogakit.search.training.data import Dataset, ImageFolder, open_dataset
+from mogakit.search.training.data import Dataset, HeldOut, ImageFolder, open_dataset
 from mogakit.search.training.loop import Scalars, Score, Settings, train
 from mogakit.search.training.recipes import get_recipe
 from mogakit.search.training.world import joined_world
@@ -47,9 +47,10 @@ class TrainSummary:
     """What came of it; kept as `train.json` beside the checkpoint.
 
     Attributes:
-        broken_images: files that could not be decoded, and were left out.
         ours: what of the recipe its source does not state.
+        scored_on: the images of `score`: `val/` of a folder that has it, a held-out share of another, 300 digits.
         images_per_second: of the training steps of this start; None where there were too few to time.
+        broken_images: files that could not be decoded, and were left out.
     """
 
     network: str
@@ -60,6 +61,7 @@ class TrainSummary:
     seed: int
     num_steps: int
     score: Score
+    scored_on: str
     images_per_second: float | None
     checkpoint: str
     broken_images: tuple[str, ...]
@@ -77,7 +79,7 @@ def run_training(request: TrainRequest, progress: Progress = silent) -> TrainSum
     if checkpoint.exists() and not request.resume:
         raise InputError(f"{request.folder} holds a training run; add --resume to go on, or name another folder")
     size = resolve(request.network, request.width, request.input_size).input_size
-    training, validation = open_dataset(request.data, size)
+    training, validation = open_dataset(request.data, size, HeldOut.VAL_FOLDER)
     network = resolve(request.network, request.width, request.input_size, training.num_classes)
     with joined_world(request.device) as world, tensorboard_scalars(request.tensorboard) as scalars:
         trained = train(network, (training, validation), recipe, request.settings, world, checkpoint, progress, scalars)
@@ -90,6 +92,7 @@ def run_training(request: TrainRequest, progress: Progress = silent) -> TrainSum
             seed=request.settings.seed,
             num_steps=trained.num_steps,
             score=trained.score,
+            scored_on=validation.name,
             images_per_second=trained.images_per_second and round(trained.images_per_second, 1),
             checkpoint=str(checkpoint),
             broken_images=broken_images(training, validation),

@@ -8,6 +8,7 @@ from PIL import Image
 
 from mogakit.errors import InputError
 from mogakit.search.training.data import (
+    HeldOut,
     ImageFolder,
     epoch_order,
     open_dataset,
@@ -69,16 +70,42 @@ def test_augmentation_follows_from_seed_epoch_and_index_alone(folder: Path) -> N
     assert not first.equal(read_batch(train, [index], 1, 3, augment=True).images)
 
 
-def test_train_and_val_folders_are_taken_where_there_are_any(tmp_path: Path) -> None:
-    for part in ("train", "val"):
+@pytest.fixture
+def both(tmp_path: Path) -> Path:
+    """Make ImageNet's layout: 200 images below `train/`, 4 below `val/`."""
+    for part, count in (("train", 100), ("val", 2)):
         for label in ("a", "b"):
             (tmp_path / part / label).mkdir(parents=True)
-            Image.new("RGB", (8, 8)).save(tmp_path / part / label / "x.png")
-    train, val = open_image_folder(tmp_path, 8)
-    assert (len(train), len(val)) == (2, 2)
-    (tmp_path / "val" / "c").mkdir()
+            for number in range(count):
+                Image.new("RGB", (8, 8)).save(tmp_path / part / label / f"{number}.png")
+    return tmp_path
+
+
+def test_what_chooses_never_sees_the_val_folder(both: Path) -> None:
+    train, val = open_image_folder(both, 8, validation_percent=25)
+    assert all_of(train) | all_of(val) == set((both / "train").rglob("*.png"))
+    assert not all_of(train) & all_of(val)
+    again = open_image_folder(both / "train", 8, validation_percent=25)
+    assert [all_of(each) for each in again] == [all_of(train), all_of(val)]
+    searched = open_dataset(str(both), 8)
+    assert (both / "val") not in {path.parent.parent for each in searched for path in all_of(each)}
+
+
+def test_the_last_score_is_on_the_val_folder_and_all_of_train_trains(both: Path) -> None:
+    train, val = open_dataset(str(both), 8, HeldOut.VAL_FOLDER)
+    assert isinstance(train, ImageFolder) and isinstance(val, ImageFolder)
+    assert all_of(train) == set((both / "train").rglob("*.png"))
+    assert all_of(val) == set((both / "val").rglob("*.png"))
+    (both / "val" / "c").mkdir()
     with pytest.raises(InputError, match="lack: c"):
-        open_image_folder(tmp_path, 8)
+        open_image_folder(both, 8, held_out=HeldOut.VAL_FOLDER)
+
+
+@pytest.mark.parametrize("held_out", HeldOut)
+def test_without_a_val_folder_a_share_is_carved_either_way(folder: Path, held_out: HeldOut) -> None:
+    train, val = open_image_folder(folder, 32, 25, held_out)
+    assert not all_of(train) & all_of(val)
+    assert len(train) + len(val) == 60
 
 
 def test_bad_folders_are_explained(tmp_path: Path) -> None:

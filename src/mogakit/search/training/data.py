@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
@@ -120,34 +121,46 @@ def _random(image: Image.Image, size: int, rng: np.random.Generator) -> Image.Im
     return cut.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.random() < 0.5 else cut
 
 
-def open_image_folder(
-    root: Path, input_size: int = 224, validation_percent: float = 4.0
-) -> tuple[ImageFolder, ImageFolder]:
-    """Return training and validation images.
+class HeldOut(StrEnum):
+    """Which images score, where an image folder has both `train/` and `val/`."""
 
-    With folders `train/` and `val/` these are taken. Otherwise `validation_percent` of `root` is carved off by a hash
-    of each file's relative path, so that the split survives files being added (MoGA holds out 50 000 images of
-    ImageNet's 1.28 million, 4 %).
+    CARVED = "carved"
+    """A share of `train/`, and `val/` stays unseen: for all that chooses (search, ranking, controllers)."""
+    VAL_FOLDER = "val folder"
+    """`val/`, and all of `train/` trains: for the last score of a network that was chosen."""
+
+
+def open_image_folder(
+    root: Path, input_size: int = 224, validation_percent: float = 4.0, held_out: HeldOut = HeldOut.CARVED
+) -> tuple[ImageFolder, ImageFolder]:
+    """Return the images that train and those that score.
+
+    `validation_percent` of the images of `root/train`, or of `root` where there are not both `train/` and `val/`, is
+    carved off by a hash of each file's relative path, so that the split survives files being added. MoGA holds out
+    50 000 of ImageNet's 1.28 million training images, 4 %, and tests on `val/`: what is chosen by its score on `val/`
+    would be tested on what chose it. `HeldOut.VAL_FOLDER` scores on `val/` where there are both.
 
     Raises:
         InputError: the folder has no class folders, or they hold no images.
     """
-    resize = round(input_size * 256 / 224)
-    if (root / "train").is_dir() and (root / "val").is_dir():
-        classes, training = _scan(root / "train")
-        _, validation = _scan(root / "val", classes)
+    has_both = (root / "train").is_dir() and (root / "val").is_dir()
+    home = root / "train" if has_both else root
+    classes, files = _scan(home)
+    if has_both and held_out is HeldOut.VAL_FOLDER:
+        validation_name, training, validation = "val", files, _scan(root / "val", classes)[1]
     else:
-        classes, files = _scan(root)
-        training = tuple(each for each in files if not _held_out(each[0].relative_to(root), validation_percent))
-        validation = tuple(each for each in files if _held_out(each[0].relative_to(root), validation_percent))
+        validation_name = "held out of train" if has_both else "held out"
+        training = tuple(each for each in files if not _is_held_out(each[0].relative_to(home), validation_percent))
+        validation = tuple(each for each in files if _is_held_out(each[0].relative_to(home), validation_percent))
     if not training or not validation:
         raise InputError(
             f"{root} gives {len(training)} training and {len(validation)} validation images; both are needed: "
             f"add images, or hold out another share than {validation_percent} %"
         )
+    resize = round(input_size * 256 / 224)
     return (
         ImageFolder(f"{root.name}/train", classes, training, input_size, resize),
-        ImageFolder(f"{root.name}/val", classes, validation, input_size, resize),
+        ImageFolder(f"{root.name}/{validation_name}", classes, validation, input_size, resize),
     )
 
 
@@ -171,7 +184,7 @@ def _scan(root: Path, classes: tuple[str, ...] | None = None) -> tuple[tuple[str
     return classes, tuple(files)
 
 
-def _held_out(relative: Path, percent: float) -> bool:
+def _is_held_out(relative: Path, percent: float) -> bool:
     digest = hashlib.sha256(relative.as_posix().encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64 * 100 < percent
 
@@ -316,8 +329,10 @@ def evaluation_batches(dataset: Dataset, batch_size: int) -> Iterator[Batch]:
             yield read_batch(dataset, indices, 0, 0, augment=False, pool=pool)
 
 
-def open_dataset(text: str, input_size: int) -> tuple[Dataset, Dataset]:
-    """Open training and validation images by what a command line gives: `digits`, or an image folder.
+def open_dataset(text: str, input_size: int, held_out: HeldOut = HeldOut.CARVED) -> tuple[Dataset, Dataset]:
+    """Open the images that train and those that score by what a command line gives: `digits`, or an image folder.
+
+    Digits are scored on their 300 validation images either way.
 
     Raises:
         InputError: it is neither.
@@ -327,4 +342,4 @@ def open_dataset(text: str, input_size: int) -> tuple[Dataset, Dataset]:
     root = Path(text)
     if not root.is_dir():
         raise InputError(f"--data {text!r} is neither a folder (one folder a class) nor the word digits")
-    return open_image_folder(root, input_size)
+    return open_image_folder(root, input_size, held_out=held_out)
