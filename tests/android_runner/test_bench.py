@@ -1,14 +1,28 @@
 """`moga bench` with a phone on the cable."""
 
 import json
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
+from phone_simulator.binaries import Tool, write_library, write_tool
 from phone_simulator.phone import Phone
+from phone_simulator.profiles import SNAPDRAGON_8_GEN_2
 
+from mogakit.android_runner import tools
 from mogakit.bench.runner import Job
 from mogakit.cli.main import cli
+from mogakit.errors import InputError
+from mogakit.files import sha256_of
 from mogakit.flows.effort import FULL_ACCELERATOR, FULL_PHONE
+
+SDK = """#!{python}
+data = open("network.onnx", "rb").read()
+open("network.dlc", "wb").write(b"dlc" + data)
+"""
+"""A stand-in for Qualcomm's converter."""
 
 MakeJob = Callable[..., Job]
 
@@ -27,3 +41,55 @@ def test_an_accelerator_is_given_more_rounds_than_a_cpu(quick_phone: Phone, make
         rounds[target] = json.loads(result.stdout)["outcome"]["num_rounds"]
     assert rounds["tflite/cpu/float32"] <= FULL_PHONE.max_rounds < rounds["tflite/gpu/float16"]
     assert rounds["tflite/gpu/float16"] <= FULL_ACCELERATOR.max_rounds
+
+
+@pytest.fixture
+def snapdragon(make_phone: Callable[..., Phone], tmp_path: Path) -> Phone:
+    """Return a phone with a DSP, and register what SNPE needs on it."""
+    for path in (write_tool(tmp_path / "bin", Tool.SNPE_THROUGHPUT), write_library(tmp_path / "lib", "libSNPE.so")):
+        tools.add(path)
+    return make_phone(SNAPDRAGON_8_GEN_2, time_scale=0.01)
+
+
+@pytest.fixture
+def sdk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Point SNPE_ROOT at an SDK whose converter only frames what it is given."""
+    root = tmp_path / "2.31.0"
+    converter = root / "bin" / "x86_64-linux-clang" / "snpe-onnx-to-dlc"
+    converter.parent.mkdir(parents=True)
+    converter.write_text(SDK.format(python=sys.executable))
+    monkeypatch.setenv("SNPE_ROOT", str(root))
+    return root
+
+
+def test_a_network_goes_through_the_users_sdk_onto_the_dsp(snapdragon: Phone, sdk: Path, tmp_path: Path) -> None:
+    """The DSP takes a float container and quantises it when it is loaded."""
+    result = bench(snapdragon, "moga-a", "--target", "snpe/dsp/float32", "--quick", "-o", tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    (timing,) = json.loads(result.stdout)["timings"]
+    (made,) = (tmp_path / "run").rglob("moga-a.dlc")
+    assert made.read_bytes().startswith(b"dlc")
+    (command,) = [line for line in snapdragon.runs if "--container" in line]
+    assert f"{sha256_of(made)}/model.dlc --duration 1 --use_dsp --perf_profile burst" in command
+    assert timing["latency_ms"] > snapdragon.profile.units["qnn-dsp"].overhead_ms * 0.9
+
+
+@pytest.mark.parametrize("target", ["snpe/dsp/int8", "snpe/gpu/float32"])
+def test_a_container_of_the_user_is_what_the_target_says(snapdragon: Phone, tmp_path: Path, target: str) -> None:
+    path = tmp_path / "mine.dlc"
+    path.write_bytes(bytes(100_000))
+    result = bench(snapdragon, path, "--target", target, "--quick")
+    assert result.exit_code == 0, result.output
+    (timing,) = json.loads(result.stdout)["timings"]
+    assert (timing["target"], timing["status"]) == (target, "ok")
+    for arguments in ((), ("--target", "tflite/gpu/float16")):
+        refused = bench(snapdragon, path, "--quick", *arguments)
+        assert "add --device SERIAL and --target snpe/gpu/float32" in str(refused.exception)
+
+
+def test_without_an_sdk_a_network_for_snpe_says_what_to_set(snapdragon: Phone, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SNPE_ROOT", "QNN_SDK_ROOT"):
+        monkeypatch.delenv(name, raising=False)
+    refused = bench(snapdragon, "moga-a", "--target", "snpe/gpu/float32", "--quick")
+    assert isinstance(refused.exception, InputError)
+    assert "set SNPE_ROOT or QNN_SDK_ROOT to its root folder, or bring a .dlc of your own" in str(refused.exception)

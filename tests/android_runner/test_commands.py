@@ -139,6 +139,15 @@ def test_tools_are_added_and_listed(tmp_path: Path) -> None:
     assert "mace_run" in moga("tools", "list").stdout
 
 
+def test_a_tool_that_no_target_runs_is_listed_as_that(tmp_path: Path) -> None:
+    assert "snpe-throughput-net-run is the one that measures" in moga("tools", "list", "--json").stdout
+    result = moga("tools", "add", write_tool(tmp_path / "bin", Tool.SNPE_NET_RUN))
+    assert result.exit_code == 0
+    assert "snpe-net-run is recognised, but no target runs it" in result.stderr
+    assert "no target runs it" in moga("tools", "list").stderr
+    assert "no target runs it" not in moga("tools", "add", write_tool(tmp_path / "bin", Tool.SNPE_THROUGHPUT)).stderr
+
+
 def test_help_has_examples() -> None:
     for words in (("devices",), ("devices", "clean"), ("tools",), ("tools", "add"), ("tools", "fetch")):
         assert "Example: moga" in " ".join(moga(*words, "--help").stdout.split())

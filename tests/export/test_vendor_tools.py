@@ -1,5 +1,6 @@
 """Tools of others that the kit drives when the user has them: Coral's compiler, Qualcomm's SDK, MACE's converter."""
 
+import hashlib
 import stat
 import sys
 from pathlib import Path
@@ -9,10 +10,12 @@ import yaml
 
 from mogakit.errors import ExportError, InputError, ParseError
 from mogakit.export import edgetpu, snpe
-from mogakit.export.artifact import Format, Precision, Role, TensorSpec
+from mogakit.export.artifact import Format, Precision, Role
 from mogakit.export.mace.deployment import ConverterRuntime, deployment
-from mogakit.export.pipeline import export_module
+from mogakit.export.pipeline import describe_file, export_module
 from mogakit.export.writers import Options
+from mogakit.flows.export import export_network
+from mogakit.nets import zoo
 from mogakit.nets.block import parse_key
 from mogakit.nets.modules import build_block
 
@@ -92,46 +95,71 @@ def test_corals_compiler_is_run_where_it_is_installed(tmp_path):
         edgetpu.compile_file(failing, tmp_path / "net.tflite", tmp_path)
 
 
+def _sdk(root: Path, body: str) -> dict[str, str]:
+    """Make a stand-in for Qualcomm's SDK under `root` and return the environment that points at it."""
+    _program(root / "bin" / "x86_64-linux-clang" / "snpe-onnx-to-dlc", body)
+    return {"SNPE_ROOT": str(root)}
+
+
 def test_without_qualcomms_sdk_the_error_says_what_to_set(onnx13, tmp_path):
     with pytest.raises(InputError, match="SNPE_ROOT or QNN_SDK_ROOT"):
-        snpe.convert(onnx13, tmp_path, {})
+        snpe.convert(b"onnx", onnx13.inputs, {})
     with pytest.raises(InputError, match=r"holds no bin/\*/snpe-onnx-to-dlc"):
-        snpe.convert(onnx13, tmp_path, {"QNN_SDK_ROOT": str(tmp_path)})
+        snpe.convert(b"onnx", onnx13.inputs, {"QNN_SDK_ROOT": str(tmp_path)})
 
 
 def test_qualcomms_converter_is_run_and_recorded(onnx13, tmp_path):
-    root = tmp_path / "qairt" / "2.31.0.250130"
-    _program(
-        root / "bin" / "x86_64-linux-clang" / "snpe-onnx-to-dlc",
+    environment = _sdk(
+        tmp_path / "qairt" / "2.31.0.250130",
         "import sys\nout = sys.argv[sys.argv.index('--output_path') + 1]\n"
-        "open(out, 'wb').write(b'dlc' + sys.argv[2].encode())",
+        "open(out, 'wb').write(b'dlc ' + ' '.join(sys.argv[1:]).encode())",
     )
-    made = snpe.convert(onnx13, tmp_path / "out", {"SNPE_ROOT": str(root)})
-    assert made.format is Format.DLC and made.path.read_bytes().startswith(b"dlc")
-    assert made.notes["sdk"] == "2.31.0.250130"
-    assert "$SNPE_ROOT/bin/" in made.notes["command"] and "--input_dim input 1,16,112,112" in made.notes["command"]
-    assert made.notes["from"] == onnx13.sha256
+    made = snpe.convert(onnx13.path.read_bytes(), onnx13.inputs, environment)
+    assert made.notes == {
+        "sdk": "2.31.0.250130",
+        "command": "$SNPE_ROOT/bin/x86_64-linux-clang/snpe-onnx-to-dlc --input_network network.onnx --output_path "
+        "network.dlc --input_dim input 1,16,112,112",
+        "from": onnx13.sha256,
+    }
+    # the converter writes its command line into the container: no path of this computer may be in it
+    assert made.data == b"dlc --input_network network.onnx --output_path network.dlc --input_dim input 1,16,112,112"
 
 
 def test_a_converter_that_fails_or_leaves_nothing_is_an_error(onnx13, tmp_path):
-    root = tmp_path / "sdk"
-    converter = root / "bin" / "host" / "snpe-onnx-to-dlc"
-    _program(converter, "import sys\nsys.exit('unsupported layer')")
+    failing = _sdk(tmp_path / "failing", "import sys\nsys.exit('unsupported layer')")
     with pytest.raises(ExportError, match="unsupported layer"):
-        snpe.convert(onnx13, tmp_path, {"SNPE_ROOT": str(root)})
-    _program(converter, "pass")
+        snpe.convert(b"onnx", onnx13.inputs, failing)
+    idle = _sdk(tmp_path / "idle", "pass")
     with pytest.raises(ExportError, match="without a file"):
-        snpe.convert(onnx13, tmp_path, {"SNPE_ROOT": str(root)})
-    assert not list(tmp_path.glob("*.dlc"))
+        snpe.convert(b"onnx", onnx13.inputs, idle)
 
 
 def test_a_dlc_of_the_user_is_taken_as_it_is(tmp_path):
     (tmp_path / "mine.dlc").write_bytes(b"dlc")
-    spec = (TensorSpec("input", (1, 224, 224, 3), "float32"),)
-    made = snpe.bring(tmp_path / "mine.dlc", spec, spec)
-    assert (made.name, made.num_bytes, made.agreement) == ("mine", 3, None)
+    made = describe_file(tmp_path / "mine.dlc")
+    assert (made.name, made.format, made.num_bytes, made.agreement) == ("mine", Format.DLC, 3, None)
     with pytest.raises(InputError, match="there is no file"):
-        snpe.bring(tmp_path / "absent.dlc", spec, spec)
+        describe_file(tmp_path / "absent.dlc")
+
+
+def test_a_network_is_exported_as_dlc_through_the_sdk_and_taken_over_the_next_time(tmp_path, monkeypatch):
+    network = zoo.get("moga-a", width=0.35, input_size=64, num_classes=10).network
+    monkeypatch.delenv("SNPE_ROOT", raising=False)
+    monkeypatch.delenv("QNN_SDK_ROOT", raising=False)
+    folder = tmp_path / "out"
+    with pytest.raises(InputError, match="SNPE_ROOT or QNN_SDK_ROOT"):
+        export_network(network, [Format.DLC], Precision.FLOAT32, folder)
+    assert not folder.exists()
+    body = "open('network.dlc', 'wb').write(b'dlc' + open('network.onnx', 'rb').read())"
+    for version in ("2.31", "2.31", "2.32"):
+        monkeypatch.setenv("SNPE_ROOT", _sdk(tmp_path / version, body)["SNPE_ROOT"])
+        (made,) = export_network(network, [Format.DLC], Precision.FLOAT32, folder)
+        assert made.notes["sdk"] == version
+        assert made.notes["from"] == hashlib.sha256(made.path.read_bytes()[3:]).hexdigest()
+        assert "on the ONNX file that snpe-onnx-to-dlc was given" in made.agreement.checked_with
+    assert made.path.suffix == ".dlc"
+    with pytest.raises(InputError, match="snpe-dlc-quantize"):
+        export_network(network, [Format.DLC], Precision.INT8, folder)
 
 
 def test_the_deployment_for_maces_converter_carries_the_checksum(onnx13):

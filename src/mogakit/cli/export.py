@@ -22,7 +22,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @click.group()
 def command() -> None:
-    """Write choice blocks or whole models as TFLite, ONNX and MACE files.
+    """Write choice blocks or whole models as TFLite, ONNX and MACE files, and as DLC through Qualcomm's own SDK.
 
     Every file is run and compared with torch before it counts. A folder can be filled step by step: what lies there
     unchanged is not written again.
@@ -35,15 +35,17 @@ def command() -> None:
 
 def _shared_options(function: F) -> F:
     """Add the options that both commands take."""
-    formats = [format.value for format in (Format.TFLITE, Format.ONNX, Format.MACE)]
+    formats = [format.value for format in Format]
     precisions = [precision.value for precision in Precision]
     target = click.Path(path_type=Path, file_okay=False)
     existing = click.Path(path_type=Path, exists=True)
     options = (
         click.option("--format", "formats", type=click.Choice(formats), multiple=True, default=("tflite",),
-                     show_default=True, help="May be given several times."),
+                     show_default=True,
+                     help="May be given several times; dlc takes Qualcomm's SDK (SNPE_ROOT or QNN_SDK_ROOT)."),
         click.option("--precision", type=click.Choice(precisions), default="float32", show_default=True),
-        click.option("--opset", type=click.Choice(["17", "13"]), default="17", show_default=True, help="Of ONNX."),
+        click.option("--opset", type=click.Choice(["17", "13"]), default="17", show_default=True,
+                     help="Of ONNX files, and of those that become DLC."),
         click.option("--calibration", type=existing,
                      help="Images or .npy for integer files; without it they are fit for timing only."),
         click.option("--ranges", type=existing,

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from mogakit.errors import InputError
+from mogakit.export import snpe
 from mogakit.export.artifact import Artifact, Format, Precision, Role, TensorSpec
 from mogakit.export.mace.naming import data_of
 from mogakit.export.mace.reader import read_file
@@ -25,9 +26,12 @@ def describe_file(path: Path) -> Artifact:
     """
     if not path.is_file():
         raise InputError(f"there is no file {path}")
+    if path.suffix == snpe.SUFFIX:
+        return snpe.bring(path)
     known = DESCRIBERS.get(path.suffix)
     if known is None:
-        raise InputError(f"{path} is no model file that the kit knows; legal suffixes are {', '.join(DESCRIBERS)}")
+        legal = ", ".join((*DESCRIBERS, snpe.SUFFIX))
+        raise InputError(f"{path} is no model file that the kit knows; legal suffixes are {legal}")
     format, describe = known
     precision, inputs, outputs = describe(path)
     return Artifact(
@@ -90,4 +94,4 @@ DESCRIBERS: dict[str, tuple[Format, Callable[[Path], Description]]] = {
     ".onnx": (Format.ONNX, _onnx),
     ".pb": (Format.MACE, _mace),
 }
-"""Suffix -> format, and how a file of it is read."""
+"""Suffix -> format, and how a file of it is read. A `.dlc` is not among them: only its makers' SDK reads one."""

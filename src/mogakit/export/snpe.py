@@ -4,19 +4,22 @@ The SDK is found by its root folder in `SNPE_ROOT` or `QNN_SDK_ROOT`; both ship 
 `bin/<host>/`, with its Python packages under `lib/python`.
 """
 
+import hashlib
 import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mogakit.errors import ExportError, InputError
 from mogakit.export.artifact import Artifact, Format, Precision, Role, TensorSpec
-from mogakit.files import replacing, sha256_of
+from mogakit.files import sha256_of
 
 ROOT_VARIABLES = ("SNPE_ROOT", "QNN_SDK_ROOT")
+SUFFIX = ".dlc"
 CONVERTER = "snpe-onnx-to-dlc"
 TIMEOUT_S = 600.0
 
@@ -43,7 +46,7 @@ def find_sdk(environment: Mapping[str, str]) -> Sdk:
             f"{' or '.join(ROOT_VARIABLES)} to its root folder, or bring a .dlc of your own"
         )
     for name, value in roots:
-        root = Path(value)
+        root = Path(value).absolute()
         found = sorted(root.glob(f"bin/*/{CONVERTER}"))
         if found:
             return Sdk(root, found[0], root.resolve().name)
@@ -51,47 +54,42 @@ def find_sdk(environment: Mapping[str, str]) -> Sdk:
     raise InputError(missing)
 
 
-def convert(onnx: Artifact, folder: Path, environment: Mapping[str, str]) -> Artifact:
-    """Convert an ONNX artifact of the kit into `folder/<stem>.dlc`; command and SDK version go into its notes.
+@dataclass(frozen=True)
+class Converted:
+    """A container in memory; `notes` hold the SDK's version, the command, and the SHA-256 of the ONNX file."""
+
+    data: bytes
+    notes: dict[str, str]
+
+
+def convert(onnx: bytes, inputs: Sequence[TensorSpec], environment: Mapping[str, str]) -> Converted:
+    """Convert an ONNX file of the kit.
+
+    The converter writes its command line into the container, so it runs in a folder of its own with bare file names.
 
     Raises:
-        InputError: no SDK, or the artifact is not ONNX.
+        InputError: no SDK.
         ExportError: the converter failed, or left no file.
     """
-    if onnx.format is not Format.ONNX:
-        raise InputError(f"{CONVERTER} takes ONNX, {onnx.path.name} is {onnx.format}")
     sdk = find_sdk(environment)
-    path = folder / f"{onnx.path.stem}.dlc"
-    with replacing(path) as temporary:
-        temporary.unlink()  # the converter makes the file itself: one that stays empty must not pass for its result
-        command = [
-            *_launcher(sdk.converter),
-            "--input_network",
-            str(onnx.path),
-            "--output_path",
-            str(temporary),
-            *(part for item in onnx.inputs for part in ("--input_dim", item.name, ",".join(map(str, item.shape)))),
-        ]
-        _run(command, sdk, environment)
-        if not temporary.is_file() or temporary.stat().st_size == 0:
+    dimensions = [part for item in inputs for part in ("--input_dim", item.name, ",".join(map(str, item.shape)))]
+    arguments = ["--input_network", "network.onnx", "--output_path", "network.dlc", *dimensions]
+    with tempfile.TemporaryDirectory(prefix="moga-snpe-") as name:
+        folder = Path(name)
+        (folder / "network.onnx").write_bytes(onnx)
+        _run([*_launcher(sdk.converter), *arguments], sdk, folder, environment)
+        path = folder / "network.dlc"
+        if not path.is_file() or path.stat().st_size == 0:
             raise ExportError(f"{CONVERTER} ended without an error and without a file")
-    shown = shlex.join(command).replace(str(temporary), path.name).replace(str(sdk.root), "$SNPE_ROOT")
-    return Artifact(
-        name=onnx.name,
-        role=onnx.role,
-        path=path,
-        format=Format.DLC,
-        precision=Precision.FLOAT32,
-        sha256=sha256_of(path),
-        num_bytes=path.stat().st_size,
-        inputs=onnx.inputs,
-        outputs=onnx.outputs,
-        notes={"sdk": sdk.version, "command": shown, "from": onnx.sha256},
-    )
+        data = path.read_bytes()
+    shown = f"$SNPE_ROOT/{sdk.converter.relative_to(sdk.root)} {shlex.join(arguments)}"
+    return Converted(data, {"sdk": sdk.version, "command": shown, "from": hashlib.sha256(onnx).hexdigest()})
 
 
-def bring(path: Path, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...]) -> Artifact:
-    """Describe a `.dlc` that the user made; what it takes and gives has to be told, since only the SDK reads it.
+def bring(path: Path) -> Artifact:
+    """Describe a `.dlc` that the user made. Only the SDK reads one, so inputs and outputs stay unknown.
+
+    Its precision is taken for float32, until whoever times it names a target of another (`moga bench`).
 
     Raises:
         InputError: there is no such file.
@@ -106,8 +104,8 @@ def bring(path: Path, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec,
         precision=Precision.FLOAT32,
         sha256=sha256_of(path),
         num_bytes=path.stat().st_size,
-        inputs=inputs,
-        outputs=outputs,
+        inputs=(),
+        outputs=(),
         notes={"from": "brought by the user"},
     )
 
@@ -119,12 +117,12 @@ def _launcher(converter: Path) -> list[str]:
     return [sys.executable, str(converter)] if is_script else [str(converter)]
 
 
-def _run(command: list[str], sdk: Sdk, environment: Mapping[str, str]) -> None:
+def _run(command: list[str], sdk: Sdk, folder: Path, environment: Mapping[str, str]) -> None:
     paths = [str(sdk.root / "lib" / "python"), environment.get("PYTHONPATH", "")]
     variables = {**environment, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "SNPE_ROOT": str(sdk.root)}
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False, env=dict(variables)
+            command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False, env=dict(variables), cwd=folder
         )
     except subprocess.TimeoutExpired as error:
         raise ExportError(f"{CONVERTER} ran longer than {TIMEOUT_S:g} s") from error

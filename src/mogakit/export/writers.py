@@ -1,14 +1,15 @@
 """The table of writers: for each format and precision, what writes a file, what runs it, and how close it must come."""
 
+import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 
 from mogakit.errors import InputError
-from mogakit.export import integer, onnx, tflite, verify
+from mogakit.export import integer, onnx, snpe, tflite, verify
 from mogakit.export.artifact import Format, Precision, TensorSpec
 from mogakit.export.calibration import CalibrationData, Synthetic
 from mogakit.export.graph import FloatArray, Graph, Shape
@@ -47,6 +48,7 @@ class Written:
         inputs, outputs: as the file sees them.
         notes: what changes latency but not the function.
         torch_shapes: of the outputs in torch, given only where the file's may differ in more than the layout.
+        source: what the main file was converted from, where nothing here runs the main file itself.
     """
 
     files: dict[str, bytes]
@@ -54,6 +56,7 @@ class Written:
     outputs: tuple[TensorSpec, ...]
     notes: dict[str, str]
     torch_shapes: tuple[Shape, ...] = ()
+    source: bytes = b""
 
     @property
     def main(self) -> bytes:
@@ -71,7 +74,8 @@ class Writer:
     Attributes:
         write: makes the file.
         suffix: of the main file, for options; tells files apart that lie in one folder.
-        run: what the file makes of inputs in torch's layout, back in torch's layout and in float32.
+        run: what the file, or the one that it was converted from, makes of inputs in torch's layout, back in torch's
+            layout and in float32.
         checked_with: runtime and version that `run` uses.
         limit: largest allowed error over the output's scale; None where quality is reported instead of promised.
         notes: what a file written under these options says of them; one on disk that says otherwise is written anew.
@@ -118,8 +122,12 @@ def _tflite(precision: Precision) -> Writer:
     return Writer(write, lambda options: f"{tag}.tflite", compute, lambda: runtime_of(Format.TFLITE), limit)
 
 
+def _opset_tag(options: Options) -> str:
+    return "" if options.opset == onnx.DEFAULT_OPSET else f".opset{options.opset}"
+
+
 def _onnx_suffix(options: Options) -> str:
-    return ".onnx" if options.opset == onnx.DEFAULT_OPSET else f".opset{options.opset}.onnx"
+    return f"{_opset_tag(options)}.onnx"
 
 
 def _onnx_write(graph: Graph, options: Options) -> Written:
@@ -130,6 +138,28 @@ def _onnx_write(graph: Graph, options: Options) -> Written:
 
 def _onnx_run(written: Written, inputs: Inputs) -> list[Array]:
     return [np.asarray(value) for value in run(written.main, Format.ONNX, inputs)]
+
+
+def _dlc() -> Writer:
+    """Return the writer that goes through the user's own Qualcomm SDK; what is compared with torch is its ONNX file."""
+
+    def write(graph: Graph, options: Options) -> Written:
+        made = _onnx_write(graph, options)
+        converted = snpe.convert(made.main, made.inputs, os.environ)
+        files = {suffix(options): converted.data}
+        return replace(made, files=files, notes=made.notes | converted.notes, source=made.main)
+
+    def suffix(options: Options) -> str:
+        return f"{_opset_tag(options)}{snpe.SUFFIX}"
+
+    return Writer(
+        write,
+        suffix,
+        lambda written, inputs: [np.asarray(value) for value in run(written.source, Format.ONNX, inputs)],
+        lambda: f"{runtime_of(Format.ONNX)}, on the ONNX file that {snpe.CONVERTER} was given",
+        FLOAT32_LIMIT,
+        lambda options: {"sdk": snpe.find_sdk(os.environ).version},
+    )
 
 
 def _integer(precision: Precision) -> Writer:
@@ -193,8 +223,15 @@ WRITERS: dict[tuple[Format, Precision], Writer] = {
     (Format.TFLITE, Precision.UINT8): _integer(Precision.UINT8),
     (Format.MACE, Precision.FLOAT32): _mace(Precision.FLOAT32),
     (Format.MACE, Precision.FLOAT16): _mace(Precision.FLOAT16),
+    (Format.DLC, Precision.FLOAT32): _dlc(),
 }
 """Everything that can be written."""
+
+BROUGHT = {
+    Format.ONNX: "quantise one with onnxruntime.quantization (QDQ) and give the file itself: moga bench FILE.onnx",
+    Format.DLC: "quantise one with the SDK's snpe-dlc-quantize and give the file itself: moga bench FILE.dlc",
+}
+"""How the user gets a precision that no writer makes, by format."""
 
 
 def writer_for(format: Format, precision: Precision) -> Writer:
@@ -206,5 +243,6 @@ def writer_for(format: Format, precision: Precision) -> Writer:
     writer = WRITERS.get((format, precision))
     if writer is None:
         legal = ", ".join(f"{known}/{kind}" for known, kind in WRITERS)
-        raise InputError(f"no writer makes {format} in {precision}; legal are {legal}")
+        advice = f". An integer file of your own is welcome: {BROUGHT[format]}" if format in BROUGHT else ""
+        raise InputError(f"no writer makes {format} in {precision}; legal are {legal}{advice}")
     return writer

@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mogakit.bench.conditions import worst_warnings
@@ -156,6 +156,8 @@ def _file_jobs(path: Path, targets: Sequence[Target] | None) -> list[Job]:
     artifact = describe_file(path)
     runtimes = {file_format: runtime for runtime, file_format in FORMATS.items()}
     runtime = runtimes[artifact.format]
+    if runtime is Runtime.SNPE:
+        return _container_jobs(artifact, targets or ())
     if targets is None:
         return [Job(artifact, Target(runtime, Hardware.CPU, artifact.precision))]
     fitting = [target for target in targets if target.runtime is runtime]
@@ -170,6 +172,17 @@ def _file_jobs(path: Path, targets: Sequence[Target] | None) -> list[Job]:
                 f"not as {target}"
             )
     return [Job(artifact, target) for target in fitting]
+
+
+def _container_jobs(artifact: Artifact, targets: Sequence[Target]) -> list[Job]:
+    """Return the jobs of a `.dlc`. Nothing here reads its precision, so the target that the user names tells it."""
+    fitting = [target for target in targets if target.runtime is Runtime.SNPE]
+    if not fitting:
+        raise InputError(
+            f"{artifact.path} runs on the GPU or DSP of a Snapdragon phone only; add --device SERIAL and --target "
+            "snpe/gpu/float32 or snpe/dsp/int8 (what it was quantised to, the file does not tell)"
+        )
+    return [Job(replace(artifact, precision=file_kind(target)[1]), target) for target in fitting]
 
 
 def _timing(model: str, job: Job, journal: Journal, runner: Runner, seed: int) -> Timing:

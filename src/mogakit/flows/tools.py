@@ -28,6 +28,11 @@ def missing_tools() -> dict[str, str]:
     return {str(kind): address for kind, address in tools.MAKERS.items() if kind not in have}
 
 
+def not_used(tool: Tool) -> str | None:
+    """Return why a registered tool measures nothing, or None where targets run it."""
+    return next((why for kind, why in tools.NOT_USED.items() if kind == tool.kind), None)
+
+
 def fetch_tool(name: str, address: str | None = None, progress: Progress = silent) -> Tool:
     """Download a tool from its makers' published address (or another one) and register it.
 
