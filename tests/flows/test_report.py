@@ -32,6 +32,9 @@ def test_page_and_figures_are_written(run: Path) -> None:
     assert (run / "report.html").stat().st_size == told["num_bytes"]
     assert sorted(map(str, figures.iterdir())) == sorted(told["figures"])
     assert (figures / "table.svg").exists()
+    assert told["record"] == str(run / "report.json")
+    named = {one["name"] for one in json.loads((run / "report.json").read_text(encoding="utf-8"))["figures"]}
+    assert named == {path.stem for path in figures.iterdir()}
 
 
 def test_what_is_absent_is_named(run: Path, tmp_path: Path) -> None:

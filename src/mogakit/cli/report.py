@@ -47,7 +47,8 @@ def command(
 ) -> None:
     """Build one self-contained page from a run: overview, front, validation, table and where it comes from.
 
-    The page opens in any browser and loads nothing from elsewhere. The same results give the same page.
+    Beside it goes report.json with the same numbers (-o page.html: page.json). The page opens in any browser and loads
+    nothing from elsewhere. The same results give the same bytes.
     """
     request = ReportRequest(folder, searches, against, comparison, output, figures)
     with progress_bar("figures") as progress:
@@ -56,6 +57,7 @@ def command(
         print_json(
             {
                 "page": str(result.page),
+                "record": str(result.record),
                 "num_bytes": result.num_bytes,
                 "parts": list(result.parts),
                 "figures": [str(path) for path in result.figures],
@@ -63,5 +65,6 @@ def command(
         )
         return
     click.echo(f"{result.page}: {result.num_bytes / 1e6:.1f} MB, with {', '.join(result.parts)}")
+    click.echo(f"{result.record}: its numbers")
     if result.figures:
         click.echo(f"{len(result.figures) // 2} figures as SVG and PNG in {result.figures[0].parent}")

@@ -1,4 +1,4 @@
-"""Gather what a run's folder holds, and build its page and its figures."""
+"""Gather what a run's folder holds, and build its page, its record and its figures."""
 
 import json
 from collections.abc import Sequence
@@ -22,6 +22,7 @@ from mogakit.progress import Progress, silent
 from mogakit.reports import gallery, style
 from mogakit.reports.content import ComparedNetwork, ComparisonSummary, FitSummary, Note, RunContent, SearchSummary
 from mogakit.reports.page.build import build_page
+from mogakit.reports.record import make_record, save_record
 from mogakit.search.front import load_front, load_result
 
 PAGE = "report.html"
@@ -36,7 +37,7 @@ class ReportRequest:
         searches: folders of searches; where empty, every search below the run's folder.
         against: tables (or runs) of the same space on other targets.
         comparison: file with what `moga compare --json` printed.
-        output: where the page goes; `RUN/report.html` where None.
+        output: where the page goes; `RUN/report.html` where None. The record lies beside it, ending in `.json`.
         figures: folder for every figure as SVG and PNG; None for none.
         notes: tables that a flow adds to the page.
     """
@@ -52,32 +53,38 @@ class ReportRequest:
 
 @dataclass(frozen=True)
 class ReportResult:
-    """Where the page lies, its size, which parts it has, and the figures written."""
+    """Where page and record lie, the page's size, which parts it has, and the figures written."""
 
     page: Path
+    record: Path
     num_bytes: int
     parts: tuple[str, ...]
     figures: tuple[Path, ...]
 
 
 def report(request: ReportRequest, progress: Progress = silent) -> ReportResult:
-    """Build the page and write it, and the figures if they are asked for.
+    """Build page and record and write them, and the figures if they are asked for.
 
     Raises:
         TableError: the folder holds no table.
-        InputError: a file is malformed, or a search or comparison is not where it is said to be.
+        InputError: a file is malformed, a search or comparison is not where it is said to be, or the page would lie
+            where its record does.
     """
-    content = gather(request)
     page = request.output or request.folder / PAGE
+    record = page.with_suffix(".json")
+    if page == record:
+        raise InputError(f"{page} is where the numbers go; name the page itself, such as {page.with_suffix('.html')}")
+    content = gather(request)
     text = build_page(content)
+    drawn = gallery.all_figures(content)
     files.write_text(page, text)
+    save_record(make_record(content, drawn), record)
     written: list[Path] = []
     if request.figures is not None:
-        drawn = gallery.all_figures(content)
         for index, one in enumerate(drawn):
             written += style.save(one.figure, request.figures, one.name)
             progress(index + 1, len(drawn), one.name)
-    return ReportResult(page, len(text.encode("utf-8")), _parts(content), tuple(written))
+    return ReportResult(page, record, len(text.encode("utf-8")), _parts(content), tuple(written))
 
 
 def gather(request: ReportRequest) -> RunContent:

@@ -1,0 +1,241 @@
+"""`Report`: the numbers of a run's page as one JSON record, for programs that read what people look at."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mogakit import __version__, files, records
+from mogakit.bench.measurement import Identity
+from mogakit.errors import InputError
+from mogakit.luts.calibrate import Calibration
+from mogakit.luts.check import Finding
+from mogakit.luts.curves import CurvePoint
+from mogakit.luts.latencies import scope_note
+from mogakit.luts.table import LatencyTable, Origin, Overhead, RowConditions, Statistic
+from mogakit.luts.validation import Drift, NoiseFloor, StratumReport, Validation
+from mogakit.reports.content import ComparisonSummary, FitSummary, RunContent, SearchSummary
+from mogakit.reports.drawn import Drawn
+from mogakit.search.front import Front, HistoryPoint, MetricInfo, Quality
+from mogakit.search.problem import Constraint, Objective
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class TableRecord:
+    """A latency table without its rows.
+
+    Attributes:
+        target: as text; None where the table does not say. scope: what must stand beside its times, if anything.
+        num_rows: rows. num_with_number: of these, rows that hold a latency. statuses: number of rows by status.
+        table_schema: schema version of the table's own file.
+    """
+
+    name: str
+    space: str
+    target: str | None
+    scope: str | None
+    identity: Identity
+    statistic: Statistic
+    num_rows: int
+    num_with_number: int
+    statuses: dict[str, int]
+    overhead: Overhead | None
+    calibration: Calibration
+    conditions: RowConditions
+    origin: Origin
+    table_schema: int
+
+
+@dataclass(frozen=True)
+class ValidationRecord:
+    """A validation without its networks: every error metric of every stratum with its interval, noise and drift."""
+
+    table: str
+    target: str
+    identity: Identity
+    seed: int
+    num_networks: int
+    strata: tuple[StratumReport, ...]
+    noise: NoiseFloor
+    drift: Drift
+    stopped: str
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CostModelsRecord:
+    """The cost models: networks measured for them, leave-one-out MAPE in percent by kind, and learning curves."""
+
+    num_networks: int
+    loo_mape_percent: dict[str, float]
+    curves: tuple[CurvePoint, ...]
+
+
+@dataclass(frozen=True)
+class PickRecord:
+    """A network that a search proposes to ship: its name anywhere in the kit, and one value a metric."""
+
+    network: str
+    values: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class SearchRecord:
+    """A search without its fronts.
+
+    Attributes:
+        name: of its folder. metrics: what `PickRecord.values` hold, with their sources.
+        num_front: networks on the front of everything evaluated.
+    """
+
+    name: str
+    engine: str
+    settings: dict[str, Any]
+    seed: int
+    num_evaluations: int
+    num_networks: int
+    num_front: int
+    space: str
+    metrics: tuple[MetricInfo, ...]
+    objectives: tuple[Objective, ...]
+    constraints: tuple[Constraint, ...]
+    picks: tuple[PickRecord, ...]
+    quality: Quality
+    history: tuple[HistoryPoint, ...]
+
+
+@dataclass(frozen=True)
+class FigureRecord:
+    """A figure by the name of its file (without ending), and what it shows."""
+
+    name: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that `moga report` has numbers for; what a run does not hold is None or empty.
+
+    Attributes:
+        run: name of the run's folder. made_by: `mogakit 0.1.0`.
+        findings: what is suspicious about the table.
+        others: tables of other targets. comparison: what `moga compare --json` printed.
+        figures: all that `moga report --figures` writes.
+        sources: files that were read, relative to the run, with their sha256.
+    """
+
+    run: str
+    made_by: str
+    table: TableRecord
+    findings: tuple[Finding, ...]
+    validation: ValidationRecord | None
+    cost_models: CostModelsRecord | None
+    searches: tuple[SearchRecord, ...]
+    others: tuple[TableRecord, ...]
+    comparison: ComparisonSummary | None
+    figures: tuple[FigureRecord, ...]
+    sources: dict[str, str]
+    schema_version: int = SCHEMA_VERSION
+
+
+def make_record(content: RunContent, drawn: Sequence[Drawn]) -> Report:
+    """Take the numbers out of what a page is made from; `drawn` are all its figures."""
+    return Report(
+        run=content.name,
+        made_by=f"mogakit {__version__}",
+        table=_table(content.table),
+        findings=content.findings,
+        validation=None if content.validation is None else _validation(content.validation),
+        cost_models=None if content.fit is None else _cost_models(content.fit),
+        searches=tuple(_search(one) for one in content.searches),
+        others=tuple(_table(one) for one in content.others),
+        comparison=content.comparison,
+        figures=tuple(FigureRecord(one.name, one.caption) for one in drawn),
+        sources=content.sources,
+    )
+
+
+def save_record(record: Report, path: Path) -> None:
+    """Write a record atomically; equal records give equal bytes."""
+    files.write_json(path, records.to_json(record))
+
+
+def load_record(path: Path) -> Report:
+    """Read a record.
+
+    Raises:
+        InputError: the file is absent, no JSON, of another version, or no report.
+    """
+    try:
+        value = records.read_json(path)
+    except FileNotFoundError as error:
+        raise InputError(f"there is no {path}; `moga report {path.parent}` writes it") from error
+    if isinstance(value, dict) and value.get("schema_version") != SCHEMA_VERSION:
+        raise InputError(f"{path} has schema {value.get('schema_version')}; this release reads {SCHEMA_VERSION}")
+    return records.from_json(value, Report, str(path))
+
+
+def _table(table: LatencyTable) -> TableRecord:
+    rows = table.rows.values()
+    return TableRecord(
+        name=table.name,
+        space=table.space,
+        target=None if table.target is None else str(table.target),
+        scope=scope_note(table),
+        identity=table.identity,
+        statistic=table.statistic,
+        num_rows=len(rows),
+        num_with_number=sum(row.latency_ms is not None for row in rows),
+        statuses=dict(Counter(row.status.value for row in rows)),
+        overhead=table.overhead,
+        calibration=table.calibration,
+        conditions=table.conditions,
+        origin=table.origin,
+        table_schema=table.schema_version,
+    )
+
+
+def _validation(found: Validation) -> ValidationRecord:
+    return ValidationRecord(
+        table=found.table,
+        target=found.target,
+        identity=found.identity,
+        seed=found.seed,
+        num_networks=len(found.networks),
+        strata=found.strata,
+        noise=found.noise,
+        drift=found.drift,
+        stopped=found.stopped,
+        warnings=found.warnings,
+    )
+
+
+def _cost_models(fit: FitSummary) -> CostModelsRecord:
+    return CostModelsRecord(len(fit.names), fit.loo_mape_percent, fit.curves)
+
+
+def _search(search: SearchSummary) -> SearchRecord:
+    result, front = search.result, search.result.front
+    return SearchRecord(
+        name=search.name,
+        engine=result.engine,
+        settings=result.settings,
+        seed=result.seed,
+        num_evaluations=result.num_evaluations,
+        num_networks=result.num_networks,
+        num_front=len(front),
+        space=front.space,
+        metrics=front.metrics,
+        objectives=front.objectives,
+        constraints=front.constraints,
+        picks=tuple(_pick(front, chromosome) for chromosome in result.picks),
+        quality=result.quality,
+        history=result.history,
+    )
+
+
+def _pick(front: Front, chromosome: str) -> PickRecord:
+    return PickRecord(f"{front.space}/{chromosome}", front.values[front.chromosomes.index(chromosome)])
