@@ -5,8 +5,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
 from phone_simulator.binaries import Tool, write_library, write_tool
 from phone_simulator.phone import Phone
 from phone_simulator.profiles import SNAPDRAGON_8_GEN_2
@@ -15,6 +17,7 @@ from mogakit.android_runner import tools
 from mogakit.bench.runner import Job
 from mogakit.cli.main import cli
 from mogakit.errors import InputError
+from mogakit.export.artifact import TensorSpec
 from mogakit.files import sha256_of
 from mogakit.flows.effort import FULL_ACCELERATOR, FULL_PHONE
 
@@ -41,6 +44,29 @@ def test_an_accelerator_is_given_more_rounds_than_a_cpu(quick_phone: Phone, make
         rounds[target] = json.loads(result.stdout)["outcome"]["num_rounds"]
     assert rounds["tflite/cpu/float32"] <= FULL_PHONE.max_rounds < rounds["tflite/gpu/float16"]
     assert rounds["tflite/gpu/float16"] <= FULL_ACCELERATOR.max_rounds
+
+
+class _Noise(CalibrationDataReader):
+    """One input to calibrate on."""
+
+    def __init__(self, spec: TensorSpec) -> None:
+        self._left = [{spec.name: np.random.default_rng(0).standard_normal(spec.shape).astype(np.float32)}]
+
+    def get_next(self) -> dict[str, object] | None:
+        return self._left.pop() if self._left else None
+
+
+def test_a_qdq_file_of_the_user_is_timed_as_int8(quick_phone: Phone, make_job: MakeJob, tmp_path: Path) -> None:
+    """As docs/phones.md says: onnxruntime.quantization makes the file that the kit does not write."""
+    floats = make_job("onnx/cpu/float32").artifact
+    path = tmp_path / "qdq.onnx"
+    quantize_static(floats.path, path, _Noise(floats.inputs[0]), quant_format=QuantFormat.QDQ)
+    result = bench(quick_phone, path, "--target", "onnx/cpu/int8", "--quick")
+    assert result.exit_code == 0, result.output
+    (timing,) = json.loads(result.stdout)["timings"]
+    assert (timing["target"], timing["status"]) == ("onnx/cpu/int8", "ok")
+    refused = bench(quick_phone, floats.path, "--target", "onnx/cpu/int8", "--quick")
+    assert "is a float32 file" in str(refused.exception)
 
 
 @pytest.fixture

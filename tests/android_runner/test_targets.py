@@ -54,6 +54,15 @@ def test_what_is_not_possible_is_refused_with_the_legal_ones(text: str, said: st
     assert said in str(caught.value)
 
 
+@pytest.mark.parametrize("text", ["onnx/cpu/int8", "onnx/nnapi/int8", "onnx/htp/int8", "onnx/htp/uint8"])
+def test_an_integer_onnx_file_is_the_users_own(text: str) -> None:
+    target = parse_target(text)
+    row = find_row(target)
+    check_file(target, row, Format.ONNX, Precision.UINT8, "theirs.onnx")
+    with pytest.raises(InputError, match=r"is a float32 file and .* quantise one and give that file"):
+        check_file(target, row, Format.ONNX, Precision.FLOAT32, "net.onnx")
+
+
 def test_an_integer_target_refuses_a_float_file() -> None:
     target = parse_target("tflite/edgetpu/int8")
     with pytest.raises(

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from onnx import TensorProto, helper, load, numpy_helper, save
 from torch import nn
 
 from mogakit.errors import InputError
@@ -12,6 +14,24 @@ from mogakit.export.lower import lower
 from mogakit.export.pipeline import describe_file
 
 GRAPH = lower(nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU()).eval(), (1, 3, 8, 8))
+
+
+def qdq_file(path: Path) -> Path:
+    """Write x (1, 4) -> QuantizeLinear -> DequantizeLinear -> times int8 weights that a DequantizeLinear scales."""
+    scale, zero = numpy_helper.from_array(np.float32(0.1), "scale"), numpy_helper.from_array(np.int8(0), "zero")
+    weights = numpy_helper.from_array(np.arange(8, dtype=np.int8).reshape(4, 2), "weights")
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "scale", "zero"], ["x8"]),
+        helper.make_node("DequantizeLinear", ["x8", "scale", "zero"], ["scaled"]),
+        helper.make_node("DequantizeLinear", ["weights", "scale", "zero"], ["w"]),
+        helper.make_node("MatMul", ["scaled", "w"], ["y"]),
+    ]
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in (("x", (1, 4)), ("y", (1, 2)))
+    ]
+    graph = helper.make_graph(nodes, "qdq", ends[:1], ends[1:], [scale, zero, weights])
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+    return path
 
 
 def test_a_tflite_file_is_described_channels_last(tmp_path: Path) -> None:
@@ -37,6 +57,26 @@ def test_an_onnx_file_is_described_channels_first(tmp_path: Path) -> None:
     artifact = describe_file(path)
     assert artifact.format is Format.ONNX
     assert artifact.inputs == (TensorSpec("input", (1, 3, 8, 8), "float32"),)
+
+
+def test_an_onnx_file_with_scaled_integers_inside_is_an_integer_file(tmp_path: Path) -> None:
+    path = qdq_file(tmp_path / "theirs.onnx")
+    artifact = describe_file(path)
+    assert artifact.precision is Precision.INT8
+    assert artifact.inputs == (TensorSpec("x", (1, 4), "float32"),)
+
+
+def test_integer_weights_alone_show_in_the_precision_of_an_onnx_file(tmp_path: Path) -> None:
+    path = qdq_file(tmp_path / "weights.onnx")
+    model = load(path)
+    nodes = [
+        helper.make_node("Cast", ["weights"], ["w"], to=TensorProto.FLOAT),
+        helper.make_node("MatMul", ["x", "w"], ["y"]),
+    ]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    save(model, path)
+    assert describe_file(path).precision is Precision.INT8
 
 
 @pytest.mark.parametrize(

@@ -221,7 +221,7 @@ ROWS: tuple[TargetRow, ...] = (
     TargetRow(
         Runtime.ONNX,
         Hardware.CPU,
-        {F32: (F32,), I8: (I8,)},
+        {F32: (F32,), **_INT},
         ToolKind.ORT_PERF_TEST,
         ("-e", "cpu", "-x", "{threads}", "-y", "1"),
         optional=("threads", "cpus"),
@@ -230,7 +230,7 @@ ROWS: tuple[TargetRow, ...] = (
     TargetRow(
         Runtime.ONNX,
         Hardware.NNAPI,
-        {**_ANY_FLOAT, I8: (I8,)},
+        {**_ANY_FLOAT, **_INT},
         ToolKind.ORT_PERF_TEST,
         ("-e", "nnapi", "-C", "session.disable_cpu_ep_fallback|1"),
         {F16: ("-i", "NNAPI_FLAG_USE_FP16|1")},
@@ -239,7 +239,7 @@ ROWS: tuple[TargetRow, ...] = (
     TargetRow(
         Runtime.ONNX,
         Hardware.HTP,
-        {I8: (I8,), U8: (U8,)},
+        _INT,
         ToolKind.ORT_PERF_TEST,
         ("-e", "qnn", "-i", "backend_path|{libs}/libQnnHtp.so", "-C", "session.disable_cpu_ep_fallback|1"),
         proof=Proof.STRICT,
@@ -300,9 +300,9 @@ def check_file(target: Target, row: TargetRow, file_format: Format, precision: P
     legal = row.files[target.precision]
     if precision not in legal:
         names = " or ".join(legal)
-        raise InputError(
-            f"{name} is a {precision} file and {target} needs {names}; export it with --precision {legal[0]}"
-        )
+        unwritten = file_format in (Format.ONNX, Format.DLC) and legal[0] is not F32
+        advice = "quantise one and give that file" if unwritten else f"export it with --precision {legal[0]}"
+        raise InputError(f"{name} is a {precision} file and {target} needs {names}; {advice}")
 
 
 def _offer(row: TargetRow) -> str:

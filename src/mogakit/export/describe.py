@@ -77,7 +77,18 @@ def _type_name(detail: dict[str, Any]) -> str:
 def _onnx(path: Path) -> Description:
     session = onnx_session(path)
     inputs, outputs = onnx_specs(session.get_inputs()), onnx_specs(session.get_outputs())
-    return _precision(inputs, half_weights=False, integer_weights=False), inputs, outputs
+    return _precision(inputs, half_weights=False, integer_weights=_is_quantised(path)), inputs, outputs
+
+
+def _is_quantised(path: Path) -> bool:
+    """Return whether an ONNX file computes in integers: QDQ files do so between float inputs and outputs."""
+    import onnx  # slow to import, and needed here only
+
+    graph = onnx.load(path, load_external_data=False).graph
+    stored = {tensor.data_type for tensor in graph.initializer}
+    return bool(stored & {onnx.TensorProto.INT8, onnx.TensorProto.UINT8}) or any(
+        node.op_type in ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear") for node in graph.node
+    )
 
 
 def _mace(path: Path) -> Description:
