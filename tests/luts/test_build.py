@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mogakit.bench.measurement import Delegation, DelegationKind, Identity, Status
+from mogakit.bench.measurement import Delegation, DelegationKind, Identity, Measurement, Status
 from mogakit.errors import TableError
 from mogakit.export.artifact import Role
 from mogakit.luts.build import build_table
@@ -17,6 +17,7 @@ from mogakit.luts.estimate import estimate_files, speed_factors
 from mogakit.luts.overhead import fit_overhead, parse_chain_name
 from mogakit.luts.predict import Predictor
 from mogakit.luts.table import HOST_STATISTIC, PHONE_STATISTIC, CommonMode, OverheadVerdict, Row
+from mogakit.luts.validation import check_networks, left_out
 from mogakit.nets.spaces import SlotSpace
 
 MakeDevice = Callable[..., Any]
@@ -139,6 +140,73 @@ def test_a_file_that_never_ran_is_a_row_without_a_number(
     ]
     row = estimate_files(partial, PLAIN)[listed[0][0]]
     assert (row.status, row.delegation) == (Status.PARTIAL, "partial 62/71 nodes, 3 partition(s)")
+
+
+def on_cpu(one: Measurement) -> Measurement:
+    """Return the same measurement, of the CPU in place of the GPU: six times as slow."""
+    slow = tuple(6 * sample for sample in one.samples_ms)
+    none = Delegation(DelegationKind.NONE, reason="no OpenCL library")
+    return replace(one, status=Status.FALLBACK, delegation=none, samples_ms=slow, cold_ms=slow)
+
+
+def test_a_fallback_makes_no_overhead_and_no_calibration(
+    space: SlotSpace, files_of: FilesOf, make_device: MakeDevice, identity: Identity
+) -> None:
+    device = make_device(overhead_ms=1.5, noise=0.002)
+    taken = device.measure(files_of(device, 12))
+    chains = sorted({one.artifact_name for one in taken if one.role is Role.CHAIN})
+    networks = sorted({one.artifact_name for one in taken if one.role is Role.NETWORK})
+    fallen = {chains[0], networks[0], space.slots[0][3].key}
+    marked = [on_cpu(one) if one.artifact_name in fallen else one for one in taken]
+    table = build_table(marked, identity, name="t", space="moga", statistic=PLAIN)
+    assert table.overhead is not None
+    assert table.overhead.num_chains == len(chains) - 1
+    assert table.overhead_ms == pytest.approx(1.5, rel=0.05)
+    row = table.rows[space.slots[0][3].key]
+    assert (row.status, row.reason) == (Status.FALLBACK, "no OpenCL library")
+    uses_it = {net for net in networks if space.slots[0][3] in space.decode(chromosome_of(net)).blocks}
+    assert set(table.calibration.networks) == set(networks[1:]) - uses_it
+    assert (table.calibration.raw_mape_percent or 0) < 1
+    estimates = estimate_files(marked, PLAIN)
+    every = {net: (space.decode(chromosome_of(net)), ("all",)) for net in networks if net not in uses_it}
+    assert {one.name for one in check_networks(table, every, estimates)} == set(every) - {networks[0]}
+    (why,) = left_out(table, every, estimates)
+    assert why == (
+        f"{networks[0]} is not scored: its time does not stand for tflite/cpu/float32: fallback (no OpenCL library)"
+    )
+
+
+def chromosome_of(name: str) -> tuple[int, ...]:
+    return tuple(map(int, name.removeprefix("moga/").split("-")))
+
+
+def test_partial_delegation_is_in_calibration_and_overhead_where_it_was_accepted(
+    files_of: FilesOf, make_device: MakeDevice, identity: Identity
+) -> None:
+    device = make_device(overhead_ms=1.5, noise=0.002)
+    taken = device.measure(files_of(device, 6), status=Status.PARTIAL)
+    refused = build_table(taken, identity, name="t", statistic=PLAIN)
+    assert (refused.overhead, refused.calibration.num_networks) == (None, 0)
+    accepted = build_table(taken, identity, name="t", statistic=PLAIN, accepted=[Status.PARTIAL])
+    assert accepted.accepted == (Status.PARTIAL,)
+    assert accepted.calibration.num_networks == 6
+    assert accepted.overhead_ms == pytest.approx(1.5, rel=0.05)
+
+
+def test_opengl_in_a_resumed_job_does_not_count_beside_opencl(files_of: FilesOf, make_device: MakeDevice) -> None:
+    device = make_device(noise=1e-6)
+    first, second = files_of(device, 0)[:2]
+    whole = {backend: Delegation(DelegationKind.FULL, 5, 5, 1, backend) for backend in ("OpenCL", "OpenGL")}
+    by_cl = [replace(one, delegation=whole["OpenCL"]) for one in device.measure([first])]
+    later = [
+        replace(one, delegation=whole["OpenGL"], round=one.round + 3, before=replace(one.before, at="2026-11-22"))
+        for one in device.measure([(name, role, 2 * time) for name, role, time in (first, second)])
+    ]
+    rows = estimate_files(later + by_cl, PLAIN)
+    assert rows[first[0]].latency_ms == pytest.approx(first[2], rel=1e-3)
+    assert (rows[first[0]].status, rows[first[0]].backend) == (Status.OK, "OpenCL")
+    assert rows[second[0]].status is Status.FALLBACK
+    assert rows[second[0]].reason == "OpenGL was used after OpenCL in the same job; they are not one target"
 
 
 def test_mixtures_are_refused(files_of: FilesOf, make_device: MakeDevice, identity: Identity) -> None:

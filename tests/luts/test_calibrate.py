@@ -53,6 +53,17 @@ def test_the_best_kind_is_the_one_with_the_least_error_on_unseen_networks() -> N
     assert fit_best([], []).kind is CalibrationKind.NONE
 
 
+def test_the_errors_of_all_kinds_are_kept_whichever_is_fitted() -> None:
+    measured = 1.02 * SUMS + 0.9
+    best, asked = fit_best(SUMS, measured), fit(CalibrationKind.SCALE, SUMS, measured)
+    assert best.loo_mape_percent_by_kind == asked.loo_mape_percent_by_kind
+    assert list(best.loo_mape_percent_by_kind) == ["none", "scale", "affine"]
+    assert best.loo_mape_percent_by_kind["none"] == best.raw_mape_percent
+    assert best.loo_mape_percent_by_kind[best.kind] == best.loo_mape_percent
+    assert asked.loo_mape_percent_by_kind["scale"] == asked.loo_mape_percent
+    assert list(fit_best(SUMS[:3], measured[:3]).loo_mape_percent_by_kind) == ["none", "scale"]
+
+
 def test_too_few_networks_and_dead_ones_are_refused() -> None:
     with pytest.raises(InputError, match="at least 5 networks, given 4"):
         fit("affine", SUMS[:4], SUMS[:4])

@@ -74,9 +74,12 @@ def test_thin_wide_marked_and_missing_numbers_are_told(table: LatencyTable, spac
     assert Suspicion.OVERHEAD in kinds(replace(table, overhead=None))
     twin = space.slots[3][5].key
     assert Suspicion.EQUAL_IN_TABLE in kinds(with_row(table, key, latency_ms=table.rows[twin].latency_ms))
-    partial = check_table(with_row(table, key, status=Status.PARTIAL, delegation="partial 62/71 nodes"))
-    assert [(one.kind, one.severity) for one in partial] == [(Suspicion.STATUS, Severity.WARNING)]
+    marked = with_row(table, key, status=Status.PARTIAL, delegation="partial 62/71 nodes")
+    partial = check_table(marked)
+    assert [(one.kind, one.severity) for one in partial] == [(Suspicion.STATUS, Severity.ERROR)]
     assert "62/71" in partial[0].message
+    (accepted,) = check_table(replace(marked, accepted=(Status.PARTIAL,)))
+    assert (accepted.severity, "count all the same" in accepted.message) == (Severity.WARNING, True)
     fallback = check_table(with_row(table, key, status=Status.FALLBACK))
     assert fallback[0].severity is Severity.ERROR
 
@@ -109,6 +112,32 @@ def test_where_both_have_a_row_the_surer_one_stays(table: LatencyTable) -> None:
     unsure = with_row(first, key, latency_ms=9.0, low_ms=0.0, high_ms=18.0)
     assert merge(unsure, second).rows[key] == table.rows[key]
     assert merge(second, with_row(first, key, latency_ms=None)).rows[key] == table.rows[key]
+
+
+def test_a_row_that_counts_stays_before_a_surer_one_that_does_not(table: LatencyTable) -> None:
+    first, second = halves(table)
+    key = sorted(table.rows)[65]
+    value = table.rows[key].latency_ms
+    fallback = with_row(first, key, status=Status.FALLBACK, low_ms=value, high_ms=value)
+    assert merge(fallback, second).rows[key] == table.rows[key]
+
+
+def test_what_one_table_accepted_counts_in_the_merged_one_only_where_both_did(table: LatencyTable) -> None:
+    first, second = halves(table)
+    accepting = replace(first, accepted=(Status.PARTIAL,))
+    assert merge(accepting, second).accepted == ()
+    assert merge(accepting, replace(second, accepted=(Status.PARTIAL,))).accepted == (Status.PARTIAL,)
+
+
+def test_opencl_and_opengl_do_not_merge(table: LatencyTable) -> None:
+    def ran_on(part: LatencyTable, backend: str) -> LatencyTable:
+        return replace(part, rows={key: replace(row, backend=backend) for key, row in part.rows.items()})
+
+    first, second = halves(table)
+    with pytest.raises(TableError, match=r"backends: OpenCL \| OpenGL"):
+        merge(ran_on(first, "OpenCL"), ran_on(second, "OpenGL"))
+    assert merge(ran_on(first, "OpenCL"), ran_on(second, "OpenGL"), force=True).origin.forced == ("backends",)
+    assert len(merge(ran_on(first, "OpenCL"), second).rows) == len(table.rows)  # an older table does not say
 
 
 def test_unlike_identities_do_not_merge_without_force(table: LatencyTable) -> None:

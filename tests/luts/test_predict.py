@@ -81,7 +81,42 @@ def test_a_row_that_does_not_stand_for_the_target_is_not_used(
     assert np.isfinite(costs[6][[0, 1, 2]]).all()
 
 
-def test_a_partly_delegated_row_is_used_and_told(table: LatencyTable, space: SlotSpace) -> None:
+def marked_table(table: LatencyTable, key: str, status: Status) -> LatencyTable:
+    row = replace(table.rows[key], status=status, delegation="partial 62/71 nodes, 3 partition(s), OpenCL")
+    return replace(table, rows={**table.rows, key: row})
+
+
+@pytest.mark.parametrize(
+    ("status", "remedy"),
+    [
+        (Status.PARTIAL, "-o RUN --resume --accept-partial"),
+        (Status.UNKNOWN_DELEGATION, "-o RUN --resume --accept-unknown"),
+        (Status.HOT, "-o RUN --resume --rounds N"),
+    ],
+)
+def test_what_the_hardware_did_not_run_whole_is_refused_with_the_way_out(
+    table: LatencyTable, space: SlotSpace, status: Status, remedy: str
+) -> None:
     key = space.slots[6][3].key
-    marked = replace(table, rows={**table.rows, key: replace(table.rows[key], status=Status.PARTIAL)})
-    assert Predictor(marked).explain(space.decode((3,) * 14)).doubtful == (key,)
+    marked = marked_table(table, key, status)
+    with pytest.raises(TableError) as caught:
+        Predictor(marked).explain(space.decode((3,) * 14))
+    message = str(caught.value)
+    assert key in message
+    assert f"marked {status}: partial 62/71 nodes, 3 partition(s), OpenCL" in message
+    assert message.endswith(remedy)
+    assert math.isinf(Predictor(marked).slot_costs(space, unsupported_ms=math.inf)[6][3])
+
+
+@pytest.mark.parametrize("status", [Status.PARTIAL, Status.UNKNOWN_DELEGATION])
+def test_what_a_person_accepted_is_used_and_told(table: LatencyTable, space: SlotSpace, status: Status) -> None:
+    key = space.slots[6][3].key
+    accepting = replace(marked_table(table, key, status), accepted=(status,))
+    told = Predictor(accepting).explain(space.decode((3,) * 14))
+    assert told.doubtful == (key,)
+    assert told.raw_ms == Predictor(table).predict_raw(space.decode((3,) * 14))
+
+
+def test_a_row_that_drifted_is_of_the_hardware_asked_for_and_is_told(table: LatencyTable, space: SlotSpace) -> None:
+    key = space.slots[6][3].key
+    assert Predictor(marked_table(table, key, Status.DRIFTED)).explain(space.decode((3,) * 14)).doubtful == (key,)

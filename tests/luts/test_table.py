@@ -55,6 +55,17 @@ def test_a_table_comes_back_as_it_was_saved(table: LatencyTable, tmp_path: Path)
     assert json.loads(first)["target"] == "tflite/cpu/float32"
 
 
+def test_a_table_of_before_rows_told_their_backend_is_read(table: LatencyTable, tmp_path: Path) -> None:
+    path = tmp_path / "lut.json"
+    save(table, path)
+    old = json.loads(path.read_text())
+    del old["accepted"], old["calibration"]["loo_mape_percent_by_kind"]
+    for row in old["rows"]:
+        del row["backend"], row["reason"]
+    path.write_text(json.dumps(old))
+    assert load(path) == table
+
+
 def test_files_that_are_no_table_are_refused_with_what_is_wrong(table: LatencyTable, tmp_path: Path) -> None:
     path = tmp_path / "lut.json"
     with pytest.raises(TableError, match="moga profile"):

@@ -252,8 +252,8 @@ class PhoneRunner:
         status = _STATUSES[verdict.kind]
         if job.target.hardware is Hardware.CPU and status is not Status.FALLBACK:
             status = Status.OK  # what XNNPACK leaves over runs on the same CPU
-        if status is Status.OK and (heat or warnings):
-            status = Status.HOT if heat or self._guard.heat(before) else Status.OK
+        if status is not Status.FALLBACK and (heat or self._guard.heat(before)):
+            status = Status.HOT  # what was delegated stays in its field
         return _filled(blank, timing, verdict, status)
 
     def _read(self, call: Call, finished: detached.Finished) -> tuple[Timing, Delegation]:
@@ -309,15 +309,10 @@ class PhoneRunner:
         return self.state()
 
     def _same_backend(self, target: Target, verdict: Delegation) -> Delegation:
-        """Refuse to mix what OpenCL and what OpenGL measured in one table."""
+        """Refuse to mix what OpenCL and what OpenGL measured; `luts.estimate` does it over several jobs."""
         record = self._records.setdefault(target, _Record())
-        if verdict.kind is not DelegationKind.FULL or verdict.backend is None:
-            return verdict
-        if record.backend not in (None, verdict.backend):
-            reason = f"{verdict.backend} was used after {record.backend} in the same job; they are not one target"
-            return replace(verdict, kind=DelegationKind.NONE, reason=reason)
-        record.backend = verdict.backend
-        return verdict
+        record.backend = record.backend or verdict.delegate_backend
+        return verdict.held_to(record.backend)
 
     def _judge_target(self, job: Job, measured: Measurement) -> None:
         """Stop early where a target does not work at all on this phone."""

@@ -1,6 +1,7 @@
 """`Measurement`: what one window of timing one file on one target gave, with everything that qualifies it."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from mogakit.bench.target import Target
@@ -26,6 +27,16 @@ class Status(StrEnum):
     FAILED = "failed"  # `error` says why; there is no number
 
 
+ACCEPTABLE = (Status.PARTIAL, Status.UNKNOWN_DELEGATION)
+"""What a person may let stand for the hardware all the same (`moga profile --accept-partial`, `--accept-unknown`)."""
+_COUNTED = (Status.OK, Status.DRIFTED)  # what drifted is less sure, but of the hardware asked for
+
+
+def counts(status: Status, accepted: Collection[Status] = ()) -> bool:
+    """Say whether a number of this status stands for its target; `accepted` are those that a person lets stand."""
+    return status in _COUNTED or status in accepted
+
+
 class DelegationKind(StrEnum):
     """How much of a graph the hardware took."""
 
@@ -38,7 +49,7 @@ class DelegationKind(StrEnum):
 
 @dataclass(frozen=True)
 class Delegation:
-    """Which part of the graph a delegate took: `71/71 nodes, 1 partition`."""
+    """Which part of the graph a delegate took: `full 71/71 nodes, 1 partition(s), OpenCL`."""
 
     kind: DelegationKind
     nodes_delegated: int | None = None
@@ -49,10 +60,28 @@ class Delegation:
 
     def __str__(self) -> str:
         if self.nodes_delegated is None:
-            return f"{self.kind}"
+            return f"{self.kind} ({self.backend})" if self.backend else f"{self.kind}"
         total = "?" if self.nodes_total is None else str(self.nodes_total)
         parts = "" if self.num_partitions is None else f", {self.num_partitions} partition(s)"
-        return f"{self.kind} {self.nodes_delegated}/{total} nodes{parts}"
+        backend = f", {self.backend}" if self.backend else ""
+        return f"{self.kind} {self.nodes_delegated}/{total} nodes{parts}{backend}"
+
+    @property
+    def delegate_backend(self) -> str | None:
+        """Return the backend where a delegate took something; None where it took nothing, or does not say."""
+        took_nothing = self.kind in (DelegationKind.NONE, DelegationKind.NOT_ASKED)
+        return None if took_nothing else self.backend
+
+    def held_to(self, first: str | None) -> "Delegation":
+        """Return this, or `none` with the reason where another backend than `first` was used.
+
+        What OpenCL and what OpenGL computed are not times of one target, and must not stand in one table.
+        """
+        used = self.delegate_backend
+        if first is None or used is None or used == first:
+            return self
+        reason = f"{used} was used after {first} in the same job; they are not one target"
+        return replace(self, kind=DelegationKind.NONE, reason=reason)
 
 
 @dataclass(frozen=True)

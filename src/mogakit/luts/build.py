@@ -1,10 +1,10 @@
 """From the measurements of a run to its `LatencyTable`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from mogakit import __version__
-from mogakit.bench.measurement import Identity, Measurement
+from mogakit.bench.measurement import Identity, Measurement, Status, counts
 from mogakit.errors import InputError, TableError
 from mogakit.export.artifact import Role
 from mogakit.luts.calibrate import Calibration, CalibrationKind, fit, fit_best
@@ -26,11 +26,15 @@ def build_table(
     space: str = "",
     statistic: Statistic = HOST_STATISTIC,
     calibration: CalibrationKind | None = None,
+    accepted: Collection[Status] = (),
     networks: Mapping[str, Network] | None = None,
     source: str = "",
     seed: int = 0,
 ) -> LatencyTable:
     """Build the table of one target.
+
+    What does not stand for the target (a fallback to the CPU, a part of the graph) is kept in its row, marked; no
+    overhead or calibration is made of it.
 
     Args:
         measurements: all of one target and identity: blocks, fixed parts, chains (`chain-<n>x<key>`) and the networks
@@ -40,6 +44,7 @@ def build_table(
         space: name of the search space that it covers.
         statistic: how samples become a row; `HOST_STATISTIC` or `PHONE_STATISTIC` unless there is a reason.
         calibration: kind to fit; where None, the kind with the least leave-one-out error that the networks allow.
+        accepted: statuses besides `ok` that count all the same.
         networks: the networks of the calibration by the name of their file. Where None, every measured network whose
             name the kit can resolve.
         source: the run's name, for the record.
@@ -47,17 +52,20 @@ def build_table(
 
     Raises:
         TableError: no measurement, several targets, or no block among them.
+        InputError: fewer networks count than the kind of calibration asked for needs.
     """
     taken = list(measurements)
-    estimates = estimate_files(taken, statistic, seed)
-    measured = {key: row for key, row in estimates.items() if row.role is Role.NETWORK and row.latency_ms is not None}
+    estimates = estimate_files(taken, statistic, seed, accepted)
+    sound = {key: row for key, row in estimates.items() if row.latency_ms is not None and counts(row.status, accepted)}
+    measured = {key: row for key, row in sound.items() if row.role is Role.NETWORK}
     known = _resolved(measured) if networks is None else {key: networks[key] for key in measured if key in networks}
     alone = {key: row for key, row in estimates.items() if row.role in _ROW_ROLES}
-    overhead = fit_overhead(row for row in estimates.values() if row.role is Role.CHAIN)
+    overhead = fit_overhead(row for row in sound.values() if row.role is Role.CHAIN)
     if overhead is not None:
         parts = {name: [block.key for block in network.blocks] for name, network in known.items()}
+        usable = {key: row for key, row in alone.items() if key in sound}
         overhead = refine_by_networks(
-            overhead, alone, parts, {key: row.latency_ms or 0.0 for key, row in measured.items()}
+            overhead, usable, parts, {key: row.latency_ms or 0.0 for key, row in measured.items()}
         )
     overhead_ms = 0.0 if overhead is None else overhead.value_ms
     rows = {key: _net_of(row, overhead_ms) for key, row in alone.items()}
@@ -74,6 +82,7 @@ def build_table(
         overhead=overhead,
         conditions=merge_conditions(taken),
         seed=seed,
+        accepted=tuple(sorted(accepted)),
     )
     return table.with_calibration(calibrate_table(table, known, measured, calibration))
 
@@ -84,14 +93,17 @@ def calibrate_table(
     measured: Mapping[str, Row],
     kind: CalibrationKind | None = None,
 ) -> Calibration:
-    """Fit the calibration of `table` on measured networks; networks that lack a row are left out.
+    """Fit the calibration of `table` on measured networks; those with a block that has no usable row are left out.
 
     Args:
         networks: by name. measured: their rows by the same names, as `estimate_files` gives them.
         kind: where None, the one with the least leave-one-out error.
+
+    Raises:
+        InputError: fewer networks are left than `kind` needs.
     """
     predictor = Predictor(table)
-    usable = [key for key in sorted(networks) if not predictor.missing(block.key for block in networks[key].blocks)]
+    usable = [key for key in sorted(networks) if not predictor.unusable(block.key for block in networks[key].blocks)]
     predicted = [predictor.predict_raw(networks[key]) for key in usable]
     latencies = [measured[key].latency_ms or 0.0 for key in usable]
     if kind is None:

@@ -5,7 +5,7 @@ about ten. Overhead is measured by itself (`luts.overhead`) and comes before: a 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
@@ -20,6 +20,20 @@ class CalibrationKind(StrEnum):
     NONE = "none"  # the prediction as it is
     SCALE = "scale"  # measured = scale * predicted
     AFFINE = "affine"  # measured = scale * predicted + offset
+
+
+class CalibrationChoice(StrEnum):
+    """What a person may ask for."""
+
+    BEST = "best"  # the kind with the least leave-one-out error
+    NONE = "none"
+    SCALE = "scale"
+    AFFINE = "affine"
+
+    @property
+    def kind(self) -> CalibrationKind | None:
+        """Return the kind that was asked for, or None where the errors decide."""
+        return None if self is CalibrationChoice.BEST else CalibrationKind(self.value)
 
 
 MIN_NETWORKS = {CalibrationKind.NONE: 0, CalibrationKind.SCALE: 3, CalibrationKind.AFFINE: 5}
@@ -38,6 +52,8 @@ class Calibration:
         loo_rmse_ms: the same as root mean square.
         raw_mape_percent: error of the uncalibrated prediction on the same networks.
         networks: their names, so that validation can leave them out.
+        loo_mape_percent_by_kind: leave-one-out error of every kind that so many networks allow, the fitted one or not;
+            of `none` the raw error, since nothing was fitted.
     """
 
     kind: CalibrationKind = CalibrationKind.NONE
@@ -48,6 +64,7 @@ class Calibration:
     loo_rmse_ms: float | None = None
     raw_mape_percent: float | None = None
     networks: tuple[str, ...] = ()
+    loo_mape_percent_by_kind: dict[str, float] = field(default_factory=dict)
 
     def apply(self, predicted_ms: float) -> float:
         """Return the calibrated latency of one network, in milliseconds."""
@@ -77,26 +94,27 @@ def fit(
         raise InputError(f"{left.size} predictions and {right.size} measurements do not pair up")
     if len(left) < MIN_NETWORKS[kind]:
         raise InputError(
-            f"a calibration of kind {kind} needs at least {MIN_NETWORKS[kind]} networks, given {len(left)}; "
-            "measure more networks or use a kind with fewer terms"
+            f"a calibration of kind {kind} needs at least {MIN_NETWORKS[kind]} networks, given {len(left)} that ran on "
+            "the target and whose blocks have rows; measure more networks or use a kind with fewer terms "
+            "(moga profile --resume --calibration best)"
         )
     if (right <= 0).any() or not (np.isfinite(left).all() and np.isfinite(right).all()):
         raise InputError("a network of the calibration has no latency above zero; leave failed networks out")
     scale, offset_ms = _solve(kind, left, right)
-    raw = mape_percent(left, right) if len(left) else None
-    calibration = Calibration(kind, scale, offset_ms, len(left), raw_mape_percent=raw, networks=tuple(networks))
-    if kind is CalibrationKind.NONE:
-        return calibration
-    held_out = leave_one_out(kind, left, right)
+    kinds = [one for one in CalibrationKind if len(left) >= max(MIN_NETWORKS[one], 1)]
+    held_out = {one: leave_one_out(one, left, right) for one in kinds}
+    errors = {one: mape_percent(predictions, right) for one, predictions in held_out.items()}
+    fitted = kind is not CalibrationKind.NONE
     return Calibration(
         kind,
         scale,
         offset_ms,
         len(left),
-        loo_mape_percent=mape_percent(held_out, right),
-        loo_rmse_ms=float(np.sqrt(np.mean((held_out - right) ** 2))),
-        raw_mape_percent=raw,
+        loo_mape_percent=errors[kind] if fitted else None,
+        loo_rmse_ms=float(np.sqrt(np.mean((held_out[kind] - right) ** 2))) if fitted else None,
+        raw_mape_percent=errors.get(CalibrationKind.NONE),
         networks=tuple(networks),
+        loo_mape_percent_by_kind={str(one): error for one, error in errors.items()},
     )
 
 
@@ -107,16 +125,10 @@ def fit_best(
 
     With fewer than three networks that is `none`, whose error on networks it never saw is its raw one.
     """
-    num = len(predicted)
-    fits = [fit(kind, predicted, measured, networks) for kind in CalibrationKind if num >= MIN_NETWORKS[kind]]
-
-    def unseen_error(calibration: Calibration) -> float:
-        error = calibration.loo_mape_percent
-        if error is None:
-            error = calibration.raw_mape_percent
-        return float("inf") if error is None else error
-
-    return min(fits, key=unseen_error)
+    plain = fit(CalibrationKind.NONE, predicted, measured, networks)
+    errors = plain.loo_mape_percent_by_kind
+    best = min(errors, key=errors.__getitem__, default=plain.kind)
+    return plain if best == plain.kind else fit(best, predicted, measured, networks)
 
 
 def leave_one_out(kind: CalibrationKind, predicted: FloatArray, measured: FloatArray) -> FloatArray:

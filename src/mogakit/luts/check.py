@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import pairwise
 
-from mogakit.bench.measurement import Status
+from mogakit.bench.measurement import Status, counts
 from mogakit.errors import KeySyntaxError
 from mogakit.luts.table import UNKNOWN, LatencyTable, OverheadVerdict, Row
 from mogakit.nets.block import Block, parse_key
@@ -95,10 +95,12 @@ def _statuses(table: LatencyTable) -> list[Finding]:
         marked = [row for row, _ in _measured(table) if row.status is status]
         if not marked or status is Status.OK:
             continue
-        severity = Severity.ERROR if status in (Status.FALLBACK, Status.FAILED) else Severity.WARNING
+        counted = counts(status, table.accepted)
+        severity = Severity.WARNING if counted else Severity.ERROR
         delegations = sorted({row.delegation for row in marked if row.delegation})
         message = f"{len(marked)} row(s) are marked {status}"
         message += f" ({'; '.join(delegations)})" if delegations else ""
+        message += ", and count all the same" if counted else ": a network with them is not predicted"
         findings.append(Finding(Suspicion.STATUS, severity, _keys(marked), message))
     return findings
 

@@ -1,10 +1,12 @@
 """Two tables: merging what is of one identity, and telling what differs."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 
 from scipy import stats
 
+from mogakit.bench.measurement import Status, counts
 from mogakit.errors import TableError
 from mogakit.luts.calibrate import Calibration
 from mogakit.luts.table import LatencyTable, Row
@@ -22,17 +24,20 @@ def differing_fields(first: LatencyTable, second: LatencyTable) -> list[str]:
         for field in fields(first.identity)
         if getattr(first.identity, field.name) != getattr(second.identity, field.name)
     ]
-    return names + [name for name in ("target", "statistic") if getattr(first, name) != getattr(second, name)]
+    names += [name for name in ("target", "statistic") if getattr(first, name) != getattr(second, name)]
+    told = first.backends and second.backends  # a table that does not say what ran it may be of the same
+    return [*names, "backends"] if told and first.backends != second.backends else names
 
 
 def merge(first: LatencyTable, second: LatencyTable, force: bool = False) -> LatencyTable:
-    """Return a table with the rows of both; where both have one, that with the narrower interval stays.
+    """Return a table with the rows of both; where both have one, that which counts, with the narrower interval, stays.
 
+    A status besides `ok` counts in it only where it was accepted in both.
     The identity, overhead and conditions are those of `first` (its overhead, or where it has none, that of `second`).
     The calibration stays only when both have the same, since it was fitted on one table's rows.
 
     Raises:
-        TableError: identities, targets or statistics differ and `force` is not set; the message names the fields.
+        TableError: identities, targets, statistics or backends differ and `force` is not set; the message names them.
     """
     differing = differing_fields(first, second)
     if differing and not force:
@@ -41,12 +46,14 @@ def merge(first: LatencyTable, second: LatencyTable, force: bool = False) -> Lat
             f"{first.name} and {second.name} are tables of different things and do not merge ({pairs}). "
             "Measure both the same way, or add --force and mix them knowingly"
         )
+    accepted = tuple(status for status in first.accepted if status in second.accepted)
     rows = dict(first.rows)
     for key, row in second.rows.items():
-        rows[key] = row if key not in rows else _better(rows[key], row)
+        rows[key] = row if key not in rows else _better(rows[key], row, accepted)
     return replace(
         first,
         rows=rows,
+        accepted=accepted,
         space=first.space if first.space == second.space else "",
         overhead=first.overhead or second.overhead,
         calibration=first.calibration if first.calibration == second.calibration else Calibration(),
@@ -60,18 +67,21 @@ def merge(first: LatencyTable, second: LatencyTable, force: bool = False) -> Lat
 
 
 def _value(table: LatencyTable, name: str) -> object:
+    if name == "backends":
+        return ", ".join(sorted(table.backends))
     return getattr(table if name in ("target", "statistic") else table.identity, name)
 
 
-def _better(first: Row, second: Row) -> Row:
-    def width(row: Row) -> float:
+def _better(first: Row, second: Row, accepted: Collection[Status]) -> Row:
+    def rank(row: Row) -> tuple[bool, bool, float]:
         if row.latency_ms is None:
-            return float("inf")
+            return True, True, float("inf")
+        does_not_count = not counts(row.status, accepted)
         if row.low_ms is None or row.high_ms is None:
-            return 1e300  # a number without an interval beats only no number
-        return row.high_ms - row.low_ms
+            return does_not_count, True, float("inf")  # a number without an interval beats only no number
+        return does_not_count, False, row.high_ms - row.low_ms
 
-    return min(first, second, key=width)
+    return min(first, second, key=rank)
 
 
 class Difference(StrEnum):

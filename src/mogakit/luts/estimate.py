@@ -4,13 +4,13 @@ The same estimator serves the table and the networks that validate it, so that b
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mogakit.bench import statistics
-from mogakit.bench.measurement import Conditions, Measurement, Status
+from mogakit.bench.measurement import Conditions, Measurement, Status, counts
 from mogakit.errors import TableError
 from mogakit.export.artifact import Role
 from mogakit.luts.errors import FloatArray
@@ -36,13 +36,17 @@ class _RunSamples:
     summary_ms: float | None
 
 
-def estimate_files(measurements: Iterable[Measurement], statistic: Statistic, seed: int = 0) -> dict[str, Row]:
+def estimate_files(
+    measurements: Iterable[Measurement], statistic: Statistic, seed: int = 0, accepted: Collection[Status] = ()
+) -> dict[str, Row]:
     """Return one row for each file, by its name; `latency_ms` is the file run by itself, no overhead subtracted.
 
     Args:
         measurements: of one target and identity, in any order.
         statistic: which centres, which share of cold calls, which common mode.
         seed: of the bootstrap.
+        accepted: statuses besides `ok` that may stand for the target; a row is made of others only where there is
+            nothing better, and says so.
 
     Raises:
         TableError: no measurement at all, several targets, or two different files under one name.
@@ -54,9 +58,9 @@ def estimate_files(measurements: Iterable[Measurement], statistic: Statistic, se
     if len(targets) > 1:
         raise TableError(f"a table is of one target, these measurements are of {', '.join(targets)}; choose one")
     by_name: dict[str, list[Measurement]] = {}
-    for one in taken:
+    for one in of_one_backend(taken):
         by_name.setdefault(one.artifact_name, []).append(one)
-    usable = {name: _usable(name, group) for name, group in by_name.items()}
+    usable = {name: _usable(name, group, accepted) for name, group in by_name.items()}
     good = [one for group in usable.values() for one in group]
     factors = speed_factors(good, statistic.common_mode)
     if statistic.common_mode is CommonMode.MOMENT:
@@ -65,7 +69,10 @@ def estimate_files(measurements: Iterable[Measurement], statistic: Statistic, se
             usable[one.artifact_name].append(one)
         factors = {}
     return {
-        name: _row(name, group, usable[name], factors, statistic, np.random.default_rng([seed, index]))
+        name: _with_delegation(
+            _row(name, group, usable[name], factors, statistic, np.random.default_rng([seed, index])),
+            usable[name] or group,
+        )
         for index, (name, group) in enumerate(sorted(by_name.items()))
     }
 
@@ -107,8 +114,25 @@ def _group(one: Measurement, mode: CommonMode) -> Group:
     return (one.process, -1 if mode is CommonMode.PROCESS else one.window)
 
 
-def _usable(name: str, group: Sequence[Measurement]) -> list[Measurement]:
-    """Return the measurements that make the number: the good ones, or where there are none, the marked ones."""
+def of_one_backend(measurements: Sequence[Measurement]) -> list[Measurement]:
+    """Mark as fallback what ran on another backend than the one that the target used first.
+
+    A runner sees to that within a job; this holds where one was resumed, and the phone's driver chose otherwise.
+    """
+    sound = [one for one in measurements if one.status not in (Status.FAILED, Status.FALLBACK)]
+    named = [one for one in sound if one.delegation.delegate_backend is not None]
+    first = min(named, key=lambda one: (one.before.at, one.round, one.window), default=None)
+    backend = None if first is None else first.delegation.delegate_backend
+
+    def held(one: Measurement) -> Measurement:
+        delegation = one.delegation.held_to(backend)
+        return one if delegation is one.delegation else replace(one, delegation=delegation, status=Status.FALLBACK)
+
+    return [one if one.status is Status.FAILED else held(one) for one in measurements]
+
+
+def _usable(name: str, group: Sequence[Measurement], accepted: Collection[Status]) -> list[Measurement]:
+    """Return the measurements that make the number: the good ones, else the accepted, else those that are marked."""
     hashes = sorted({one.artifact_sha256 for one in group})
     if len(hashes) > 1:
         raise TableError(
@@ -119,8 +143,9 @@ def _usable(name: str, group: Sequence[Measurement]) -> list[Measurement]:
     good = [one for one in timed if one.status is Status.OK]
     if good or not timed:
         return good
-    worst = Counter(one.status for one in timed).most_common(1)[0][0]
-    return [one for one in timed if one.status is worst]
+    pool = [one for one in timed if counts(one.status, accepted)] or timed
+    commonest = Counter(one.status for one in pool).most_common(1)[0][0]
+    return [one for one in pool if one.status is commonest]
 
 
 def _row(
@@ -174,10 +199,24 @@ def _row(
         num_outliers_mild=outliers.mild if outliers else None,
         num_outliers_severe=outliers.severe if outliers else None,
         status=usable[0].status,
-        delegation=" / ".join(sorted({str(one.delegation) for one in usable})),
         error=None,
         artifact_sha256=first.artifact_sha256,
         conditions=merge_conditions(usable),
+    )
+
+
+def _with_delegation(row: Row, taken: Sequence[Measurement]) -> Row:
+    """Let a row tell what ran it, and what the tool said about that."""
+
+    def joined(texts: Iterable[str | None]) -> str:
+        return " / ".join(sorted({text for text in texts if text}))
+
+    told = [one.delegation for one in taken]
+    return replace(
+        row,
+        delegation=joined(str(one) for one in told),
+        backend=joined(one.backend for one in told),
+        reason=joined(one.reason for one in told),
     )
 
 

@@ -32,7 +32,7 @@ def fit_overhead(chains: Iterable[Row]) -> Overhead | None:
     Each run's mean is a point, weighted by its inverse square: the noise of a time grows with the time.
 
     Args:
-        chains: rows named `chain-<n>x<key>`; those without a number are left out.
+        chains: rows named `chain-<n>x<key>` that stand for the target; those without a number are left out.
 
     Returns:
         None where no block has chains of at least three lengths. Where the times do not lie on a line an intercept that
@@ -94,7 +94,7 @@ def refine_by_networks(
     the chains' value stays.
 
     Args:
-        alone: rows of the blocks, the overhead still in them.
+        alone: rows of the blocks that stand for the target, the overhead still in them.
         networks: keys of each network's blocks. measured_ms: its time.
     """
     keys = {name: parts for name, parts in networks.items() if len(parts) > 1 and all(key in alone for key in parts)}

@@ -14,8 +14,12 @@ from mogakit.nets.network import Network
 from mogakit.nets.spaces import SlotSpace
 
 NUM_NEAREST = 3
-_NO_NUMBER = (Status.FAILED, Status.FALLBACK)
-"""A row of these does not stand for the target: another hardware computed it, or nothing did."""
+_REMEDIES = {
+    Status.PARTIAL: "or let what the hardware took only in part count, and say so: {command} --accept-partial",
+    Status.UNKNOWN_DELEGATION: "or let it count although its log does not say what ran it: {command} --accept-unknown",
+    Status.HOT: "or let the device cool and measure more rounds: {command} --rounds N",
+}
+"""What else can be done about a row of some status than choosing another block."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Part:
 class Prediction:
     """A prediction with its parts: `calibrated_ms` is the answer, `raw_ms` the overhead plus the parts.
 
-    `doubtful` lists keys whose row may not stand for the target (partial delegation, taken hot, ...).
+    `doubtful` lists keys whose row counts with a reservation (partial delegation that was accepted, drift).
     """
 
     network: str
@@ -97,8 +101,8 @@ class Predictor:
 
         Args:
             space: one whose slots are independent.
-            unsupported_ms: stands for a choice whose row holds no number (e.g. `math.inf`); where it is None, such a
-                choice raises.
+            unsupported_ms: stands for a choice whose row holds no number that counts (e.g. `math.inf`); where it is
+                None, such a choice raises.
 
         Raises:
             TableError: a block of the space has no row.
@@ -116,9 +120,14 @@ class Predictor:
         """Return those of `keys` that have no row, sorted, each once."""
         return sorted(set(keys) - self.table.rows.keys())
 
+    def unusable(self, keys: Iterable[str]) -> list[str]:
+        """Return those of `keys` that have no row, or one without a number that counts, sorted, each once."""
+        rows = self.table.rows
+        return sorted(key for key in set(keys) if key not in rows or not self.table.counts(rows[key]))
+
     def _choice_latency(self, key: str, unsupported_ms: float | None) -> float:
         row = self.table.rows.get(key)
-        if unsupported_ms is not None and row is not None and not _has_number(row):
+        if unsupported_ms is not None and row is not None and not self.table.counts(row):
             return unsupported_ms
         return self._latency(key)
 
@@ -126,13 +135,8 @@ class Predictor:
         row = self.table.rows.get(key)
         if row is None:
             raise TableError(missing_row_message(self.table, [key]))
-        if row.latency_ms is None or not _has_number(row):
-            reason = f": {row.error}" if row.error else ""
-            raise TableError(
-                f"table {self.table.name} has no usable number for {key} on {_target_text(self.table)}: "
-                f"its row is marked {row.status}{reason}. "
-                f"Choose another block, or measure it again: {_command(self.table)}"
-            )
+        if row.latency_ms is None or not self.table.counts(row):
+            raise TableError(_refusal(self.table, row))
         return row.latency_ms
 
 
@@ -147,8 +151,14 @@ def missing_row_message(table: LatencyTable, keys: Sequence[str]) -> str:
     )
 
 
-def _has_number(row: Row) -> bool:
-    return row.latency_ms is not None and row.status not in _NO_NUMBER
+def _refusal(table: LatencyTable, row: Row) -> str:
+    """Say which row does not count, why, and what can be done about it."""
+    why = next((f": {text}" for text in (row.error, row.reason, row.delegation) if text), "")
+    remedy = _REMEDIES.get(row.status, "or measure it again: {command}").format(command=_command(table))
+    return (
+        f"table {table.name} has no usable number for {row.key} on {_target_text(table)}: its row is marked "
+        f"{row.status}{why}. Choose another block, {remedy}"
+    )
 
 
 def _target_text(table: LatencyTable) -> str:

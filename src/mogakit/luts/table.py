@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mogakit import files, records
-from mogakit.bench.measurement import Identity, Status
+from mogakit.bench.measurement import Identity, Status, counts
 from mogakit.bench.target import Target, parse_target
 from mogakit.errors import InputError, TableError
 from mogakit.export.artifact import Role
@@ -104,6 +104,8 @@ class Row:
         run_means_ms: the estimate of each run, common mode divided out, overhead not subtracted.
         status: `ok`, or why the number may not stand for the target.
         delegation: what the delegate took, as text; empty where unknown.
+        backend: what really ran it (OpenCL, OpenGL, XNNPACK, ...); empty where unknown.
+        reason: what the tool said about its delegation, such as why there is none; empty where it said nothing.
         error: why there is no number.
     """
 
@@ -129,6 +131,8 @@ class Row:
     num_outliers_severe: int | None = None
     status: Status = Status.OK
     delegation: str = ""
+    backend: str = ""
+    reason: str = ""
     error: str | None = None
     artifact_sha256: str | None = None
     conditions: RowConditions = field(default_factory=RowConditions)
@@ -195,6 +199,7 @@ class LatencyTable:
         rows: by key.
         overhead: None where it was not measured; then zero is used.
         calibration: fitted on whole networks of the same run.
+        accepted: statuses besides `ok` whose rows count, because the person who measured said so.
         seed: of the bootstrap, and of the order in which things were measured.
     """
 
@@ -209,12 +214,22 @@ class LatencyTable:
     calibration: Calibration = field(default_factory=Calibration)
     conditions: RowConditions = field(default_factory=RowConditions)
     seed: int = 0
+    accepted: tuple[Status, ...] = ()
     schema_version: int = SCHEMA_VERSION
 
     @property
     def overhead_ms(self) -> float:
         """Return what a network pays once, in milliseconds."""
         return 0.0 if self.overhead is None else self.overhead.value_ms
+
+    @property
+    def backends(self) -> frozenset[str]:
+        """Return what ran the rows that count, as far as they say."""
+        return frozenset(row.backend for row in self.rows.values() if row.backend and self.counts(row))
+
+    def counts(self, row: Row) -> bool:
+        """Say whether a row of this table, or one measured beside it, has a number that stands for the target."""
+        return row.latency_ms is not None and counts(row.status, self.accepted)
 
     def with_calibration(self, calibration: Calibration) -> "LatencyTable":
         """Return the same table with another calibration."""

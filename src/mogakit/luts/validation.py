@@ -5,7 +5,7 @@ time repeats (`NoiseFloor`), and how much the machine itself has moved since the
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -122,6 +122,9 @@ def check_networks(
 ) -> list[CheckedNetwork]:
     """Set each measured network beside its predictions.
 
+    A network that did not run on the table's hardware (a fallback, a part of it where that was not accepted, OpenGL
+    beside a table of OpenCL) was not measured on the target, and is left out: see `left_out`.
+
     Args:
         networks: by name, with the strata in which each counts.
         estimates: of the networks, and of the blocks that were measured beside them.
@@ -134,7 +137,7 @@ def check_networks(
     checked = []
     for name, (network, strata) in networks.items():
         row = estimates.get(name)
-        if row is None or row.latency_ms is None:
+        if row is None or row.latency_ms is None or _why_left_out(table, row) is not None:
             continue
         raw_ms = predictor.predict_raw(network)
         fresh_ms = _fresh_sum(table, network, estimates)
@@ -156,9 +159,25 @@ def check_networks(
     return checked
 
 
+def left_out(table: LatencyTable, networks: Iterable[str], estimates: Mapping[str, Row]) -> tuple[str, ...]:
+    """Say of each measured network that is not scored why, as warnings for people."""
+    found = {name: estimates[name] for name in networks if name in estimates}
+    reasons = {name: _why_left_out(table, row) for name, row in found.items()}
+    return tuple(f"{name} is not scored: {reason}" for name, reason in reasons.items() if reason is not None)
+
+
+def _why_left_out(table: LatencyTable, row: Row) -> str | None:
+    if not table.counts(row):
+        said = row.error or row.reason or row.delegation
+        return f"its time does not stand for {table.target}: {row.status}" + (f" ({said})" if said else "")
+    if row.backend and table.backends and row.backend not in table.backends:
+        return f"it ran on {row.backend}, and the table's rows on {', '.join(sorted(table.backends))}"
+    return None
+
+
 def _fresh_sum(table: LatencyTable, network: Network, estimates: Mapping[str, Row]) -> float | None:
     rows = [estimates.get(block.key) for block in network.blocks]
-    alone_ms = [row.latency_ms for row in rows if row is not None and row.latency_ms is not None]
+    alone_ms = [row.latency_ms for row in rows if row is not None and row.latency_ms is not None and table.counts(row)]
     if len(alone_ms) < len(rows):
         return None
     return table.overhead_ms + sum(value - table.overhead_ms for value in alone_ms)
@@ -210,6 +229,7 @@ def drift(table: LatencyTable, estimates: Mapping[str, Row]) -> Drift:
         (fresh.latency_ms, stored.alone_ms)
         for key, stored in table.rows.items()
         if (fresh := estimates.get(key)) is not None and fresh.latency_ms is not None and stored.alone_ms is not None
+        if table.counts(fresh) and table.counts(stored)
     ]
     if not pairs:
         return Drift(0, None, None)
