@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from mogakit.bench.host import HostRunner
 from mogakit.bench.journal import Journal
+from mogakit.bench.measurement import Status
 from mogakit.bench.target import parse_target
 from mogakit.cli.profile import command as profile_command
 from mogakit.cli.validate import command as validate_command
@@ -19,8 +20,10 @@ from mogakit.flows.profile import ProfileRequest, ProfileResult, calibration_net
 from mogakit.flows.runs import RunFolder, RunSettings
 from mogakit.flows.sampling import sample_networks, slot_space, strata
 from mogakit.flows.validate import ValidateRequest, validate, validation_networks
+from mogakit.luts.calibrate import CalibrationChoice, CalibrationKind
 from mogakit.luts.table import load, save
 from mogakit.luts.validation import load_validation
+from mogakit.records import to_json
 
 TARGET = parse_target("tflite/cpu/float32")
 
@@ -55,6 +58,30 @@ def test_a_finished_profile_resumes_to_the_same_table(profiled: ProfileResult, r
     again = profile(replace(request_, resume=True), HostRunner())
     assert again.outcome.num_measured == 0
     assert again.path.read_bytes() == before
+
+
+def test_a_finished_run_can_be_given_another_calibration_and_keeps_it(
+    profiled: ProfileResult, request_: ProfileRequest
+) -> None:
+    again = replace(request_, resume=True)
+    before = profiled.path.read_bytes()
+    scaled = profile(replace(again, calibration=CalibrationChoice.SCALE), HostRunner())
+    assert scaled.outcome.num_measured == 0
+    assert scaled.table.calibration.kind is CalibrationKind.SCALE
+    assert set(scaled.table.calibration.loo_mape_percent_by_kind) == {"none", "scale", "affine"}
+    assert profile(again, HostRunner()).table == scaled.table
+    profile(replace(again, calibration=CalibrationChoice.BEST), HostRunner())
+    assert profiled.path.read_bytes() == before
+
+
+def test_a_calibration_that_the_run_has_too_few_networks_for_is_refused_before_measuring(tmp_path: Path) -> None:
+    few = RunSettings("moga", str(TARGET), "host", 0, 4, 6, 3, input_size=32)
+    folder = RunFolder(tmp_path / "RUN")
+    folder.begin(few, resume=False)
+    asked = ProfileRequest("moga", TARGET, folder.path, quick=True, resume=True, input_size=32)
+    with pytest.raises(InputError, match="needs at least 5 networks, and this run measures 4"):
+        profile(replace(asked, calibration=CalibrationChoice.AFFINE), HostRunner())
+    assert folder.read_settings() == few
 
 
 def test_a_run_of_something_else_is_not_resumed(profiled: ProfileResult, request_: ProfileRequest) -> None:
@@ -153,6 +180,14 @@ def test_settings_say_what_a_run_is_of(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "RUN")
     assert folder.begin(asked, resume=False) == asked
     assert folder.begin(replace(asked, num_passes=99), resume=True) == asked  # the passes of a run do not change
+    revised = folder.revise(asked, True, None, CalibrationChoice.SCALE)
+    assert folder.begin(asked, resume=True) == revised
+    assert (revised.accepted, revised.calibration) == ((Status.PARTIAL,), CalibrationChoice.SCALE)
+    assert folder.revise(revised, None, True, None).accepted == (Status.PARTIAL, Status.UNKNOWN_DELEGATION)
+    assert folder.revise(revised, False, None, None).accepted == ()
+    old = {name: value for name, value in to_json(asked).items() if name not in ("accept_partial", "calibration")}
+    (tmp_path / "RUN" / "run.json").write_text(json.dumps(old))
+    assert folder.read_settings() == asked  # of a run begun before these could be chosen
     (tmp_path / "RUN" / "run.json").write_text("{}")
     with pytest.raises(InputError, match=r"run\.json"):
         folder.read_settings()

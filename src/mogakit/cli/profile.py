@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from mogakit.bench.measurement import Clock
+from mogakit.bench.measurement import ACCEPTABLE, Clock, Status
 from mogakit.bench.target import parse_target
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar, progress_bars
 from mogakit.cli.phone_options import phone_options
@@ -14,6 +14,8 @@ from mogakit.flows.fleet import folder_of, profile_fleet
 from mogakit.flows.operators import profile_operators
 from mogakit.flows.profile import ProfileRequest, ProfileResult
 from mogakit.flows.profile import profile as run
+from mogakit.luts.calibrate import Calibration, CalibrationChoice
+from mogakit.luts.table import LatencyTable
 from mogakit.records import to_json
 
 STOPPED = {
@@ -21,6 +23,8 @@ STOPPED = {
     "rounds": "all rounds are measured; some intervals are wider than 1 % (more --rounds narrow them)",
     "budget": "the time was spent before all rounds were measured (--resume goes on)",
 }
+
+_ACCEPT = dict(zip(ACCEPTABLE, ("--resume --accept-partial", "--resume --accept-unknown"), strict=True))
 
 
 @click.command("profile", epilog="Example: moga profile --space moga --target tflite/cpu/float32 -o RUN --quick")
@@ -51,6 +55,21 @@ STOPPED = {
     type=click.Choice([clock.value for clock in Clock]),
     help="Force a clock on this computer (one thread: its CPU time).",
 )
+@click.option(
+    "--accept-partial/--no-accept-partial",
+    default=None,
+    help="Let rows count of which the hardware ran only a part, the CPU the rest. [default: as the run has it, no]",
+)
+@click.option(
+    "--accept-unknown/--no-accept-unknown",
+    default=None,
+    help="Let rows count whose log does not say what ran them. [default: as the run has it, no]",
+)
+@click.option(
+    "--calibration",
+    type=click.Choice([choice.value for choice in CalibrationChoice]),
+    help="What whole networks correct. best: the least leave-one-out error. [default: as the run has it, best]",
+)
 @click.option("--per-op", is_flag=True, help="Also time the operators of MoGA-A, B and C, in separate runs on a phone.")
 @phone_options
 @json_option
@@ -66,6 +85,9 @@ def command(
     rounds: int | None,
     budget_s: float | None,
     clock: str | None,
+    accept_partial: bool | None,
+    accept_unknown: bool | None,
+    calibration: str | None,
     per_op: bool,
     phone: PhoneRequest,
     as_json: bool,
@@ -78,6 +100,9 @@ def command(
 
     Several devices are measured side by side, several targets one after the other; then each has its own run in
     RUN/DEVICE/TARGET.
+
+    Only what the hardware of the target ran whole counts in the table, unless you accept more; a run that is finished
+    can be told otherwise with --resume, and its table is made anew.
     """
     several = len(devices) > 1 or len(targets) > 1
     wanted = [
@@ -96,6 +121,9 @@ def command(
             budget_s=budget_s,
             clock=None if clock is None else Clock(clock),
             input_size=input_size,
+            accept_partial=accept_partial,
+            accept_unknown=accept_unknown,
+            calibration=None if calibration is None else CalibrationChoice(calibration),
         )
         for device, target in wanted
     ]
@@ -150,6 +178,8 @@ def _summary(result: ProfileResult) -> dict[str, object]:
         "target": str(table.target),
         "device": table.identity.device_name,
         "num_rows": len(table.rows),
+        "num_rows_that_count": sum(table.counts(row) for row in table.rows.values()),
+        "accepted": [str(status) for status in table.accepted],
         "overhead": None if table.overhead is None else to_json(table.overhead),
         "calibration": to_json(table.calibration),
         "outcome": to_json(result.outcome),
@@ -159,26 +189,49 @@ def _summary(result: ProfileResult) -> dict[str, object]:
 
 def _print(result: ProfileResult, scope: str | None) -> None:
     table, outcome = result.table, result.outcome
-    times = [row.latency_ms for row in table.rows.values() if row.latency_ms is not None]
+    times = [row.latency_ms for row in table.rows.values() if row.latency_ms is not None and table.counts(row)]
+    span = f", {min(times):.3f} to {max(times):.3f} ms" if times else ""
     calibration = table.calibration
     loo = calibration.loo_mape_percent
     rows: list[tuple[str, str]] = [
         ("device", table.identity.device_name),
         ("runtime", f"{table.identity.runtime} ({', '.join(table.identity.flags)})"),
-        ("rows", f"{len(times)} of {len(table.rows)}, {min(times):.3f} to {max(times):.3f} ms"),
+        ("rows", f"{len(times)} of {len(table.rows)}{span}"),
         ("overhead of a run", f"{1000 * table.overhead_ms:.1f} µs" + _verdict(result)),
         (
             "calibration",
             f"{calibration.kind} on {calibration.num_networks} networks"
-            + ("" if loo is None else f", leave-one-out error {loo:.2f} %"),
+            + ("" if loo is None else f", leave-one-out error {loo:.2f} %")
+            + _other_kinds(calibration),
         ),
         ("measured", f"{outcome.num_rounds} rounds, {outcome.num_windows} windows, {outcome.num_drifted} drifted"),
         ("stopped", STOPPED[outcome.stopped]),
     ]
     print_table(f"{table.target} -> {result.path}", ("what", "value"), rows, scope or "")
-    for warning in result.warnings:
+    for warning in (*_marked(table), *result.warnings):
         click.echo(f"warning: {warning}", err=True)
     click.echo(f"Next: moga lut show {result.path}; moga validate {result.path.parent}")
+
+
+def _other_kinds(calibration: Calibration) -> str:
+    """Return the leave-one-out errors of the kinds that were not fitted."""
+    errors = calibration.loo_mape_percent_by_kind.items()
+    others = [f"{kind} {error:.2f} %" for kind, error in errors if kind != calibration.kind]
+    return f" ({', '.join(others)})" if others else ""
+
+
+def _marked(table: LatencyTable) -> list[str]:
+    """Say of how many rows something speaks against the number, the first reason, and whether they count."""
+    told = []
+    for status in (one for one in Status if one is not Status.OK):
+        rows = [row for row in table.rows.values() if row.status is status]
+        if not rows:
+            continue
+        why = rows[0].error or rows[0].reason or rows[0].delegation
+        what = "counts all the same" if table.counts(rows[0]) else "does not count, and no network with it is predicted"
+        option = f" ({_ACCEPT[status]} lets it count)" if status in _ACCEPT and not table.counts(rows[0]) else ""
+        told.append(f"{len(rows)} row(s) {status}, which {what}{option}; {rows[0].key}: {why}")
+    return told
 
 
 def _verdict(result: ProfileResult) -> str:

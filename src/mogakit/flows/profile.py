@@ -24,6 +24,7 @@ from mogakit.flows.export import export_chain, export_network, export_space
 from mogakit.flows.runs import RunFolder, RunSettings
 from mogakit.flows.sampling import sample_networks, slot_space, strata
 from mogakit.luts.build import build_table
+from mogakit.luts.calibrate import MIN_NETWORKS, CalibrationChoice
 from mogakit.luts.table import LatencyTable, save
 from mogakit.nets.network import Network
 from mogakit.nets.spaces import SlotSpace
@@ -35,7 +36,13 @@ CHAIN_COPIES = (1, 2, 3, 4, 6, 8)
 
 @dataclass(frozen=True)
 class ProfileRequest:
-    """What a person asks for; None means the kit's choice for this kind of device."""
+    """What a person asks for; None means the kit's choice for this kind of device.
+
+    Attributes:
+        accept_partial: let rows count of which the hardware ran a part. accept_unknown: whose log does not say what ran
+            them. None for what the run has (at first, neither counts).
+        calibration: kind to fit; None for what the run has (at first the one with the least leave-one-out error).
+    """
 
     space: str
     target: Target
@@ -48,6 +55,9 @@ class ProfileRequest:
     budget_s: float | None = None
     clock: Clock | None = None
     input_size: int = 224
+    accept_partial: bool | None = None
+    accept_unknown: bool | None = None
+    calibration: CalibrationChoice | None = None
 
 
 @dataclass(frozen=True)
@@ -69,7 +79,8 @@ def profile(
         exported: files of another run of the same space and target, which need not be exported again.
 
     Raises:
-        InputError: the target does not run on the device, or the folder holds another run.
+        InputError: the target does not run on the device, the folder holds another run, or fewer networks are measured
+            (or stand for the target) than the kind of calibration asked for needs.
         ExportError, DeviceError, MeasurementError: from the rooms below; what was finished is kept for `--resume`.
     """
     space = slot_space(request.space, request.input_size)
@@ -89,7 +100,11 @@ def profile(
         input_size=request.input_size,
     )
     folder = RunFolder(request.folder)
-    settings = folder.begin(asked, request.resume)
+    known = folder.read_settings() if folder.settings_path.exists() else asked
+    _check_calibration(request.calibration, known.num_calibration)
+    settings = folder.revise(
+        folder.begin(asked, request.resume), request.accept_partial, request.accept_unknown, request.calibration
+    )
     if exported is not None:
         folder.adopt(exported)
     networks = calibration_networks(space, settings.num_calibration, settings.seed)
@@ -114,6 +129,8 @@ def profile(
         name=str(folder.table),
         space=request.space,
         statistic=statistic_for(runner),
+        calibration=settings.calibration.kind,
+        accepted=settings.accepted,
         networks={network.name: network for network in networks},
         source=folder.path.name,
         seed=settings.seed,
@@ -121,6 +138,16 @@ def profile(
     save(table, folder.table)
     states = {(one.round, one.window): one.after for one in measurements}
     return ProfileResult(table, folder.table, outcome, worst_warnings(states.values()))
+
+
+def _check_calibration(asked: CalibrationChoice | None, num_networks: int) -> None:
+    """Refuse a calibration that the networks to be measured cannot carry, before any is measured."""
+    kind = None if asked is None else asked.kind
+    if kind is not None and num_networks < MIN_NETWORKS[kind]:
+        raise InputError(
+            f"a calibration of kind {kind} needs at least {MIN_NETWORKS[kind]} networks, and this run measures "
+            f"{num_networks}; leave out --quick, or choose --calibration scale, none or best"
+        )
 
 
 def calibration_networks(space: SlotSpace, num: int, seed: int) -> list[Network]:

@@ -15,11 +15,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mogakit import __version__
-from mogakit.bench.measurement import Clock
+from mogakit.bench.measurement import ACCEPTABLE, Clock, Status
 from mogakit.bench.runner import Runner
 from mogakit.bench.target import Target, parse_target
 from mogakit.errors import InputError, TableError
 from mogakit.files import write_json
+from mogakit.luts.calibrate import CalibrationChoice
 from mogakit.luts.combine import differing_fields
 from mogakit.luts.table import LatencyTable
 from mogakit.records import from_json, to_json
@@ -27,13 +28,16 @@ from mogakit.records import from_json, to_json
 
 @dataclass(frozen=True)
 class RunSettings:
-    """What a run is a run of. It is written before the first measurement and never changes.
+    """What a run is a run of. It is written before the first measurement; only the last three may change after that.
 
     Attributes:
         device: as typed: `host` or a serial.
         num_calibration: networks measured for the calibration.
         num_passes: visits of each file in a round. num_sentinels: of the sentinel in a pass.
         clock: forced on this computer, or None.
+        accept_partial: rows count of which the hardware ran a part. accept_unknown: rows whose log does not say.
+        calibration: the kind to fit. These say what is made of the measurements, not what is measured, so a run
+            that goes on may be told otherwise.
     """
 
     space: str
@@ -45,6 +49,9 @@ class RunSettings:
     num_sentinels: int
     clock: Clock | None = None
     input_size: int = 224
+    accept_partial: bool = False
+    accept_unknown: bool = False
+    calibration: CalibrationChoice = CalibrationChoice.BEST
     kit_version: str = __version__
     schema_version: int = 1
 
@@ -52,6 +59,12 @@ class RunSettings:
     def parsed_target(self) -> Target:
         """Return the target as a record."""
         return parse_target(self.target)
+
+    @property
+    def accepted(self) -> tuple[Status, ...]:
+        """Return the statuses besides `ok` whose rows count in the table."""
+        asked = {Status.PARTIAL: self.accept_partial, Status.UNKNOWN_DELEGATION: self.accept_unknown}
+        return tuple(status for status in ACCEPTABLE if asked[status])
 
 
 @dataclass(frozen=True)
@@ -132,6 +145,24 @@ class RunFolder:
                     "resume it with the same, or name another folder"
                 )
         return known
+
+    def revise(
+        self,
+        settings: RunSettings,
+        accept_partial: bool | None,
+        accept_unknown: bool | None,
+        calibration: CalibrationChoice | None,
+    ) -> RunSettings:
+        """Write what a person now wants made of the measurements; None leaves it as the run has it."""
+        revised = replace(
+            settings,
+            accept_partial=settings.accept_partial if accept_partial is None else accept_partial,
+            accept_unknown=settings.accept_unknown if accept_unknown is None else accept_unknown,
+            calibration=calibration or settings.calibration,
+        )
+        if revised != settings:
+            write_json(self.settings_path, to_json(revised))
+        return revised
 
 
 def _link(source: str, destination: str) -> None:

@@ -70,14 +70,19 @@ def validate(request: ValidateRequest, runner: Runner, progress: Progress = sile
     networks = validation_networks(space, table, settings.input_size, request.num_models, request.seed)
     jobs = [Job(one, settings.parsed_target) for one in _export(space, networks, settings, folder, progress)]
     plan = plan_for(
-        effort_for(runner, request.quick), jobs, jobs[-1], request.rounds, request.seed, budget_s=request.budget_s
+        effort_for(runner, request.quick, settings.parsed_target.hardware),
+        jobs,
+        jobs[-1],
+        request.rounds,
+        request.seed,
+        budget_s=request.budget_s,
     )
     with Journal(folder.validation_journal) as journal:
         _keep_question(journal, request, plan)
         plan = replace(plan, num_passes=journal.setting("num_passes"))
         outcome = run_plan(plan, runner, journal, progress)
         measurements = journal.measurements(settings.parsed_target)
-    estimates = estimate_files(measurements, table.statistic, request.seed)
+    estimates = estimate_files(measurements, table.statistic, request.seed, table.accepted)
     checked = results.check_networks(table, networks, estimates, cost_models(folder))
     titles = {part.name: part.title for part in strata(space)} | {PUBLISHED: "published networks of the space"}
     reports = [results.stratum_report(name, title, checked, request.seed) for name, title in titles.items()]
@@ -92,7 +97,10 @@ def validate(request: ValidateRequest, runner: Runner, progress: Progress = sile
         noise=results.noise_floor(checked),
         drift=results.drift(table, estimates),
         stopped=str(outcome.stopped),
-        warnings=worst_warnings({(one.round, one.window): one.after for one in measurements}.values()),
+        warnings=(
+            *worst_warnings({(one.round, one.window): one.after for one in measurements}.values()),
+            *results.left_out(table, networks, estimates),
+        ),
     )
     results.save_validation(validation, folder.validation)
     return validation
