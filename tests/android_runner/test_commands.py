@@ -45,6 +45,16 @@ def test_devices_shows_what_a_phone_is_and_what_would_work(quick_phone: Phone) -
     assert "Mali-G78" in text
 
 
+def test_devices_shows_the_targets_of_every_phone(make_phone: Callable[..., Phone], with_tools: None) -> None:
+    props = {**SNAPDRAGON_8_GEN_2.props, "ro.product.cpu.abi": "x86_64", "ro.product.cpu.abilist": "x86_64"}
+    phones = [make_phone(kind) for kind in (PIXEL_6, replace(SNAPDRAGON_8_GEN_2, props=props))]
+    tables = moga("devices").stdout.split("Targets on ")[1:]
+    assert sorted(table.split()[0] for table in tables) == sorted(phone.serial for phone in phones)
+    by_serial = {table.split()[0]: table for table in tables}
+    assert "yes" in by_serial[phones[0].serial]
+    assert "yes" not in by_serial[phones[1].serial]
+
+
 def test_no_phone_is_said_in_words(adb_server: object) -> None:
     result = moga("devices")
     assert result.exit_code == 0

@@ -93,9 +93,9 @@ def _print(reports: list[PhoneReport], all_targets: bool) -> None:
             click.echo(f"{report.found.link.serial}: left by an earlier session: {line}")
         if report.problem:
             click.echo(f"{report.found.link.serial}: {report.problem}")
-    first = next((report for report in reports if report.targets), None)
-    if first is not None:
-        shown = [answer for answer in first.targets if all_targets or is_primary(answer)]
+    for report in reports:
+        shown = [answer for answer in report.targets if all_targets or is_primary(answer)]
         answers = [(answer.target, "yes" if answer.reason is None else answer.reason) for answer in shown]
-        title = f"Targets on {first.found.link.serial} (a run shows whether its drivers take them)"
-        print_table(title, ("target", "would work"), answers)
+        if answers:
+            title = f"Targets on {report.found.link.serial} (a run shows whether its drivers take them)"
+            print_table(title, ("target", "would work"), answers)
