@@ -7,10 +7,11 @@ are written to RUN/operators.json and drawn by `moga report`.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from mogakit.android_runner.parsers.op_profile import OperatorTime
 from mogakit.bench.runner import Job, Runner
+from mogakit.bench.target import Target
 from mogakit.errors import InputError
 from mogakit.files import write_json
 from mogakit.flows.devices import file_kind
@@ -25,6 +26,7 @@ PROFILED = ("moga-a", "moga-b", "moga-c")
 _SCHEMA = 1
 
 
+@runtime_checkable
 class OperatorRunner(Runner, Protocol):
     """A runner whose tools can time single operators: a phone's."""
 
@@ -48,20 +50,41 @@ class OperatorProfile:
         return dict(sorted(total.items(), key=lambda item: -item[1]))
 
 
+def check_profilable(runner: Runner, target: Target) -> OperatorRunner:
+    """Return `runner` as one that times operators on `target`; to be asked before hours of measuring.
+
+    Raises:
+        InputError: the device has no tool that times operators, or the target's tool prints none.
+    """
+    if not isinstance(runner, OperatorRunner):
+        raise InputError(
+            "operators are timed by a phone's tools only; name a phone with --device, or leave out --per-op"
+        )
+    # here, since this computer's own targets need no table of phones
+    from mogakit.android_runner.commands import DRIVERS
+    from mogakit.android_runner.targets import find_row
+
+    tool = find_row(target).tool
+    if DRIVERS[tool].profile is None:
+        able = ", ".join(kind for kind, driver in DRIVERS.items() if driver.profile is not None)
+        raise InputError(
+            f"{tool}, which measures {target}, prints no times of single operators ({able} do); leave out --per-op"
+        )
+    return runner
+
+
 def profile_operators(
     folder: Path, runner: Runner, names: Sequence[str] = PROFILED, progress: Progress = silent
 ) -> list[OperatorProfile]:
     """Profile networks on the target of the run in `folder` and write RUN/operators.json.
 
     Raises:
-        InputError: the folder holds no run, or its device has no tool that times operators.
-        MeasurementError: the tool prints no operators, or failed.
+        InputError: the folder holds no run, or see `check_profilable`.
+        MeasurementError: the tool failed.
     """
     run = RunFolder(folder)
     target = run.read_settings().parsed_target
-    if not hasattr(runner, "profile_operators"):
-        raise InputError("operators are timed by a phone's tools only; name a phone with --device")
-    timing: OperatorRunner = runner  # type: ignore[assignment]  # checked in the line above
+    timing = check_profilable(runner, target)
     kind, precision = file_kind(target)
     found = []
     for index, name in enumerate(names):
