@@ -30,15 +30,33 @@ from mogakit.search.training.loop import Settings
 SPACE = DATA = RECIPE = "digits"
 TARGET = "tflite/cpu/float32"
 RESULT, PAGE = "digits.json", "digits.html"
-WARM_EPOCHS, FAIR_EPOCHS = 8.0, 8.0
 NUM_RANKED = 12
-SEARCH_EVALUATIONS = SurrogateSettings(num_fit=100, num_check=60)
 
 PROVES_NOT = (
     "What this does not prove: digits of 8 x 8 pixels do not tell architectures apart, one supernet with one seed is "
     "no sample, the validation images are 300, and a warm start is a deviation from FairNAS and MoGA. Where ordering "
     "by parameters alone reaches the supernet's tau, the supernet has shown nothing that counting would not."
 )
+
+
+@dataclass(frozen=True)
+class Efforts:
+    """How much the demonstration does; the defaults take minutes.
+
+    Attributes:
+        warm_epochs, fair_epochs: of the supernet.
+        num_fit, num_check: networks that the supernet is asked about; see `SurrogateSettings`.
+        alone_epochs: of each network that is trained alone; None takes the recipe's.
+    """
+
+    warm_epochs: float = 8.0
+    fair_epochs: float = 8.0
+    num_fit: int = 100
+    num_check: int = 60
+    alone_epochs: float | None = None
+
+
+DEFAULT_EFFORTS = Efforts()
 
 
 @dataclass(frozen=True)
@@ -64,10 +82,19 @@ class DemoResult:
     page: str
 
 
-def run_demo(folder: Path, seed: int = 0, num_ranked: int = NUM_RANKED, progress: Progress = silent) -> DemoResult:
+def run_demo(
+    folder: Path,
+    seed: int = 0,
+    num_ranked: int = NUM_RANKED,
+    progress: Progress = silent,
+    efforts: Efforts = DEFAULT_EFFORTS,
+) -> DemoResult:
     """Train a supernet, measure a table, search on both, train three picks alone, export them, and rank.
 
     Every step resumes where a killed demonstration was.
+
+    Raises:
+        CheckpointError: the folder holds a demonstration with another seed or other efforts.
     """
     with _step(progress, 1, "supernet: warm path, then strict fairness") as told:
         supernet = run_supernet_training(
@@ -76,8 +103,8 @@ def run_demo(folder: Path, seed: int = 0, num_ranked: int = NUM_RANKED, progress
                 DATA,
                 RECIPE,
                 folder / "supernet",
-                Settings(seed=seed, epochs=FAIR_EPOCHS, checkpoint_interval_s=10.0),
-                warm_epochs=WARM_EPOCHS,
+                Settings(seed=seed, epochs=efforts.fair_epochs, checkpoint_interval_s=10.0),
+                warm_epochs=efforts.warm_epochs,
                 resume=True,
             ),
             told,
@@ -94,15 +121,15 @@ def run_demo(folder: Path, seed: int = 0, num_ranked: int = NUM_RANKED, progress
             latencies=(table_input(table.path),),
             objectives=("accuracy", "latency"),
             method=Method.FIT_FRONT,
-            surrogate=SEARCH_EVALUATIONS,
+            surrogate=SurrogateSettings(efforts.num_fit, efforts.num_check),
             seed=seed,
         )
         found = search(plan, folder / "run" / "search", True, told)
     with _step(progress, 4, "three picks trained alone, and exported") as told:
-        picks = _train_picks(found, folder, seed, told)
+        alone = Settings(seed=seed, epochs=efforts.alone_epochs, checkpoint_interval_s=10.0)
+        picks = _train_picks(found, folder, alone, told)
     with _step(progress, 5, "ranking: networks trained alone, twice each") as told:
-        settings = Settings(seed=seed)
-        ranking = rank_supernet(Path(supernet.checkpoint), num_ranked, RECIPE, settings, folder, told)
+        ranking = rank_supernet(Path(supernet.checkpoint), num_ranked, RECIPE, alone, folder, told)
     notes = (_picks_note(picks), _ranking_note(ranking))
     page = report(ReportRequest(folder / "run", output=folder / PAGE, notes=notes)).page
     result = DemoResult(supernet, found.front.how, picks, ranking, PROVES_NOT, str(page))
@@ -152,14 +179,13 @@ def _ranking_note(ranking: RankResult) -> Note:
     return Note("Does the supernet order them right?", PROVES_NOT, text, ("by", "tau", "ceiling", "params alone"), rows)
 
 
-def _train_picks(found: SearchResult, folder: Path, seed: int, progress: Progress) -> tuple[Pick, ...]:
+def _train_picks(found: SearchResult, folder: Path, settings: Settings, progress: Progress) -> tuple[Pick, ...]:
     picks = []
     rows = rows_of(found.front, found.picks)
     for index, row in enumerate(rows):
         name = f"{SPACE}/{row['chromosome']}"
         home = folder / "picks" / str(row["chromosome"])
-        options = Settings(seed=seed, checkpoint_interval_s=10.0)
-        summary = run_training(TrainRequest(name, DATA, RECIPE, home, options, resume=True), progress)
+        summary = run_training(TrainRequest(name, DATA, RECIPE, home, settings, resume=True), progress)
         artifacts = export_network(
             resolve(name), [Format.TFLITE, Format.ONNX], Precision.FLOAT32, home / "files", Path(summary.checkpoint)
         )
