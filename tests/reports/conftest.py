@@ -33,6 +33,7 @@ from mogakit.nets.resolve import resolve
 from mogakit.nets.spaces import SlotSpace, get_space
 from mogakit.reports.content import RunContent
 from mogakit.search.evolution import Settings
+from mogakit.search.operators import MutationKind
 
 NASTY = "Pixel <script>alert('4')</script> & Co"
 TARGET = parse_target("tflite/cpu/float32")
@@ -89,7 +90,7 @@ def make_table(space: SlotSpace, identity: Identity, seed: int) -> LatencyTable:
 
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory, space: SlotSpace) -> Path:
-    """Return a run with table, validation, cost models and a search."""
+    """Return a run with table, validation, cost models and two searches."""
     folder = tmp_path_factory.mktemp("report") / "RUN"
     identity = Identity("cpu/2", NASTY, "", "ai-edge-litert 2.3.0", "", ("threads=1",), "", "1")
     table = make_table(space, identity, 1)
@@ -127,6 +128,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, space: SlotSpace) -> Path:
         settings=Settings(population=20, generations=10),
     )
     search(plan, folder / "search")
+    search(replace(plan, settings=replace(plan.settings, mutation=MutationKind.RANDOM)), folder / "random-mutation")
     return folder
 
 

@@ -1,6 +1,7 @@
 """Every figure is drawn from results, in both formats, the same bytes each time."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -15,6 +16,7 @@ from mogakit.reports.content import RunContent
 from mogakit.reports.drawn import Drawn
 from mogakit.reports.figures import networks, searches, targets
 from mogakit.reports.figures.table import choice_label, slot_label
+from mogakit.reports.search_gallery import compared_figures
 
 PAPERS = {
     # what the papers draw, and the figure here
@@ -24,9 +26,12 @@ PAPERS = {
     "MoGA 3": "evolution",
     "MoGA 4": "predicted-all",
     "MoGA 6": "search-cost",
-    "MoGA 7": "front",
+    "MoGA 7": "fronts-compared",
+    "MoGA 7, hypervolume": "progress-compared",
+    "one search": "front",
     "MoGA 8": "architectures",
-    "MoGA 9": "params",
+    "MoGA 9": "params-compared",
+    "parameters of one search": "params",
     "MnasNet 2": "rewards",
     "MnasNet 4": "scaling",
     "multi-hardware: accuracy by hardware": "accuracy-by-target",
@@ -50,6 +55,28 @@ def test_every_figure_of_the_papers_is_there_under_one_name(drawn: list[Drawn]) 
     assert len(names) == len(set(names))
     assert set(PAPERS.values()) <= set(names)
     assert all(one.caption.endswith(".") for one in drawn)
+
+
+def test_searches_with_the_same_axes_stand_in_one_picture(content: RunContent) -> None:
+    front, progress, params = (one.figure.axes[0] for one in compared_figures(content))
+    both = ["search: nsga2", "random-mutation: nsga2"]
+    assert [line.get_label() for line in front.get_lines()] == ["exact front", *both]
+    assert front.get_ylabel() == "proxy"
+    assert [line.get_label() for line in progress.get_lines()][:2] == both
+    last = [line.get_ydata()[-1] for line in progress.get_lines()[:2]]
+    assert last == [one.result.quality.archive_percent for one in content.searches]
+    legend = params.get_legend()
+    assert legend is not None
+    assert [text.get_text().split(" (")[0] for text in legend.get_texts()] == both
+
+
+def test_a_search_on_another_table_is_not_compared(content: RunContent) -> None:
+    first, second = content.searches
+    front = second.result.front
+    metrics = tuple(replace(one, source=f"another {one.source}") for one in front.metrics)
+    other = replace(second, result=replace(second.result, front=replace(front, metrics=metrics)))
+    assert compared_figures(replace(content, searches=(first, other))) == []
+    assert compared_figures(replace(content, searches=(first,))) == []
 
 
 def test_files_are_vector_and_pixels_and_the_same_each_time(

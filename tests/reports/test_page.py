@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -68,10 +69,18 @@ def test_the_same_results_give_the_same_page(content: RunContent, page: str) -> 
 
 
 def test_every_part_is_there(page: str) -> None:
-    for part in ("overview", "search-0", "validation", "table", "models", "targets", "sources"):
+    for part in ("overview", "search-0", "search-1", "searches", "validation", "table", "models", "targets", "sources"):
         assert f'<section id="{part}">' in page
     for words in ("Kendall tau", "Noise floor", "leave-one-out MAPE", "It is no accuracy", "load 3 &gt; 1"):
         assert words in page
+
+
+def test_a_table_measured_through_adb_says_so(content: RunContent, page: str) -> None:
+    words = "a shell binary is scheduled differently from an app"
+    assert words not in page
+    identity = replace(content.table.identity, flags=("transport=adb shell",))
+    phone = RunContent("PHONE", replace(content.table, identity=identity), findings=())
+    assert words in build_page(phone)
 
 
 def test_names_of_devices_are_text_and_never_markup(page: str) -> None:
@@ -117,7 +126,7 @@ def test_a_run_with_a_table_alone_has_a_page(run: Path, tmp_path: Path) -> None:
 
 
 def test_searches_below_a_run_are_found(run: Path) -> None:
-    assert [path.name for path in find_searches(run)] == ["search"]
+    assert [path.name for path in find_searches(run)] == ["search", "random-mutation"]
 
 
 PROBE = """
@@ -132,24 +141,25 @@ ACTIONS = """
 <script>
 addEventListener("load", () => {
   const seen = {};
-  const name = () => document.querySelector(".detail .name").textContent;
+  const front = document.querySelector(".front");
+  const name = () => front.querySelector(".detail .name").textContent;
   seen.first = name();
-  seen.dots = document.querySelectorAll(".plot .net").length;
-  seen.exact = document.querySelectorAll(".plot .exact").length;
-  const dots = document.querySelectorAll(".plot .net");
+  seen.dots = front.querySelectorAll(".plot .net").length;
+  seen.exact = front.querySelectorAll(".plot .exact").length;
+  const dots = front.querySelectorAll(".plot .net");
   dots[5].dispatchEvent(new Event("pointerenter"));
   seen.hovered = name();
-  seen.blocks = document.querySelectorAll(".detail .block").length;
+  seen.blocks = front.querySelectorAll(".detail .block").length;
   dots[9].dispatchEvent(new Event("click"));
   seen.clicked = name();
   dots[2].dispatchEvent(new Event("pointerenter"));
-  document.querySelector(".plot").dispatchEvent(new Event("pointerleave"));
+  front.querySelector(".plot").dispatchEvent(new Event("pointerleave"));
   seen.kept = name();
-  document.querySelector(".plot").dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight" }));
+  front.querySelector(".plot").dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight" }));
   seen.moved = name();
-  const axis = document.querySelector(".y");
+  const axis = front.querySelector(".y");
   axis.value = "2"; axis.dispatchEvent(new Event("change"));
-  seen.axis = Array.from(document.querySelectorAll(".plot text")).map((text) => text.textContent).join("|");
+  seen.axis = Array.from(front.querySelectorAll(".plot text")).map((text) => text.textContent).join("|");
   seen.width = innerWidth;
   seen.overflow = document.documentElement.scrollWidth - innerWidth;
   seen.problems = window.problems;

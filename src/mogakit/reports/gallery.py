@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from mogakit.errors import InputError
 from mogakit.luts.decompose import time_by_kind
@@ -12,13 +11,13 @@ from mogakit.luts.spaces import input_size_of, slot_space_of
 from mogakit.luts.table import LatencyTable
 from mogakit.nets import zoo
 from mogakit.nets.network import Network
-from mogakit.nets.spaces import SlotSpace, get_space, parse_chromosome
-from mogakit.reports.content import ComparisonSummary, RunContent, SearchSummary
+from mogakit.nets.spaces import SlotSpace
+from mogakit.reports.content import ComparisonSummary, RunContent
 from mogakit.reports.drawn import Drawn
-from mogakit.reports.figures import networks, operators, prediction, searches, targets
+from mogakit.reports.figures import operators, prediction, searches, targets
 from mogakit.reports.figures import table as tables
 from mogakit.reports.published import published_figures
-from mogakit.search.front import Front
+from mogakit.reports.search_gallery import compared_figures, front_figures, picked_networks, search_figures
 
 NUM_COMPARED = 100
 """Random networks that a scatter of two targets shows, as MoGA Figure 2."""
@@ -31,6 +30,7 @@ def all_figures(content: RunContent) -> list[Drawn]:
     drawn: list[Drawn] = []
     for index, _ in enumerate(content.searches):
         drawn += front_figures(content, index) + search_figures(content, index)
+    drawn += compared_figures(content)
     for index, _ in enumerate(content.validation.strata if content.validation else ()):
         drawn += validation_figures(content, index)
     drawn += table_figures(content) + model_figures(content) + target_figures(content) + comparison_figures(content)
@@ -91,36 +91,6 @@ def model_figures(content: RunContent) -> list[Drawn]:
         return []
     words = "Error on networks left out against the number of networks measured, for each kind of model."
     return [Drawn("learning-curve", prediction.learning_curve(content.fit.curves), words)]
-
-
-def front_figures(content: RunContent, index: int) -> list[Drawn]:
-    """Draw a search's front beside the exact one; the page has it as something to point at instead."""
-    search = content.searches[index]
-    figure = _front_figure(search)
-    name = f"front-{index}" if index else "front"
-    return [] if figure is None else [Drawn(name, figure, "What the search found, and the exact front.")]
-
-
-def search_figures(content: RunContent, index: int) -> list[Drawn]:
-    """Draw a search's picks, its progress and the parameters of what it found."""
-    search = content.searches[index]
-    result, suffix = search.result, f"-{index}" if index else ""
-    drawn = []
-    picks = picked_networks(content, search)
-    if picks:
-        words = "The picks: colour for the kernel, height for the expansion, a blue frame for squeeze-and-excitation."
-        drawn.append(Drawn(f"picks{suffix}", networks.architectures(picks), words, wide=True))
-    if any(point.archive_percent is not None for point in result.history):
-        words = "How the archive of everything evaluated approaches the exact front."
-        drawn.append(Drawn(f"progress{suffix}", searches.progress({result.engine: result.history}), words))
-    if _has(result.front, "params"):
-        groups = [("front", _millions(result.front))]
-        if result.population is not None:
-            groups.append(("last population", _millions(result.population)))
-        drawn.append(
-            Drawn(f"params{suffix}", searches.histogram(groups, "params (M)"), "Parameters of what was found.")
-        )
-    return drawn
 
 
 def target_figures(content: RunContent) -> list[Drawn]:
@@ -198,12 +168,6 @@ def comparison_figures(content: RunContent) -> list[Drawn]:
     return drawn
 
 
-def picked_networks(content: RunContent, search: SearchSummary) -> list[Network]:
-    """Return the picks of a search as networks, at the input size of the run's table."""
-    space = get_space(search.result.front.space, input_size_of(content.table))
-    return [space.decode(parse_chromosome(pick)) for pick in search.result.picks]
-
-
 def _known_networks(content: RunContent, space: SlotSpace) -> list[Network]:
     """Return networks that a reader knows: published ones of the space, then the picks of the first search."""
     size = input_size_of(content.table)
@@ -248,44 +212,6 @@ def _shares(content: RunContent, known: Sequence[Network]) -> list[operators.Sha
 
 def _part_times(table: LatencyTable, network: Network) -> list[float | None]:
     return [part.latency_ms for part in Predictor(table).explain(network).parts]
-
-
-def _front_figure(search: SearchSummary) -> Figure | None:
-    """Draw the first objective that is no latency over the first that is."""
-    front = search.result.front
-    names = [metric.name for metric in front.metrics]
-    across = next((name for name in names if name == "latency" or name.startswith("f_")), None)
-    up = next((name for name in names if name != across), None)
-    if across is None or up is None or not len(front):
-        return None
-    groups = [_points(front, across, up, f"{search.result.engine}: everything evaluated")]
-    if search.result.population is not None:
-        groups.append(_points(search.result.population, across, up, "last population"))
-    exact = None
-    if search.exact is not None:
-        exact = _points(search.exact, across, up, "exact front")
-    spots = {}
-    for index, pick in enumerate(search.result.picks, start=1):
-        x, y = (front.column(name)[front.chromosomes.index(pick)] for name in (across, up))
-        if x is not None and y is not None:
-            spots[f"pick {index}"] = (x, y)
-    unit = next(metric.unit for metric in front.metrics if metric.name == across)
-    return searches.fronts(groups, f"{across} ({unit})" if unit else across, up, exact, spots, "Front")
-
-
-def _points(front: Front, across: str, up: str, label: str) -> searches.Points:
-    pairs = [
-        (x, y) for x, y in zip(front.column(across), front.column(up), strict=True) if x is not None and y is not None
-    ]
-    return searches.Points(label, [x for x, _ in pairs], [y for _, y in pairs])
-
-
-def _has(front: Front, name: str) -> bool:
-    return any(metric.name == name for metric in front.metrics)
-
-
-def _millions(front: Front) -> list[float]:
-    return [value / 1e6 for value in front.column("params") if value is not None]
 
 
 def _ratio(latency_ms: float | None, factor_ms: float | None) -> float | None:

@@ -10,11 +10,12 @@ import jinja2
 from mogakit import __version__
 from mogakit.luts.check import half_width_percent
 from mogakit.luts.errors import ErrorReport, Metric
+from mogakit.luts.latencies import scope_note
 from mogakit.luts.spaces import input_size_of
 from mogakit.luts.table import LatencyTable
 from mogakit.luts.validation import StratumReport, Validation
 from mogakit.nets.spaces import get_space
-from mogakit.reports import gallery
+from mogakit.reports import gallery, search_gallery
 from mogakit.reports.content import RunContent, SearchSummary
 from mogakit.reports.drawn import Drawn
 from mogakit.reports.page.front_data import embed, front_data
@@ -52,6 +53,7 @@ def build_page(content: RunContent) -> str:
     return environment.get_template("page.html.jinja").render(
         run=content,
         table=content.table,
+        scope=scope_note(content.table),
         version=__version__,
         tiles=_tiles(content),
         validation=None if content.validation is None else _validation(content, content.validation),
@@ -59,6 +61,7 @@ def build_page(content: RunContent) -> str:
         rows=_rows(content.table),
         model_pictures=_pictures(gallery.model_figures(content)),
         searches=[_search(content, index, one) for index, one in enumerate(content.searches)],
+        compared=_pictures(search_gallery.compared_figures(content)),
         comparisons=_pictures(gallery.target_figures(content) + gallery.comparison_figures(content)),
         style=package.joinpath("style.css").read_text(encoding="utf-8"),
         script=package.joinpath("front.js").read_text(encoding="utf-8"),
@@ -174,7 +177,7 @@ def _search(content: RunContent, index: int, search: SearchSummary) -> dict[str,
             [f"{result.front.space}/{pick}", *(_metric_text(names[place], value) for place, value in enumerate(values))]
             for pick, values in zip(result.picks, picked, strict=True)
         ],
-        "pictures": _pictures(gallery.search_figures(content, index)),
+        "pictures": _pictures(search_gallery.search_figures(content, index)),
     }
 
 
