@@ -28,22 +28,6 @@ from torch import nn
 from mogakit.export import integer, quality, tflite, verify
 from mogakit.export.artifact import Format, Precision
 from mogakit.export.calibration import Synthetic
-from mogakit.export.graph import (
-    Activate,
-    Activation,
-    Add,
-    Concat,
-    Conv2d,
-    GlobalMean,
-    Graph,
-    Linear,
-    Mul,
-    Node,
-    Pool,
-    PoolKind,
-    Reshape,
-    Softmax,
-)
 from mogakit.export.lower import lower
 from mogakit.export.run import run
 from mogakit.export.tflite_model import operators_in
@@ -145,21 +129,14 @@ def _is_map(module: nn.Module) -> bool:
 
 
 def by_tensorflow(name: str) -> Record:
-    """Convert with TFLiteConverter, float and int8, and ask its analyzer whether a GPU would take the kit's file."""
+    """Convert a Keras model with TFLiteConverter, float and int8, and ask its analyzer of the kit's file on a GPU."""
     import tensorflow as tf
+    from keras_model import keras_model
 
     module, shape = build(name)
-    graph = lower(module, shape)
-    function = tf.function(
-        lambda value: tensorflow_function(tf, graph, value),
-        input_signature=[tf.TensorSpec(tflite.channels_last(shape), tf.float32, "input")],
-    )
-
-    def converter() -> Any:
-        return tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()])
-
-    data = converter().convert()
-    quantizing = converter()
+    model = keras_model(module, shape)
+    data = tf.lite.TFLiteConverter.from_keras_model(model).convert()
+    quantizing = tf.lite.TFLiteConverter.from_keras_model(model)
     quantizing.optimizations = [tf.lite.Optimize.DEFAULT]
     quantizing.representative_dataset = lambda: ([value] for value in inputs_of(CALIBRATION, shape))
     quantizing.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
@@ -170,7 +147,7 @@ def by_tensorflow(name: str) -> Record:
         "operators": counted(data),
         "error": relative_error(module, shape, floats),
         "int8": int8_quality(pairs),
-        "gpu_compatible": gpu_compatible(tf, tflite.write(graph)),
+        "gpu_compatible": gpu_compatible(tf, tflite.write(lower(module, shape))),
     }
 
 
@@ -205,72 +182,6 @@ def gpu_compatible(tf: Any, data: bytes) -> bool:
     if "Your model looks compatible with GPU delegate" not in text:
         raise click.ClickException(f"the analyzer said neither yes nor no: {text[-400:]}")
     return True
-
-
-def tensorflow_function(tf: Any, graph: Graph, value: Any) -> Any:
-    """Compute a graph with TensorFlow's own operators, channels last."""
-    found = {graph.inputs[0].name: value}
-    for name, constant in graph.constants.items():
-        found[name] = tf.constant(verify.to_channels_last(constant))
-    for node in graph.nodes:
-        found[node.name] = tensorflow_node(tf, node, [found[name] for name in node.inputs])
-    return found[graph.outputs[0]]
-
-
-def tensorflow_node(tf: Any, node: Node, inputs: list[Any]) -> Any:
-    """Compute one node."""
-    x = inputs[0]
-    match node:
-        case Conv2d():
-            p = node.padding
-            x = tf.pad(x, [[0, 0], [p.top, p.bottom], [p.left, p.right], [0, 0]]) if p else x
-            strides = (1, *node.stride, 1)
-            if node.depthwise:
-                multiplier = node.weight.shape[0] // node.groups
-                weight = node.weight.transpose(2, 3, 0, 1).reshape(*node.kernel, node.groups, multiplier)
-                x = tf.nn.depthwise_conv2d(x, weight, strides, "VALID", dilations=node.dilation)
-            else:
-                weight = node.weight.transpose(2, 3, 1, 0)
-                x = tf.nn.conv2d(x, weight, strides, "VALID", dilations=node.dilation)
-            return tf.nn.bias_add(x, node.bias)
-        case Linear():
-            return tf.nn.bias_add(tf.matmul(x, node.weight.T), node.bias)
-        case Activate():
-            return tensorflow_activation(tf, node.function, x)
-        case Add():
-            return x + inputs[1]
-        case Mul():
-            return x * inputs[1]
-        case GlobalMean():
-            return tf.reduce_mean(x, [1, 2], keepdims=node.keep_dims)
-        case Pool():
-            pool = tf.nn.avg_pool2d if node.kind is PoolKind.AVERAGE else tf.nn.max_pool2d
-            return pool(x, node.kernel, node.stride, "SAME" if node.padding else "VALID")
-        case Reshape():
-            return tf.reshape(x, tflite.channels_last(node.shape))
-        case Softmax():
-            return tf.nn.softmax(x)
-        case Concat():
-            return tf.concat(inputs, {1: -1, 2: 1, 3: 2}[node.axis])
-    raise click.ClickException(f"{type(node).__name__} has no counterpart here")
-
-
-def tensorflow_activation(tf: Any, function: Activation, x: Any) -> Any:
-    """Compute an activation in the form in which TFLiteConverter recognises it."""
-    match function:
-        case Activation.RELU:
-            return tf.nn.relu(x)
-        case Activation.RELU6:
-            return tf.nn.relu6(x)
-        case Activation.SIGMOID:
-            return tf.sigmoid(x)
-        case Activation.SILU:
-            return x * tf.sigmoid(x)
-        case Activation.HSIGMOID:
-            return tf.nn.relu6(x + 3.0) * np.float32(1 / 6)
-        case Activation.HSWISH:
-            return x * tf.nn.relu6(x + 3.0) * np.float32(1 / 6)
-    raise click.ClickException(f"{function} has no counterpart here")
 
 
 TOOLS = {"kit": by_kit, "litert-torch": by_litert_torch, "tensorflow": by_tensorflow}
