@@ -9,7 +9,7 @@ from PIL import Image, UnidentifiedImageError
 from mogakit import files, records
 from mogakit.errors import InputError
 from mogakit.export.detection import DetectionMetadata, metadata_of, run_file
-from mogakit.flows.train import CHECKPOINT, tensorboard_scalars
+from mogakit.flows.train import CHECKPOINT, broken_images, tensorboard_scalars
 from mogakit.nets.checkpoint import load_weights
 from mogakit.nets.detection import (
     INPUT_SIZE,
@@ -162,15 +162,11 @@ def run_detector_training(request: DetectTrainRequest, progress: Progress = sile
             score=trained.score,
             images_per_second=trained.images_per_second and round(trained.images_per_second, 1),
             checkpoint=str(checkpoint),
-            broken_images=_broken(*data),
+            broken_images=broken_images(*data),
         )
         if world.is_first:
             files.write_json(request.folder / RESULT, records.to_json(summary))
     return summary
-
-
-def _broken(*datasets: CocoDataset) -> tuple[str, ...]:
-    return tuple(sorted(str(path) for dataset in datasets for path in dataset.broken))
 
 
 @dataclass(frozen=True)
@@ -227,7 +223,7 @@ def _scored(
     model: str, data: Path, dataset: CocoDataset, raw: RawOutputs, against: Floats, progress: Progress
 ) -> DetectScore:
     score = score_detections(dataset, raw, against, progress=progress)
-    return DetectScore(model, str(data), score, _broken(dataset))
+    return DetectScore(model, str(data), score, broken_images(dataset))
 
 
 def _file_outputs(path: Path, metadata: DetectionMetadata) -> RawOutputs:

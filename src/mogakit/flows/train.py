@@ -10,9 +10,10 @@ from mogakit.errors import InputError
 from mogakit.nets.resolve import resolve
 from mogakit.progress import Progress, silent
 from mogakit.search.training.data import Dataset, HeldOut, ImageFolder, open_dataset
+from mogakit.search.training.detection_data import CocoDataset
 from mogakit.search.training.loop import Scalars, Score, Settings, train
 from mogakit.search.training.recipes import get_recipe
-from mogakit.search.training.world import joined_world
+from mogakit.search.training.world import gathered, joined_world
 
 CHECKPOINT, RESULT = "checkpoint.pt", "train.json"
 """Files of a training folder."""
@@ -102,10 +103,13 @@ def run_training(request: TrainRequest, progress: Progress = silent) -> TrainSum
     return summary
 
 
-def broken_images(*datasets: Dataset) -> tuple[str, ...]:
-    """Return the paths of images that could not be decoded so far, in order."""
-    folders = [each for each in datasets if isinstance(each, ImageFolder)]
-    return tuple(sorted(str(path) for folder in folders for path in folder.broken))
+def broken_images(*datasets: Dataset | CocoDataset) -> tuple[str, ...]:
+    """Return the paths of images that could not be decoded so far, by any process, in order.
+
+    Each process reads a share of the images, so that under `torchrun` all of them must call this.
+    """
+    own = {str(path) for each in datasets if isinstance(each, ImageFolder | CocoDataset) for path in each.broken}
+    return tuple(sorted(set().union(*gathered(own))))
 
 
 @contextmanager

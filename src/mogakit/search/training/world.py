@@ -4,11 +4,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,18 @@ def joined_world(device: str | None = None) -> Iterator[World]:
         yield World(dist.get_rank(), dist.get_world_size(), place)
     finally:
         dist.destroy_process_group()
+
+
+def gathered(value: T) -> list[T]:
+    """Return every process's value, by rank, on every process; alone, the one value.
+
+    All processes must call it, or those that do wait for ever.
+    """
+    if not (dist.is_available() and dist.is_initialized()):
+        return [value]
+    found: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(found, value)
+    return found
 
 
 def average_gradients(module: nn.Module, world: World) -> None:
