@@ -11,7 +11,7 @@ from mogakit.flows.operators import check_profilable
 
 
 def test_this_computer_times_no_operators() -> None:
-    with pytest.raises(InputError, match="phone's tools only; name a phone with --device, or leave out --per-op"):
+    with pytest.raises(InputError, match="phone's tools only; name one with --device, or leave out --per-op"):
         check_profilable(HostRunner(), parse_target("tflite/cpu/float32"))
 
 

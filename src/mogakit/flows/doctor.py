@@ -13,6 +13,8 @@ import psutil
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from mogakit.errors import InputError
+
 
 class State(StrEnum):
     """How a check ended."""
@@ -36,7 +38,7 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Run every check; none of them changes anything or needs the network."""
-    findings = [_python(), *_packages()]
+    findings = [_python(), *_packages(), *(_extra(name, serves) for name, serves in EXTRAS.items())]
     checks: tuple[Callable[[], Finding], ...] = (
         _cores,
         _load,
@@ -44,9 +46,18 @@ def examine() -> list[Finding]:
         _huge_pages,
         _adb,
         _vulkan,
+        _phone_tools,
         lambda: _program("edgetpu_compiler", "`moga check` with the maker's own compiler", "Coral's Debian package"),
-        lambda: _sdk("SNPE_ROOT", "DLC files for Snapdragon DSPs and GPUs", "Qualcomm's Neural Processing SDK"),
-        lambda: _sdk("QNN_SDK_ROOT", "the QNN external delegate on a phone", "Qualcomm's AI Engine Direct SDK"),
+        lambda: _sdk(
+            "SNPE_ROOT",
+            "DLC files from networks by name: targets snpe/gpu and snpe/dsp, moga export --format dlc",
+            "Qualcomm's Neural Processing (SNPE) or AI Runtime SDK",
+        ),
+        lambda: _sdk(
+            "QNN_SDK_ROOT",
+            "the same, where SNPE_ROOT is not set (libraries for delegate=qnn are registered: moga tools add)",
+            "Qualcomm's AI Runtime (QNN) SDK",
+        ),
     )
     return findings + [check() for check in checks]
 
@@ -73,11 +84,37 @@ def _packages() -> list[Finding]:
     return findings
 
 
+EXTRAS = {
+    "train": "COCO's mAP (moga detect), --tensorboard, and scikit-learn's digits (moga train, moga supernet)",
+    "reference": "comparing our files with TensorFlow's converter and litert-torch (make reference; about 3 GB)",
+}
+"""What each optional part of the package is good for."""
+
+
+def _extra(name: str, serves: str) -> Finding:
+    """Look at the packages of one extra; it takes all of them."""
+    lines = map(Requirement, importlib.metadata.requires("moga-kit") or [])
+    wanted = [line.name for line in lines if line.marker is not None and line.marker.evaluate({"extra": name})]
+    versions = {package: _version(package) for package in wanted}
+    absent = [package for package, version in versions.items() if version is None]
+    seen = ", ".join(f"{package} {version or '(not installed)'}" for package, version in versions.items())
+    if absent or not wanted:
+        remedy = f"pip install 'moga-kit[{name}]'"
+        return Finding(f"extra {name}", State.OPTIONAL, seen or "unknown to the installed package", serves, remedy)
+    return Finding(f"extra {name}", State.OK, seen, serves)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
 def _package(requirement: Requirement) -> Finding:
     name, wanted = requirement.name, str(requirement.specifier)
-    try:
-        version = importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
+    version = _version(name)
+    if version is None:
         return Finding(name, State.MISSING, "not installed", "everything", f"pip install '{name}{wanted}'")
     if requirement.specifier.contains(version, prereleases=True):
         return Finding(name, State.OK, version, "everything")
@@ -152,6 +189,23 @@ def _adb() -> Finding:
 
     path = adbutils.adb_path()
     return Finding("adb", State.OK, str(path), "phones on a cable; `moga devices` lists them")
+
+
+def _phone_tools() -> Finding:
+    """Look which measuring tools are registered; a damaged registry is a finding, not the end of the report."""
+    from mogakit.android_runner import tools
+
+    serves = "measuring on phones; the kit ships none of them"
+    try:
+        found = [f"{tool.name} ({tool.abi})" for tool in tools.registered()]
+    except InputError as error:
+        return Finding("phone tools", State.WARNING, "the registry does not read", serves, str(error))
+    if not found:
+        remedy = (
+            "moga tools fetch benchmark_model, or moga tools add PATH; moga tools list says where makers publish them"
+        )
+        return Finding("phone tools", State.OPTIONAL, "none registered", serves, remedy)
+    return Finding("phone tools", State.OK, ", ".join(dict.fromkeys(found)), serves)
 
 
 def _vulkan() -> Finding:

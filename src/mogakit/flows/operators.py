@@ -57,9 +57,7 @@ def check_profilable(runner: Runner, target: Target) -> OperatorRunner:
         InputError: the device has no tool that times operators, or the target's tool prints none.
     """
     if not isinstance(runner, OperatorRunner):
-        raise InputError(
-            "operators are timed by a phone's tools only; name a phone with --device, or leave out --per-op"
-        )
+        raise InputError("operators are timed by a phone's tools only; name one with --device, or leave out --per-op")
     # here, since this computer's own targets need no table of phones
     from mogakit.android_runner.commands import DRIVERS
     from mogakit.android_runner.targets import find_row
