@@ -1,5 +1,6 @@
 """Whole searches in a folder: repeated, killed, resumed, and refused."""
 
+import importlib
 import json
 import os
 import random
@@ -24,6 +25,7 @@ from mogakit.nets.spaces import get_space, parse_chromosome
 from mogakit.search.evolution import Settings
 from mogakit.search.front import load_front
 from mogakit.search.problem import parse_constraint
+from mogakit.search.rewards import Reward, RewardKind
 from mogakit.search.surrogate import SurrogateSettings
 
 DATA = Path(__file__).parents[1] / "search" / "data"
@@ -183,6 +185,24 @@ def test_the_additive_model_is_kept_for_the_next_search(plan, tmp_path):
     assert again.quality.num_exact > 0
 
 
+def test_a_model_of_the_proxy_is_still_called_proxy(tmp_path):
+    tunas = DATA.parents[1] / "luts" / "data" / "tunas"
+    sources = [tunas / f"proxylessnas_search_{part}.b64" for part in ("kernel", "bias")]
+    import_foreign(ForeignFormat.TUNAS, sources, tmp_path / "pixel1.json")
+    plan = SearchPlan(
+        "tunas-proxyless",  # without independent slots, the proxy does not add up and is fitted
+        latencies=(table_input(tmp_path / "pixel1.json"),),
+        objectives=("accuracy", "latency"),
+        method=Method.FIT_FRONT,
+        surrogate=SurrogateSettings(60, 10),
+    )
+    search(plan, tmp_path / "fit")
+    again = replace(plan, accuracy=f"fitted:{tmp_path / 'fit' / 'model-proxy.json'}", method=Method.EXACT)
+    metric = search(again, tmp_path / "next").front.metrics[0]
+    assert (metric.name, metric.is_proxy) == ("proxy", True)
+    assert "no accuracy" in metric.source
+
+
 SLOW = """
 import time
 def accuracy(network):
@@ -191,7 +211,7 @@ def accuracy(network):
 """
 
 
-@pytest.mark.parametrize("engine", ["nsga2", "fit-front"])
+@pytest.mark.parametrize("engine", ["nsga2", "sms-emoa", "fit-front"])
 def test_a_search_killed_at_a_random_moment_and_resumed_finds_the_same(engine, tmp_path):
     (tmp_path / "slow_source.py").write_text(SLOW)
     options = ["--accuracy", "slow_source:accuracy", "--table", str(XNNPACK), "--engine", engine]
@@ -214,6 +234,48 @@ def test_a_search_killed_at_a_random_moment_and_resumed_finds_the_same(engine, t
     assert start("killed", "--resume").wait() == 0
     for name in (RESULT, ARCHIVE):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "killed" / name).read_bytes()
+
+
+COUNTED = """
+asked = []
+def accuracy(network):
+    asked.append(network.name)
+    return 0.7 + 1e-6 * sum(block.out_channels * block.kernel for block in network.blocks)
+"""
+
+
+@pytest.mark.parametrize("method", [Method.PPO, Method.REINFORCE])
+def test_a_controller_stopped_half_way_asks_only_for_what_it_lacks_and_finds_the_same(
+    plan, method, tmp_path, monkeypatch
+):
+    """Controllers leave no checkpoint: the same seed samples the same networks, and the cache knows half of them."""
+    (tmp_path / "counted_source.py").write_text(COUNTED)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "counted_source", raising=False)
+    source = importlib.import_module("counted_source")
+    reward = Reward(RewardKind.ABSOLUTE, 8.0)
+    asked = replace(plan, accuracy="counted_source:accuracy", method=method, reward=reward)
+
+    class StopError(Exception):
+        pass
+
+    def stop(done, total, note):
+        if 2 * done >= total:
+            raise StopError
+
+    search(asked, tmp_path / "whole")
+    whole = sorted(source.asked)
+    source.asked.clear()
+    with pytest.raises(StopError):
+        search(asked, tmp_path / "stopped", progress=stop)
+    first = sorted(source.asked)
+    source.asked.clear()
+    search(asked, tmp_path / "stopped", resume=True)
+    assert first
+    assert source.asked
+    assert sorted([*first, *source.asked]) == whole
+    for name in (RESULT, ARCHIVE):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "stopped" / name).read_bytes()
 
 
 def test_every_checkpoint_of_a_run_leads_to_the_same_result(plan, tmp_path):

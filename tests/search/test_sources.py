@@ -77,6 +77,15 @@ def test_a_fitted_model_is_read_back_and_adds_up(space, tmp_path):
     assert metric.evaluate(np.array([A]))[0] == 10 + sum(A) + sum(range(14))
 
 
+def test_a_fitted_model_is_called_what_it_was_fitted_on(space, tmp_path):
+    rows = ((0.0,) * 12,) * 14
+    for name in (PROXY, "latency"):
+        FittedModel("moga", 1.0, rows, 500, 0.9, "test", name).save(tmp_path / f"{name}.json")
+    assert accuracy_metric(f"fitted:{tmp_path / 'proxy.json'}", space).name == PROXY
+    with pytest.raises(InputError, match="a model of latency"):
+        accuracy_metric(f"fitted:{tmp_path / 'latency.json'}", space)
+
+
 def test_a_model_of_another_space_or_no_model_is_refused(space, tmp_path):
     FittedModel("other", 0.0, ((0.0,),), 10, None, "test").save(tmp_path / "m.json")
     with pytest.raises(InputError, match="space 'other'"):

@@ -104,7 +104,7 @@ def judge_controllers(request: JudgeRequest, folder: Path, progress: Progress = 
     )
     files.write_json(folder / RESULT, records.to_json(result))
     panels = {f"{each.reward.kind} reward, T = {target_ms:.3g} ms": each.regrets for each in judged}
-    save_figure(regret_curves(panels), folder, FIGURE)
+    save_figure(regret_curves(panels, result.accuracy), folder, FIGURE)
     return result
 
 

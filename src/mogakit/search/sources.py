@@ -66,6 +66,7 @@ class FittedModel:
         num_networks: how many evaluations it was fitted on.
         r2: on networks held out, None where none were.
         source: where those evaluations came from.
+        metric: what it predicts: a model of the proxy is a proxy, and called so.
     """
 
     space: str
@@ -74,6 +75,7 @@ class FittedModel:
     num_networks: int
     r2: float | None
     source: str
+    metric: str = ACCURACY
 
     def costs(self) -> SlotCosts:
         """Return the model as a sum over slots."""
@@ -177,8 +179,10 @@ def _open_table(argument: str, space: SearchSpace, cache: EvaluationCache | None
 
 def _open_fitted(argument: str, space: SearchSpace, cache: EvaluationCache | None, num_jobs: int) -> Metric:
     model = load_fitted(Path(argument), space)
+    if model.metric not in (ACCURACY, PROXY):
+        raise InputError(f"{argument} is a model of {model.metric}; an accuracy is a model of {ACCURACY} or {PROXY}")
     source = f"additive model fitted on {model.num_networks} networks ({model.source})"
-    return SumMetric(ACCURACY, "", source, model.costs())
+    return SumMetric(model.metric, "", source, model.costs())
 
 
 def _open_supernet(argument: str, space: SearchSpace, cache: EvaluationCache | None, num_jobs: int) -> Metric:
