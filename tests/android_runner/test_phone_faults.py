@@ -1,5 +1,6 @@
 """Everything that goes wrong ends in a right time or a clear error, and nothing that was measured is lost."""
 
+import json
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 from phone_simulator.adb_server import AdbServer
 from phone_simulator.binaries import Tool, write_tool
 from phone_simulator.faults import Fault
@@ -25,7 +27,11 @@ from mogakit.android_runner.settings import SettingsRequest
 from mogakit.bench.measurement import DelegationKind, Measurement, Status
 from mogakit.bench.runner import Job
 from mogakit.bench.target import parse_target
-from mogakit.errors import DeviceError, MeasurementError
+from mogakit.cli.main import cli
+from mogakit.errors import DeviceError, MeasurementError, TableError
+from mogakit.flows.sampling import slot_space
+from mogakit.luts.predict import Predictor
+from mogakit.luts.table import load
 
 MakeJob = Callable[..., Job]
 CPU, GPU = "tflite/cpu/float32", "tflite/gpu/float16"
@@ -166,6 +172,51 @@ def test_partial_delegation_is_counted(quick_phone: Phone, runner: PhoneRunner, 
     assert taken is not None
     assert total is not None
     assert 0 < taken < total
+
+
+def moga(*words: object) -> Result:
+    return CliRunner().invoke(cli, [str(word) for word in words])
+
+
+def test_bench_shows_no_time_of_another_hardware_but_says_why(quick_phone: Phone, make_job: MakeJob) -> None:
+    quick_phone.faults.add(Fault.DELEGATE_NOT_CREATED, times=-1)
+    job = make_job(GPU)
+    options = ("--device", quick_phone.serial, "--target", GPU, "--quick", "--run-s", 0.02)
+    said = moga("bench", job.artifact.path, *options)
+    assert said.exit_code == 1, said.output
+    reason = f"{job.artifact.path}: status fallback: "
+    (line,) = [line for line in said.stdout.splitlines() if line.startswith(reason)]
+    assert "GPU acceleration is unsupported" in line
+    (shown,) = [line for line in said.stdout.splitlines() if line.startswith("│") and "none" in line]
+    assert [cell.strip() for cell in shown.split("│")[2:8]] == ["-"] * 6
+    as_json = moga("bench", job.artifact.path, *options, "--json")
+    assert as_json.exit_code == 1
+    (timing,) = json.loads(as_json.stdout)["timings"]
+    assert timing["latency_ms"] > 0
+    assert (timing["status"], timing["delegation"]) == ("fallback", "none")
+    assert "GPU acceleration is unsupported" in timing["reason"]
+
+
+def test_a_table_of_partial_delegation_predicts_only_for_those_who_accept_it(
+    quick_phone: Phone, tmp_path: Path
+) -> None:
+    quick_phone.faults.add(Fault.PARTIAL_DELEGATION, times=-1)
+    run, network = tmp_path / "RUN", slot_space("digits", 32).decode((0,) * 6)
+    asked = ("profile", "--space", "digits", "--input-size", 32, "--device", quick_phone.serial, "--target", GPU)
+    options = ("-o", run, "--quick", "--run-s", 0.02)
+    said = moga(*asked, *options)
+    assert said.exit_code == 0, said.output
+    assert "--resume --accept-partial lets it count" in said.stderr
+    table = load(run / "lut.json")
+    assert {row.status for row in table.rows.values()} == {Status.PARTIAL}
+    assert (table.overhead, table.calibration.num_networks) == (None, 0)
+    with pytest.raises(TableError, match=r"is marked partial: .*--accept-partial"):
+        Predictor(table).predict(network)
+    again = moga(*asked, *options, "--resume", "--accept-partial", "--json")
+    assert json.loads(again.stdout)["outcome"]["num_measured"] == 0
+    accepted = load(run / "lut.json")
+    assert (accepted.accepted, accepted.calibration.num_networks) == ((Status.PARTIAL,), 4)
+    assert len(Predictor(accepted).explain(network).doubtful) == len({block.key for block in network.blocks})
 
 
 def test_opengl_in_place_of_opencl_is_named_and_never_mixed(

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
-from mogakit.bench.measurement import Clock
+from mogakit.bench.measurement import Clock, Status, counts
 from mogakit.bench.target import parse_target
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar
 from mogakit.cli.phone_options import phone_options
 from mogakit.cli.profile import STOPPED
-from mogakit.flows.bench import BenchRequest, BenchResult
+from mogakit.flows.bench import BenchRequest, BenchResult, Timing
 from mogakit.flows.bench import bench as run
 from mogakit.flows.bench_json import document
 from mogakit.flows.devices import HOST, PhoneRequest, open_runner, scope_of
@@ -55,8 +55,11 @@ def command(
 ) -> None:
     """Time any model file or network on this computer or a phone.
 
-    FILE is a .tflite or .onnx file, NET a name of the zoo (`moga zoo`) or a chromosome such as
-    moga/8-10-6-7-1-7-6-10-5-10-6-6-9-9. All are timed interleaved, so their times can be compared.
+    FILE is a .tflite or .onnx file, on a phone also a MACE .pb or an SNPE .dlc, NET a name of the zoo (`moga zoo`) or
+    a chromosome such as moga/8-10-6-7-1-7-6-10-5-10-6-6-9-9. All are timed interleaved, so their times can be compared.
+
+    A time that is not of the target's hardware, because the graph or a part of it ran on the CPU, is not shown but for
+    its status and reason (--json has it, marked). Exit code 1: a model did not run, or not on that hardware.
     """
     request = BenchRequest(
         models=models,
@@ -75,23 +78,14 @@ def command(
         print_json(document(result, scope_of(device)))
     else:
         _print(result, scope_of(device))
+    if any(timing.row.status in (Status.FAILED, Status.FALLBACK) for timing in result.timings):
+        raise click.exceptions.Exit(1)
 
 
 def _print(result: BenchResult, scope: str | None) -> None:
     targets = sorted({str(timing.target) for timing in result.timings})
-    rows = [
-        (
-            timing.model if len(targets) == 1 else f"{timing.model} on {timing.target}",
-            _ms(timing.row.latency_ms),
-            f"{_ms(timing.row.low_ms)}-{_ms(timing.row.high_ms)}",
-            _ms(timing.row.p90_ms),
-            _ms(timing.row.init_ms),
-            _ms(timing.row.first_run_ms),
-            "-" if timing.row.peak_memory_mb is None else f"{timing.row.peak_memory_mb:.0f}",
-            timing.row.delegation,
-        )
-        for timing in result.timings
-    ]
+    names = [timing.model if len(targets) == 1 else f"{timing.model} on {timing.target}" for timing in result.timings]
+    rows = [(name, *_cells(timing), timing.row.delegation) for name, timing in zip(names, result.timings, strict=True)]
     columns = ("model", "ms", "95 %", "p90", "load", "first", "MB", "delegated")
     clocks = " and ".join(sorted({f"{timing.clock}" for timing in result.timings}))
     count = min((timing.row.count or 0 for timing in result.timings), default=0)
@@ -100,12 +94,28 @@ def _print(result: BenchResult, scope: str | None) -> None:
         "call, with its interval and 90th percentile; load: reading the file; first: the first call; MB: peak memory."
     ) + (f" All {scope}." if scope else "")
     print_table(" ".join(targets) if len(targets) == 1 else "Latency", columns, rows, caption)
-    for timing in result.timings:
-        if timing.row.error is not None:
-            click.echo(f"{timing.model}: {timing.row.error}", err=True)
+    for name, timing in zip(names, result.timings, strict=True):
+        if timing.row.status is not Status.OK:
+            why = timing.row.error or timing.row.reason or timing.row.delegation
+            click.echo(f"{name}: status {timing.row.status}: {why}")
     click.echo(f"Stopped: {STOPPED[result.outcome.stopped]}")
     for warning in result.warnings:
         click.echo(f"warning: {warning}", err=True)
+
+
+def _cells(timing: Timing) -> tuple[str, ...]:
+    """Return the numbers of one line; none where they are not of the target's hardware."""
+    row = timing.row
+    if not counts(row.status):
+        return ("-",) * 6
+    return (
+        _ms(row.latency_ms),
+        f"{_ms(row.low_ms)}-{_ms(row.high_ms)}",
+        _ms(row.p90_ms),
+        _ms(row.init_ms),
+        _ms(row.first_run_ms),
+        "-" if row.peak_memory_mb is None else f"{row.peak_memory_mb:.0f}",
+    )
 
 
 def _ms(value: float | None) -> str:
