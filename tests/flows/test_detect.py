@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from mogakit.bench.host import HostRunner
 from mogakit.cli.main import cli
 from mogakit.errors import InputError
 from mogakit.export import detection_snippets
@@ -20,6 +21,7 @@ from mogakit.export.calibration import ImageFolder
 from mogakit.export.detection import load_metadata, metadata_of
 from mogakit.export.preprocessing import Preprocessing
 from mogakit.export.writers import Options
+from mogakit.flows.bench import BenchRequest, bench
 from mogakit.flows.check import check_model
 from mogakit.flows.detect import (
     DetectTrainRequest,
@@ -242,3 +244,12 @@ def test_a_detector_is_checked_by_name() -> None:
 
     answers = check_model("ssdlite-mobilenet-v2@0.1x@64px@3c", [Hardware.TFLITE_GPU, Hardware.MACE_GPU])
     assert [item.report.answer for item in answers] == [Answer.YES, Answer.YES]
+
+
+def test_a_detector_is_timed_by_name() -> None:
+    (timing,) = bench(BenchRequest(("ssdlite-mobilenet-v2@32px@1c",), quick=True), HostRunner()).timings
+    assert timing.artifact.name == "ssdlite-mobilenet-v2@32px@1c"
+    row = timing.row
+    assert row.latency_ms is not None and row.low_ms is not None and row.high_ms is not None
+    assert 0 < row.low_ms <= row.latency_ms <= row.high_ms
+    assert row.count == 2 * 20
