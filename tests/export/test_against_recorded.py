@@ -3,11 +3,13 @@
 import collections
 import json
 import statistics
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from mogakit.export import integer, quality, tflite
 from mogakit.export.artifact import Format, Precision
@@ -15,6 +17,9 @@ from mogakit.export.calibration import Synthetic
 from mogakit.export.lower import lower
 from mogakit.export.quantize import calibrate, quantize
 from mogakit.export.run import run
+from mogakit.export.support.entry import Hardware
+from mogakit.export.support.report import check
+from mogakit.export.support.usage import of_tflite
 from mogakit.export.tflite_model import operators_in
 from mogakit.nets import zoo
 from mogakit.nets.block import parse_key
@@ -47,22 +52,34 @@ def test_every_block_and_the_networks_were_recorded() -> None:
     assert set(recorded("litert-torch")) >= keys | {"moga-a", "moga-b", "moga-c"}
 
 
-def test_the_two_recorded_converters_agree_on_every_operator() -> None:
-    other = recorded("tensorflow")
-    for name, record in recorded("litert-torch").items():
-        assert record["operators"] == other[name]["operators"], name
+@dataclass(frozen=True)
+class Ours:
+    """What the kit says of its own file."""
+
+    operators: dict[str, int]
+    runs_on_gpu: bool
 
 
-def test_our_files_have_the_operators_that_the_others_write() -> None:
-    """Every fourth block and every fifth network; `make reference` can take them all."""
-    theirs = recorded("tensorflow")
-    names = [name for name in theirs if name not in zoo.names()][::4] + list(zoo.names())[::5]
-    ours = {name: dict(collections.Counter(operators_in(kit_file(name)))) for name in names}
-    assert ours == {name: theirs[name]["operators"] for name in names}
+@pytest.fixture(scope="module")
+def ours() -> dict[str, Ours]:
+    """Write every recorded block and network, and keep what is compared."""
+    found = {}
+    for name in recorded("tensorflow"):
+        data = kit_file(name)
+        operators = dict(collections.Counter(operators_in(data)))
+        found[name] = Ours(operators, check(of_tflite(data), Hardware.TFLITE_GPU).runs)
+    return found
 
 
-def test_tensorflow_says_that_the_gpu_delegate_takes_every_file() -> None:
-    assert all(record["gpu_compatible"] for record in recorded("tensorflow").values())
+@pytest.mark.parametrize("tool", ["tensorflow", "litert-torch"])
+def test_our_files_have_the_operators_that_the_others_write(tool: str, ours: dict[str, Ours]) -> None:
+    theirs = {name: record["operators"] for name, record in recorded(tool).items()}
+    assert {name: ours[name].operators for name in theirs} == theirs
+
+
+def test_the_kit_and_tensorflow_agree_on_what_the_gpu_delegate_takes(ours: dict[str, Ours]) -> None:
+    theirs = {name: record["gpu_compatible"] for name, record in recorded("tensorflow").items()}
+    assert {name: ours[name].runs_on_gpu for name in theirs} == theirs
 
 
 def test_the_integer_files_are_as_good_as_tensorflows() -> None:
