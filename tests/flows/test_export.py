@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from torch import nn
 
 from mogakit.errors import CheckpointError, ExportError, InputError
@@ -231,6 +232,22 @@ def test_several_precisions_and_opsets_share_a_folder(tmp_path: Path) -> None:
     names = {path.name for path in read_manifest(tmp_path).artifacts}
     stem = network.name.replace("/", "_")
     assert names == {f"{stem}{suffix}" for suffix in (".tflite", ".float16.tflite", ".onnx", ".opset13.onnx")}
+
+
+def test_beside_a_network_of_opset_13_lies_what_maces_converter_takes(tmp_path: Path) -> None:
+    network = zoo.get("moga-a", width=0.35, input_size=64, num_classes=10).network
+    older = Options(opset=13)
+    (made,) = export_network(network, [Format.ONNX], Precision.FLOAT32, tmp_path, options=older)
+    yml = made.path.with_name(made.path.name.replace(".onnx", ".mace.yml"))
+    (model,) = yaml.safe_load(yml.read_text())["models"].values()
+    assert (model["model_file_path"], model["model_sha256_checksum"]) == (made.path.name, sha256_of(made.path))
+    assert made.companions == {yml.name: sha256_of(yml)}
+    assert read_manifest(tmp_path).artifacts[made.path] == made
+    yml.unlink()
+    assert export_network(network, [Format.ONNX], Precision.FLOAT32, tmp_path, options=older) == [made]
+    assert sha256_of(yml) == (made.companions or {})[yml.name]
+    export_network(network, [Format.ONNX], Precision.FLOAT32, tmp_path)
+    assert list(tmp_path.glob("*.yml")) == [yml]
 
 
 def test_a_network_takes_the_weights_of_a_checkpoint_and_says_whose_they_are(tmp_path: Path) -> None:

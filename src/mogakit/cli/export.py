@@ -24,8 +24,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 def command() -> None:
     """Write choice blocks or whole models as TFLite, ONNX and MACE files, and as DLC through Qualcomm's own SDK.
 
-    Every file is run and compared with torch before it counts. A folder can be filled step by step: what lies there
-    unchanged is not written again.
+    Every file (of a DLC, the ONNX file that it is made from) is run and compared with torch before it counts. A folder
+    can be filled step by step: what lies there unchanged is not written again.
 
     \b
     moga export blocks --space moga --format tflite --format onnx -o blocks

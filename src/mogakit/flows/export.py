@@ -13,11 +13,12 @@ from torch import nn
 from mogakit.export import detection
 from mogakit.export.artifact import Artifact, Format, Precision, Role
 from mogakit.export.calibration import CalibrationData, ImageFolder
+from mogakit.export.mace.deployment import REQUIRED_OPSET, deployment
 from mogakit.export.manifest import Manifest, open_manifest
 from mogakit.export.pipeline import Source, export, file_path, file_stem, prepare
 from mogakit.export.preprocessing import for_size
 from mogakit.export.writers import Options, writer_for
-from mogakit.files import sha256_of
+from mogakit.files import sha256_of, write_text
 from mogakit.nets.block import Block
 from mogakit.nets.checkpoint import load_weights
 from mogakit.nets.detection import Detector
@@ -94,7 +95,8 @@ def export_network(
 ) -> list[Artifact]:
     """Write a whole network into `folder/subfolder`, with the weights of a checkpoint or seeded random ones.
 
-    Beside the files of a detector lies `<name>.detection.json` with its anchors and post-processing.
+    Beside the files of a detector lies `<name>.detection.json` with its anchors and post-processing, beside an ONNX
+    file of opset 13 what MACE's own converter takes (`<name>.opset13.mace.yml`).
 
     Raises:
         CheckpointError: `weights` does not fit the network.
@@ -206,4 +208,14 @@ def _export_job(
             if source is None:
                 source = prepare(job.build(), job.name, job.role, job.input_shape, job.notes)
             artifact = export(source, format, precision, job.folder, options)
-        yield artifact
+        yield _with_deployment(artifact)
+
+
+def _with_deployment(artifact: Artifact) -> Artifact:
+    """Return a network's ONNX file of opset 13 with the YAML of MACE's own converter beside it; others as they are."""
+    opset = (artifact.notes or {}).get("opset")
+    if (artifact.role, artifact.format, opset) != (Role.NETWORK, Format.ONNX, REQUIRED_OPSET) or artifact.companions:
+        return artifact
+    path = artifact.path.with_suffix(".mace.yml")
+    write_text(path, deployment(artifact))
+    return replace(artifact, companions={path.name: sha256_of(path)})
