@@ -30,8 +30,9 @@ from mogakit.bench.target import parse_target
 from mogakit.cli.main import cli
 from mogakit.errors import DeviceError, MeasurementError, TableError
 from mogakit.flows.sampling import slot_space
+from mogakit.luts.estimate import estimate_files
 from mogakit.luts.predict import Predictor
-from mogakit.luts.table import load
+from mogakit.luts.table import PHONE_STATISTIC, load
 
 MakeJob = Callable[..., Job]
 CPU, GPU = "tflite/cpu/float32", "tflite/gpu/float16"
@@ -230,6 +231,23 @@ def test_opengl_in_place_of_opencl_is_named_and_never_mixed(
     assert (second.status, second.delegation.backend) == (Status.OK, "OpenGL")
     assert third.status is Status.FALLBACK
     assert "OpenCL was used after OpenGL" in (third.delegation.reason or "")
+
+
+def test_opengl_and_opencl_are_not_mixed_where_a_job_is_resumed(
+    quick_phone: Phone, options: PhoneOptions, make_job: MakeJob
+) -> None:
+    quick_phone.faults.add(Fault.NO_OPENCL, times=1)
+    first, second = make_job(GPU), make_job(GPU, 1)
+    taken = []
+    for job in (first, second):
+        with open_phone(quick_phone.serial, options) as anew:
+            taken += measure(anew, job)
+    assert [(one.status, one.delegation.backend) for one in taken] == [(Status.OK, "OpenGL"), (Status.OK, "OpenCL")]
+    rows = estimate_files(taken, PHONE_STATISTIC)
+    assert rows[first.artifact.name].status is Status.OK
+    later = rows[second.artifact.name]
+    assert (later.status, later.backend) == (Status.FALLBACK, "OpenCL")
+    assert "OpenCL was used after OpenGL" in later.reason
 
 
 @pytest.mark.parametrize("fault", [Fault.TRUNCATED_OUTPUT, Fault.GARBLED_NUMBERS, Fault.CRASH])

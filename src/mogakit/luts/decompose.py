@@ -46,6 +46,6 @@ def _excite_ms(table: LatencyTable, block: Block, latency_ms: float) -> float:
     if block.se is None:
         return 0.0
     plain = table.rows.get(replace(block, se=None).key)
-    if plain is None or plain.latency_ms is None:
+    if plain is None or plain.latency_ms is None or not table.counts(plain):
         return 0.0
     return max(latency_ms - plain.latency_ms, 0.0)
