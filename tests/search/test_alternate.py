@@ -9,18 +9,21 @@ import torch
 
 from mogakit.errors import InputError
 from mogakit.nets.block import Activation, Block, Op
-from mogakit.nets.spaces import SlotSpace
+from mogakit.nets.network import Network, count_madds
+from mogakit.nets.spaces import Chromosome, SlotSpace, get_space
 from mogakit.progress import silent
 from mogakit.search.additive import on_grid
 from mogakit.search.controllers.alternate import AlternateSettings, Alternation
 from mogakit.search.controllers.reinforce import ReinforceSettings
-from mogakit.search.metrics import SumMetric
+from mogakit.search.metrics import NetworkMetric, SumMetric
 from mogakit.search.rewards import Reward, RewardKind
 from mogakit.search.supernet.model import Supernet
+from mogakit.search.supernet.train import prepare
 from mogakit.search.training.checkpoint import read_checkpoint, save_checkpoint
 from mogakit.search.training.data import Batch
-from mogakit.search.training.loop import build_optimizer
+from mogakit.search.training.loop import Settings, build_optimizer
 from mogakit.search.training.recipes import get_recipe
+from mogakit.search.training.world import World
 
 CONTROLLER = ReinforceSettings(steps=24, batch=8, delay=0.25, learning_rate=0.1)
 SETTINGS = AlternateSettings(CONTROLLER)
@@ -117,3 +120,94 @@ def test_the_warm_up_trains_choices_that_are_not_drawn(tiny):
 def test_a_warm_up_longer_than_the_delay_is_refused():
     with pytest.raises(InputError, match="rewarded for averages"):
         AlternateSettings(ReinforceSettings(delay=0.1), warm_up=0.25)
+
+
+def test_bfloat16_changes_training_and_scoring(tiny):
+    """Weights stay in single precision; what is computed with them does not."""
+    rounded = run(tiny, replace(SETTINGS, bfloat16=True))
+    exact = run(tiny, SETTINGS)
+    weights = list(zip(rounded.supernet.parameters(), exact.supernet.parameters(), strict=True))
+    assert all(a.dtype is torch.float32 for a, _ in weights)
+    assert any(not torch.equal(a, b) for a, b in weights)
+    assert rounded.mean_rewards[-1] > rounded.mean_rewards[6]
+
+
+def test_each_step_tells_loss_reward_and_speed(tiny):
+    told, notes = [], []
+    alternation = begin(tiny, SETTINGS)
+    batches = ((batch(step), batch(step)) for step in range(24))
+    alternation.run(batches, lambda step: 0.05, lambda done, total, note: notes.append(note), told.append)
+    assert [step.number for step in told] == list(range(1, 25))
+    assert told[-1].loss < told[0].loss
+    assert [step.mean_reward for step in told[6:]] == alternation.mean_rewards[6:]
+    assert notes[0].startswith("the controller waits, loss ")
+    assert notes[-1].startswith("mean reward ")
+    assert notes[-1].endswith(" images/s")
+
+
+ASKED = "made up: the share of multiply-adds"
+
+
+def madds_in_millions(chromosome: Chromosome, network: Network) -> float:
+    return count_madds(network) / 1e6
+
+
+def begin_without_slots(ask=madds_in_millions, warm_up=0.0, recipe="mnasnet"):
+    space = get_space("multi-hardware", 32, 10)
+    supernet = Supernet(space, 0)
+    prepare(supernet, get_recipe(recipe), Settings(), World(0, 1, torch.device("cpu")))
+    optimiser = build_optimizer(supernet, get_recipe(recipe))
+    latency = NetworkMetric("latency", "ms", ASKED, ASKED, space, ask)
+    controller = ReinforceSettings(steps=3, batch=2, delay=0.25, learning_rate=0.1)
+    reward = Reward(RewardKind.ABSOLUTE, 5.0)
+    return Alternation(supernet, optimiser, latency, reward, AlternateSettings(controller, warm_up), 0)
+
+
+def images_of_32_pixels(step):
+    generator = torch.Generator().manual_seed(step)
+    return Batch(torch.randn(4, 3, 32, 32, generator=generator), torch.arange(4))
+
+
+def go_on_without_slots(alternation, until):
+    batches = ((images_of_32_pixels(step), images_of_32_pixels(step)) for step in range(alternation.step, until))
+    alternation.run(batches, lambda _: 0.01, silent)
+
+
+def test_a_space_without_slots_alternates_and_goes_on_to_the_bit(tmp_path):
+    """Its parts are made as they are taken: the optimiser moves them, and a checkpoint brings them back."""
+    whole = begin_without_slots()
+    go_on_without_slots(whole, 3)
+    fresh = Supernet(whole.supernet.space, 0)
+    fresh.restore_parts(whole.supernet.part_names())
+    trained = [
+        name
+        for name, part in whole.supernet.parts.items()
+        if any(not torch.equal(a, b) for a, b in zip(part.parameters(), fresh.parts[name].parameters(), strict=True))
+    ]
+    assert len(trained) > 17  # more than one path has
+    first = begin_without_slots()
+    go_on_without_slots(first, 2)
+    save_checkpoint(tmp_path / "half.pt", first.state_dict())
+    second = begin_without_slots()
+    second.load_state_dict(read_checkpoint(tmp_path / "half.pt"))
+    go_on_without_slots(second, 3)
+    assert second.supernet.part_names() == whole.supernet.part_names()
+    assert_equal(second, whole)
+
+
+def test_parts_made_late_have_the_recipe_s_batch_norm():
+    alternation = begin_without_slots()
+    go_on_without_slots(alternation, 1)
+    norms = [layer for layer in alternation.supernet.modules() if isinstance(layer, torch.nn.BatchNorm2d)]
+    assert {norm.momentum for norm in norms} == {get_recipe("mnasnet").norm_momentum}
+
+
+def test_a_network_that_a_hardware_cannot_run_earns_nothing():
+    alternation = begin_without_slots(ask=lambda chromosome, network: None)
+    go_on_without_slots(alternation, 2)
+    assert alternation.mean_rewards[1] == 0.0
+
+
+def test_a_warm_up_needs_slots_and_the_message_says_what_to_do():
+    with pytest.raises(InputError, match="give --warm-up 0"):
+        begin_without_slots(warm_up=0.25)

@@ -5,8 +5,8 @@ and `rewards.svg` / `rewards.png`.
 """
 
 import math
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +14,25 @@ import numpy as np
 
 from mogakit import files, records
 from mogakit.errors import CheckpointError, InputError
-from mogakit.flows.search_problem import SearchPlan, build_problem, table_input
+from mogakit.flows.search_problem import LATENCY, SearchPlan, build_problem, table_input
 from mogakit.flows.supernet import CHECKPOINT, smallest
-from mogakit.flows.train import broken_images
-from mogakit.nets.spaces import SearchSpace, format_chromosome, get_space
+from mogakit.flows.train import broken_images, tensorboard_scalars
+from mogakit.nets.network import Network
+from mogakit.nets.spaces import Chromosome, SearchSpace, format_chromosome, get_space
 from mogakit.progress import Progress, silent
 from mogakit.reports.figures.rewards import reward_curve
 from mogakit.reports.style import save as save_figure
 from mogakit.search.cache import EvaluationCache
-from mogakit.search.controllers.alternate import AlternateSettings, Alternation
+from mogakit.search.controllers.alternate import AlternateSettings, Alternation, Step
 from mogakit.search.controllers.reinforce import ReinforceSettings
 from mogakit.search.metrics import Metric
+from mogakit.search.problem import Problem
 from mogakit.search.rewards import Reward
 from mogakit.search.supernet.model import Supernet
 from mogakit.search.supernet.train import prepare
 from mogakit.search.training.checkpoint import Ticker, read_checkpoint, save_checkpoint
 from mogakit.search.training.data import Batch, Dataset, open_dataset
-from mogakit.search.training.loop import Settings, build_optimizer, to_device, training_batches
+from mogakit.search.training.loop import Scalars, Settings, build_optimizer, to_device, training_batches
 from mogakit.search.training.recipes import Recipe, get_recipe
 from mogakit.search.training.world import World, joined_world
 
@@ -44,18 +46,23 @@ class AlternateRequest:
     """What a person asks of `moga supernet alternate`.
 
     Attributes:
-        space: one with independent slots. data: as `open_dataset` reads it. recipe: of the weights.
-        table: latency table or cost model of the space. reward: on accuracy as a fraction.
+        space: one with independent slots, or any where `warm_up` is 0. data: as `open_dataset` reads it.
+        recipe: of the weights.
+        tables: latency tables or cost models of the space; with several the reward sees `f_avg` or `f_max` of them.
+        reward: on accuracy as a fraction.
+        settings: of the weights' training; norms cannot be synchronised, since there is one process.
         paths_per_step: networks that the controller samples a step.
         learning_rate: the controller's, at the start of its learning.
         delay: share of the steps without learning (TuNAS: 0.25; multi-hardware paper: 0.5).
         warm_up: share of the steps over which choices are averaged (TuNAS: 0.25).
+        worst, reference, factors_ms, hardware_weights: of several tables, as in `SearchPlan`.
+        tensorboard: folder for scalars, or None.
     """
 
     space: str
     data: str
     recipe: str
-    table: Path
+    tables: tuple[Path, ...]
     reward: Reward
     folder: Path
     settings: Settings = field(default_factory=Settings)
@@ -63,8 +70,13 @@ class AlternateRequest:
     learning_rate: float = ReinforceSettings.learning_rate
     delay: float = 0.25
     warm_up: float = 0.25
+    worst: bool = False
+    reference: Network | None = None
+    factors_ms: tuple[float, ...] = ()
+    hardware_weights: tuple[float, ...] | None = None
     device: str | None = None
     resume: bool = False
+    tensorboard: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -73,7 +85,9 @@ class AlternateSummary:
 
     Attributes:
         network: the most likely one, `space/chromosome`. confidence: mean probability of its choices.
-        latency_ms: of that network, from `latency`.
+        latencies_ms: of that network, from each table; None where a hardware cannot run it.
+        rewarded: what the reward saw: `latency`, or `f_avg` or `f_max` of several tables; `rewarded_value` of the
+            network; `latency` says where it comes from.
         mean_rewards: of each step, None while the controller waited.
     """
 
@@ -84,7 +98,9 @@ class AlternateSummary:
     num_steps: int
     network: str
     confidence: float
-    latency_ms: float
+    latencies_ms: dict[str, float | None]
+    rewarded: str
+    rewarded_value: float | None
     latency: str
     reward: Reward
     mean_rewards: tuple[float | None, ...]
@@ -96,19 +112,21 @@ def run_alternation(request: AlternateRequest, progress: Progress = silent) -> A
     """Train weights and controller in turn, or go on where a killed run was.
 
     Raises:
-        InputError: the space has no slots, the data do not fit, or the folder holds a run and `resume` is false.
+        InputError: the space has no slots to average over, data or settings do not fit, or the folder holds a run and
+            `resume` is false.
         CheckpointError: the folder's checkpoint is of another run.
         TableError: the table lacks a row that the space needs.
     """
     recipe = get_recipe(request.recipe)
     checkpoint = request.folder / CHECKPOINT
+    _check(request)
     if checkpoint.exists() and not request.resume:
         raise InputError(f"{request.folder} holds a supernet; add --resume to go on, or name another folder")
     size = smallest(request.space).input_size
     training, validation = open_dataset(request.data, size)
     space = get_space(request.space, size, training.num_classes)
-    latency = _latency(request, request.folder)
-    with joined_world(request.device) as world:
+    problem = _problem(request)
+    with joined_world(request.device) as world, tensorboard_scalars(request.tensorboard) as scalars:
         if world.size > 1:
             raise InputError("weights and controller learn in turn in one process only; start it without torchrun")
         options = request.settings
@@ -121,9 +139,9 @@ def run_alternation(request: AlternateRequest, progress: Progress = silent) -> A
         alternation = Alternation(
             supernet,
             build_optimizer(supernet, recipe),
-            latency,
+            _rewarded(problem),
             request.reward,
-            AlternateSettings(controller, request.warm_up),
+            AlternateSettings(controller, request.warm_up, options.bfloat16),
             options.seed,
         )
         run = _identity(request, space, recipe, batch_size, num_steps)
@@ -131,31 +149,70 @@ def run_alternation(request: AlternateRequest, progress: Progress = silent) -> A
             _resume(checkpoint, run, alternation)
         ticker = Ticker(options.checkpoint_interval_s)
 
-        def keep() -> None:
-            if ticker.due() or alternation.step == num_steps:
-                save_checkpoint(
-                    checkpoint, {"run": run, "parts": list(supernet.part_names())} | alternation.state_dict()
-                )
+        def keep(step: Step) -> None:
+            _write_scalars(scalars, step)
+            if ticker.due() or step.number == num_steps:
+                save_checkpoint(checkpoint, {"run": run} | alternation.state_dict())
 
         alternation.run(
             _batches(training, validation, batch_size, options, alternation.step, num_steps, world),
-            lambda step: recipe.learning_rate_at(step / steps_per_epoch, batch_size),
+            _schedule(recipe, options, steps_per_epoch, batch_size),
             progress,
             keep,
         )
-    summary = _summary(request, alternation, latency, (*broken_images(training), *broken_images(validation)))
+    summary = _summary(request, alternation, problem, broken_images(training, validation))
     files.write_json(request.folder / RESULT, records.to_json(summary))
     save_figure(reward_curve(summary.mean_rewards, f"{request.reward.kind} reward"), request.folder, FIGURE)
     return summary
 
 
-def _latency(request: AlternateRequest, folder: Path) -> Metric:
-    """Return the latency of the space's networks at their own input size."""
-    folder.mkdir(parents=True, exist_ok=True)
-    plan = SearchPlan(request.space, latencies=(table_input(request.table),))
-    with EvaluationCache(folder / "evaluations.sqlite") as cache:
-        problem = build_problem(plan, cache)
+def _check(request: AlternateRequest) -> None:
+    """Refuse what would be ignored."""
+    if request.settings.synchronise_norm:
+        raise InputError("weights and controller learn in turn in one process only, so leave --sync-norm away")
+    if len(request.tables) < 2 and (request.reference or request.factors_ms or request.hardware_weights):
+        raise InputError(
+            f"--reference, --factor and --weight combine several tables, and {len(request.tables)} was given: leave "
+            "them away, or give --table again"
+        )
+
+
+def _problem(request: AlternateRequest) -> Problem:
+    """Return the latencies of the space's networks at their own input size, as a search sees them."""
+    request.folder.mkdir(parents=True, exist_ok=True)
+    plan = SearchPlan(
+        request.space,
+        latencies=tuple(table_input(path) for path in request.tables),
+        worst=request.worst,
+        reference=request.reference,
+        factors_ms=request.factors_ms,
+        hardware_weights=request.hardware_weights,
+    )
+    with EvaluationCache(request.folder / "evaluations.sqlite") as cache:
+        return build_problem(plan, cache)
+
+
+def _rewarded(problem: Problem) -> Metric:
+    """Return what the reward sees: the latency, or `f_avg` or `f_max` of several."""
     return problem.metric(problem.objectives[1].metric)
+
+
+def _schedule(recipe: Recipe, options: Settings, steps_per_epoch: int, batch_size: int) -> Callable[[int], float]:
+    """Return the learning rate of the weights by step: the recipe's course over the epochs that are asked for."""
+    stretched = replace(recipe, epochs=options.epochs or recipe.epochs)
+    return lambda step: stretched.learning_rate_at(step / steps_per_epoch, batch_size)
+
+
+def _write_scalars(scalars: Scalars | None, step: Step) -> None:
+    """Write what a step was; there is no reward while the controller waits."""
+    if scalars is None:
+        return
+    scalars("alternate/loss", step.loss, step.number)
+    scalars("alternate/learning_rate", step.learning_rate, step.number)
+    if step.throughput.images_per_second is not None:
+        scalars("alternate/images_per_second", step.throughput.images_per_second, step.number)
+    if not math.isnan(step.mean_reward):
+        scalars("alternate/mean_reward", step.mean_reward, step.number)
 
 
 def _steps_per_epoch(training: Dataset, validation: Dataset, batch_size: int) -> int:
@@ -206,10 +263,17 @@ def _identity(
         "data": request.data,
         "recipe": recipe.name,
         "strategy": "in turn with a controller",
-        "table_sha256": files.sha256_of(request.table),
+        "tables_sha256": [files.sha256_of(path) for path in request.tables],
+        "combined": [
+            request.worst,
+            request.reference.name if request.reference else None,
+            list(request.factors_ms),
+            list(request.hardware_weights or ()),
+        ],
         "reward": {name: str(value) for name, value in asdict(request.reward).items()},
         "controller": [request.paths_per_step, request.learning_rate, request.delay, request.warm_up],
         "seed": request.settings.seed,
+        "bfloat16": request.settings.bfloat16,
         "batch_size": batch_size,
         "num_steps": num_steps,
     }
@@ -225,10 +289,11 @@ def _resume(checkpoint: Path, run: dict[str, Any], alternation: Alternation) -> 
 
 
 def _summary(
-    request: AlternateRequest, alternation: Alternation, latency: Metric, broken: tuple[str, ...]
+    request: AlternateRequest, alternation: Alternation, problem: Problem, broken: tuple[str, ...]
 ) -> AlternateSummary:
     chosen = alternation.most_likely()
-    (latency_ms,) = latency.evaluate(np.array([chosen])).tolist()
+    rewarded = _rewarded(problem)
+    latencies = [metric for metric in problem.metrics if metric.name.split(":")[0] == LATENCY]
     return AlternateSummary(
         space=request.space,
         data=request.data,
@@ -237,10 +302,17 @@ def _summary(
         num_steps=alternation.step,
         network=f"{request.space}/{format_chromosome(chosen)}",
         confidence=round(alternation.confidence(), 4),
-        latency_ms=latency_ms,
-        latency=latency.source,
+        latencies_ms={metric.name: _value_of(metric, chosen) for metric in latencies},
+        rewarded=rewarded.name,
+        rewarded_value=_value_of(rewarded, chosen),
+        latency=rewarded.source,
         reward=request.reward,
         mean_rewards=tuple(None if math.isnan(mean) else mean for mean in alternation.mean_rewards),
         checkpoint=str(request.folder / CHECKPOINT),
         broken_images=broken,
     )
+
+
+def _value_of(metric: Metric, chromosome: Chromosome) -> float | None:
+    value = float(metric.evaluate(np.array([chromosome]))[0])
+    return None if math.isnan(value) else value

@@ -4,10 +4,12 @@ Each step draws a network from the policy and takes a step of the shared weights
 networks again, scores them with the present weights on a validation batch, and moves the policy. The controller waits
 for the first share of the steps (`ReinforceSettings.delay`). Over the same share a choice is replaced, with a
 probability that falls linearly from 1 to 0, by the mean of all choices, so that all of them learn early (TuNAS's
-warm-up of operations).
+warm-up of operations). Averaging needs independent slots; without a warm-up any space will do.
 """
 
+import math
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,11 +22,15 @@ from mogakit.errors import InputError
 from mogakit.nets.spaces import Chromosome, SlotSpace
 from mogakit.progress import Progress
 from mogakit.search.controllers.reinforce import IndependentPolicy, ReinforceSettings
+from mogakit.search.controllers.task import MISSING_REWARD
 from mogakit.search.metrics import Metric
 from mogakit.search.rewards import Reward
 from mogakit.search.supernet.model import Supernet
+from mogakit.search.supernet.train import adopt_new_parts
 from mogakit.search.training.data import Batch
-from mogakit.search.training.loop import apply_update
+from mogakit.search.training.loop import apply_update, autocast
+from mogakit.search.training.throughput import Throughput
+from mogakit.search.training.world import World
 
 
 @dataclass(frozen=True)
@@ -34,10 +40,12 @@ class AlternateSettings:
     Attributes:
         controller: steps and networks a step; TuNAS's delay is 0.25, the multi-hardware paper's 0.5.
         warm_up: share of the steps over which choices are averaged (TuNAS: 0.25); at most the controller's delay.
+        bfloat16: autocast to bfloat16, in training and in scoring.
     """
 
     controller: ReinforceSettings
     warm_up: float = 0.25
+    bfloat16: bool = False
 
     def __post_init__(self) -> None:
         """Check that the warm-up does not outlast the delay, as TuNAS demands.
@@ -50,6 +58,28 @@ class AlternateSettings:
                 f"the warm-up of {self.warm_up} of the steps must lie within the controller's delay of "
                 f"{self.controller.delay}, since it would be rewarded for averages"
             )
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step was.
+
+    Attributes:
+        number: of the step, from 1. loss: of the weights. learning_rate: of the weights.
+        mean_reward: NaN while the controller waited.
+        throughput: training images a second since the run was started or resumed, the controller's turn included.
+    """
+
+    number: int
+    loss: float
+    learning_rate: float
+    mean_reward: float
+    throughput: Throughput
+
+    def __str__(self) -> str:
+        """Say it in a line of progress."""
+        reward = "the controller waits" if np.isnan(self.mean_reward) else f"mean reward {self.mean_reward:.4f}"
+        return f"{reward}, loss {self.loss:.3f}, {self.throughput}"
 
 
 class Alternation:
@@ -74,38 +104,46 @@ class Alternation:
         """Begin with a uniform policy.
 
         Raises:
-            InputError: the space has no independent slots.
+            InputError: a warm-up is asked for, and the space has no independent slots.
         """
-        if not isinstance(supernet.space, SlotSpace):
-            raise InputError(f"space {supernet.space.name!r} has no independent slots to average over")
+        if settings.warm_up > 0 and not isinstance(supernet.space, SlotSpace):
+            raise InputError(
+                f"the warm-up of {settings.warm_up} of the steps averages choices, and space {supernet.space.name!r} "
+                "has no independent slots to average over: give --warm-up 0"
+            )
         self.supernet = supernet
         self.optimiser = optimiser
         self.step = 0
         self.mean_rewards: list[float] = []
-        self._space = supernet.space
         self._latency = latency
         self._reward = reward
         self._settings = settings
         self._seed = seed
-        self._policy = IndependentPolicy(self._space.num_choices, settings.controller, seed)
+        self._policy = IndependentPolicy(supernet.space.num_choices, settings.controller, seed)
 
     def run(
         self,
         batches: Iterable[tuple[Batch, Batch]],
         learning_rate_at: Callable[[int], float],
         progress: Progress,
-        after_step: Callable[[], None] = lambda: None,
+        after_step: Callable[[Step], None] = lambda step: None,
     ) -> None:
         """Take one step for each pair of a training and a validation batch, the first being that of `self.step`."""
         self.supernet.train()
+        throughput = Throughput()
         for training, validation in batches:
-            self._train(training, learning_rate_at(self.step))
+            rate = learning_rate_at(self.step)
+            loss = self._train(training, rate)
             mean = self._learn(validation)
+            # Also those that only scoring has taken: a checkpoint then holds the same parts and optimiser state.
+            adopt_new_parts(self.supernet, self.optimiser)
             self.mean_rewards.append(mean)
             self.step += 1
-            note = "the controller waits" if np.isnan(mean) else f"mean reward {mean:.4f}"
-            progress(self.step, self._settings.controller.steps, note)
-            after_step()
+            throughput.count(len(training.labels))
+            step = Step(self.step, loss, rate, mean, throughput)
+            progress(self.step, self._settings.controller.steps, str(step))
+            after_step(step)
+            throughput.restart()
 
     def most_likely(self) -> Chromosome:
         """Return the network that the policy thinks best."""
@@ -121,6 +159,7 @@ class Alternation:
             "step": self.step,
             "mean_rewards": self.mean_rewards,
             "policy": self._policy.state_dict(),
+            "parts": list(self.supernet.part_names()),
             "supernet": self.supernet.state_dict(),
             "optimizer": self.optimiser.state_dict(),
         }
@@ -130,24 +169,42 @@ class Alternation:
         self.step = int(state["step"])
         self.mean_rewards = [float(value) for value in state["mean_rewards"]]
         self._policy.load_state_dict(state["policy"])
+        self.supernet.restore_parts(state["parts"])
+        adopt_new_parts(self.supernet, self.optimiser)
         self.supernet.load_state_dict(state["supernet"])
         self.optimiser.load_state_dict(state["optimizer"])
 
-    def _train(self, batch: Batch, learning_rate: float) -> None:
-        """Take one step of the weights along a path, some of whose choices are the mean of all."""
+    def _train(self, batch: Batch, learning_rate: float) -> float:
+        """Take one step of the weights along a path; return its loss."""
         path = tuple(int(gene) for gene in self._policy.sample(1)[0])
+        space = self.supernet.space
+        with self._autocast(batch):
+            if self._settings.warm_up and isinstance(space, SlotSpace):
+                logits = self._averaged(batch.images, path, space)
+            else:
+                logits = self.supernet(batch.images, path)
+            loss = cross_entropy(logits, batch.labels)
+        loss.backward()  # type: ignore[no-untyped-call]
+        adopt_new_parts(self.supernet, self.optimiser)
+        apply_update(self.optimiser, learning_rate)
+        return float(loss.detach())
+
+    def _averaged(self, images: Tensor, path: Chromosome, space: SlotSpace) -> Tensor:
+        """Return the logits of a path, some of whose choices are the mean of all."""
         draws = np.random.default_rng([self._seed, self.step]).random(len(path))
         averaged = draws < self._average_probability()
-        value = batch.images
-        for position, block in enumerate(self._space.decode(path).blocks):
-            slot = position - len(self._space.before)
-            if 0 <= slot < len(self._space.slots) and averaged[slot]:
-                choices = [self.supernet.part(position, choice)(value) for choice in self._space.slots[slot]]
+        value = images
+        for position, block in enumerate(space.decode(path).blocks):
+            slot = position - len(space.before)
+            if 0 <= slot < len(space.slots) and averaged[slot]:
+                choices = [self.supernet.part(position, choice)(value) for choice in space.slots[slot]]
                 value = torch.stack(choices).mean(dim=0)
             else:
                 value = self.supernet.part(position, block)(value)
-        cross_entropy(value, batch.labels).backward()  # type: ignore[no-untyped-call]
-        apply_update(self.optimiser, learning_rate)
+        return value
+
+    def _autocast(self, batch: Batch) -> AbstractContextManager[Any]:
+        return autocast(World(0, 1, batch.images.device), self._settings.bfloat16)
 
     def _average_probability(self) -> float:
         """Return the probability that a choice is replaced by the mean of all: 1 falling to 0 over the warm-up."""
@@ -163,12 +220,16 @@ class Alternation:
         paths = [tuple(int(gene) for gene in row) for row in indices]
         shares = {path: self._accuracy(batch, path) for path in dict.fromkeys(paths)}
         latencies = self._latency.evaluate(indices).tolist()
-        rewards = [self._reward(shares[path], ms) for path, ms in zip(paths, latencies, strict=True)]
+        rewards = [
+            MISSING_REWARD if math.isnan(ms) else self._reward(shares[path], ms)  # NaN: a hardware cannot run it
+            for path, ms in zip(paths, latencies, strict=True)
+        ]
         self._policy.learn(indices, np.array(rewards), self.step)
         return float(np.mean(rewards))
 
     @torch.no_grad()
     def _accuracy(self, batch: Batch, path: Chromosome) -> float:
         """Return the share of the batch that a path gets right."""
-        logits: Tensor = self.supernet(batch.images, path)
+        with self._autocast(batch):
+            logits: Tensor = self.supernet(batch.images, path)
         return float((logits.argmax(dim=1) == batch.labels).float().mean())

@@ -20,13 +20,21 @@ class Supernet(nn.Module):
     In a space of independent slots all modules exist from the start. In other spaces, where what a block reads
     depends on its neighbours, the modules of a path are made when it is first taken, each from a seed of its own, so
     that their values do not depend on the order in which paths were drawn.
+
+    Attributes:
+        norm_momentum: of the parts that are made from now on; None leaves torch's own. layout: of their weights.
     """
 
     def __init__(self, space: SearchSpace, seed: int = 0) -> None:
         super().__init__()
         self.space = space
         self.seed = seed
+        self.norm_momentum: float | None = None
+        self.layout = torch.preserve_format
         self.parts = nn.ModuleDict()
+        self.place: Tensor
+        # Moves with the module, so that a part made later finds the device where there are no others yet.
+        self.register_buffer("place", torch.empty(0), persistent=False)
         if isinstance(space, SlotSpace):
             columns = chain(((block,) for block in space.before), space.slots, ((block,) for block in space.after))
             for position, choices in enumerate(columns):
@@ -41,8 +49,9 @@ class Supernet(nn.Module):
             digest = hashlib.sha256(f"{self.seed}:{name}".encode()).digest()
             initialise(module, int.from_bytes(digest[:7], "big"))
             module.train(self.training)
-            existing = next(self.parameters(), None)
-            self.parts[name] = module if existing is None else module.to(existing.device)
+            if self.norm_momentum is not None:
+                set_norm_momentum(module, self.norm_momentum)
+            self.parts[name] = module.to(self.place.device, memory_format=self.layout)  # type: ignore[call-overload]
         return self.parts[name]
 
     def path(self, chromosome: Chromosome) -> list[nn.Module]:
@@ -73,6 +82,13 @@ class Supernet(nn.Module):
         for name in names:
             position, _, key = name.partition(":")
             self.part(int(position), parse_key(key))
+
+
+def set_norm_momentum(module: nn.Module, momentum: float) -> None:
+    """Set the share that a batch has in running statistics, in every batch norm of a module."""
+    for layer in module.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.momentum = momentum
 
 
 def copy_slices(source: nn.Module, target: nn.Module) -> None:

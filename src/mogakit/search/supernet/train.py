@@ -1,6 +1,5 @@
 """Supernet training: several single-path passes, one update; resumable to the bit on a CPU."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -8,14 +7,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from mogakit.errors import CheckpointError, InputError
 from mogakit.nets.spaces import Chromosome, SearchSpace, SlotSpace, get_space
 from mogakit.progress import Progress, silent
 from mogakit.search.supernet.fairness import SharedScale, Strategy, draw_paths
-from mogakit.search.supernet.model import Supernet, largest_path, warm_start
+from mogakit.search.supernet.model import Supernet, largest_path, set_norm_momentum, warm_start
 from mogakit.search.training.checkpoint import Ticker, read_checkpoint, save_checkpoint
 from mogakit.search.training.data import Batch, Dataset
 from mogakit.search.training.loop import (
@@ -28,6 +27,7 @@ from mogakit.search.training.loop import (
     training_batches,
 )
 from mogakit.search.training.recipes import Recipe
+from mogakit.search.training.throughput import Throughput
 from mogakit.search.training.world import World, average_gradients, synchronise_norms
 
 
@@ -48,12 +48,16 @@ class SupernetSettings:
 
 @dataclass
 class TrainedSupernet:
-    """The outcome of `train_supernet`."""
+    """The outcome of `train_supernet`.
+
+    Attributes:
+        images_per_second: of training steps after the first few, each counting a batch once; None without any.
+    """
 
     supernet: Supernet
     num_steps: int
     final_loss: float
-    images_per_second: float
+    images_per_second: float | None
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,7 @@ def train_supernet(
     total = phases[-1].first_step + phases[-1].num_steps
     run = _identity(space, data, recipe, settings, batch_size, total)
     step = _resume(checkpoint, run, supernet, optimizer)
-    ticker, started, first = Ticker(options.checkpoint_interval_s), time.monotonic(), step
+    ticker, throughput = Ticker(options.checkpoint_interval_s), Throughput()
     loss = float("nan")
     for phase in phases:
         last = phase.first_step + phase.num_steps
@@ -105,16 +109,18 @@ def train_supernet(
                 optimizer = build_optimizer(supernet, recipe)  # the copies start without the trained path's momentum
             loss = _step(supernet, optimizer, batch, step, phase, settings, world, batch_size, len(dataset))
             step += 1
-            speed = (step - first) * batch_size / (time.monotonic() - started)
+            throughput.count(batch_size)
             if world.is_first:
-                progress(step, total, f"{'warm path' if phase.warm else settings.strategy}, loss {loss:.3f}")
+                what = "warm path" if phase.warm else settings.strategy
+                progress(step, total, f"{what}, loss {loss:.3f}, {throughput}")
                 if scalars is not None:
                     scalars("supernet/loss", loss, step)
-                    scalars("supernet/images_per_second", speed, step)
+                    if throughput.images_per_second is not None:
+                        scalars("supernet/images_per_second", throughput.images_per_second, step)
                 if checkpoint is not None and (ticker.due() or step == total):
                     save_checkpoint(checkpoint, _state(run, step, supernet, optimizer))
-    elapsed = max(time.monotonic() - started, 1e-9)
-    return TrainedSupernet(supernet, total, loss, (step - first) * batch_size / elapsed)
+            throughput.restart()
+    return TrainedSupernet(supernet, total, loss, throughput.images_per_second)
 
 
 def _step(
@@ -144,7 +150,7 @@ def _step(
             loss = cross_entropy(supernet(placed.images, path), placed.labels)
         loss.backward()  # type: ignore[no-untyped-call]
         losses.append(loss.detach())
-    _adopt_new_parts(supernet, optimizer)
+    adopt_new_parts(supernet, optimizer)
     if settings.shared_scale is SharedScale.MEAN:
         _scale_shared(supernet, paths)
     average_gradients(supernet, world)
@@ -162,7 +168,7 @@ def _scale_shared(supernet: Supernet, paths: Sequence[Chromosome]) -> None:
                 weight.grad /= len(paths)
 
 
-def _adopt_new_parts(supernet: Supernet, optimizer: torch.optim.Optimizer) -> None:
+def adopt_new_parts(supernet: Supernet, optimizer: torch.optim.Optimizer) -> None:
     """Give the optimiser the parameters of parts that this step took for the first time."""
     known = {id(weight) for group in optimizer.param_groups for weight in group["params"]}
     decayed, plain = optimizer.param_groups
@@ -198,13 +204,17 @@ def _phases(
 
 
 def prepare(supernet: Supernet, recipe: Recipe, options: Settings, world: World) -> None:
-    """Set the recipe's batch norm, and move the weights to the device in the layout that is asked for."""
-    for layer in supernet.modules():
-        if isinstance(layer, nn.BatchNorm2d):
-            layer.momentum = recipe.norm_momentum
+    """Set the recipe's batch norm, and move the weights to the device in the layout that is asked for.
+
+    Parts that are made later are treated alike.
+    """
+    supernet.norm_momentum = recipe.norm_momentum
+    for part in supernet.parts.values():
+        set_norm_momentum(part, recipe.norm_momentum)
     if options.synchronise_norm and world.size > 1:
         synchronise_norms(supernet)
     layout = torch.channels_last if options.channels_last else torch.contiguous_format
+    supernet.layout = layout
     supernet.to(world.device, memory_format=layout)  # type: ignore[call-overload]
 
 
@@ -248,7 +258,7 @@ def _resume(checkpoint: Path | None, run: dict[str, Any], supernet: Supernet, op
             f"{checkpoint} is of another run ({state.get('run')}), this one is {run}: give another -o"
         )
     _load_parts(supernet, state)
-    _adopt_new_parts(supernet, optimizer)
+    adopt_new_parts(supernet, optimizer)
     optimizer.load_state_dict(state["optimizer"])
     return int(state["step"])
 

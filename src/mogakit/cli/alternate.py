@@ -1,0 +1,148 @@
+"""`moga supernet alternate`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from mogakit import records
+from mogakit.cli.broken_images import print_broken_images
+from mogakit.cli.output import json_option, print_json, print_table, progress_bar
+from mogakit.cli.reward_options import reward_options
+from mogakit.cli.train import settings_from, training_options
+from mogakit.flows.alternate import FIGURE, RESULT, AlternateRequest, AlternateSummary, run_alternation
+from mogakit.nets.resolve import resolve
+from mogakit.nets.spaces import space_names
+from mogakit.search.rewards import Reward
+from mogakit.search.training.recipes import RECIPES
+
+EPILOG = """
+\b
+Examples:
+  moga supernet alternate --space digits --data digits --recipe digits --table RUN/lut.json --target-ms 0.08 -o turn
+  moga supernet alternate --space multi-hardware --data imagenet/ --table cpu.json --table gpu.json --combine max \\
+      --reference mobilenet-v2 --target-ms 1 --delay 0.5 --warm-up 0 -o turn
+"""
+
+
+@click.command("alternate", epilog=EPILOG)
+@click.option("--space", default="moga", show_default=True, type=click.Choice(space_names()), help="Search space.")
+@click.option("--data", required=True, help="Image folder (one folder a class), or the word digits.")
+@click.option("--recipe", type=click.Choice(list(RECIPES)), default="tunas", show_default=True, help="Of the weights.")
+@click.option(
+    "--table",
+    "tables",
+    required=True,
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Latency table or cost model of the space; one a hardware.",
+)
+@click.option(
+    "--combine",
+    type=click.Choice(["avg", "max"]),
+    default="avg",
+    show_default=True,
+    help="Latency over several tables: their normalised mean or the worst of them; the target is then 1.",
+)
+@click.option("--reference", metavar="NETWORK", help="Network whose latency normalises each table.")
+@click.option("--factor", "factors", multiple=True, type=float, metavar="MS", help="The factor itself, one a table.")
+@click.option("--weight", "weights", multiple=True, type=float, help="Importance of each table in avg or max.")
+@reward_options(required=True)
+@click.option(
+    "--paths",
+    default=8,
+    show_default=True,
+    type=click.IntRange(min=2),
+    help="Networks that the controller tries a step.",
+)
+@click.option(
+    "--learning-rate", default=0.03, show_default=True, help="The controller's, at the start; it grows tenfold."
+)
+@click.option("--delay", default=0.25, show_default=True, help="Share of the steps in which only weights learn.")
+@click.option(
+    "--warm-up",
+    default=0.25,
+    show_default=True,
+    help="Share of the steps in which choices are averaged; 0 for spaces without independent slots.",
+)
+@training_options
+@click.option("-o", "--output", "folder", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
+@json_option
+def command(
+    space: str,
+    data: str,
+    recipe: str,
+    tables: tuple[Path, ...],
+    combine: str,
+    reference: str | None,
+    factors: tuple[float, ...],
+    weights: tuple[float, ...],
+    reward: Reward,
+    paths: int,
+    learning_rate: float,
+    delay: float,
+    warm_up: float,
+    folder: Path,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Train shared weights and a controller in turn (TuNAS): one run gives both the supernet and the network chosen."""
+    request = AlternateRequest(
+        space=space,
+        data=data,
+        recipe=recipe,
+        tables=tables,
+        worst=combine == "max",
+        reference=None if reference is None else resolve(reference),
+        factors_ms=factors,
+        hardware_weights=weights or None,
+        reward=reward,
+        folder=folder,
+        settings=settings_from(given),
+        paths_per_step=paths,
+        learning_rate=learning_rate,
+        delay=delay,
+        warm_up=warm_up,
+        device=given["device"],
+        resume=given["resume"],
+        tensorboard=given["tensorboard"],
+    )
+    with progress_bar(f"supernet and controller of {space}") as progress:
+        summary = run_alternation(request, progress)
+    if as_json:
+        print_json(records.to_json(summary))
+        return
+    _print(summary, folder)
+
+
+def _print(summary: AlternateSummary, folder: Path) -> None:
+    earned = [mean for mean in summary.mean_rewards if mean is not None]
+    share = max(len(earned) // 20, 1)
+    rows = [
+        ("network", summary.network),
+        ("probability of its choices, mean", f"{summary.confidence:.2f}"),
+        *((f"{name} (ms)", _short(value)) for name, value in summary.latencies_ms.items()),
+        ("aimed at", f"{summary.rewarded} {summary.reward.target_ms:g}, came to {_short(summary.rewarded_value)}"),
+        ("source", summary.latency),
+        ("mean reward, first and last twentieth", _first_and_last(earned, share)),
+        ("steps", summary.num_steps),
+        ("broken images", len(summary.broken_images)),
+    ]
+    print_table(f"Supernet and controller of {summary.space}", ("what", "value"), rows)
+    print_broken_images(summary.broken_images)
+    click.echo(f"Written: {summary.checkpoint}, {folder / RESULT}, {folder / FIGURE}.svg")
+    click.echo(
+        f"Next: moga train {summary.network} --data {summary.data} --recipe {summary.recipe} -o {folder / 'alone'}"
+    )
+
+
+def _short(value: float | None) -> str:
+    return "none: a hardware cannot run it" if value is None else f"{value:.4g}"
+
+
+def _first_and_last(earned: Sequence[float], share: int) -> str:
+    if not earned:
+        return "the controller never learnt: give more --epochs or a shorter --delay"
+    return f"{np.mean(earned[:share]):.4f} and {np.mean(earned[-share:]):.4f}"
