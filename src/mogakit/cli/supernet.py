@@ -1,6 +1,5 @@
 """`moga supernet`."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,10 +8,10 @@ import click
 import numpy as np
 
 from mogakit import records
+from mogakit.cli.alternate import command as alternate
+from mogakit.cli.broken_images import print_broken_images
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar
-from mogakit.cli.reward_options import reward_options
 from mogakit.cli.train import settings_from, training_options
-from mogakit.flows.alternate import FIGURE, RESULT, AlternateRequest, run_alternation
 from mogakit.flows.supernet import (
     RankResult,
     SupernetRequest,
@@ -21,8 +20,8 @@ from mogakit.flows.supernet import (
     run_supernet_training,
 )
 from mogakit.flows.supernet_demo import NUM_RANKED, run_demo
+from mogakit.flows.supernet_extract import ExtractRequest, extract_network
 from mogakit.nets.spaces import format_chromosome, parse_chromosome, space_names
-from mogakit.search.rewards import Reward
 from mogakit.search.supernet.fairness import SharedScale, Strategy
 from mogakit.search.supernet.train import load_supernet
 from mogakit.search.training.loop import Settings
@@ -34,15 +33,21 @@ Examples:
   moga supernet train --space moga --data imagenet/ -o runs/supernet
   moga supernet train --space digits --data digits --recipe digits --warm-epochs 8 -o runs/digits
   moga supernet eval runs/digits/supernet.pt 0-1-2-3-4-5
-  moga supernet rank runs/digits/supernet.pt --recipe digits
+  moga supernet extract runs/digits/supernet.pt 0-1-2-3-4-5 -o runs/picked.safetensors
+  moga supernet rank runs/digits/supernet.pt -o runs/ranking
   moga supernet alternate --space digits --data digits --recipe digits --table RUN/lut.json --target-ms 0.05 -o turn
   moga search --space digits --accuracy supernet:runs/digits/supernet.pt --table RUN/lut.json -o runs/search
 """
 
+DEVICE = click.option("--device", type=click.Choice(["cpu", "cuda"]), help="Default: a GPU where there is one.")
+
 
 @click.group("supernet", epilog=EPILOG)
 def command() -> None:
-    """Train, evaluate and rank one set of weights for all networks of a space, or train it with a controller."""
+    """Train one set of weights for all networks of a space, alone or with a controller; score, rank and extract."""
+
+
+command.add_command(alternate)
 
 
 @command.command("train")
@@ -107,6 +112,7 @@ def train(
         return
     rows = [(name.replace("_", " "), value) for name, value in asdict(summary).items() if name != "broken_images"]
     print_table(f"Supernet of {space}", ("what", "value"), [*rows, ("broken images", len(summary.broken_images))])
+    print_broken_images(summary.broken_images)
 
 
 @command.command("eval")
@@ -128,35 +134,83 @@ def evaluate(
     if not chosen:
         raise click.UsageError("name chromosomes, or --random N")
     with progress_bar("evaluating") as progress:
-        scores = evaluate_paths(checkpoint, chosen, data, progress=progress)
+        found = evaluate_paths(checkpoint, chosen, data, progress=progress)
     if as_json:
-        print_json([asdict(each) for each in scores])
+        print_json(asdict(found))
         return
+    scores = found.networks
     rows = [
         (each.chromosome, f"{each.params / 1e6:.3f}", f"{each.score.top1_percent:.2f}", f"{each.score.nll:.4f}")
         for each in scores
     ]
     caption = f"{scores[0].score.num_images} validation images, the same for all"
     print_table("Inside the supernet", ("chromosome", "params (M)", "top-1 (%)", "NLL (nats)"), rows, caption)
+    print_broken_images(found.broken_images)
+
+
+@command.command("extract")
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.argument("chromosome")
+@click.option("--raw", is_flag=True, help="Leave batch norms as training left them, averages over all paths.")
+@click.option("--data", help="Images that batch norms are recalibrated on; default: those it was trained with.")
+@DEVICE
+@click.option(
+    "-o", "--output", "weights", required=True, type=click.Path(path_type=Path), help="File, NAME.safetensors."
+)
+@json_option
+def extract(
+    checkpoint: Path, chromosome: str, raw: bool, data: str | None, device: str | None, weights: Path, as_json: bool
+) -> None:
+    """Write the weights of CHROMOSOME (8-10-6-...) as a network of its own, which exports, checks and ships.
+
+    Its batch norms are recalibrated on training images, as evaluation does, so that the file is what was scored.
+    """
+    request = ExtractRequest(checkpoint, parse_chromosome(chromosome), weights, data, raw, device=device)
+    made = extract_network(request)
+    if as_json:
+        print_json(asdict(made))
+        return
+    norms = "as training left them" if made.recalibrated_on is None else f"recalibrated on {made.recalibrated_on}"
+    rows = [
+        ("input", f"{made.input_size} px, {made.num_classes} classes"),
+        ("params (M)", f"{made.params / 1e6:.3f}"),
+        ("batch norms", norms),
+        ("weights", made.weights),
+    ]
+    print_table(made.network, ("what", "value"), rows)
+    print_broken_images(made.broken_images)
+    given = f"{made.network} --weights {made.weights} --input-size {made.input_size} --classes {made.num_classes}"
+    click.echo(f"Next: moga export model {given} -o models")
+    click.echo(f"Next: moga ship {given} -o bundle")
 
 
 @command.command("rank")
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option("--networks", default=12, show_default=True, help="Networks to train alone, with two seeds each.")
-@click.option("--recipe", type=click.Choice(list(RECIPES)), default="digits", show_default=True, help="For those.")
+@click.option("--recipe", type=click.Choice(list(RECIPES)), help="For those; needed unless the images are digits.")
 @click.option("--epochs", type=float, help="Instead of the recipe's.")
 @click.option("--batch-size", type=int, help="Instead of the recipe's.")
 @click.option("--seed", default=0, show_default=True, help="Of the choice and of training.")
-@click.option("-o", "--output", "folder", type=click.Path(path_type=Path), help="Folder for ranking.json.")
+@DEVICE
+@click.option("--bfloat16", is_flag=True, help="Autocast to bfloat16 in those trainings.")
+@click.option("--workers", default=Settings.num_workers, show_default=True, help="Threads that decode images.")
+@click.option(
+    "-o", "--output", "folder", type=click.Path(path_type=Path), help="Folder for ranking.json and the trainings."
+)
+@click.option("--resume", is_flag=True, help="Go on where a killed ranking was; needs -o.")
 @json_option
 def rank(
     checkpoint: Path,
     networks: int,
-    recipe: str,
+    recipe: str | None,
     epochs: float | None,
     batch_size: int | None,
     seed: int,
+    device: str | None,
+    bfloat16: bool,
+    workers: int,
     folder: Path | None,
+    resume: bool,
     as_json: bool,
 ) -> None:
     """Compare the supernet's order of networks with that of training them alone.
@@ -164,95 +218,15 @@ def rank(
     Printed beside Kendall's tau: its ceiling (one seed of those trained alone against another) and the baseline that
     any honest report needs (order by parameters alone).
     """
-    settings = Settings(seed=seed, epochs=epochs, batch_size=batch_size)
+    if resume and folder is None:
+        raise click.UsageError("--resume goes on in a folder: name it with -o")
+    settings = Settings(seed, batch_size, epochs, bfloat16, num_workers=workers)
     with progress_bar("ranking") as progress:
-        result = rank_supernet(checkpoint, networks, recipe, settings, folder, progress)
+        result = rank_supernet(checkpoint, networks, recipe, settings, folder, progress, device, resume)
     if as_json:
         print_json(records.to_json(result))
     else:
         print_ranking(result)
-
-
-@command.command("alternate")
-@click.option("--space", default="moga", show_default=True, type=click.Choice(space_names()), help="Search space.")
-@click.option("--data", required=True, help="Image folder (one folder a class), or the word digits.")
-@click.option("--recipe", type=click.Choice(list(RECIPES)), default="tunas", show_default=True, help="Of the weights.")
-@click.option(
-    "--table",
-    required=True,
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Latency table or cost model of the space.",
-)
-@reward_options(required=True)
-@click.option(
-    "--paths",
-    default=8,
-    show_default=True,
-    type=click.IntRange(min=2),
-    help="Networks that the controller tries a step.",
-)
-@click.option(
-    "--learning-rate", default=0.03, show_default=True, help="The controller's, at the start; it grows tenfold."
-)
-@click.option("--delay", default=0.25, show_default=True, help="Share of the steps in which only weights learn.")
-@click.option("--warm-up", default=0.25, show_default=True, help="Share of the steps in which choices are averaged.")
-@training_options
-@click.option("-o", "--output", "folder", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
-@json_option
-def alternate(
-    space: str,
-    data: str,
-    recipe: str,
-    table: Path,
-    reward: Reward,
-    paths: int,
-    learning_rate: float,
-    delay: float,
-    warm_up: float,
-    folder: Path,
-    as_json: bool,
-    **given: Any,
-) -> None:
-    """Train shared weights and a controller in turn (TuNAS): one run gives both the supernet and the network chosen."""
-    request = AlternateRequest(
-        space=space,
-        data=data,
-        recipe=recipe,
-        table=table,
-        reward=reward,
-        folder=folder,
-        settings=settings_from(given),
-        paths_per_step=paths,
-        learning_rate=learning_rate,
-        delay=delay,
-        warm_up=warm_up,
-        device=given["device"],
-        resume=given["resume"],
-    )
-    with progress_bar(f"supernet and controller of {space}") as progress:
-        summary = run_alternation(request, progress)
-    if as_json:
-        print_json(records.to_json(summary))
-        return
-    earned = [mean for mean in summary.mean_rewards if mean is not None]
-    share = max(len(earned) // 20, 1)
-    rows = [
-        ("network", summary.network),
-        ("probability of its choices, mean", f"{summary.confidence:.2f}"),
-        ("latency (ms)", f"{summary.latency_ms:.4g} of {reward.target_ms:g} aimed at, from {summary.latency}"),
-        ("mean reward, first and last twentieth", _first_and_last(earned, share)),
-        ("steps", summary.num_steps),
-        ("broken images", len(summary.broken_images)),
-    ]
-    print_table(f"Supernet and controller of {space}", ("what", "value"), rows)
-    click.echo(f"Written: {summary.checkpoint}, {folder / RESULT}, {folder / FIGURE}.svg")
-    click.echo(f"Next: moga train {summary.network} --data {data} --recipe {recipe} -o {folder / 'alone'}")
-
-
-def _first_and_last(earned: Sequence[float], share: int) -> str:
-    if not earned:
-        return "the controller never learnt: give more --epochs or a shorter --delay"
-    return f"{np.mean(earned[:share]):.4f} and {np.mean(earned[-share:]):.4f}"
 
 
 @command.command("demo")
@@ -309,3 +283,4 @@ def print_ranking(result: RankResult) -> None:
     ]
     headings = ("ranked by", "tau", "p", "ceiling (seed against seed)", "params alone")
     print_table(f"Kendall tau over {len(rows)} networks", headings, taus)
+    print_broken_images(result.broken_images)

@@ -49,9 +49,18 @@ def save_weights(module: nn.Module, path: Path) -> None:
     Raises:
         CheckpointError: `path` has another suffix.
     """
+    check_suffix(path)
+    write_bytes(path, save({key: value.contiguous() for key, value in module.state_dict().items()}))
+
+
+def check_suffix(path: Path) -> None:
+    """Check that weights can be written under this name, before anything long is begun.
+
+    Raises:
+        CheckpointError: the suffix is not `.safetensors`.
+    """
     if path.suffix != ".safetensors":
         raise CheckpointError(f"weights are written as .safetensors, not as {path.name}")
-    write_bytes(path, save({key: value.contiguous() for key, value in module.state_dict().items()}))
 
 
 def read_state(path: Path) -> dict[str, Tensor]:

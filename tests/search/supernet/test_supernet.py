@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from mogakit.errors import InputError
 from mogakit.nets.spaces import SlotSpace, get_space
-from mogakit.search.supernet.evaluate import recalibrate, recalibration_batches
+from mogakit.search.supernet.evaluate import _worker_device, gpu_of_worker, recalibrate, recalibration_batches
 from mogakit.search.supernet.fairness import SharedScale, Strategy, draw_paths
 from mogakit.search.supernet.model import Supernet, largest_path, warm_start
 from mogakit.search.supernet.train import SupernetSettings, load_supernet, train_supernet
@@ -107,6 +107,17 @@ def test_an_extracted_network_gives_the_same_bits(genes: list[int]) -> None:
         assert torch.equal(supernet(images, chromosome), supernet.extract(chromosome)(images))
 
 
+@settings(max_examples=4)
+@given(st.integers(0, 10**6))
+def test_it_does_so_in_a_space_without_slots(seed: int) -> None:
+    space = get_space("multi-hardware", 32, 10)
+    chromosome = space.sample(np.random.default_rng(seed))
+    supernet = Supernet(space, seed=3).eval()
+    images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        assert torch.equal(supernet(images, chromosome), supernet.extract(chromosome)(images))
+
+
 def test_an_extracted_network_is_a_plain_network_of_the_space() -> None:
     space = digits_space()
     extracted = Supernet(space).extract((0, 1, 2, 3, 4, 5))
@@ -152,6 +163,17 @@ def test_recalibrated_statistics_are_the_plain_average_over_batches() -> None:
     with torch.no_grad():
         means = torch.stack([stem.conv.conv(batch.images).mean((0, 2, 3)) for batch in batches])  # type: ignore[union-attr,operator]
     assert torch.allclose(stem.conv.norm.running_mean, means.mean(0), atol=1e-5)  # type: ignore[union-attr,arg-type]
+
+
+def test_workers_take_the_gpus_in_turn() -> None:
+    names = ["LokyProcess-1", "LokyProcess-2", "LokyProcess-3", "LokyProcess-10", "ForkPoolWorker-4", "MainProcess"]
+    assert [gpu_of_worker(name, 3) for name in names] == [1, 2, 0, 1, 1, 0]
+    assert [gpu_of_worker(name, 1) for name in names] == [0] * 6
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_worker_without_a_gpu_takes_the_cpu() -> None:
+    assert _worker_device() == torch.device("cpu")
 
 
 def test_a_warm_start_needs_slots() -> None:

@@ -12,19 +12,29 @@ from torch import nn
 
 from mogakit.errors import InputError
 from mogakit.files import sha256_of
+from mogakit.nets.modules import NetworkModule
 from mogakit.nets.network import Network
 from mogakit.nets.spaces import Chromosome, SearchSpace
 from mogakit.search.cache import EvaluationCache
 from mogakit.search.metrics import NetworkMetric
 from mogakit.search.supernet.model import Supernet
 from mogakit.search.supernet.train import load_supernet
-from mogakit.search.training.data import Batch, Dataset, epoch_order, open_dataset, read_batch
+from mogakit.search.training.data import (
+    Batch,
+    Dataset,
+    ImageFolder,
+    epoch_order,
+    evaluation_batches,
+    open_dataset,
+    read_batch,
+)
 from mogakit.search.training.loop import Score, evaluate, to_device
 from mogakit.search.training.world import World
 
 NUM_RECALIBRATION_IMAGES = 2048
 """Images that batch norms are recalibrated on; Once-for-All takes 2000. On digits 128 did as well as 512."""
 _RECALIBRATION_BATCH = 128
+_NUM_NAMED = 10
 
 
 class Figure(StrEnum):
@@ -63,9 +73,14 @@ def score_path(
     supernet: Supernet, chromosome: Chromosome, batches: list[Batch], validation: Dataset, world: World
 ) -> Score:
     """Score one path on all validation images, with its own recalibrated copy of the weights."""
+    return evaluate(recalibrated(supernet, chromosome, batches, world), validation, world)
+
+
+def recalibrated(supernet: Supernet, chromosome: Chromosome, batches: list[Batch], world: World) -> NetworkModule:
+    """Return one path as a plain network with weights of its own and batch norms recalibrated on `batches`."""
     module = supernet.extract(chromosome).to(world.device)
     recalibrate(module, batches, world)
-    return evaluate(module, validation, world)
+    return module
 
 
 @dataclass(frozen=True)
@@ -76,12 +91,14 @@ class SupernetAccuracy:
         checkpoint: written by `moga supernet train`.
         data: as given to `--data`.
         figure: what is returned; larger is better for both.
+        device: `cpu`, `cuda`, or None for a GPU where there is one, another for each worker.
     """
 
     checkpoint: Path
     data: str
     figure: Figure = Figure.TOP1
     num_recalibration_images: int = NUM_RECALIBRATION_IMAGES
+    device: str | None = None
 
     def __call__(self, chromosome: Chromosome, network: Network) -> float:
         """Return the figure of one chromosome."""
@@ -90,26 +107,53 @@ class SupernetAccuracy:
 
     def score(self, chromosome: Chromosome) -> Score:
         """Return everything known of one chromosome."""
-        supernet, batches, validation, world = _loaded(self.checkpoint, self.data, self.num_recalibration_images)
-        return score_path(supernet, chromosome, batches, validation, world)
+        loaded = self._loaded()
+        return score_path(loaded.supernet, chromosome, loaded.batches, loaded.validation, loaded.world)
+
+    def recalibrated(self, chromosome: Chromosome) -> NetworkModule:
+        """Return one chromosome's network as it is scored: with batch norms of its own."""
+        loaded = self._loaded()
+        return recalibrated(loaded.supernet, chromosome, loaded.batches, loaded.world)
+
+    def datasets(self) -> tuple[Dataset, Dataset]:
+        """Return the training and validation images that this process reads; they know which were broken."""
+        loaded = self._loaded()
+        return loaded.training, loaded.validation
+
+    def _loaded(self) -> "_Loaded":
+        return _load(self.checkpoint, self.data, self.num_recalibration_images, self.device)
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    supernet: Supernet
+    batches: list[Batch]
+    training: Dataset
+    validation: Dataset
+    world: World
 
 
 @lru_cache(maxsize=1)
-def _loaded(checkpoint: Path, data: str, num_images: int) -> tuple[Supernet, list[Batch], Dataset, World]:
+def _load(checkpoint: Path, data: str, num_images: int, device: str | None) -> _Loaded:
     """Read the checkpoint and the images, once a process, onto the GPU that is this process's turn."""
     supernet, run = load_supernet(checkpoint)
     training, validation = open_dataset(data, int(run["input_size"]))
-    world = World(0, 1, _worker_device())
-    supernet.to(world.device)
-    return supernet, recalibration_batches(training, num_images), validation, world
+    place = torch.device("cpu") if device == "cpu" else _worker_device()
+    supernet.to(place)
+    return _Loaded(supernet, recalibration_batches(training, num_images), training, validation, World(0, 1, place))
 
 
 def _worker_device() -> torch.device:
     """Return a GPU for this worker, in turn, or the CPU where there is none."""
     if not torch.cuda.is_available():
         return torch.device("cpu")
-    digits = "".join(itertools.takewhile(str.isdigit, reversed(multiprocessing.current_process().name)))[::-1]
-    return torch.device("cuda", int(digits or "0") % torch.cuda.device_count())
+    return torch.device("cuda", gpu_of_worker(multiprocessing.current_process().name, torch.cuda.device_count()))
+
+
+def gpu_of_worker(process_name: str, num_gpus: int) -> int:
+    """Return the GPU of a process by the number at the end of its name (`LokyProcess-3`); the first one without."""
+    digits = "".join(itertools.takewhile(str.isdigit, reversed(process_name)))[::-1]
+    return int(digits or "0") % num_gpus
 
 
 def open_supernet_accuracy(
@@ -135,4 +179,23 @@ def open_supernet_accuracy(
     identity = f"supernet {sha256_of(checkpoint)} {data} {ask.figure} {ask.num_recalibration_images}"
     unit = "%" if ask.figure is Figure.TOP1 else "nats"
     source = f"supernet {checkpoint.name} on {data}, batch norms recalibrated ({ask.figure})"
+    source += _without_broken(str(data), int(run["input_size"]))
     return NetworkMetric("accuracy", unit, source, identity, space, ask, cache, num_jobs)
+
+
+def _without_broken(data: str, input_size: int) -> str:
+    """Count and name the validation images that cannot be decoded, for the source of every score.
+
+    All of them are read once, as for one network's score, since workers that find them later could not tell anybody.
+    """
+    _, validation = open_dataset(data, input_size)
+    if not isinstance(validation, ImageFolder):
+        return ""
+    for _ in evaluation_batches(validation, _RECALIBRATION_BATCH):
+        pass
+    if not validation.broken:
+        return ""
+    named = ", ".join(sorted(map(str, validation.broken))[:_NUM_NAMED])
+    more = ", ..." if len(validation.broken) > _NUM_NAMED else ""
+    counted = f"{len(validation.broken)} of {len(validation)} validation images"
+    return f", without {counted}, which could not be decoded: {named}{more}"
