@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mogakit import records
+from mogakit.cli.broken_images import print_broken_images
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar
 from mogakit.cli.train import settings_from, training_options
 from mogakit.search.training.detection_recipes import DETECTION_RECIPES
@@ -147,8 +148,7 @@ def train(
     ]
     print_table(f"{summary.detector} on {summary.data}, recipe {summary.recipe}", ("what", "value"), rows)
     click.echo(f"recipe: {summary.recipe_source}")
-    for path in summary.broken_images[:10]:
-        click.echo(f"could not be decoded: {path}")
+    print_broken_images(summary.broken_images)
 
 
 def _score_rows(score: CocoScore) -> list[tuple[str, object]]:
@@ -194,8 +194,7 @@ def score(
         print_json(records.to_json(found))
         return
     print_table(f"{found.model} on {found.data}", ("what", "value"), _score_rows(found.score))
-    for path in found.broken_images[:10]:
-        click.echo(f"could not be decoded: {path}")
+    print_broken_images(found.broken_images)
 
 
 @command.command()

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from mogakit import records
+from mogakit.cli.broken_images import print_broken_images
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar
 from mogakit.flows.train import TrainRequest, TrainSummary, run_training
 from mogakit.search.training.loop import CHECKPOINT_INTERVAL_S, Settings
@@ -115,5 +116,4 @@ def _print(summary: TrainSummary) -> None:
     ]
     print_table(f"{summary.network} on {summary.data}, recipe {summary.recipe}", ("what", "value"), rows)
     click.echo(f"recipe: {summary.recipe_source}")
-    for path in summary.broken_images[:10]:
-        click.echo(f"could not be decoded: {path}")
+    print_broken_images(summary.broken_images)
