@@ -1,6 +1,7 @@
 """`moga search` from arguments to output."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from click.testing import CliRunner
 
 from mogakit.cli.search import command
 from mogakit.errors import InputError
+from mogakit.luts.table import load, save
 
 TABLE = str(Path(__file__).parents[1] / "search" / "data" / "moga-xeon-xnnpack.json")
 SMALL = ["--population", "12", "--generations", "6"]
@@ -23,6 +25,15 @@ def test_it_prints_the_picks_and_how_far_it_came(tmp_path):
     assert "moga/" in text
     assert "exact front:" in text
     assert "proxy is a capacity, not an accuracy" in text
+
+
+def test_it_says_where_each_latency_comes_from(tmp_path):
+    assert "latency: table moga-xeon-xnnpack.json, tflite/cpu/float32 on" in run("-o", str(tmp_path / "a")).output
+    table = load(Path(TABLE))
+    save(replace(table, identity=replace(table.identity, flags=("transport=adb shell",))), tmp_path / "phone.json")
+    arguments = ["--table", str(tmp_path / "phone.json"), *SMALL, "-o", str(tmp_path / "b")]
+    output = " ".join(CliRunner().invoke(command, arguments, catch_exceptions=False).output.split())
+    assert "a shell binary is scheduled differently from an app" in output
 
 
 def test_json_is_the_record(tmp_path):

@@ -81,6 +81,8 @@ def test_a_table_measured_through_adb_says_so(content: RunContent, page: str) ->
     identity = replace(content.table.identity, flags=("transport=adb shell",))
     phone = RunContent("PHONE", replace(content.table, identity=identity), findings=())
     assert words in build_page(phone)
+    other = replace(content.others[0], identity=replace(content.others[0].identity, flags=("transport=adb shell",)))
+    assert f"tflite/gpu/float16, a GPU: measured through adb: {words}." in build_page(replace(content, others=(other,)))
 
 
 def test_names_of_devices_are_text_and_never_markup(page: str) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar
-from mogakit.flows.devices import open_runner
+from mogakit.flows.devices import open_runner, scope_of
 from mogakit.flows.fit import FitFolder, FitRequest, FitResult, fit_run
 from mogakit.flows.runs import RunFolder
 from mogakit.records import to_json
@@ -31,9 +31,11 @@ def command(folder: Path, pairs: int, seed: int, quick: bool, resume: bool, roun
     with open_runner(settings.device, clock=settings.clock) as runner, progress_bar("fit") as progress:
         result = fit_run(request, runner, progress)
     if as_json:
-        print_json(_summary(result))
+        print_json({**_summary(result), "scope": scope_of(settings.device)})
     else:
         _print(result, FitFolder(RunFolder(folder)))
+        if scope := scope_of(settings.device):
+            click.echo(f"All times {scope}.")
 
 
 def _summary(result: FitResult) -> dict[str, object]:

@@ -100,7 +100,7 @@ def diff(first: str, second: str, show_all: bool, as_json: bool) -> None:
     title = f"{len(shown)} of {len(differences)} rows" + ("" if show_all else " differ")
     print_table(title, ("key", "first ms", "second ms", "ratio", "second is", "judged by"), cells)
     for which, table in (("first", first), ("second", second)):
-        note = scope_note(flow.load_table(table))
+        note = scope_note(flow.load_table(table).identity)
         if note is not None:
             click.echo(f"{which}: {note}")
 
@@ -236,7 +236,7 @@ def _print_lines(lines: Iterable[tuple[str, str]]) -> None:
 
 
 def _scope(latencies: LatencyTable | CostModel) -> list[tuple[str, str]]:
-    note = scope_note(latencies)
+    note = scope_note(latencies.identity)
     return [] if note is None else [("note", note)]
 
 

@@ -238,6 +238,9 @@ def _print(result: SearchResult, folder: Path) -> None:
     ]
     title = "The controller's most likely network, and its best" if by_reward else "Picks, fastest first"
     print_table(title, ["network", *map(_heading, front.metrics)], rows)
+    for metric in front.metrics:
+        if metric.unit == "ms":
+            click.echo(f"{metric.name}: {metric.source}")
     click.echo(f"front: {len(front)} of {result.num_networks} networks ({front.how})")
     quality = result.quality
     if quality.archive_percent is not None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from mogakit.bench.measurement import Identity
 from mogakit.bench.runner import Runner
 from mogakit.bench.target import Target
 from mogakit.errors import InputError, TableError
@@ -200,9 +201,13 @@ def _predicted(path: Path, networks: dict[str, Network | None]) -> _Source:
         return predict(network)
 
     name = f"{path}" if found.target is None else str(found.target)
-    note = scope_note(found)
-    source = f"{found.name} ({found.identity.device_name})" + ("" if note is None else f", {note}")
-    return _Source(name, Origin.PREDICTED, source, ask)
+    return _Source(name, Origin.PREDICTED, f"{found.name} ({_device(found.identity)})", ask)
+
+
+def _device(identity: Identity) -> str:
+    """Return the device's name, with what must stand beside its times."""
+    note = scope_note(identity)
+    return identity.device_name + ("" if note is None else f", {note}")
 
 
 def _by_table(table: LatencyTable) -> Callable[[Network], Cell]:
@@ -246,7 +251,7 @@ def _measured(request: CompareRequest, runner: Runner | None, progress: Progress
     found: list[_Source] = []
     for target in request.targets:
         cells = {each.model: (each.row.latency_ms, each.row.error or "") for each in timings if each.target == target}
-        device = runner.identity(target).device_name
+        device = _device(runner.identity(target))
 
         def ask(model: str, cells: dict[str, Cell] = cells, target: Target = target) -> Cell:
             return cells.get(model, (None, f"its file does not run on {target}"))

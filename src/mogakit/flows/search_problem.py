@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from mogakit.bench.measurement import Identity
 from mogakit.bench.runner import Runner
 from mogakit.bench.target import Target
 from mogakit.errors import InputError
@@ -111,9 +112,7 @@ def table_input(path: Path) -> LatencyInput:
     found = load_latencies(path)
     target = "unknown target" if found.target is None else str(found.target)
     where = f"{target} on {found.identity.device_name}"
-    note = scope_note(found)
-    if note is not None:
-        where += f" ({note})"
+    where += _beside(found.identity)
     if isinstance(found, CostModel):
         fitted = "imported" if found.num_pairs is None else f"on {found.num_pairs} pairs"
         return LatencyInput(target, found, f"cost model {found.name} {fitted}, {where}")
@@ -130,7 +129,12 @@ def device_input(runner: Runner, target: Target) -> LatencyInput:
     if reason is not None:
         raise InputError(f"{target}: {reason}")
     source = DeviceLatency(runner, target)
-    return LatencyInput(str(target), source, source.described)
+    return LatencyInput(str(target), source, source.described + _beside(runner.identity(target)))
+
+
+def _beside(identity: Identity) -> str:
+    note = scope_note(identity)
+    return "" if note is None else f" ({note})"
 
 
 def build_problem(plan: SearchPlan, cache: EvaluationCache) -> Problem:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from mogakit.bench.measurement import Identity
 from mogakit.luts.linear import CostModel, is_model, model_from_document, read_document
 from mogakit.luts.table import LatencyTable, from_document
 
@@ -23,9 +24,9 @@ def load_latencies(path: Path) -> LatencyTable | CostModel:
     return model_from_document(document, str(path)) if is_model(document) else from_document(document, str(path))
 
 
-def scope_note(latencies: LatencyTable | CostModel) -> str | None:
-    """Return what must stand beside these latencies wherever they are shown; None where nothing must."""
-    if SHELL_FLAG not in latencies.identity.flags:
+def scope_note(identity: Identity) -> str | None:
+    """Return what must stand beside latencies of such an identity wherever they are shown; None where nothing must."""
+    if SHELL_FLAG not in identity.flags:
         return None
     # loaded here: who reads a table of this computer needs nothing of phones
     from mogakit.android_runner.runner import SHELL_NOTE

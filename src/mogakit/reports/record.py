@@ -184,7 +184,7 @@ def _table(table: LatencyTable) -> TableRecord:
         name=table.name,
         space=table.space,
         target=None if table.target is None else str(table.target),
-        scope=scope_note(table),
+        scope=scope_note(table.identity),
         identity=table.identity,
         statistic=table.statistic,
         num_rows=len(rows),

@@ -53,7 +53,8 @@ def build_page(content: RunContent) -> str:
     return environment.get_template("page.html.jinja").render(
         run=content,
         table=content.table,
-        scope=scope_note(content.table),
+        scope=scope_note(content.table.identity),
+        other_scopes=_other_scopes(content),
         version=__version__,
         tiles=_tiles(content),
         validation=None if content.validation is None else _validation(content, content.validation),
@@ -66,6 +67,16 @@ def build_page(content: RunContent) -> str:
         style=package.joinpath("style.css").read_text(encoding="utf-8"),
         script=package.joinpath("front.js").read_text(encoding="utf-8"),
     )
+
+
+def _other_scopes(content: RunContent) -> list[tuple[str, str]]:
+    """Return what must stand beside the times of tables of other targets, by target and device."""
+    notes = ((one, scope_note(one.identity)) for one in content.others)
+    return [
+        (f"{one.target or 'unknown target'}, {one.identity.device_name}", note)
+        for one, note in notes
+        if note is not None
+    ]
 
 
 def _tiles(content: RunContent) -> list[Tile]:
