@@ -13,6 +13,7 @@ from mogakit.errors import InputError
 from mogakit.flows.controllers import JudgeRequest, judge_controllers
 from mogakit.flows.search import RESULT, search
 from mogakit.flows.search_problem import Method, SearchPlan, table_input
+from mogakit.search.controllers.judge import Searcher
 from mogakit.search.evolution import Settings
 from mogakit.search.rewards import Reward, RewardKind
 
@@ -37,6 +38,19 @@ def test_the_target_is_the_middle_of_the_front_where_none_is_given(tmp_path):
     request = JudgeRequest(TABLE, kinds=(RewardKind.ABSOLUTE,), num_seeds=1, population=8, generations=2, searchers=())
     target = judge_controllers(request, tmp_path).judged[0].reward.target_ms
     assert 4 < target < 47
+
+
+@pytest.mark.slow
+def test_on_a_measured_table_the_worst_run_of_a_controller_beats_the_best_of_random_search(tmp_path):
+    """Three seeds and both rewards of the papers, at 8400 evaluations each."""
+    searchers = (Searcher.REINFORCE, Searcher.PPO, Searcher.RANDOM)
+    judged = judge_controllers(JudgeRequest(TABLE, num_seeds=3, searchers=searchers), tmp_path).judged
+    assert [each.reward.kind for each in judged] == [RewardKind.MNASNET, RewardKind.ABSOLUTE]
+    for each in judged:
+        by_seed = {regrets.searcher: regrets.by_seed for regrets in each.regrets}
+        for controller in (Searcher.REINFORCE, Searcher.PPO):
+            assert len(by_seed[controller]) == 3
+            assert max(by_seed[controller]) < 0.5 * min(by_seed[Searcher.RANDOM])
 
 
 @pytest.mark.parametrize("method", [Method.PPO, Method.REINFORCE])

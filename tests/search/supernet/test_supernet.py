@@ -75,7 +75,7 @@ def test_one_fair_step_gives_each_choice_exactly_one_gradient(monkeypatch: pytes
         assert counts[name] == (1 if position in slots else 12), name
 
 
-@pytest.mark.parametrize(("name", "size"), [("digits", 8), ("multi-hardware", 32)])
+@pytest.mark.parametrize(("name", "size"), [("digits", 8), pytest.param("multi-hardware", 32, marks=pytest.mark.slow)])
 def test_what_all_paths_share_moves_by_their_mean_or_by_their_sum(name: str, size: int) -> None:
     """One step of plain SGD, from the same weights: shared parts move n times as far under SUM, all others alike."""
     space = get_space(name, size, 10)
