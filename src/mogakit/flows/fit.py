@@ -131,7 +131,7 @@ def fit_run(request: FitRequest, runner: Runner, progress: Progress = silent) ->
     for index, batch in enumerate(batches):
         taken += _measure_batch(folder, request, settings, runner, index, batch, progress)
         progress(index + 1, len(batches), f"batch {index + 1} of {len(batches)}")
-    estimates = estimate_files(taken, table.statistic, request.seed)
+    estimates = estimate_files(taken, table.statistic, request.seed, table.accepted)
     result = fit_estimates(table, space, networks, estimates, request.seed)
     save_model(result.on_table, folder.model)
     save_model(result.one_hot, folder.one_hot)
@@ -154,14 +154,14 @@ def fit_networks(space: SlotSpace, table: LatencyTable, num: int, seed: int) -> 
 def fit_estimates(
     table: LatencyTable, space: SlotSpace, networks: list[Network], estimates: dict[str, Row], seed: int
 ) -> FitResult:
-    """Fit both models on the networks that gave a number, and draw the learning curves.
+    """Fit both models on the networks that ran on the table's hardware, and draw the learning curves.
 
     Raises:
-        InputError: fewer than five networks gave a number.
+        InputError: fewer than five networks did.
         TableError: the table lacks a block of the space.
     """
-    measured = {net.name: row.latency_ms for net in networks if (row := estimates.get(net.name)) is not None}
-    usable = [(net, latency_ms) for net in networks if (latency_ms := measured.get(net.name)) is not None]
+    counted = {name: row.latency_ms for name, row in estimates.items() if table.counts(row)}
+    usable = [(net, latency_ms) for net in networks if (latency_ms := counted.get(net.name)) is not None]
     pairs = Pairs(
         space.name,
         tuple(space.encode(net) for net, _ in usable),
@@ -173,7 +173,7 @@ def fit_estimates(
     return FitResult(
         table=table.name,
         pairs=pairs,
-        failed=tuple(net.name for net in networks if measured.get(net.name) is None),
+        failed=tuple(net.name for net in networks if net.name not in counted),
         on_table=fit_on_table(pairs, table),
         one_hot=fit_one_hot(pairs, table.target, table.identity),
         curves=tuple(learning_curves(pairs, table, sizes, seed)),
