@@ -57,6 +57,15 @@ def test_table_1_of_the_multi_hardware_paper():
     assert "EdgeTPU" in next(iter(v3.reasons))
 
 
+def test_a_published_latency_is_of_one_input_size():
+    models = ("mobilenet-v2@1.25x", "mobilenet-v2@1.25x@192px")
+    found = compare(CompareRequest(models, published=("Pixel 4",), factors_ms=tuple(PIXEL4_FACTORS_MS.values())))
+    whole, small = found.networks
+    assert all(latency is not None for latency in whole.latencies_ms)
+    assert set(small.latencies_ms) == {None}
+    assert set(small.reasons.values()) == {"latencies are published for 224 px only"}
+
+
 def test_predictions_come_from_the_tables_and_the_reference_is_one():
     found = compare(CompareRequest(("moga-a", "moga-b"), tables=(XNNPACK, PLAIN), reference="moga-b"))
     predictor = Predictor(load(XNNPACK))

@@ -178,6 +178,10 @@ def comparison(run: Path) -> Path:
         for name, top1, latencies, f_avg in (
             ("multi-avg", 75.8, [39.0, 2.4], 1.06),
             ("mobilenet-v3-large", 75.2, [30.0, None], None),
+            ("mobilenet-v2", 72.0, [32.0, 2.9], 1.0),
+            ("mobilenet-v2@0.75x", None, [22.0, None], None),
+            ("mobilenet-v2@0.75x@192px", None, [16.0, 2.0], 0.6),
+            ("mobilenet-v2@0.75x@160px", None, [11.0, None], None),
         )
     ]
     path = run.parent / "compare.json"

@@ -16,6 +16,7 @@ from mogakit.reports.content import RunContent
 from mogakit.reports.drawn import Drawn
 from mogakit.reports.figures import networks, searches, targets
 from mogakit.reports.figures.table import choice_label, slot_label
+from mogakit.reports.scaling import scaling_figures
 from mogakit.reports.search_gallery import compared_figures
 
 PAPERS = {
@@ -33,7 +34,8 @@ PAPERS = {
     "MoGA 9": "params-compared",
     "parameters of one search": "params",
     "MnasNet 2": "rewards",
-    "MnasNet 4": "scaling",
+    "MnasNet 4": "scaling-latency-0",
+    "MnasNet 4, in multiply-adds": "scaling",
     "multi-hardware: accuracy by hardware": "accuracy-by-target",
     "multi-hardware: layer by layer": "time-by-layer",
     "multi-hardware: blocks": "blocks",
@@ -68,6 +70,18 @@ def test_searches_with_the_same_axes_stand_in_one_picture(content: RunContent) -
     legend = params.get_legend()
     assert legend is not None
     assert [text.get_text().split(" (")[0] for text in legend.get_texts()] == both
+
+
+def test_scaling_follows_one_scale_while_the_other_stays(content: RunContent) -> None:
+    figures = scaling_figures(content)
+    assert [one.name for one in figures] == ["scaling-latency-0"]  # the other hardware has no two scales of a network
+    width, size = figures[0].figure.axes[0].get_lines()
+    assert (width.get_label(), size.get_label()) == ("mobilenet-v2, width", "mobilenet-v2 at 0.75x, input size")
+    assert (list(width.get_xdata()), list(width.get_ydata())) == ([0.75, 1.0], [22.0, 32.0])
+    assert list(size.get_xdata()) == pytest.approx([160 / 224, 192 / 224, 1.0])
+    assert list(size.get_ydata()) == [11.0, 16.0, 22.0]
+    texts = [text.get_text() for text in figures[0].figure.axes[0].texts]
+    assert texts == ["0.75x", "1x", "160 px", "192 px", "224 px"]
 
 
 def test_a_search_on_another_table_is_not_compared(content: RunContent) -> None:

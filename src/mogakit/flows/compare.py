@@ -20,6 +20,7 @@ from mogakit.luts.table import LatencyTable
 from mogakit.nets import zoo
 from mogakit.nets.network import Network, count_madds, count_params
 from mogakit.nets.resolve import resolve
+from mogakit.nets.variant import DEFAULT_SIZE, parse_variant
 from mogakit.progress import Progress, silent
 from mogakit.search.multi_hardware import f_avg, f_max
 
@@ -281,13 +282,14 @@ def _in_order_of_publication(keys: set[tuple[str, str, str]]) -> list[tuple[str,
 
 def _published_column(device: str, framework: str, source: str) -> _Source:
     def ask(model: str) -> Cell:
-        name, _, variant = model.partition("@")
-        if name not in zoo.names():
+        if model.partition("@")[0] not in zoo.names():
             return None, "nothing is published for it"
-        width = float(variant.removesuffix("x")) if variant else 1.0
-        for each in zoo.get(name).latencies:
-            if (each.device, each.framework, each.source, each.width) == (device, framework, source, width):
+        variant = parse_variant(model)
+        if variant.input_size != DEFAULT_SIZE:
+            return None, f"latencies are published for {DEFAULT_SIZE} px only"
+        for each in zoo.get(variant.base).latencies:
+            if (each.device, each.framework, each.source, each.width) == (device, framework, source, variant.width):
                 return each.latency_ms, ""
-        return None, f"{source} gives no latency at width {width:g}"
+        return None, f"{source} gives no latency at width {variant.width:g}"
 
     return _Source(f"{device}, {framework}", Origin.PUBLISHED, source, ask)

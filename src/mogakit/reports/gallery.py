@@ -17,6 +17,7 @@ from mogakit.reports.drawn import Drawn
 from mogakit.reports.figures import operators, prediction, searches, targets
 from mogakit.reports.figures import table as tables
 from mogakit.reports.published import published_figures
+from mogakit.reports.scaling import scaling_figures
 from mogakit.reports.search_gallery import compared_figures, front_figures, picked_networks, search_figures
 
 NUM_COMPARED = 100
@@ -149,7 +150,7 @@ def comparison_figures(content: RunContent) -> list[Drawn]:
     }
     ratios |= {"f avg": [one.f_avg for one in found.networks], "f max": [one.f_max for one in found.networks]}
     words = f"Latency of each network over that of {found.reference}; a cross says that there is no number."
-    drawn = [Drawn("normalised", targets.normalised(names, ratios), words, wide=True)]
+    drawn = [Drawn("normalised", targets.normalised(names, ratios), words, wide=True), *scaling_figures(content)]
     accuracies = {one.name: one.top1 for one in found.networks if one.top1 is not None}
     if not accuracies:
         return drawn
