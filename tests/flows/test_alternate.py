@@ -25,9 +25,9 @@ def table(tmp_path):
     return write_table(tmp_path / "lut.json")
 
 
-def write_table(path, ms_per_block=0.0):
+def write_table(path, ms_per_block=0.0, space_name="digits"):
     """A millisecond for every million MAdds, and as many more for every block."""
-    space = get_space("digits")
+    space = get_space(space_name)
     rows = {
         block.key: Row(
             key=block.key,
@@ -36,7 +36,7 @@ def write_table(path, ms_per_block=0.0):
         )
         for block in (*space.fixed_blocks, *space.choice_blocks)
     }
-    save(LatencyTable("t", "digits", None, UNKNOWN_IDENTITY, Statistic(), rows, Origin("a test")), path)
+    save(LatencyTable("t", space_name, None, UNKNOWN_IDENTITY, Statistic(), rows, Origin("a test")), path)
     return path
 
 
@@ -145,6 +145,32 @@ def test_the_command_takes_several_tables(table, tmp_path):
     done = invoke("supernet", "alternate", *options, *tables, "-o", tmp_path / "turn")
     assert done.exit_code == 0, done.output
     assert "f_max 1, came to" in done.output
+
+
+@pytest.mark.slow
+def test_the_multi_hardware_paper_s_own_space_and_reward(tmp_path):
+    """At its own 224 pixels, the reward of eq. 8 normalised by one of the paper's networks; resumed to the bit."""
+    tables = tuple(write_table(tmp_path / f"{ms}.json", ms, "multi-hardware") for ms in (0.5, 50.0))
+    settings = Settings(epochs=0.006, batch_size=2, checkpoint_interval_s=0.0)  # three steps
+    reward = Reward(RewardKind.ABSOLUTE, 1.0)
+    request = AlternateRequest("multi-hardware", "digits", "tunas", tables, reward, tmp_path / "whole", settings)
+    request = replace(request, paths_per_step=2, delay=0.3, warm_up=0.0, worst=True, reference=resolve("multi-avg"))
+    whole = run_alternation(request)
+    assert whole.rewarded == "f_max"
+    assert len(whole.latencies_ms) == 2
+    request = replace(request, folder=tmp_path / "stopped")
+
+    def stop(done, total, note):
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_alternation(request, stop)
+    resumed = run_alternation(replace(request, resume=True))
+    assert resumed.mean_rewards == whole.mean_rewards
+    first, second = (read_checkpoint(tmp_path / name / "supernet.pt") for name in ("whole", "stopped"))
+    assert first["parts"] == second["parts"]
+    assert all(torch.equal(value, second["supernet"][name]) for name, value in first["supernet"].items())
 
 
 def test_what_combines_tables_needs_several(request_for):

@@ -23,7 +23,7 @@ EPILOG = """
 Examples:
   moga supernet alternate --space digits --data digits --recipe digits --table RUN/lut.json --target-ms 0.08 -o turn
   moga supernet alternate --space multi-hardware --data imagenet/ --table cpu.json --table gpu.json --combine max \\
-      --reference mobilenet-v2 --target-ms 1 --delay 0.5 --warm-up 0 -o turn
+      --reference multi-avg --target-ms 1 --delay 0.5 --warm-up 0 -o turn
 """
 
 

@@ -138,6 +138,14 @@ def test_a_space_without_slots_makes_parts_as_paths_are_taken() -> None:
     assert 0 < len(first.part_names()) < len(space.decode(a).blocks) + len(space.decode(b).blocks) + 1
 
 
+def test_parts_made_late_go_where_the_supernet_was_moved() -> None:
+    """Torch's device without storage stands for a GPU."""
+    space = get_space("multi-hardware", 32, 10)
+    supernet = Supernet(space).to("meta")
+    parts = supernet.path(space.sample(np.random.default_rng(0)))
+    assert {weight.device.type for part in parts for weight in part.parameters()} == {"meta"}
+
+
 def test_a_warm_start_copies_slices_of_the_trained_path() -> None:
     space = digits_space()
     supernet = Supernet(space)
