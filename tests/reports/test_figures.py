@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mogakit.bench.measurement import Status
 from mogakit.nets import zoo
 from mogakit.nets.resolve import resolve
 from mogakit.reports import gallery, style
@@ -57,6 +58,16 @@ def test_every_figure_of_the_papers_is_there_under_one_name(drawn: list[Drawn]) 
     assert len(names) == len(set(names))
     assert set(PAPERS.values()) <= set(names)
     assert all(one.caption.endswith(".") for one in drawn)
+
+
+def test_a_table_with_a_row_that_does_not_count_still_has_its_figures(content: RunContent) -> None:
+    table = content.table
+    key = resolve("moga-a").blocks[5].key
+    rows = table.rows | {key: replace(table.rows[key], status=Status.FALLBACK)}
+    partial = replace(content, table=replace(table, rows=rows), searches=())
+    costs = [one for one in gallery.table_figures(partial) if one.name == "cost-by-block"]
+    assert all("moga-a" not in one.caption for one in costs)
+    assert "moga-a" in next(one for one in gallery.table_figures(content) if one.name == "cost-by-block").caption
 
 
 def test_searches_with_the_same_axes_stand_in_one_picture(content: RunContent) -> None:

@@ -31,7 +31,7 @@ def test_it_is_read_back_as_it_was_written(record: Report, tmp_path: Path) -> No
 def test_it_holds_what_the_files_of_the_run_hold(record: Report, run: Path) -> None:
     table, checked = load(run / "lut.json"), load_validation(run / "validation.json")
     assert record.table.identity == table.identity
-    assert record.table.num_rows == sum(record.table.statuses.values()) == len(table.rows)
+    assert record.table.num_counting == record.table.num_rows == sum(record.table.statuses.values()) == len(table.rows)
     assert record.validation is not None
     assert record.validation.strata == checked.strata
     assert (record.validation.noise, record.validation.drift) == (checked.noise, checked.drift)

@@ -188,8 +188,7 @@ def _lies_in(space: SlotSpace, network: Network) -> bool:
 
 
 def _predictable(table: LatencyTable, network: Network) -> bool:
-    rows = table.rows
-    return all(block.key in rows and rows[block.key].latency_ms is not None for block in network.blocks)
+    return not Predictor(table).unusable(block.key for block in network.blocks)
 
 
 def _tables(content: RunContent, needed: Sequence[Network]) -> dict[str, LatencyTable]:

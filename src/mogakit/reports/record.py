@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mogakit import __version__, files, records
-from mogakit.bench.measurement import Identity
+from mogakit.bench.measurement import Identity, Status
 from mogakit.errors import InputError
 from mogakit.luts.calibrate import Calibration
 from mogakit.luts.check import Finding
@@ -29,7 +29,8 @@ class TableRecord:
 
     Attributes:
         target: as text; None where the table does not say. scope: what must stand beside its times, if anything.
-        num_rows: rows. num_with_number: of these, rows that hold a latency. statuses: number of rows by status.
+        num_rows: rows. num_counting: of these, rows with a latency that stands for the target. statuses: number of
+            rows by status. accepted: statuses besides `ok` that count.
         table_schema: schema version of the table's own file.
     """
 
@@ -40,8 +41,9 @@ class TableRecord:
     identity: Identity
     statistic: Statistic
     num_rows: int
-    num_with_number: int
+    num_counting: int
     statuses: dict[str, int]
+    accepted: tuple[Status, ...]
     overhead: Overhead | None
     calibration: Calibration
     conditions: RowConditions
@@ -188,8 +190,9 @@ def _table(table: LatencyTable) -> TableRecord:
         identity=table.identity,
         statistic=table.statistic,
         num_rows=len(rows),
-        num_with_number=sum(row.latency_ms is not None for row in rows),
+        num_counting=sum(table.counts(row) for row in rows),
         statuses=dict(Counter(row.status.value for row in rows)),
+        accepted=table.accepted,
         overhead=table.overhead,
         calibration=table.calibration,
         conditions=table.conditions,
