@@ -1,11 +1,15 @@
 """Times of single operators are refused where no tool prints them, before anything is measured."""
 
+from pathlib import Path
+
 import pytest
+from click.testing import CliRunner
 from phone_simulator.phone import Phone
 
 from mogakit.android_runner.runner import PhoneOptions, open_phone
 from mogakit.bench.host import HostRunner
 from mogakit.bench.target import parse_target
+from mogakit.cli.main import cli
 from mogakit.errors import InputError
 from mogakit.flows.operators import check_profilable
 
@@ -21,3 +25,12 @@ def test_a_phone_times_operators_where_the_targets_tool_prints_them(quick_phone:
             assert check_profilable(runner, parse_target(target)) is runner
         with pytest.raises(InputError, match=r"onnxruntime_perf_test, which .* \(benchmark_model, mace_run do\)"):
             check_profilable(runner, parse_target("onnx/cpu/float32"))
+
+
+def test_a_profile_that_could_not_time_operators_is_refused_before_it_begins(tmp_path: Path) -> None:
+    result = CliRunner().invoke(
+        cli, ["profile", "--per-op", "--quick", "--input-size", "32", "-o", str(tmp_path / "run")]
+    )
+    assert isinstance(result.exception, InputError)
+    assert "phone's tools only" in str(result.exception)
+    assert not (tmp_path / "run").exists()

@@ -11,7 +11,7 @@ from mogakit.cli.phone_options import phone_options
 from mogakit.errors import InputError
 from mogakit.flows.devices import HOST, PhoneRequest, open_runner, scope_of
 from mogakit.flows.fleet import folder_of, profile_fleet
-from mogakit.flows.operators import profile_operators
+from mogakit.flows.operators import check_profilable, profile_operators
 from mogakit.flows.profile import ProfileRequest, ProfileResult
 from mogakit.flows.profile import profile as run
 from mogakit.luts.calibrate import Calibration, CalibrationChoice
@@ -134,6 +134,8 @@ def command(
         return
     (request,), device = requests, requests[0].device
     with open_runner(device, request.clock, phone) as runner, progress_bar("profile") as progress:
+        if per_op:
+            check_profilable(runner, request.target)  # before hours of measuring, not after them
         result = run(request, runner, progress)
         if per_op:
             profile_operators(request.folder, runner, progress=progress)
