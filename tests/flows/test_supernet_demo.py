@@ -11,13 +11,13 @@ from mogakit.flows.ship import ShipRequest, check, ship
 from mogakit.flows.supernet_demo import PROVES_NOT, DemoResult, Efforts, run_demo
 from mogakit.nets.resolve import resolve
 
-LEAST = Efforts(warm_epochs=0.2, fair_epochs=0.2, num_fit=10, num_check=4, alone_epochs=1.0)
+LEAST = Efforts(warm_epochs=0.2, fair_epochs=0.2, num_fit=10, num_check=4, alone_epochs=1.0, num_ranked=3)
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, DemoResult]:
     folder = tmp_path_factory.mktemp("demo")
-    return folder, run_demo(folder, num_ranked=3, efforts=LEAST)
+    return folder, run_demo(folder, efforts=LEAST)
 
 
 @pytest.mark.slow
@@ -54,11 +54,13 @@ def test_the_picks_are_of_the_front_and_were_trained_alone(demo: tuple[Path, Dem
 
 
 @pytest.mark.slow
-def test_a_pick_ships_with_its_weights(demo: tuple[Path, DemoResult], tmp_path: Path) -> None:
-    pick = demo[1].picks[0]
-    ship(ShipRequest(resolve(pick.network, num_classes=10), Path(pick.alone.checkpoint)), tmp_path / "bundle")
-    made = load(tmp_path / "bundle")
+def test_a_pick_ships_with_its_weights_to_a_folder_of_its_own(demo: tuple[Path, DemoResult]) -> None:
+    picks = demo[1].picks
+    assert len({pick.bundle for pick in picks}) == len(picks)
+    pick = picks[0]
+    ship(ShipRequest(resolve(pick.network, num_classes=10), Path(pick.alone.checkpoint)), pick.bundle)
+    made = load(pick.bundle)
     assert not made.random_weights
     assert made.network == pick.network
-    checks = check(tmp_path / "bundle")
+    checks = check(pick.bundle)
     assert all(item.passed for item in checks), [item for item in checks if not item.passed]

@@ -1,6 +1,6 @@
 """`moga supernet`."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from mogakit.flows.supernet import (
     rank_supernet,
     run_supernet_training,
 )
-from mogakit.flows.supernet_demo import NUM_RANKED, run_demo
+from mogakit.flows.supernet_demo import DEFAULT_EFFORTS, run_demo
 from mogakit.flows.supernet_extract import ExtractRequest, extract_network
 from mogakit.nets.spaces import format_chromosome, parse_chromosome, space_names
 from mogakit.search.supernet.fairness import SharedScale, Strategy
@@ -232,7 +232,13 @@ def rank(
 @command.command("demo")
 @click.option("-o", "--output", "folder", type=click.Path(path_type=Path), default=Path("digits"), show_default=True)
 @click.option("--seed", default=0, show_default=True, help="Of everything random.")
-@click.option("--networks", default=NUM_RANKED, show_default=True, help="Networks to train alone for the ranking.")
+@click.option(
+    "--networks",
+    default=DEFAULT_EFFORTS.num_ranked,
+    show_default=True,
+    type=click.IntRange(min=2),
+    help="Networks to train alone for the ranking.",
+)
 @json_option
 def demonstration(folder: Path, seed: int, networks: int, as_json: bool) -> None:
     """Supernet, table, search, three picks trained alone, ranking: on scikit-learn's digits, in minutes on a CPU.
@@ -240,7 +246,7 @@ def demonstration(folder: Path, seed: int, networks: int, as_json: bool) -> None
     A demonstration that was stopped goes on where it was.
     """
     with progress_bar("digits") as progress:
-        result = run_demo(folder, seed, networks, progress)
+        result = run_demo(folder, seed, replace(DEFAULT_EFFORTS, num_ranked=networks), progress)
     if as_json:
         print_json(records.to_json(result))
         return
@@ -259,8 +265,7 @@ def demonstration(folder: Path, seed: int, networks: int, as_json: bool) -> None
     click.echo(result.proves_not)
     click.echo(f"Open {result.page} in a browser.")
     for pick in result.picks:
-        weights = pick.alone.checkpoint
-        click.echo(f"Ship: moga ship {pick.network} --classes 10 --weights {weights} -o {folder / 'bundle'}")
+        click.echo(f"Ship: moga ship {pick.network} --classes 10 --weights {pick.alone.checkpoint} -o {pick.bundle}")
 
 
 def print_ranking(result: RankResult) -> None:

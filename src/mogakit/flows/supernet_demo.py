@@ -30,7 +30,6 @@ from mogakit.search.training.loop import Settings
 SPACE = DATA = RECIPE = "digits"
 TARGET = "tflite/cpu/float32"
 RESULT, PAGE = "digits.json", "digits.html"
-NUM_RANKED = 12
 
 PROVES_NOT = (
     "What this does not prove: digits of 8 x 8 pixels do not tell architectures apart, one supernet with one seed is "
@@ -47,6 +46,7 @@ class Efforts:
         warm_epochs, fair_epochs: of the supernet.
         num_fit, num_check: networks that the supernet is asked about; see `SurrogateSettings`.
         alone_epochs: of each network that is trained alone; None takes the recipe's.
+        num_ranked: networks trained alone, twice each, for the ranking.
     """
 
     warm_epochs: float = 8.0
@@ -54,6 +54,7 @@ class Efforts:
     num_fit: int = 100
     num_check: int = 60
     alone_epochs: float | None = None
+    num_ranked: int = 12
 
 
 DEFAULT_EFFORTS = Efforts()
@@ -69,6 +70,11 @@ class Pick:
     alone: TrainSummary
     exported: tuple[str, ...]
 
+    @property
+    def bundle(self) -> Path:
+        """Return where its bundle belongs: beside its own weights, so that no pick's bundle replaces another's."""
+        return Path(self.alone.checkpoint).parent / "bundle"
+
 
 @dataclass(frozen=True)
 class DemoResult:
@@ -83,11 +89,7 @@ class DemoResult:
 
 
 def run_demo(
-    folder: Path,
-    seed: int = 0,
-    num_ranked: int = NUM_RANKED,
-    progress: Progress = silent,
-    efforts: Efforts = DEFAULT_EFFORTS,
+    folder: Path, seed: int = 0, efforts: Efforts = DEFAULT_EFFORTS, progress: Progress = silent
 ) -> DemoResult:
     """Train a supernet, measure a table, search on both, train three picks alone, export them, and rank.
 
@@ -129,7 +131,7 @@ def run_demo(
         alone = Settings(seed=seed, epochs=efforts.alone_epochs, checkpoint_interval_s=10.0)
         picks = _train_picks(found, folder, alone, told)
     with _step(progress, 5, "ranking: networks trained alone, twice each") as told:
-        ranking = rank_supernet(Path(supernet.checkpoint), num_ranked, RECIPE, alone, folder, told)
+        ranking = rank_supernet(Path(supernet.checkpoint), efforts.num_ranked, RECIPE, alone, folder, told)
     notes = (_picks_note(picks), _ranking_note(ranking))
     page = report(ReportRequest(folder / "run", output=folder / PAGE, notes=notes)).page
     result = DemoResult(supernet, found.front.how, picks, ranking, PROVES_NOT, str(page))
