@@ -186,7 +186,13 @@ def extract(
 
 @command.command("rank")
 @click.argument("checkpoint", type=click.Path(path_type=Path))
-@click.option("--networks", default=12, show_default=True, help="Networks to train alone, with two seeds each.")
+@click.option(
+    "--networks",
+    default=12,
+    show_default=True,
+    type=click.IntRange(min=2),
+    help="Networks to train alone, with two seeds each.",
+)
 @click.option("--recipe", type=click.Choice(list(RECIPES)), help="For those; needed unless the images are digits.")
 @click.option("--epochs", type=float, help="Instead of the recipe's.")
 @click.option("--batch-size", type=int, help="Instead of the recipe's.")

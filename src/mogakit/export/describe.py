@@ -30,7 +30,7 @@ def describe_file(path: Path) -> Artifact:
         return snpe.bring(path)
     known = DESCRIBERS.get(path.suffix)
     if known is None:
-        legal = ", ".join((*DESCRIBERS, snpe.SUFFIX))
+        legal = ", ".join(MODEL_SUFFIXES)
         raise InputError(f"{path} is no model file that the kit knows; legal suffixes are {legal}")
     format, describe = known
     precision, inputs, outputs = describe(path)
@@ -106,3 +106,5 @@ DESCRIBERS: dict[str, tuple[Format, Callable[[Path], Description]]] = {
     ".pb": (Format.MACE, _mace),
 }
 """Suffix -> format, and how a file of it is read. A `.dlc` is not among them: only its makers' SDK reads one."""
+
+MODEL_SUFFIXES = (*DESCRIBERS, snpe.SUFFIX)

@@ -14,6 +14,7 @@ from mogakit.bench.schedule import Outcome, Plan, run_plan
 from mogakit.bench.target import Hardware, Runtime, Target
 from mogakit.errors import InputError
 from mogakit.export.artifact import Artifact, Precision
+from mogakit.export.describe import MODEL_SUFFIXES
 from mogakit.export.pipeline import describe_file
 from mogakit.flows.devices import FORMATS, file_kind
 from mogakit.flows.effort import Effort, effort_for, statistic_for
@@ -141,7 +142,8 @@ class _Key:
 def _jobs_of(model: str, request: BenchRequest, folder: Path, progress: Progress) -> list[tuple[str, Job]]:
     """Return (name as typed, job) for each target that the model is to be timed on."""
     path = Path(model)
-    if path.suffix or path.exists():
+    names_a_scale = "@" in path.name  # mobilenet-v2@0.5x: what follows the dot there is no suffix
+    if path.exists() or path.suffix in MODEL_SUFFIXES or (path.suffix and not names_a_scale):
         return [(model, job) for job in _file_jobs(path, request.targets)]
     network = resolve_model(model)
     jobs = []

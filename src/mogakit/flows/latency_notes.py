@@ -8,32 +8,36 @@ from mogakit.errors import InputError
 from mogakit.export.artifact import Artifact
 from mogakit.export.bundle import LatencyNote
 from mogakit.flows.bench_json import Reading
+from mogakit.luts.latencies import load_latencies
+from mogakit.luts.linear import CostModel
 from mogakit.luts.predict import Predictor
-from mogakit.luts.table import load as load_table
 from mogakit.nets.detection import Detector
 from mogakit.nets.network import Network
 
 
 def predicted(path: Path, network: Network | Detector) -> LatencyNote:
-    """Predict the network's latency from the table at `path`.
+    """Predict the network's latency from the table or cost model at `path`.
 
     Raises:
         InputError: the network is a detector, which tables do not predict.
-        TableError: the table lacks one of its blocks.
+        TableError: the table lacks one of its blocks, or the file is neither.
     """
     if isinstance(network, Detector):
         raise InputError(
             f"{path} predicts classifiers; {network.name} is a detector: time it with `moga bench --json` and give "
             "that with --measurement"
         )
-    table = load_table(path)
-    prediction = Predictor(table).explain(network)
-    error_percent = table.calibration.loo_mape_percent
-    doubtful = f"{len(prediction.doubtful)} rows of the table are doubtful" if prediction.doubtful else ""
+    found = load_latencies(path)
+    if isinstance(found, CostModel):
+        latency_ms, error_percent, doubtful = found.predict(network), found.loo_mape_percent, ""
+    else:
+        prediction = Predictor(found).explain(network)
+        latency_ms, error_percent = prediction.calibrated_ms, found.calibration.loo_mape_percent
+        doubtful = f"{len(prediction.doubtful)} rows of the table are doubtful" if prediction.doubtful else ""
     return LatencyNote(
-        target=str(table.target or "unknown"),
-        device=table.identity.device_name,
-        latency_ms=prediction.calibrated_ms,
+        target=str(found.target or "unknown"),
+        device=found.identity.device_name,
+        latency_ms=latency_ms,
         spread="" if error_percent is None else f"{error_percent:.1f} % leave-one-out error",
         kind="predicted",
         source=path.name,

@@ -30,7 +30,6 @@ from mogakit.export.bundle import (
     save,
 )
 from mogakit.export.calibration import CalibrationData, ImageFolder, Synthetic
-from mogakit.export.mace.deployment import REQUIRED_OPSET, deployment
 from mogakit.export.mace.interpreter import load as load_mace
 from mogakit.export.mace.naming import PB_SUFFIXES, data_of, sibling
 from mogakit.export.mace.netdef import Generation, RuntimeType
@@ -345,9 +344,6 @@ def _write_texts(bundle: Bundle, target: Path) -> None:
         )
     for name, text in snippets.items():
         files.write_text(target / SNIPPETS / name, text)
-    for_converter = next(item for item in bundle.artifacts if (item.notes or {}).get("opset") == REQUIRED_OPSET)
-    yaml_name = for_converter.path.name.replace(".onnx", ".mace.yml")
-    files.write_text(target / MODELS / yaml_name, deployment(for_converter))
 
 
 def _card_json(bundle: Bundle) -> object:

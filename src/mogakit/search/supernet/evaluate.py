@@ -176,7 +176,7 @@ def open_supernet_accuracy(
     if not data:
         raise InputError(f"{checkpoint} does not say what it was trained on: add ,data=DIR to supernet:{name}")
     ask = SupernetAccuracy(checkpoint, str(data), Figure(given.get("figure", "top1")))
-    identity = f"supernet {sha256_of(checkpoint)} {data} {ask.figure} {ask.num_recalibration_images}"
+    identity = f"supernet {sha256_of(checkpoint)} {data} held out of train {ask.figure} {ask.num_recalibration_images}"
     unit = "%" if ask.figure is Figure.TOP1 else "nats"
     source = f"supernet {checkpoint.name} on {data}, batch norms recalibrated ({ask.figure})"
     source += _without_broken(str(data), int(run["input_size"]))
