@@ -9,11 +9,11 @@ import numpy as np
 
 from mogakit import records
 from mogakit.cli.broken_images import print_broken_images
+from mogakit.cli.combine_options import combine_options
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar
 from mogakit.cli.reward_options import reward_options
 from mogakit.cli.train import settings_from, training_options
 from mogakit.flows.alternate import FIGURE, RESULT, AlternateRequest, AlternateSummary, run_alternation
-from mogakit.nets.resolve import resolve
 from mogakit.nets.spaces import space_names
 from mogakit.search.rewards import Reward
 from mogakit.search.training.recipes import RECIPES
@@ -39,16 +39,7 @@ Examples:
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Latency table or cost model of the space; one a hardware.",
 )
-@click.option(
-    "--combine",
-    type=click.Choice(["avg", "max"]),
-    default="avg",
-    show_default=True,
-    help="Latency over several tables: their normalised mean or the worst of them; the target is then 1.",
-)
-@click.option("--reference", metavar="NETWORK", help="Network whose latency normalises each table.")
-@click.option("--factor", "factors", multiple=True, type=float, metavar="MS", help="The factor itself, one a table.")
-@click.option("--weight", "weights", multiple=True, type=float, help="Importance of each table in avg or max.")
+@combine_options
 @reward_options(required=True)
 @click.option(
     "--paths",
@@ -75,10 +66,7 @@ def command(
     data: str,
     recipe: str,
     tables: tuple[Path, ...],
-    combine: str,
-    reference: str | None,
-    factors: tuple[float, ...],
-    weights: tuple[float, ...],
+    combined: dict[str, Any],
     reward: Reward,
     paths: int,
     learning_rate: float,
@@ -94,10 +82,7 @@ def command(
         data=data,
         recipe=recipe,
         tables=tables,
-        worst=combine == "max",
-        reference=None if reference is None else resolve(reference),
-        factors_ms=factors,
-        hardware_weights=weights or None,
+        **combined,
         reward=reward,
         folder=folder,
         settings=settings_from(given),

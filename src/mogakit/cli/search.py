@@ -4,18 +4,19 @@ import sys
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
 from mogakit import records
 from mogakit.bench.target import parse_target
+from mogakit.cli.combine_options import combine_options
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar
 from mogakit.cli.reward_options import reward_options
 from mogakit.export.support.entry import Hardware
 from mogakit.flows.devices import HOST, open_runner
 from mogakit.flows.search import EXACT, RESULT, search
 from mogakit.flows.search_problem import Method, SearchPlan, device_input, table_input
-from mogakit.nets.resolve import resolve
 from mogakit.nets.spaces import space_names
 from mogakit.search.evolution import Settings
 from mogakit.search.front import MetricInfo, SearchResult, rows_of
@@ -73,16 +74,7 @@ Examples:
     type=click.Choice([each.value for each in Hardware]),
     help="Leave out choices that this hardware does not surely run; may be repeated.",
 )
-@click.option(
-    "--combine",
-    type=click.Choice(["avg", "max"]),
-    default="avg",
-    show_default=True,
-    help="Latency over several tables: their normalised mean or the worst of them.",
-)
-@click.option("--reference", metavar="NETWORK", help="Network whose latency normalises each table.")
-@click.option("--factor", "factors", multiple=True, type=float, metavar="MS", help="The factor itself, one a table.")
-@click.option("--weight", "weights", multiple=True, type=float, help="Importance of each table in avg or max.")
+@combine_options
 @click.option(
     "--engine",
     type=click.Choice([each.value for each in Method]),
@@ -149,10 +141,7 @@ def command(
     limits: tuple[str, ...],
     forbid: tuple[str, ...],
     runs_on: tuple[str, ...],
-    combine: str,
-    reference: str | None,
-    factors: tuple[float, ...],
-    weights: tuple[float, ...],
+    combined: dict[str, Any],
     engine: str,
     reward: Reward | None,
     accuracy_scale: float,
@@ -200,10 +189,7 @@ def command(
         limits=tuple(parse_constraint(text) for text in limits),
         forbid=forbid,
         runs_on=tuple(Hardware(each) for each in runs_on),
-        worst=combine == "max",
-        reference=None if reference is None else resolve(reference),
-        factors_ms=factors,
-        hardware_weights=weights or None,
+        **combined,
         method=Method(engine),
         settings=settings,
         surrogate=SurrogateSettings(num_fit, num_check),

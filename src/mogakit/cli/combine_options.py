@@ -1,0 +1,51 @@
+"""The options that make one number of several hardware's latencies, for every command that takes several tables."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from mogakit.nets.resolve import resolve
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def combine_options(function: F) -> F:
+    """Add --combine, --reference, --factor and --weight; the command gets `combined`, fields of a `SearchPlan`."""
+
+    @functools.wraps(function)
+    def command(
+        *args: Any,
+        combine: str,
+        reference: str | None,
+        factors: tuple[float, ...],
+        weights: tuple[float, ...],
+        **given: Any,
+    ) -> Any:
+        combined = {
+            "worst": combine == "max",
+            "reference": None if reference is None else resolve(reference),
+            "factors_ms": factors,
+            "hardware_weights": weights or None,
+        }
+        return function(*args, combined=combined, **given)
+
+    options = (
+        click.option(
+            "--combine",
+            type=click.Choice(["avg", "max"]),
+            default="avg",
+            show_default=True,
+            help="Latency over several tables: their normalised mean or the worst of them; 1 is the reference's.",
+        ),
+        click.option("--reference", metavar="NETWORK", help="Network whose latency normalises each table."),
+        click.option(
+            "--factor", "factors", multiple=True, type=float, metavar="MS", help="The factor itself, one a table."
+        ),
+        click.option("--weight", "weights", multiple=True, type=float, help="Importance of each table in avg or max."),
+    )
+    wrapped: Any = command
+    for option in reversed(options):
+        wrapped = option(wrapped)
+    return wrapped  # type: ignore[no-any-return]
