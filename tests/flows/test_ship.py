@@ -21,6 +21,7 @@ from mogakit.export.bundle import SEAL_NAME, SUMS_NAME, damages, load, payload
 from mogakit.export.bundle import save as save_bundle
 from mogakit.export.calibration import ImageFolder
 from mogakit.flows.ship import SHIPPED, ShipRequest, check, ship
+from mogakit.luts.linear import CostModel, ModelKind, save_model
 from mogakit.luts.table import UNKNOWN_IDENTITY, LatencyTable, Origin, Row, Statistic, save
 from mogakit.nets.modules import build_network
 from mogakit.nets.resolve import resolve
@@ -188,6 +189,18 @@ def test_what_was_measured_goes_into_the_bundle_with_its_interval(shipped, tmp_p
     assert made.latencies[0].spread == f"{low:.3f} to {high:.3f} ms (95 %)"
     card = (tmp_path / "bundle" / "README.md").read_text()
     assert "measured" in card and "here.json" in card and made.latencies[1].spread in card
+
+
+def test_a_cost_model_predicts_as_a_table_does(tmp_path):
+    path = tmp_path / "cost-model.json"
+    slots = ((0.25,) * 12,) * 6
+    model = CostModel(
+        "m", ModelKind.ONE_HOT, "digits", None, UNKNOWN_IDENTITY, 1.0, slots, Origin("a test"), loo_mape_percent=2.0
+    )
+    save_model(model, path)
+    (note,) = ship(ShipRequest(NETWORK, tables=(path,)), tmp_path / "bundle").latencies
+    assert note.latency_ms == pytest.approx(1.0 + 6 * 0.25)
+    assert (note.kind, note.spread) == ("predicted", "2.0 % leave-one-out error")
 
 
 def test_measurements_of_something_else_are_refused(tmp_path):
