@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
+from mogakit.cli.options import with_options
 from mogakit.nets.resolve import resolve
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -45,7 +46,4 @@ def combine_options(function: F) -> F:
         ),
         click.option("--weight", "weights", multiple=True, type=float, help="Importance of each table in avg or max."),
     )
-    wrapped: Any = command
-    for option in reversed(options):
-        wrapped = option(wrapped)
-    return wrapped  # type: ignore[no-any-return]
+    return with_options(command, options)  # type: ignore[return-value]

@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Callable, Sequence
-from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from mogakit.cli.options import with_options
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar
 from mogakit.errors import InputError
 from mogakit.export.artifact import Artifact, Format, Precision
@@ -57,7 +57,7 @@ def _shared_options(function: F) -> F:
                      help="Folder for the files and manifest.json."),
         json_option,
     )  # fmt: skip
-    return reduce(lambda decorated, option: option(decorated), reversed(options), function)
+    return with_options(function, options)
 
 
 @command.command()

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
+from mogakit.cli.options import with_options
 from mogakit.flows.devices import PhoneRequest
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -25,19 +26,16 @@ def phone_options(function: F) -> F:
         return function(phone=phone, **others)
 
     options = (
-        click.option("--screen", type=click.Choice(["on", "off"]), help="Keep a phone's screen on or off meanwhile."),
-        click.option(
-            "--fixed-performance",
-            is_flag=True,
-            help="Hold a phone at clocks that last (Android 11+); undone at the end.",
-        ),
         click.option(
             "--run-s",
             type=click.FloatRange(min=0, min_open=True),
             help="Seconds that each process on a phone measures at least. [default: 1, with --quick 0.2]",
         ),
+        click.option(
+            "--fixed-performance",
+            is_flag=True,
+            help="Hold a phone at clocks that last (Android 11+); undone at the end.",
+        ),
+        click.option("--screen", type=click.Choice(["on", "off"]), help="Keep a phone's screen on or off meanwhile."),
     )
-    command: Any = gathered
-    for option in options:
-        command = option(command)
-    return command  # type: ignore[no-any-return]
+    return with_options(gathered, options)  # type: ignore[return-value]

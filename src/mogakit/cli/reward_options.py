@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
+from mogakit.cli.options import with_options
 from mogakit.search.rewards import Reward, RewardKind
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -47,9 +48,6 @@ def reward_options(required: bool) -> Callable[[F], F]:
                 help="Exponent beyond it; weight of the deviation otherwise.",
             ),
         )
-        wrapped: Any = command
-        for option in reversed(options):
-            wrapped = option(wrapped)
-        return wrapped  # type: ignore[no-any-return]
+        return with_options(command, options)  # type: ignore[return-value]
 
     return add

@@ -8,6 +8,7 @@ import click
 
 from mogakit import records
 from mogakit.cli.broken_images import print_broken_images
+from mogakit.cli.options import with_options
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar
 from mogakit.flows.train import TrainRequest, TrainSummary, run_training
 from mogakit.search.training.loop import CHECKPOINT_INTERVAL_S, Settings
@@ -40,9 +41,7 @@ def training_options(function: F) -> F:
         click.option("--tensorboard", type=click.Path(path_type=Path), help="Folder for TensorBoard scalars."),
         click.option("--resume", is_flag=True, help="Go on where a killed run was."),
     )
-    for option in reversed(options):
-        function = option(function)
-    return function
+    return with_options(function, options)
 
 
 def settings_from(given: dict[str, Any]) -> Settings:
