@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from mogakit import files, records
-from mogakit.errors import CheckpointError, InputError
+from mogakit.errors import InputError
 from mogakit.flows.search_problem import LATENCY, SearchPlan, build_problem, table_input
-from mogakit.flows.supernet import CHECKPOINT, smallest
+from mogakit.flows.supernet import CHECKPOINT, refuse_used, smallest
 from mogakit.flows.train import broken_images, tensorboard_scalars
 from mogakit.nets.network import Network
 from mogakit.nets.spaces import Chromosome, SearchSpace, format_chromosome, get_space
@@ -30,7 +30,7 @@ from mogakit.search.problem import Problem
 from mogakit.search.rewards import Reward
 from mogakit.search.supernet.model import Supernet
 from mogakit.search.supernet.train import prepare
-from mogakit.search.training.checkpoint import Ticker, read_checkpoint, save_checkpoint
+from mogakit.search.training.checkpoint import Ticker, read_checkpoint_of, save_checkpoint
 from mogakit.search.training.data import Batch, Dataset, open_dataset
 from mogakit.search.training.loop import Scalars, Settings, build_optimizer, to_device, training_batches
 from mogakit.search.training.recipes import Recipe, get_recipe
@@ -120,8 +120,7 @@ def run_alternation(request: AlternateRequest, progress: Progress = silent) -> A
     recipe = get_recipe(request.recipe)
     checkpoint = request.folder / CHECKPOINT
     _check(request)
-    if checkpoint.exists() and not request.resume:
-        raise InputError(f"{request.folder} holds a supernet; add --resume to go on, or name another folder")
+    refuse_used(request.folder, request.resume)
     size = smallest(request.space).input_size
     training, validation = open_dataset(request.data, size)
     space = get_space(request.space, size, training.num_classes)
@@ -146,7 +145,7 @@ def run_alternation(request: AlternateRequest, progress: Progress = silent) -> A
         )
         run = _identity(request, space, recipe, batch_size, num_steps)
         if checkpoint.exists():
-            _resume(checkpoint, run, alternation)
+            alternation.load_state_dict(read_checkpoint_of(checkpoint, run))
         ticker = Ticker(options.checkpoint_interval_s)
 
         def keep(step: Step) -> None:
@@ -277,15 +276,6 @@ def _identity(
         "batch_size": batch_size,
         "num_steps": num_steps,
     }
-
-
-def _resume(checkpoint: Path, run: dict[str, Any], alternation: Alternation) -> None:
-    state = read_checkpoint(checkpoint)
-    if state.get("run") != run:
-        raise CheckpointError(
-            f"{checkpoint} is of another run ({state.get('run')}), this one is {run}: give another -o"
-        )
-    alternation.load_state_dict(state)
 
 
 def _summary(

@@ -91,8 +91,7 @@ def run_supernet_training(request: SupernetRequest, progress: Progress = silent)
     """
     recipe = get_recipe(request.recipe)
     checkpoint = request.folder / CHECKPOINT
-    if checkpoint.exists() and not request.resume:
-        raise InputError(f"{request.folder} holds a supernet; add --resume to go on, or name another folder")
+    refuse_used(request.folder, request.resume)
     size = smallest(request.space, request.input_size).input_size
     training, _ = open_dataset(request.data, size)
     space = get_space(request.space, size, training.num_classes)
@@ -118,6 +117,16 @@ def run_supernet_training(request: SupernetRequest, progress: Progress = silent)
         if world.is_first:
             files.write_json(request.folder / RESULT, records.to_json(summary))
     return summary
+
+
+def refuse_used(folder: Path, resume: bool) -> None:
+    """Refuse a folder that holds a supernet already, unless it is to be gone on with.
+
+    Raises:
+        InputError: it does.
+    """
+    if (folder / CHECKPOINT).exists() and not resume:
+        raise InputError(f"{folder} holds a supernet; add --resume to go on, or name another folder")
 
 
 def smallest(space: str, input_size: int | None = None) -> Network:

@@ -15,7 +15,7 @@ from mogakit.nets.spaces import Chromosome, SearchSpace, SlotSpace, get_space
 from mogakit.progress import Progress, silent
 from mogakit.search.supernet.fairness import SharedScale, Strategy, draw_paths
 from mogakit.search.supernet.model import Supernet, largest_path, set_norm_momentum, warm_start
-from mogakit.search.training.checkpoint import Ticker, read_checkpoint, save_checkpoint
+from mogakit.search.training.checkpoint import Ticker, read_checkpoint, read_checkpoint_of, save_checkpoint
 from mogakit.search.training.data import Batch, Dataset
 from mogakit.search.training.loop import (
     Scalars,
@@ -252,11 +252,7 @@ def _state(run: dict[str, Any], step: int, supernet: Supernet, optimizer: torch.
 def _resume(checkpoint: Path | None, run: dict[str, Any], supernet: Supernet, optimizer: torch.optim.Optimizer) -> int:
     if checkpoint is None or not checkpoint.exists():
         return 0
-    state = read_checkpoint(checkpoint)
-    if state.get("run") != run:
-        raise CheckpointError(
-            f"{checkpoint} is of another run ({state.get('run')}), this one is {run}: give another -o"
-        )
+    state = read_checkpoint_of(checkpoint, run)
     _load_parts(supernet, state)
     adopt_new_parts(supernet, optimizer)
     optimizer.load_state_dict(state["optimizer"])

@@ -35,6 +35,18 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return state
 
 
+def read_checkpoint_of(path: Path, run: dict[str, Any]) -> dict[str, Any]:
+    """Read the checkpoint of the run that `run` describes.
+
+    Raises:
+        CheckpointError: as `read_checkpoint`, or it is of another run.
+    """
+    state = read_checkpoint(path)
+    if state.get("run") != run:
+        raise CheckpointError(f"{path} is of another run ({state.get('run')}), this one is {run}: give another -o")
+    return state
+
+
 @dataclass
 class Ticker:
     """Says when `interval_s` seconds have passed since it last said so."""

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from mogakit.errors import CheckpointError, InputError
+from mogakit.errors import InputError
 from mogakit.nets.modules import NetworkModule
 from mogakit.nets.network import Network
 from mogakit.progress import Progress, silent
-from mogakit.search.training.checkpoint import Ticker, read_checkpoint, save_checkpoint
+from mogakit.search.training.checkpoint import Ticker, read_checkpoint_of, save_checkpoint
 from mogakit.search.training.data import Batch, Dataset, epoch_order, evaluation_batches, read_batch
 from mogakit.search.training.optim import MovingAverage, TensorFlowRMSProp
 from mogakit.search.training.recipes import OptimizerKind, Recipe
@@ -328,11 +328,7 @@ def resume_run(
     """Load the checkpoint where there is one; return the number of steps done."""
     if checkpoint is None or not checkpoint.exists():
         return 0
-    state = read_checkpoint(checkpoint)
-    if state.get("run") != run:
-        raise CheckpointError(
-            f"{checkpoint} is of another run ({state.get('run')}), this one is {run}: give another -o"
-        )
+    state = read_checkpoint_of(checkpoint, run)
     module.load_state_dict(state["raw_weights"])
     optimizer.load_state_dict(state["optimizer"])
     if average is not None:
