@@ -17,7 +17,7 @@ def keras_model(module: nn.Module, shape: tuple[int, ...]) -> keras.Model:
     """Return a channels-last Keras model with the module's weights, for one input of torch's shape (N, C, H, W).
 
     Raises:
-        NotImplementedError: the module has a layer or function that the kit's networks do not have.
+        ValueError: the module has a layer or function that the kit's networks do not have.
     """
     traced = fx.symbolic_trace(module.eval())
     layers = dict(traced.named_modules())
@@ -35,8 +35,8 @@ def keras_model(module: nn.Module, shape: tuple[int, ...]) -> keras.Model:
         elif node.op == "output":
             return keras.Model(given, values[0])
         else:
-            raise NotImplementedError(f"{node.op} {node.target}")
-    raise NotImplementedError("the module returns nothing")
+            raise ValueError(f"{node.op} {node.target}")
+    raise ValueError("the module returns nothing")
 
 
 def _layer(layer: nn.Module) -> Callable[[Any], Any]:
@@ -62,7 +62,7 @@ def _layer(layer: nn.Module) -> Callable[[Any], Any]:
             return lambda x: keras.layers.Multiply()([x, keras.layers.ReLU(6.0)(x + 3.0) * (1.0 / 6.0)])
         case nn.Identity() | nn.Dropout():
             return lambda x: x
-    raise NotImplementedError(type(layer).__name__)
+    raise ValueError(type(layer).__name__)
 
 
 def _convolution(layer: nn.Conv2d) -> Callable[[Any], Any]:
@@ -90,7 +90,7 @@ def _function(function: Any) -> Callable[..., Any]:
         return lambda a, b: keras.layers.Multiply()([a, b])
     if function is torch.flatten:
         return keras.layers.Flatten()
-    raise NotImplementedError(str(function))
+    raise ValueError(str(function))
 
 
 def _with(layer: keras.Layer, *weights: torch.Tensor | None) -> Callable[[Any], Any]:
