@@ -33,7 +33,8 @@ from mogakit.flows.detect import (
     summarise_detector,
 )
 from mogakit.flows.export import export_network
-from mogakit.flows.ship import ShipRequest, check, ship
+from mogakit.flows.ship import ShipRequest, ship
+from mogakit.flows.ship_check import check
 from mogakit.nets.detection import get_detector
 from mogakit.nets.detection_boxes import PostProcessing
 from mogakit.nets.detection_modules import detector_anchors

@@ -20,7 +20,8 @@ from mogakit.errors import CheckpointError, InputError
 from mogakit.export.bundle import SEAL_NAME, SUMS_NAME, damages, load, payload
 from mogakit.export.bundle import save as save_bundle
 from mogakit.export.calibration import ImageFolder
-from mogakit.flows.ship import SHIPPED, ShipRequest, check, ship
+from mogakit.flows.ship import SHIPPED, ShipRequest, ship
+from mogakit.flows.ship_check import check
 from mogakit.luts.linear import CostModel, ModelKind, save_model
 from mogakit.luts.table import UNKNOWN_IDENTITY, LatencyTable, Origin, Row, Statistic, save
 from mogakit.nets.modules import build_network

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from mogakit.export.bundle import load
-from mogakit.flows.ship import ShipRequest, check, ship
+from mogakit.flows.ship import ShipRequest, ship
+from mogakit.flows.ship_check import check
 from mogakit.flows.supernet_demo import PROVES_NOT, DemoResult, Efforts, run_demo
 from mogakit.nets.resolve import resolve
 

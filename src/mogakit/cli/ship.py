@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # importing the flow imports torch, which `moga ship --help` 
     from mogakit.export.bundle import Bundle
     from mogakit.export.calibration import CalibrationData
     from mogakit.export.preprocessing import Preprocessing
-    from mogakit.flows.ship import Check
+    from mogakit.flows.ship_check import Check
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -145,7 +145,7 @@ def _report(made: Bundle, folder: Path, as_json: bool) -> None:
 
 
 def _check(bundle: Path, as_json: bool) -> None:
-    from mogakit.flows.ship import check
+    from mogakit.flows.ship_check import check
 
     with progress_bar("check") as progress:
         checks: list[Check] = check(bundle, progress)

@@ -1,4 +1,4 @@
-"""Bundle a network for an app's author, and check a bundle on the receiver's machine."""
+"""Bundle a network for an app's author; `flows.ship_check` checks it on the receiver's machine."""
 
 import json
 import shutil
@@ -8,38 +8,27 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mogakit import __version__, files, records
-from mogakit.errors import InputError, MogaKitError
+from mogakit.errors import InputError
 from mogakit.export import EXPORT_VERSION, bundle_card, bundle_snippets, detection, detection_snippets
 from mogakit.export.artifact import Artifact, Format, Precision
 from mogakit.export.bundle import (
     BUNDLE_NAME,
     MODELS,
-    SAMPLES,
     SCHEMA_VERSION,
     SNIPPETS,
     Bundle,
     LatencyNote,
     Sample,
-    damages,
-    load,
-    payload,
     save,
 )
+from mogakit.export.bundle_samples import write_samples
 from mogakit.export.calibration import CalibrationData, ImageFolder, Synthetic
-from mogakit.export.mace.interpreter import load as load_mace
-from mogakit.export.mace.naming import PB_SUFFIXES, data_of, sibling
+from mogakit.export.mace.naming import data_of, sibling
 from mogakit.export.mace.netdef import Generation, RuntimeType
-from mogakit.export.mace.rules import problems
-from mogakit.export.pipeline import describe_file, file_stem
+from mogakit.export.pipeline import file_stem
 from mogakit.export.preprocessing import Preprocessing, for_size
-from mogakit.export.quality import sqnr_db
-from mogakit.export.run import run, tflite_interpreter
-from mogakit.export.verify import seeded_inputs
-from mogakit.export.writers import FLOAT16_LIMIT, FLOAT32_LIMIT, Options
+from mogakit.export.writers import Options
 from mogakit.flows.bench_json import readings
 from mogakit.flows.export import export_network
 from mogakit.flows.latency_notes import measured, predicted
@@ -60,9 +49,6 @@ SHIPPED: tuple[tuple[Format, Precision, int], ...] = (
     (Format.MACE, Precision.FLOAT16, 17),
 )
 """Everything in a bundle: format, precision, ONNX opset."""
-
-MIN_INTEGER_SQNR_DB = 20.0
-"""Integer kernels of other CPUs round differently by a step here and there; a wrong file is far below this."""
 
 
 @dataclass(frozen=True)
@@ -88,16 +74,6 @@ class ShipRequest:
     seed: int = 0
 
 
-@dataclass(frozen=True)
-class Check:
-    """One check of a bundle: `detail` is empty where nothing is to be said."""
-
-    file: str
-    what: str
-    passed: bool
-    detail: str
-
-
 def ship(request: ShipRequest, folder: Path, progress: Progress = silent) -> Bundle:
     """Write a bundle to `folder`, in place of one that is there.
 
@@ -121,7 +97,7 @@ def ship(request: ShipRequest, folder: Path, progress: Progress = silent) -> Bun
     read = {path: readings(path) for path in request.measurements}
     with _beside(folder) as target:
         artifacts = _export(request, target, progress)
-        samples = _samples(artifacts, target, request.network)
+        samples = write_samples(target, artifacts, request.network.input_shape)
         timed = [note for path, found in read.items() for note in measured(path, found, request.network, artifacts)]
         bundle = _describe(request, recipe, artifacts, samples, (*from_tables, *timed))
         if labels is not None:
@@ -129,32 +105,6 @@ def ship(request: ShipRequest, folder: Path, progress: Progress = silent) -> Bun
         _write_texts(bundle, target)
         save(target, bundle)
     return bundle
-
-
-def check(folder: Path, progress: Progress = silent) -> list[Check]:
-    """Check a bundle again on this machine: checksums first, then signature and sample of every file.
-
-    Raises:
-        InputError: `folder` is no bundle.
-    """
-    damaged = damages(folder)
-    checks = [Check(item.file, "checksum", False, item.problem) for item in damaged]
-    if any(item.file == BUNDLE_NAME for item in damaged):
-        return checks
-    bundle = load(folder)
-    if not damaged:
-        checks.append(Check("SHA256SUMS", "checksums", True, f"{len(payload(folder))} files as shipped"))
-    touched = {item.file for item in damaged}
-    for index, artifact in enumerate(bundle.artifacts):
-        progress(index, len(bundle.artifacts), artifact.path.name)
-        parts = {artifact.path.as_posix(), *_companions(artifact)} | set(_sample_files(bundle, artifact))
-        if parts & touched:
-            continue  # named already
-        checks += _check_artifact(folder, bundle, artifact)
-    return checks
-
-
-# Building
 
 
 def _refuse_foreign(folder: Path) -> None:
@@ -221,49 +171,6 @@ def _export(request: ShipRequest, target: Path, progress: Progress) -> list[Arti
         )
         artifacts += [replace(item, path=item.path.relative_to(target)) for item in made]
     return artifacts
-
-
-def _samples(artifacts: Sequence[Artifact], target: Path, network: Network | Detector) -> dict[str, Sample]:
-    """Write an input for each kind of file and each file's own answer."""
-    (image,) = seeded_inputs(network.input_shape, 1)
-    found: dict[str, Sample] = {}
-    for artifact in artifacts:
-        given = _input_of(image, artifact, target)
-        layout = "nchw" if artifact.format is Format.ONNX else "nhwc"
-        sample = Sample(
-            input=f"{SAMPLES}/input.{layout}.{given.dtype}.npy",
-            output=f"{SAMPLES}/{artifact.path.name}.output.npy",
-        )
-        _save_array(target / sample.input, given)
-        _save_array(target / sample.output, _answer(target / artifact.path, artifact.format, given))
-        found[artifact.path.as_posix()] = sample
-    return found
-
-
-def _answer(path: Path, format: Format, given: NDArray[np.generic]) -> NDArray[np.generic]:
-    """Return what a file makes of an input; several outputs one behind the other in one row."""
-    found = run(path, format, [given])
-    return found[0] if len(found) == 1 else np.concatenate([value.reshape(-1) for value in found])
-
-
-def _input_of(image: NDArray[np.float32], artifact: Artifact, target: Path) -> NDArray[np.generic]:
-    """Return the image (NCHW) as a file takes it."""
-    if artifact.format is Format.ONNX:
-        return image
-    turned = np.ascontiguousarray(image.transpose(0, 2, 3, 1))
-    if artifact.precision in (Precision.INT8, Precision.UINT8):
-        detail = tflite_interpreter(target / artifact.path).get_input_details()[0]
-        scale, zero_point = detail["quantization"]
-        limits = np.iinfo(detail["dtype"])
-        steps = np.clip(np.round(turned / scale) + zero_point, limits.min, limits.max)
-        return np.asarray(steps, detail["dtype"])
-    return turned
-
-
-def _save_array(path: Path, value: NDArray[np.generic]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with files.replacing(path) as temporary, temporary.open("wb") as file:
-        np.save(file, value, allow_pickle=False)
 
 
 def _describe(
@@ -355,66 +262,3 @@ def _card_json(bundle: Bundle) -> object:
     if bundle.latencies:
         warnings.append(bundle_card.SHELL_WARNING)
     return json.loads(json.dumps({**value, "warnings": warnings}))
-
-
-# Checking
-
-
-def _companions(artifact: Artifact) -> list[str]:
-    return [(artifact.path.parent / name).as_posix() for name in artifact.companions or {}]
-
-
-def _sample_files(bundle: Bundle, artifact: Artifact) -> tuple[str, ...]:
-    sample = bundle.samples.get(artifact.path.as_posix())
-    return (sample.input, sample.output) if sample else ()
-
-
-def _check_artifact(folder: Path, bundle: Bundle, artifact: Artifact) -> list[Check]:
-    name = artifact.path.as_posix()
-    try:
-        return [
-            _check_signature(folder, artifact),
-            _check_sample(folder, bundle, artifact),
-            *_check_mace(folder, artifact),
-        ]
-    except MogaKitError as error:
-        return [Check(name, "loads", False, str(error))]
-
-
-def _check_signature(folder: Path, artifact: Artifact) -> Check:
-    found = describe_file(folder / artifact.path)
-    same = (found.inputs, found.outputs) == (artifact.inputs, artifact.outputs)
-    detail = (
-        "" if same else f"has {found.inputs} -> {found.outputs}, shipped with {artifact.inputs} -> {artifact.outputs}"
-    )
-    return Check(artifact.path.as_posix(), "signature", same, detail)
-
-
-def _check_sample(folder: Path, bundle: Bundle, artifact: Artifact) -> Check:
-    sample = bundle.samples[artifact.path.as_posix()]
-    given, wanted = (np.load(folder / name, allow_pickle=False) for name in (sample.input, sample.output))
-    got = _answer(folder / artifact.path, artifact.format, given)
-    name, what = artifact.path.as_posix(), "agreement on the sample"
-    if got.shape != wanted.shape:
-        return Check(name, what, False, f"gives {got.shape}, shipped with {wanted.shape}")
-    if artifact.precision in (Precision.INT8, Precision.UINT8):
-        quality = sqnr_db(wanted.astype(np.float64) - np.mean(wanted), got.astype(np.float64) - np.mean(wanted))
-        return Check(
-            name, what, quality >= MIN_INTEGER_SQNR_DB, f"{quality:.1f} dB, {MIN_INTEGER_SQNR_DB:g} are needed"
-        )
-    limit = FLOAT32_LIMIT if artifact.precision is Precision.FLOAT32 else FLOAT16_LIMIT
-    difference = float(np.abs(got - wanted).max() / np.abs(wanted).max())
-    return Check(name, what, difference <= limit, f"{difference:.2g} of the output's scale, up to {limit:g} is allowed")
-
-
-def _check_mace(folder: Path, artifact: Artifact) -> list[Check]:
-    """Check that each `.pb` would run where its name says."""
-    if artifact.format is not Format.MACE:
-        return []
-    checks = []
-    for generation, runtime in PB_SUFFIXES:
-        path = sibling(folder / artifact.path, generation, runtime)
-        model = load_mace(path).model
-        found = problems(model, multi=generation is Generation.MULTI, gpu=runtime is RuntimeType.GPU)
-        checks.append(Check(path.relative_to(folder).as_posix(), "MACE's rules", not found, "; ".join(found[:3])))
-    return checks
