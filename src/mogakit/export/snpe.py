@@ -77,7 +77,7 @@ def convert(onnx: bytes, inputs: Sequence[TensorSpec], environment: Mapping[str,
     with tempfile.TemporaryDirectory(prefix="moga-snpe-") as name:
         folder = Path(name)
         (folder / "network.onnx").write_bytes(onnx)
-        _run([*_launcher(sdk.converter), *arguments], sdk, folder, environment)
+        run_program(sdk.converter, arguments, sdk.converter, folder, environment)
         path = folder / "network.dlc"
         if not path.is_file() or path.stat().st_size == 0:
             raise ExportError(f"{CONVERTER} ended without an error and without a file")
@@ -110,21 +110,55 @@ def bring(path: Path) -> Artifact:
     )
 
 
-def _launcher(converter: Path) -> list[str]:
-    """Run the converter, a Python script without a suffix, by this Python where it is one."""
-    with converter.open("rb") as file:
-        is_script = file.read(2) == b"#!"
-    return [sys.executable, str(converter)] if is_script else [str(converter)]
+def run_program(
+    program: Path,
+    arguments: Sequence[str],
+    place: Path,
+    folder: Path,
+    environment: Mapping[str, str],
+    timeout_s: float = TIMEOUT_S,
+) -> None:
+    """Run a program of the SDK in `folder`, with what the SDK's own set-up script would let it find.
 
+    Args:
+        place: where the SDK has it (ROOT/bin/HOST/NAME); `program` may be a copy of that.
 
-def _run(command: list[str], sdk: Sdk, folder: Path, environment: Mapping[str, str]) -> None:
-    paths = [str(sdk.root / "lib" / "python"), environment.get("PYTHONPATH", "")]
-    variables = {**environment, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "SNPE_ROOT": str(sdk.root)}
+    Raises:
+        ExportError: it did not start, failed, or ran longer than `timeout_s`.
+    """
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False, env=dict(variables), cwd=folder
+            [*_launcher(program), *arguments],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout_s,
+            check=False,
+            env=_variables(place, environment),
+            cwd=folder,
         )
+    except OSError as error:
+        raise ExportError(f"{place.name} could not be started: {error}") from error
     except subprocess.TimeoutExpired as error:
-        raise ExportError(f"{CONVERTER} ran longer than {TIMEOUT_S:g} s") from error
+        raise ExportError(f"{place.name} ran longer than {timeout_s:g} s") from error
     if done.returncode != 0:
-        raise ExportError(f"{CONVERTER} failed with {done.returncode}: {(done.stdout + done.stderr)[-500:]}")
+        raise ExportError(f"{place.name} failed with {done.returncode}: {(done.stdout + done.stderr)[-500:]}")
+
+
+def _launcher(program: Path) -> list[str]:
+    """Run a Python script, as the SDK's have no suffix, by this Python; anything else by itself."""
+    with program.open("rb") as file:
+        first = file.readline(256)
+    return [sys.executable, str(program)] if first.startswith(b"#!") and b"python" in first else [str(program)]
+
+
+def _variables(place: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """Add the SDK's Python packages and libraries to `environment`; a program outside of an SDK gets nothing."""
+    if place.parent.parent.name != "bin":
+        return dict(environment)
+    root = place.parent.parent.parent
+    added = {"PYTHONPATH": root / "lib" / "python", "LD_LIBRARY_PATH": root / "lib" / place.parent.name}
+    paths = {
+        name: os.pathsep.join(filter(None, [str(path), environment.get(name, "")])) for name, path in added.items()
+    }
+    return {**environment, **paths, "SNPE_ROOT": str(root)}
