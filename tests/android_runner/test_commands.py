@@ -40,6 +40,7 @@ def test_devices_shows_what_a_phone_is_and_what_would_work(quick_phone: Phone) -
     assert answers["tflite/cpu/float32|float16|int8|uint8"] is None
     assert "libhexagon_interface.so" in answers["tflite/dsp/int8|uint8"]
     assert "snpe-throughput-net-run is not registered" in answers["snpe/gpu/float32|float16"]
+    assert "snpe-net-run is not registered" in answers["snpe/gpu/float32|float16,tool=net-run"]
     text = moga("devices").stdout
     assert "Pixel 6" in text
     assert "Mali-G78" in text
@@ -147,15 +148,6 @@ def test_tools_are_added_and_listed(tmp_path: Path) -> None:
     assert [tool["sha256"] for tool in listed["registered"]] == [added["sha256"]]
     assert "moga tools fetch benchmark_model" in listed["missing"]["benchmark_model"]
     assert "mace_run" in moga("tools", "list").stdout
-
-
-def test_a_tool_that_no_target_runs_is_listed_as_that(tmp_path: Path) -> None:
-    assert "snpe-throughput-net-run is the one that measures" in moga("tools", "list", "--json").stdout
-    result = moga("tools", "add", write_tool(tmp_path / "bin", Tool.SNPE_NET_RUN))
-    assert result.exit_code == 0
-    assert "snpe-net-run is recognised, but no target runs it" in result.stderr
-    assert "no target runs it" in moga("tools", "list").stderr
-    assert "no target runs it" not in moga("tools", "add", write_tool(tmp_path / "bin", Tool.SNPE_THROUGHPUT)).stderr
 
 
 def test_help_has_examples() -> None:

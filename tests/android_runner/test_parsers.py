@@ -189,6 +189,11 @@ def test_snpe_goes_on_after_an_instance_failed_and_the_parser_does_not() -> None
         snpe.parse_throughput(text, 1.0)
 
 
+def test_of_two_rows_of_one_name_snpe_diagviews_first_counts() -> None:
+    text = "x,Avg_Total_Inference_Time,us,1500\nx,Avg_Total_Inference_Time,us,9000\n"
+    assert snpe.parse_diagview(text, num_runs=10).summary.mean_ms == 1.5
+
+
 def test_snpe_diagview() -> None:
     text = "x,init,us,2500\nx,avg_total_inference_time,us,1500.5\n"
     timing = snpe.parse_diagview(text, num_runs=10)

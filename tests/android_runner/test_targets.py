@@ -29,6 +29,8 @@ from mogakit.export.artifact import Format, Precision
         ("onnx/htp/int8", ToolKind.ORT_PERF_TEST, "qnn"),
         ("snpe/dsp/int8", ToolKind.SNPE_THROUGHPUT, "--use_dsp"),
         ("snpe/gpu/float16", ToolKind.SNPE_THROUGHPUT, "--use_gpu"),
+        ("snpe/dsp/uint8,tool=net-run", ToolKind.SNPE_NET_RUN, "--use_dsp"),
+        ("snpe/gpu/float16,tool=net-run,input=1x8", ToolKind.SNPE_NET_RUN, "--use_gpu"),
     ],
 )
 def test_a_target_finds_its_row(text: str, tool: ToolKind, flag: str) -> None:

@@ -113,7 +113,7 @@ def test_a_missing_tool_says_where_its_makers_publish_it(kind: ToolKind) -> None
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"mace_run, onnxruntime_perf_test, snpe-net-run"):
+    with pytest.raises(InputError, match=r"mace_run, onnxruntime_perf_test, snpe-diagview, snpe-net-run"):
         tools.add(binary(tmp_path, "my_tool", elf(183)))
 
 

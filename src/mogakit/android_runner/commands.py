@@ -7,12 +7,13 @@ import math
 import re
 import string
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mogakit.android_runner import delegation
+from mogakit.android_runner import delegation, snpe_tools
 from mogakit.android_runner.deploy import ROOT
-from mogakit.android_runner.parsers import benchmark_model, mace_run, onnxruntime, snpe
+from mogakit.android_runner.detached import Finished
+from mogakit.android_runner.parsers import benchmark_model, mace_run, onnxruntime
 from mogakit.android_runner.parsers.common import Timing, tail
 from mogakit.android_runner.quoting import assignments, command_line, quote
 from mogakit.android_runner.targets import Proof, TargetRow, ToolKind
@@ -86,15 +87,19 @@ class Driver:
     Attributes:
         arguments: what stands behind the tool's path, before the row's flags.
         last: what stands behind them.
-        parse: its output to numbers.
+        parse: an ended run to numbers.
         prelude: shell text that prepares the folder in which the tool runs.
+        questions: what is asked on the phone, in that folder, once the tool has ended; shell text by name.
+        check: refuses, before anything is measured, a file of which the tool must know more than the target says.
         profile: further arguments of a profiled run, or None where the tool prints no operators.
     """
 
     arguments: Callable[[Call], list[str]]
-    parse: Callable[[str, Call], Timing]
+    parse: Callable[[Finished, Call], Timing]
     last: Callable[[Call], list[str]] = lambda call: []
     prelude: Callable[[Call], str] = lambda call: ""
+    questions: Mapping[str, str] = field(default_factory=dict)
+    check: Callable[[Artifact, Target], object] = lambda artifact, target: None
     profile: tuple[str, ...] | None = None
 
 
@@ -133,14 +138,15 @@ def shell_command(call: Call, profiled: bool = False) -> str:
     return f"env {assignments(environment)} {command_line(words)}"
 
 
-def read_output(call: Call, exit_code: int | None, text: str) -> tuple[Timing, Delegation]:
-    """Read what a run printed.
+def read_output(call: Call, run: Finished) -> tuple[Timing, Delegation]:
+    """Read what a run printed, or wrote.
 
     Raises:
         ParseError: the output does not hold what it must.
         MeasurementError: the tool failed, or ignored a flag.
+        ToolMissing: what reads the tool's log on this computer is not registered.
     """
-    tool = call.row.tool
+    tool, text, exit_code = call.row.tool, run.output, run.exit_code
     ignored = delegation.ignored_flags(text)
     if ignored:
         raise MeasurementError(
@@ -152,7 +158,7 @@ def read_output(call: Call, exit_code: int | None, text: str) -> tuple[Timing, D
         how = "was ended by signal" if exit_code is not None and exit_code > 128 else "failed with exit code"
         number = exit_code - 128 if exit_code is not None and exit_code > 128 else exit_code
         raise MeasurementError(f"{tool} {how} {number}{why}. The output ended with:\n{tail(text)}")
-    return DRIVERS[tool].parse(text, call), verdict_of(call, text)
+    return DRIVERS[tool].parse(run, call), verdict_of(call, text)
 
 
 def verdict_of(call: Call, text: str) -> Delegation:
@@ -264,31 +270,31 @@ def _ort_arguments(call: Call) -> list[str]:
     return ["-m", "times", "-r", str(call.length.num_runs), "-I", "-s"]
 
 
-def _snpe_arguments(call: Call) -> list[str]:
-    return ["--container", call.main, "--duration", f"{_snpe_seconds(call):g}"]
-
-
-def _snpe_seconds(call: Call) -> float:
-    return max(1.0, math.ceil(call.length.min_s))
-
-
 DRIVERS: dict[ToolKind, Driver] = {
     ToolKind.BENCHMARK_MODEL: Driver(
         _benchmark_arguments,
-        lambda text, call: benchmark_model.parse_classic(text),
+        lambda run, call: benchmark_model.parse_classic(run.output),
         profile=("--enable_op_profiling=true",),
     ),
-    ToolKind.BENCHMARK_LITERT: Driver(_benchmark_arguments, lambda text, call: benchmark_model.parse_litert(text)),
+    ToolKind.BENCHMARK_LITERT: Driver(_benchmark_arguments, lambda run, call: benchmark_model.parse_litert(run.output)),
     ToolKind.MACE_RUN: Driver(
         _mace_arguments,
-        lambda text, call: mace_run.parse(text),
+        lambda run, call: mace_run.parse(run.output),
         prelude=_mace_prelude,
         profile=("--benchmark=true",),
     ),
     ToolKind.ORT_PERF_TEST: Driver(
-        _ort_arguments, lambda text, call: onnxruntime.parse(text), last=lambda call: [call.main]
+        _ort_arguments, lambda run, call: onnxruntime.parse(run.output), last=lambda call: [call.main]
     ),
     ToolKind.SNPE_THROUGHPUT: Driver(
-        _snpe_arguments, lambda text, call: snpe.parse_throughput(text, _snpe_seconds(call))
+        lambda call: snpe_tools.throughput_arguments(call.main, call.length.min_s),
+        lambda run, call: snpe_tools.read_throughput(run.output, call.length.min_s),
+    ),
+    ToolKind.SNPE_NET_RUN: Driver(
+        lambda call: snpe_tools.net_run_arguments(call.main),
+        lambda run, call: snpe_tools.read_net_run(run.output, run.answers, call.length.num_runs),
+        prelude=lambda call: snpe_tools.net_run_prelude(call.artifact, call.target, call.length.num_runs),
+        questions=snpe_tools.NET_RUN_QUESTIONS,
+        check=snpe_tools.input_bytes,
     ),
 }

@@ -1,5 +1,6 @@
 """What a binary was built for, read from its ELF header (System V ABI, chapter 4)."""
 
+import platform
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ _ABIS = {
     (243, 2): "riscv64",
     (164, 1): "hexagon",
 }
+_MACHINES = {"x86_64": "x86_64", "aarch64": "arm64-v8a", "armv7l": "armeabi-v7a", "i686": "x86", "riscv64": "riscv64"}
+"""What Linux calls this computer's processor, to Android's name."""
+SCRIPT = "script"
 _EXECUTABLE = 2
 _SHARED = 3  # also a position-independent executable, as every Android program is
 _INTERPRETER = 3  # p_type of the program header that names the dynamic loader
@@ -55,6 +59,28 @@ def read_elf(path: Path) -> ElfInfo:
         raise InputError(f"{path} is an ELF file for machine {machine}, type {kind}; legal are programs for {legal}")
     interpreter = _interpreter(head, bits, order)
     return ElfInfo(abi, kind == _EXECUTABLE or bool(interpreter), interpreter)
+
+
+def read_host_program(path: Path) -> ElfInfo:
+    """Read the header of a program that this computer can run; the ABI of a script is `script`.
+
+    Raises:
+        InputError: the file is neither a script nor an ELF program for this computer.
+    """
+    with path.open("rb") as file:
+        head = file.read(4)
+    if head[:2] == b"#!":
+        return ElfInfo(SCRIPT, is_program=True, interpreter="")
+    own = _MACHINES.get(platform.machine()) if platform.system() == "Linux" else None
+    here = f"this computer ({platform.system()} {platform.machine()})"
+    advice = f"{path.name} is run on {here}: give the SDK's build for it (bin/x86_64-linux-clang) or a script"
+    if head != b"\x7fELF":
+        raise InputError(f"{path} is neither an ELF program nor a script that begins with #!; {advice}")
+    info = read_elf(path)
+    if info.abi != own or info.interpreter.startswith("/system/"):
+        system = " and Android" if info.interpreter.startswith("/system/") else ""
+        raise InputError(f"{path} is built for {info.abi}{system}; {advice}")
+    return info
 
 
 def _interpreter(head: bytes, bits: int, order: str) -> str:

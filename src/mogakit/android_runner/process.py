@@ -44,7 +44,8 @@ class Launcher:
             DeviceError: the phone did not come back, or restarted again.
         """
         command = commands.shell_command(call, profiled)
-        prelude = commands.DRIVERS[call.row.tool].prelude(call)
+        driver = commands.DRIVERS[call.row.tool]
+        prelude = driver.prelude(call)
         least_s = _least_s(call)
         expected_s = self._expected_s.get(call.target, max(least_s, call.length.expected_s))
         for _ in range(_MAX_REBOOTS + 1):
@@ -53,7 +54,7 @@ class Launcher:
                 finished = detached.wait(
                     self._link,
                     run,
-                    state.SECTIONS,
+                    {**state.SECTIONS, **driver.questions},
                     expected_s,
                     call.length.deadline_s,
                     self._patience.reconnect_s,

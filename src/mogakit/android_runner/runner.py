@@ -167,10 +167,7 @@ class PhoneRunner:
             affinity.mask_for(target, row, self.properties)
         except (InputError, ToolMissing) as error:
             return str(error)
-        missing = tools.missing_libraries(row, tool.abi)
-        if missing:
-            return f"needs {', '.join(missing)} for {tool.abi}; moga tools add PATH for each. {row.note}".rstrip()
-        return None
+        return tools.lacking(row, tool.abi)
 
     # -- measuring
 
@@ -179,13 +176,18 @@ class PhoneRunner:
         """Bring the files of `jobs` to the phone and open a pass over them.
 
         Raises:
-            InputError: a file is not what its target runs (a float file for an int8 target).
-            DeviceError: the phone is away, out of space, or in a state that only a person mends.
+            InputError: a file is not what its target runs (a float file for an int8 target), or the target does not
+                say what its tool must know of the file.
+            DeviceError: the phone is away, out of space, or in a state that only a person mends; or what reads the
+                tool's log on this computer is not registered.
         """
         wanted: list[Wanted] = []
         for job in jobs:
             row = find_row(job.target)
             check_file(job.target, row, job.artifact.format, job.artifact.precision, job.artifact.name)
+            commands.DRIVERS[row.tool].check(job.artifact, job.target)
+            if row.reader is not None:
+                tools.host_tool(row.reader)  # before anything is measured that nothing could read
             wanted += self._model_files(job, row, self._toolbox.get(row.tool)[1])
         self.link.patiently(self.options.reconnect_s, lambda: deploy(self.link, wanted))
         self._guard.ready(self.state())
@@ -218,7 +220,7 @@ class PhoneRunner:
         before, _ = self._guard.ready(self._fresh_state())
         call = self._call(job)
         finished = self._launcher.run(call, before, profiled=True)
-        commands.read_output(call, finished.exit_code, finished.output)
+        commands.read_output(call, finished)
         if call.row.tool is ToolKind.MACE_RUN:
             return op_profile.parse_mace_run(finished.output)
         return op_profile.parse_benchmark_model(finished.output)
@@ -271,7 +273,7 @@ class PhoneRunner:
             raise MeasurementError(
                 f"{tool} did not end within {seconds:g} s and was ended; it said:\n{tail(finished.output)}"
             )
-        return commands.read_output(call, finished.exit_code, finished.output)
+        return commands.read_output(call, finished)
 
     # -- pieces
 

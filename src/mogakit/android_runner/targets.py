@@ -26,6 +26,12 @@ class ToolKind(StrEnum):
     SNPE_NET_RUN = "snpe-net-run"
 
 
+class HostTool(StrEnum):
+    """A program of this computer that reads what a tool on a phone wrote."""
+
+    SNPE_DIAGVIEW = "snpe-diagview"
+
+
 class Proof(StrEnum):
     """What shows that the hardware ran the whole graph."""
 
@@ -45,6 +51,7 @@ class TargetRow:
         requires: options that the target must name, with any value.
         flags: by precision of the target; `flags_always` come first.
         libraries: files that the user registers beside the tool (`moga tools add`); a `*` stands for a version.
+        reader: what reads the tool's log on this computer, registered in the same way.
     """
 
     runtime: Runtime
@@ -60,6 +67,7 @@ class TargetRow:
     proof: Proof = Proof.LOG
     libraries: tuple[str, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
+    reader: HostTool | None = None
     note: str = ""
 
     @property
@@ -115,6 +123,24 @@ def _litert(hardware: Hardware, files: dict[Precision, tuple[Precision, ...]], *
         when=(("tool", "litert"),) if when else (),
         optional=("tool",),
         proof=Proof.STRICT,
+    )
+
+
+def _snpe(hardware: Hardware, files: dict[Precision, tuple[Precision, ...]], tool: ToolKind) -> TargetRow:
+    """Return a row of one of SNPE's tools; fallback to the CPU is never enabled, so that either fails instead."""
+    net_run = tool is ToolKind.SNPE_NET_RUN
+    return TargetRow(
+        Runtime.SNPE,
+        hardware,
+        files,
+        tool,
+        (f"--use_{hardware}", "--perf_profile", "burst", *(("--profiling_level", "basic") if net_run else ())),
+        when=(("tool", "net-run"),) if net_run else (),
+        optional=("input",) if net_run else (),
+        proof=Proof.STRICT,
+        libraries=("libSNPE.so",),
+        environment=(_SKEL_PATH,) if hardware is Hardware.DSP else (),
+        reader=HostTool.SNPE_DIAGVIEW if net_run else None,
     )
 
 
@@ -246,25 +272,10 @@ ROWS: tuple[TargetRow, ...] = (
         libraries=("libQnnHtp.so",),
         environment=(_SKEL_PATH,),
     ),
-    TargetRow(
-        Runtime.SNPE,
-        Hardware.GPU,
-        _ANY_FLOAT,
-        ToolKind.SNPE_THROUGHPUT,
-        ("--use_gpu", "--perf_profile", "burst"),
-        proof=Proof.STRICT,
-        libraries=("libSNPE.so",),
-    ),
-    TargetRow(
-        Runtime.SNPE,
-        Hardware.DSP,
-        {F32: (F32,), **_INT},  # a float container is quantised when it is loaded
-        ToolKind.SNPE_THROUGHPUT,
-        ("--use_dsp", "--perf_profile", "burst"),
-        proof=Proof.STRICT,
-        libraries=("libSNPE.so",),
-        environment=(_SKEL_PATH,),
-    ),
+    _snpe(Hardware.GPU, _ANY_FLOAT, ToolKind.SNPE_THROUGHPUT),
+    _snpe(Hardware.GPU, _ANY_FLOAT, ToolKind.SNPE_NET_RUN),
+    _snpe(Hardware.DSP, {F32: (F32,), **_INT}, ToolKind.SNPE_THROUGHPUT),  # the DSP quantises a float file on loading
+    _snpe(Hardware.DSP, {F32: (F32,), **_INT}, ToolKind.SNPE_NET_RUN),
 )
 
 

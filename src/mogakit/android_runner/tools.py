@@ -11,9 +11,9 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from mogakit import files, records
-from mogakit.android_runner.elf import read_elf
+from mogakit.android_runner.elf import read_elf, read_host_program
 from mogakit.android_runner.home import home
-from mogakit.android_runner.targets import TargetRow, ToolKind
+from mogakit.android_runner.targets import HostTool, TargetRow, ToolKind
 from mogakit.errors import DeviceError, InputError
 
 LIBRARY = "library"
@@ -21,20 +21,17 @@ _SAME_NAME = (ToolKind.BENCHMARK_MODEL, ToolKind.BENCHMARK_LITERT)
 _SCHEMA = 1
 _LITERT_MARKS = (b"use_npu", b"benchmark_litert")  # flags and sources that only the newer tool has
 
-MAKERS = {
+_SDK = "Qualcomm's AI Runtime (SNPE) SDK, bin/{folder}; accept its licence there"
+
+MAKERS: dict[ToolKind | HostTool, str] = {
     ToolKind.BENCHMARK_MODEL: "https://ai.google.dev/edge/litert/models/measurement; moga tools fetch benchmark_model",
     ToolKind.BENCHMARK_LITERT: "https://ai.google.dev/edge/litert; moga tools fetch benchmark_model_litert",
     ToolKind.MACE_RUN: "https://github.com/XiaoMi/mace: build it with tools/cmake/cmake-build-arm64-v8a.sh and the NDK",
     ToolKind.ORT_PERF_TEST: "https://onnxruntime.ai/docs/build/android.html: build.sh --android --build_shared_lib",
-    ToolKind.SNPE_THROUGHPUT: "Qualcomm's AI Runtime (SNPE) SDK, bin/aarch64-android; accept its licence there",
+    ToolKind.SNPE_THROUGHPUT: _SDK.format(folder="aarch64-android"),
+    ToolKind.SNPE_NET_RUN: _SDK.format(folder="aarch64-android"),
+    HostTool.SNPE_DIAGVIEW: _SDK.format(folder="x86_64-linux-clang") + "; runs on this computer",
 }
-
-NOT_USED = {
-    ToolKind.SNPE_NET_RUN: "recognised, but no target runs it, since its times are in a log that only snpe-diagview "
-    "reads; snpe-throughput-net-run is the one that measures",
-}
-"""Tools that may be registered and that measure nothing, each with the reason."""
-MAKERS |= NOT_USED
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,8 @@ class Tool:
     """One registered binary.
 
     Attributes:
-        kind: a `ToolKind`, or `library` for what lies beside a tool on the phone.
+        kind: a `ToolKind`, a `HostTool`, or `library` for what lies beside a tool on the phone.
+        abi: in Android's names; `script` for a script of this computer.
         source: the path or address that it came from.
         versioned: False for a build that its makers replace under the same address; then only the hash names it.
     """
@@ -62,6 +60,11 @@ class Tool:
         """Return where the kit keeps the binary."""
         return home() / "tools" / self.sha256 / self.name
 
+    @property
+    def runs_here(self) -> bool:
+        """Return whether it is a program of this computer, not of a phone."""
+        return self.kind in list(HostTool)
+
 
 @dataclass(frozen=True)
 class Probe:
@@ -76,25 +79,29 @@ def add(path: Path, source: str | None = None, versioned: bool = True) -> Tool:
     """Register a binary: a tool by its file name, anything called `*.so` as a library.
 
     Raises:
-        InputError: no such file, no ELF binary, or a name that belongs to no tool.
+        InputError: no such file, no ELF binary for a phone (for a `HostTool`: for this computer), or a name that
+            belongs to no tool.
     """
     if not path.is_file():
         raise InputError(f"{path} is no file; give the path of a tool's binary for Android")
-    info = read_elf(path)
     kind = kind_of(path)
+    runs_here = kind in list(HostTool)
+    info = read_host_program(path) if runs_here else read_elf(path)
     tool = Tool(
         kind=kind,
-        name=path.name if kind == LIBRARY else _file_name(ToolKind(kind)),
+        name=path.name if kind == LIBRARY else _file_name(kind),
         abi=info.abi,
         sha256=files.sha256_of(path),
         num_bytes=path.stat().st_size,
         source=source or str(path.resolve()),
         added_at=datetime.now(UTC).isoformat(timespec="seconds"),
         versioned=versioned,
-        for_android=info.for_android,
+        for_android=info.for_android and not runs_here,
     )
     with files.replacing(tool.path) as temporary:
         shutil.copyfile(path, temporary)
+    if runs_here:
+        tool.path.chmod(0o755)
     _write([*(known for known in registered() if (known.sha256, known.name) != (tool.sha256, tool.name)), tool])
     return tool
 
@@ -108,14 +115,15 @@ def kind_of(path: Path) -> str:
     name = path.name
     if fnmatch(name, "*.so") or fnmatch(name, "*.so.*"):
         return LIBRARY
-    for kind in (ToolKind.MACE_RUN, ToolKind.ORT_PERF_TEST, ToolKind.SNPE_THROUGHPUT, ToolKind.SNPE_NET_RUN):
-        if kind.value in name:
+    known: list[str] = [*(kind for kind in ToolKind if kind not in _SAME_NAME), *HostTool]
+    for kind in known:
+        if kind in name:
             return kind
     if "benchmark_model" in name or "benchmark_litert" in name:
         content = path.read_bytes()
         newer = any(mark in content for mark in _LITERT_MARKS)
         return ToolKind.BENCHMARK_LITERT if newer else ToolKind.BENCHMARK_MODEL
-    legal = ", ".join(sorted({_file_name(kind) for kind in ToolKind}))
+    legal = ", ".join(sorted({_file_name(kind) for kind in (*ToolKind, *HostTool)}))
     raise InputError(f"{name} is no tool that the kit knows; legal names hold one of {legal}, or end in .so")
 
 
@@ -174,6 +182,34 @@ def missing_libraries(row: TargetRow, abi: str) -> list[str]:
     return [pattern for pattern in row.libraries if not any(fnmatch(name, pattern) for name in names)]
 
 
+def lacking(row: TargetRow, abi: str) -> str | None:
+    """Return what a target needs beside its tool and what is not registered, in words; None where nothing is."""
+    missing = missing_libraries(row, abi)
+    if missing:
+        return f"needs {', '.join(missing)} for {abi}; moga tools add PATH for each. {row.note}".rstrip()
+    try:
+        if row.reader is not None:
+            host_tool(row.reader)
+    except ToolMissing as error:
+        return str(error)
+    return None
+
+
+def host_tool(kind: HostTool) -> Tool:
+    """Return the program of this computer that was registered last.
+
+    Raises:
+        ToolMissing: none was.
+    """
+    found = [tool for tool in registered() if tool.kind == kind]
+    if not found:
+        raise ToolMissing(
+            f"{kind}, which reads the tool's log on this computer, is not registered; moga tools add "
+            f"$SNPE_ROOT/bin/x86_64-linux-clang/{kind}. Its makers publish it: {MAKERS[kind]}"
+        )
+    return found[-1]
+
+
 def read_help(kind: str, text: str) -> Probe:
     """Read what `--help` printed on the phone: which of two tools of one name it is, and its flags."""
     flags = tuple(dict.fromkeys(re.findall(r"(?m)^\s*-{1,2}([A-Za-z][\w-]*)", text)))
@@ -194,8 +230,8 @@ def remember_probe(sha256: str, probe: Probe) -> None:
     files.write_json(home() / "tools" / sha256 / "probe.json", records.to_json(probe))
 
 
-def _file_name(kind: ToolKind) -> str:
-    return "benchmark_model" if kind is ToolKind.BENCHMARK_LITERT else kind.value
+def _file_name(kind: str) -> str:
+    return "benchmark_model" if kind == ToolKind.BENCHMARK_LITERT else str(kind)
 
 
 def _registry_path() -> Path:

@@ -7,6 +7,7 @@ tflite/gpu/float16,backend=cl         on a phone: OpenCL, never OpenGL
 tflite/nnapi/int8,accelerator=google-edgetpu
 """
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -64,9 +65,12 @@ OPTIONS: dict[str, str] = {
     "backend": "cl or gl: the GPU interface that must really be used",
     "accelerator": "name of an NNAPI accelerator, e.g. google-edgetpu",
     "delegate": "name of an external delegate, e.g. qnn",
-    "tool": "litert: the newer CompiledModel benchmark_model on a phone; the classic one where absent",
+    "tool": "on a phone, litert: the newer CompiledModel benchmark_model, the classic one where absent; net-run: "
+    "snpe-net-run, snpe-throughput-net-run where absent",
+    "input": "shape of a .dlc's input for tool=net-run, which the file does not tell, e.g. 1x224x224x3",
     "cpus": "cluster that CPU runs are pinned to: big (where absent), little, all, or a mask such as f0",
 }
+_SHAPE = re.compile(r"[1-9][0-9]{0,6}(?:x[1-9][0-9]{0,6})*")
 
 
 def parse_target(text: str) -> Target:
@@ -95,4 +99,6 @@ def parse_target(text: str) -> Target:
         raise KeySyntaxError(f"threads={options['threads']} in target {text!r} is not a whole number above zero")
     if options.get("xnnpack", "on") not in ("on", "off"):
         raise KeySyntaxError(f"xnnpack={options['xnnpack']} in target {text!r} is neither on nor off")
+    if not _SHAPE.fullmatch(options.get("input", "1")):
+        raise KeySyntaxError(f"input={options['input']} in target {text!r} is no shape; write one as 1x224x224x3")
     return Target(Runtime(parts[0]), Hardware(parts[1]), Precision(parts[2]), tuple(sorted(options.items())))

@@ -6,7 +6,7 @@ import click
 
 from mogakit.android_runner.tools import Tool
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar
-from mogakit.flows.tools import add_tools, fetch_tool, fetchable, list_tools, missing_tools, not_used
+from mogakit.flows.tools import add_tools, fetch_tool, fetchable, list_tools, missing_tools
 from mogakit.records import to_json
 
 
@@ -70,7 +70,5 @@ def _print(title: str, tools: list[Tool]) -> None:
     ]
     print_table(title, ("tool", "file", "ABI", "MB", "sha256", "from"), rows)
     for tool in tools:
-        if not tool.for_android:
+        if not tool.for_android and not tool.runs_here:
             click.echo(f"warning: {tool.name} asks for a Linux loader, so it will not start on a phone", err=True)
-        if (why := not_used(tool)) is not None:
-            click.echo(f"note: {tool.name} is {why}", err=True)

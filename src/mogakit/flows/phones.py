@@ -107,9 +107,9 @@ def _answer(row: TargetRow, abis: tuple[str, ...], registered: Sequence[tools.To
         tool = tools.candidates(row.tool, abis)[0]
     except (DeviceError, InputError) as error:
         return TargetAnswer(text, str(error))
-    missing = tools.missing_libraries(row, tool.abi)
-    if missing:
-        return TargetAnswer(text, f"needs {', '.join(missing)} for {tool.abi} (moga tools add PATH)")
+    missing = tools.lacking(row, tool.abi)
+    if missing is not None:
+        return TargetAnswer(text, missing)
     if not tool.for_android:
         return TargetAnswer(text, f"{tool.name} is built for Linux with glibc, not for Android")
     return TargetAnswer(text, None)

@@ -12,7 +12,7 @@ def add_tools(paths: list[Path]) -> list[Tool]:
     """Register binaries and libraries; the kit keeps its own copy of each.
 
     Raises:
-        InputError: a file is no binary for a phone, or no tool that the kit knows.
+        InputError: a file is no binary for where it is run, or no tool that the kit knows.
     """
     return [tools.add(path) for path in paths]
 
@@ -26,11 +26,6 @@ def missing_tools() -> dict[str, str]:
     """Return the tools that are not registered, each with where its makers publish it."""
     have = {tool.kind for tool in tools.registered()}
     return {str(kind): address for kind, address in tools.MAKERS.items() if kind not in have}
-
-
-def not_used(tool: Tool) -> str | None:
-    """Return why a registered tool measures nothing, or None where targets run it."""
-    return next((why for kind, why in tools.NOT_USED.items() if kind == tool.kind), None)
 
 
 def fetch_tool(name: str, address: str | None = None, progress: Progress = silent) -> Tool:

@@ -1,4 +1,14 @@
-"""Qualcomm's snpe-throughput-net-run and snpe-net-run; a container of theirs (.dlc) is closed, so its size decides."""
+"""Qualcomm's snpe-throughput-net-run and snpe-net-run; a container of theirs (.dlc) is closed, so its size decides.
+
+The real snpe-net-run writes a flatbuffer that nobody else reads. Here the log is a stand-in: JSON behind bytes that are
+no text. What reads it is a stand-in, too (`write_diagview`): a script that writes the columns in which Microsoft Olive
+reads the real program's table. How the real tool words a missing list or a file of the wrong size is made up.
+"""
+
+import json
+import math
+import sys
+from pathlib import Path
 
 from phone_simulator.faults import Fault
 from phone_simulator.graphs import Model, Operator
@@ -15,6 +25,31 @@ _BARE = (
     "--userbuffer_tf8",
     "--help",
 )
+_LOG_HEAD = b"\0\xff\xfeSNPEDiag\r\n\0"
+_DIAGVIEW = """#!{python}
+import json, sys
+log = open(sys.argv[sys.argv.index("--input_log") + 1], "rb").read()
+if not log.startswith({head!r}):
+    sys.exit("cannot open log")
+values = json.loads(log[{skip}:])
+with open(sys.argv[sys.argv.index("--output") + 1], "w") as table:
+    print("Message_Type,Message_Name,Message_Unit,Message_Value", file=table)
+    for name, value in values.items():
+        print(f"Average,{{name}},us,{{value}}", file=table)
+"""
+
+
+def write_diagview(folder: Path, content: str | None = None) -> Path:
+    """Write a stand-in for the SDK's snpe-diagview into `folder` and return its path.
+
+    Args:
+        content: another script, for one that fails.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "snpe-diagview"
+    path.write_text(content or _DIAGVIEW.format(python=sys.executable, head=_LOG_HEAD, skip=len(_LOG_HEAD)))
+    path.chmod(0o755)
+    return path
 
 
 def container_model(num_bytes: int) -> Model:
@@ -49,21 +84,50 @@ async def snpe(run: Run, throughput: bool) -> int:
         )
         await run.end(0)
     model = container_model(path.stat().st_size)
-    seconds = float(flags.get("--duration", "10"))
+    if throughput:
+        repeat = Repetitions(1, float(flags.get("--duration", "10")), 1e9, 1, 0.0)
+    else:
+        repeat = Repetitions(len(await _inputs(run, flags, model)), 0.0, 1e9, 1, 0.0)
     request = Request(unit, False, 1, run.call.cpus)
-    samples = await run.measure(
-        path, model, request, Plan((True,)), Repetitions(1, seconds, 1e9, 1, 0.0), {"runtime": "snpe"}
-    )
+    samples = await run.measure(path, model, request, Plan((True,)), repeat, {"runtime": "snpe"})
     mean = sum(samples.runs) / len(samples.runs)
     if throughput:
         page.out(f"[Instance 0 - {unit.replace('-', '_')}] throughput: {1e3 / mean:.6g} infs/sec")
         page.out(f"Total throughput: {1e3 / mean:.6g} infs/sec")
-    else:
-        page.out("-------------------------------------------------------------------------------")
-        page.out("Model String: N/A\nSNPE v2.20.0.240223\n")
-        page.out("Processing DNN input(s):\n/data/local/tmp/input.raw")
-        folder = run.file(flags.get("--output_dir", "output"))
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "SNPEDiag_0.log").write_bytes(b"\0SNPEDiag\0")
-    await run.show_results()
+        await run.show_results()
+        return 0
+    page.out("Successfully executed!")
+    await run.show_results()  # what ends here leaves no log
+    folder = _file(run, flags.get("--output_dir", "output"))
+    for number in range(len(samples.runs)):
+        (folder / f"Result_{number}").mkdir(parents=True, exist_ok=True)
+        (folder / f"Result_{number}" / "output.raw").write_bytes(bytes(4000))
+    values = {"Init": samples.init * 1e3, "Avg_Total_Inference_Time": mean * 1e3, "Avg_Forward_Propagate": mean * 990}
+    (folder / "SNPEDiag_0.log").write_bytes(_LOG_HEAD + json.dumps(values).encode())
     return 0
+
+
+async def _inputs(run: Run, flags: dict[str, str], model: Model) -> list[str]:
+    """Return the files of the input list; the run ends where one is missing or not what the container takes."""
+    page, path = run.page, _file(run, flags.get("--input_list", ""))
+    names = path.read_text().split() if path.is_file() else []
+    if not names:
+        page.err(f"error_code=303; error_message=Could not open input list. {flags.get('--input_list', '')}")
+        await run.end(1)
+    page.out("-------------------------------------------------------------------------------")
+    page.out("Model String: N/A\nSNPE v2.20.0.240223")
+    page.out("-------------------------------------------------------------------------------")
+    wanted = 4 * math.prod(model.inputs["input"])
+    for name in names:
+        page.out(f"Processing DNN input(s):\n{name}")
+        file = _file(run, name)
+        size = file.stat().st_size if file.is_file() else None
+        if size != wanted:
+            page.err(f"error_code=304; error_message=Could not read input. {name}: {size} bytes, not {wanted}")
+            await run.end(1)
+    return names
+
+
+def _file(run: Run, path: str) -> Path:
+    """Return where a file lies on this computer; a relative path begins where the tool was started."""
+    return run.file(path) if path.startswith("/") else Path(f"/proc/{run.call.pid}/cwd").resolve() / path
