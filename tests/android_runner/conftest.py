@@ -15,7 +15,7 @@ from phone_simulator.phone import Phone
 from mogakit.android_runner import tools
 from mogakit.android_runner.commands import RunLength
 from mogakit.android_runner.guard import GuardLimits
-from mogakit.android_runner.runner import PhoneOptions
+from mogakit.android_runner.runner import PhoneOptions, PhoneRunner, open_phone
 from mogakit.bench.runner import Job
 from mogakit.bench.target import parse_target
 from mogakit.export.artifact import Artifact, Format, Precision, Role
@@ -29,6 +29,7 @@ from mogakit.progress import silent
 
 __all__ = ["adb_binary", "adb_server", "make_phone", "phone"]
 
+pytest.register_assert_rewrite("phone_jobs")  # so that its asserts say what differed
 
 KINDS = (
     (Format.TFLITE, Precision.FLOAT32),
@@ -112,6 +113,13 @@ def with_tools(tmp_path: Path) -> None:
 def quick_phone(make_phone: Callable[..., Phone], with_tools: None) -> Phone:
     """Return a phone whose seconds last a hundredth of ours."""
     return make_phone(time_scale=0.01)
+
+
+@pytest.fixture
+def runner(quick_phone: Phone, options: PhoneOptions) -> Iterator[PhoneRunner]:
+    """Return a runner on the quick phone."""
+    with open_phone(quick_phone.serial, options) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -1,38 +1,26 @@
 """A simulated phone measured through the real adb server: times near the truth, for every tool and target."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from ai_edge_litert.interpreter import Interpreter
+from phone_jobs import MakeJob, measure
 from phone_simulator.binaries import Abi, Tool, write_library, write_tool
 from phone_simulator.phone import Mode, Phone
 from phone_simulator.profiles import SNAPDRAGON_8_GEN_2
 
 from mogakit.android_runner import deploy, detached, discovery, tools
 from mogakit.android_runner.runner import PhoneOptions, PhoneRunner, open_phone
-from mogakit.bench.measurement import DelegationKind, Measurement, Status
-from mogakit.bench.runner import Job, Runner
+from mogakit.bench.measurement import DelegationKind, Status
+from mogakit.bench.runner import Job
 from mogakit.bench.target import parse_target
 from mogakit.errors import DeviceError, InputError
 from mogakit.export.artifact import Precision
 from mogakit.export.mace import naming
 from mogakit.export.mace.netdef import Generation, RuntimeType
-
-MakeJob = Callable[..., Job]
-
-
-@pytest.fixture
-def runner(quick_phone: Phone, options: PhoneOptions) -> Iterator[PhoneRunner]:
-    with open_phone(quick_phone.serial, options) as opened:
-        yield opened
-
-
-def measure(runner: Runner, *jobs: Job, round_number: int = 0) -> list[Measurement]:
-    with runner.session(jobs, round_number, seed=0) as session:
-        return [one for window, job in enumerate(jobs) for one in session.measure([job], window)]
 
 
 @pytest.mark.parametrize(
