@@ -12,7 +12,7 @@ from mogakit.cli.broken_images import print_broken_images
 from mogakit.cli.combine_options import combine_options
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar
 from mogakit.cli.reward_options import reward_options
-from mogakit.cli.train import settings_from, training_options
+from mogakit.cli.training_options import training_options
 from mogakit.flows.alternate import FIGURE, RESULT, AlternateRequest, AlternateSummary, run_alternation
 from mogakit.nets.spaces import space_names
 from mogakit.search.rewards import Reward
@@ -72,9 +72,9 @@ def command(
     learning_rate: float,
     delay: float,
     warm_up: float,
+    training: dict[str, Any],
     folder: Path,
     as_json: bool,
-    **given: Any,
 ) -> None:
     """Train shared weights and a controller in turn (TuNAS): one run gives both the supernet and the network chosen."""
     request = AlternateRequest(
@@ -85,14 +85,11 @@ def command(
         **combined,
         reward=reward,
         folder=folder,
-        settings=settings_from(given),
         paths_per_step=paths,
         learning_rate=learning_rate,
         delay=delay,
         warm_up=warm_up,
-        device=given["device"],
-        resume=given["resume"],
-        tensorboard=given["tensorboard"],
+        **training,
     )
     with progress_bar(f"supernet and controller of {space}") as progress:
         summary = run_alternation(request, progress)

@@ -10,7 +10,7 @@ import click
 from mogakit import records
 from mogakit.cli.broken_images import print_broken_images
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar
-from mogakit.cli.train import settings_from, training_options
+from mogakit.cli.training_options import training_options
 from mogakit.search.training.detection_recipes import DETECTION_RECIPES
 
 if TYPE_CHECKING:
@@ -111,9 +111,9 @@ def train(
     backbone: Path | None,
     width: float,
     input_size: int | None,
+    training: dict[str, Any],
     folder: Path,
     as_json: bool,
-    **given: Any,
 ) -> None:
     """Train DETECTOR on images with boxes, and score it with COCO's mAP.
 
@@ -126,13 +126,10 @@ def train(
         data=data,
         recipe=recipe,
         folder=folder,
-        settings=settings_from(given),
         width=width,
         input_size=input_size,
         backbone=backbone,
-        device=given["device"],
-        resume=given["resume"],
-        tensorboard=given["tensorboard"],
+        **training,
     )
     with progress_bar(f"training {detector}") as progress:
         summary = run_detector_training(request, progress)

@@ -11,7 +11,7 @@ from mogakit import records
 from mogakit.cli.alternate import command as alternate
 from mogakit.cli.broken_images import print_broken_images
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar
-from mogakit.cli.train import settings_from, training_options
+from mogakit.cli.training_options import device_option, training_options
 from mogakit.flows.supernet import (
     RankResult,
     SupernetRequest,
@@ -38,8 +38,6 @@ Examples:
   moga supernet alternate --space digits --data digits --recipe digits --table RUN/lut.json --target-ms 0.05 -o turn
   moga search --space digits --accuracy supernet:runs/digits/supernet.pt --table RUN/lut.json -o runs/search
 """
-
-DEVICE = click.option("--device", type=click.Choice(["cpu", "cuda"]), help="Default: a GPU where there is one.")
 
 
 @click.group("supernet", epilog=EPILOG)
@@ -86,9 +84,9 @@ def train(
     shared_scale: str,
     warm_epochs: float,
     input_size: int | None,
+    training: dict[str, Any],
     folder: Path,
     as_json: bool,
-    **given: Any,
 ) -> None:
     """Train the shared weights of a space."""
     request = SupernetRequest(
@@ -96,14 +94,11 @@ def train(
         data=data,
         recipe=recipe,
         folder=folder,
-        settings=settings_from(given),
         strategy=Strategy(strategy),
         shared_scale=SharedScale(shared_scale),
         warm_epochs=warm_epochs,
         input_size=input_size,
-        device=given["device"],
-        resume=given["resume"],
-        tensorboard=given["tensorboard"],
+        **training,
     )
     with progress_bar(f"supernet of {space}") as progress:
         summary = run_supernet_training(request, progress)
@@ -153,7 +148,7 @@ def evaluate(
 @click.argument("chromosome")
 @click.option("--raw", is_flag=True, help="Leave batch norms as training left them, averages over all paths.")
 @click.option("--data", help="Images that batch norms are recalibrated on; default: those it was trained with.")
-@DEVICE
+@device_option
 @click.option(
     "-o", "--output", "weights", required=True, type=click.Path(path_type=Path), help="File, NAME.safetensors."
 )
@@ -197,7 +192,7 @@ def extract(
 @click.option("--epochs", type=float, help="Instead of the recipe's.")
 @click.option("--batch-size", type=int, help="Instead of the recipe's.")
 @click.option("--seed", default=0, show_default=True, help="Of the choice and of training.")
-@DEVICE
+@device_option
 @click.option("--bfloat16", is_flag=True, help="Autocast to bfloat16 in those trainings.")
 @click.option("--workers", default=Settings.num_workers, show_default=True, help="Threads that decode images.")
 @click.option(

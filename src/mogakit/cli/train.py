@@ -1,20 +1,16 @@
 """`moga train`."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from mogakit import records
 from mogakit.cli.broken_images import print_broken_images
-from mogakit.cli.options import with_options
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar
+from mogakit.cli.training_options import training_options
 from mogakit.flows.train import TrainRequest, TrainSummary, run_training
-from mogakit.search.training.loop import CHECKPOINT_INTERVAL_S, Settings
 from mogakit.search.training.recipes import RECIPES
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 EPILOG = """
 \b
@@ -23,38 +19,6 @@ Examples:
   torchrun --nproc-per-node 8 -m mogakit train moga-a --data imagenet/ --recipe moga --bfloat16 -o runs/moga-a
   moga train digits/0-1-2-3-4-5 --data digits --recipe digits -o runs/plumbing
 """
-
-
-def training_options(function: F) -> F:
-    """Add the options that every kind of training takes."""
-    options = (
-        click.option("--epochs", type=click.FloatRange(min=0, min_open=True), help="Instead of the recipe's."),
-        click.option("--batch-size", type=click.IntRange(min=1), help="Instead of the recipe's; the rate scales."),
-        click.option("--seed", default=0, show_default=True, help="Of weights, order and augmentation."),
-        click.option("--device", type=click.Choice(["cpu", "cuda"]), help="Default: a GPU where there is one."),
-        click.option("--bfloat16", is_flag=True, help="Autocast to bfloat16."),
-        click.option("--sync-norm", is_flag=True, help="Batch norm over the images of all processes."),
-        click.option("--workers", default=4, show_default=True, help="Threads that decode images."),
-        click.option(
-            "--checkpoint-s", default=CHECKPOINT_INTERVAL_S, show_default=True, help="Seconds between checkpoints."
-        ),
-        click.option("--tensorboard", type=click.Path(path_type=Path), help="Folder for TensorBoard scalars."),
-        click.option("--resume", is_flag=True, help="Go on where a killed run was."),
-    )
-    return with_options(function, options)
-
-
-def settings_from(given: dict[str, Any]) -> Settings:
-    """Build settings from the values of `training_options`."""
-    return Settings(
-        seed=given["seed"],
-        batch_size=given["batch_size"],
-        epochs=given["epochs"],
-        bfloat16=given["bfloat16"],
-        synchronise_norm=given["sync_norm"],
-        num_workers=given["workers"],
-        checkpoint_interval_s=given["checkpoint_s"],
-    )
 
 
 @click.command("train", epilog=EPILOG)
@@ -72,9 +36,9 @@ def command(
     recipe: str,
     width: float,
     input_size: int | None,
+    training: dict[str, Any],
     folder: Path,
     as_json: bool,
-    **given: Any,
 ) -> None:
     """Train NETWORK (a zoo name or space/chromosome) with a published recipe.
 
@@ -86,12 +50,9 @@ def command(
         data=data,
         recipe=recipe,
         folder=folder,
-        settings=settings_from(given),
         width=width,
         input_size=input_size,
-        device=given["device"],
-        resume=given["resume"],
-        tensorboard=given["tensorboard"],
+        **training,
     )
     with progress_bar(f"training {network}") as progress:
         summary = run_training(request, progress)
