@@ -86,6 +86,7 @@ class InventedDevice:
     name: str = "invented"
     asked: list[tuple[int, int, tuple[str, ...]]] = field(default_factory=list)
     sessions: list[int] = field(default_factory=list)
+    num_open: int = 0  # sessions at this moment
     fail_at: int | None = None
 
     def identity(self, target: Target) -> Identity:
@@ -100,7 +101,11 @@ class InventedDevice:
     @contextmanager
     def session(self, jobs: Sequence[Job], round_number: int, seed: int) -> Iterator["InventedSession"]:
         self.sessions.append(round_number)
-        yield InventedSession(self, round_number)
+        self.num_open += 1
+        try:
+            yield InventedSession(self, round_number)
+        finally:
+            self.num_open -= 1
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """What a schedule measures, in which order, when it stops, and how it goes on."""
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -10,9 +11,10 @@ import pytest
 from mogakit.bench.journal import Journal
 from mogakit.bench.measurement import Status
 from mogakit.bench.runner import Job
-from mogakit.bench.schedule import Plan, StopReason, pass_windows, round_windows, run_plan
+from mogakit.bench.schedule import Plan, StopReason, pass_windows, plan_steps, round_windows, run_plan, run_steps
 from mogakit.bench.target import parse_target
 from mogakit.errors import InputError
+from mogakit.progress import silent
 
 MakeDevice = Callable[..., Any]
 
@@ -166,6 +168,66 @@ def test_progress_counts_windows_and_estimates_the_time_left(
     assert [done for done, _, _ in told] == [1, 2, 3, 4, 5, 6]
     assert {total for _, total, _ in told} == {6}
     assert told[0][2].startswith("round 1, about ") and told[0][2].endswith(" left")
+
+
+def test_plans_that_take_turns_measure_what_each_measures_alone(
+    make_device: MakeDevice, jobs: list[Job], tmp_path: Path
+) -> None:
+    plans = [
+        Plan(tuple(jobs), sentinel=jobs[-1], num_rounds=2, max_rounds=2, num_passes=3, seed=seed) for seed in (0, 1)
+    ]
+    alone = []
+    for number, plan in enumerate(plans):
+        with Journal(tmp_path / f"alone-{number}.db") as journal:
+            run_plan(plan, make_device(1), journal)
+            alone.append(journal.measurements())
+    device = make_device(1)
+    with Journal(tmp_path / "first.db") as first, Journal(tmp_path / "second.db") as second:
+        turns = [plan_steps(plan, device, journal) for plan, journal in zip(plans, (first, second), strict=True)]
+        for _ in range(20):
+            for steps in turns:
+                next(steps)
+        assert device.num_open == 2
+        for steps in turns:
+            run_steps(steps, silent)
+        assert [first.measurements(), second.measurements()] == alone
+    assert device.num_open == 0
+
+
+def test_the_turns_of_other_plans_take_nothing_of_a_budget(
+    make_device: MakeDevice, jobs: list[Job], tmp_path: Path
+) -> None:
+    plan = Plan(tuple(jobs), num_rounds=1, max_rounds=1, num_passes=1, budget_s=1.0)
+    with Journal(tmp_path / "j.db") as journal:
+        steps = plan_steps(plan, make_device(1), journal)
+        assert next(steps).left_s < 1.0
+        time.sleep(1.1)
+        outcome = run_steps(steps, silent)
+    assert outcome.stopped is not StopReason.BUDGET
+    assert outcome.num_measured == len(jobs)
+    assert outcome.seconds < 1.0
+
+
+def test_a_plan_that_is_given_up_lets_its_session_go(make_device: MakeDevice, jobs: list[Job], tmp_path: Path) -> None:
+    def stop(done: int, total: int, note: str) -> None:
+        raise KeyboardInterrupt
+
+    device = make_device(1)
+    with Journal(tmp_path / "j.db") as journal:
+        steps = plan_steps(Plan(tuple(jobs)), device, journal)
+        with pytest.raises(KeyboardInterrupt):
+            run_steps(steps, stop)
+        assert (device.num_open, len(journal.finished())) == (0, 1)
+        assert list(steps) == []
+
+
+def test_rounds_beyond_the_planned_ones_count_as_planned_when_they_begin(
+    make_device: MakeDevice, jobs: list[Job], tmp_path: Path
+) -> None:
+    plan = Plan(tuple(jobs), num_rounds=1, max_rounds=3, num_passes=2)
+    with Journal(tmp_path / "j.db") as journal:
+        steps = list(plan_steps(plan, make_device(1, noise=0.3), journal))
+    assert [step.num_planned for step in steps] == [12] * 12 + [24] * 12 + [36] * 12
 
 
 def test_what_cannot_be_measured_is_refused_before_anything_is(

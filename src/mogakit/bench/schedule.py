@@ -3,12 +3,16 @@
 A *round* is a fresh process (this computer) or deployment (phone); in a round every file is visited once a *pass*, in
 an order drawn from the seed, with the sentinel among them; a pass is cut into timing *windows*. Blocks and networks
 thus share every disturbance. What comes next depends on the plan and the journal alone, so that a killed run resumes.
+
+A plan is measured window by window (`plan_steps`), so that several plans of one phone can take turns.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
 
 import numpy as np
 
@@ -19,6 +23,8 @@ from mogakit.bench.precision import share_wider_than
 from mogakit.bench.runner import Job, Runner, Session
 from mogakit.errors import InputError, MeasurementError
 from mogakit.progress import Progress, silent
+
+T = TypeVar("T")
 
 
 class StopReason(StrEnum):
@@ -41,7 +47,8 @@ class Plan:
             reach for the run to count as precise.
         drift_limit: by how much (a share) the sentinel may be off before its window counts as drifted.
         max_repaired: at most this share of a round's windows is measured again because it drifted.
-        budget_s: seconds that this call may take, shared evenly by the rounds; None for no limit.
+        budget_s: seconds that this call may take, shared evenly by the rounds; None for no limit. Time in which other
+            plans have their turn does not count.
     """
 
     jobs: tuple[Job, ...]
@@ -69,6 +76,25 @@ class Outcome:
     num_drifted: int
     wide_share: float
     seconds: float
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far a plan is after one of its windows; windows are counted over the whole journal.
+
+    Attributes:
+        num_planned: as far as is known: drifted windows and imprecise rounds add more.
+        left_s: about how long the rest takes, if no other plan has a turn.
+    """
+
+    round: int
+    num_done: int
+    num_planned: int
+    left_s: float
+
+    def tell(self, progress: Progress) -> None:
+        """Say how far it is."""
+        progress(self.num_done, self.num_planned, f"round {self.round + 1}, about {_minutes(self.left_s)} left")
 
 
 @dataclass(frozen=True)
@@ -118,17 +144,36 @@ def run_plan(plan: Plan, runner: Runner, journal: Journal, progress: Progress = 
         InputError: a target cannot be measured on this runner, or the journal is of another device.
         DeviceError, MeasurementError: from the runner; what was written before stands.
     """
+    return run_steps(plan_steps(plan, runner, journal), progress)
+
+
+def run_steps(steps: Generator[Step, None, T], progress: Progress) -> T:
+    """Take one step after the other and return what they come to; `steps` is closed however that ends."""
+    with closing(steps):
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            step.tell(progress)
+
+
+def plan_steps(plan: Plan, runner: Runner, journal: Journal) -> Generator[Step, None, Outcome]:
+    """Do what `run_plan` does, pausing after every window. Whoever does not go on to the end must close it.
+
+    Raises:
+        InputError, DeviceError, MeasurementError: as `run_plan`.
+    """
     _check(plan, runner, journal)
-    clock = _BudgetClock(plan)
-    total = plan.num_rounds * len(round_windows(plan, runner.jobs_per_window, 0))
-    run = _Run(plan, runner, journal, progress, clock, total)
+    run = _Run(plan, runner, journal)
     number, in_time, wide = 0, True, 1.0
     while number < plan.max_rounds:
         if number >= plan.num_rounds and wide <= 1 - plan.enough_share:
             break
-        in_time = run.measure_round(number) and in_time
+        in_time = (yield from run.measure_round(number)) and in_time
         number += 1
-        if not clock.has_time(plan.num_rounds):
+        if not run.clock.has_time(plan.num_rounds):
             break
         if number >= plan.num_rounds:
             wide = share_wider_than(journal.measurements(statuses=[Status.OK]), plan.precision, plan.seed)
@@ -139,7 +184,7 @@ def run_plan(plan: Plan, runner: Runner, journal: Journal, progress: Progress = 
     stopped = StopReason.PRECISE if wide <= 1 - plan.enough_share else StopReason.ROUNDS
     if not in_time or number < plan.num_rounds:
         stopped = StopReason.BUDGET
-    return Outcome(stopped, number, len(finished), run.num_measured, len(drifted), wide, clock.elapsed_s)
+    return Outcome(stopped, number, len(finished), run.num_measured, len(drifted), wide, run.clock.elapsed_s)
 
 
 def _check(plan: Plan, runner: Runner, journal: Journal) -> None:
@@ -154,7 +199,7 @@ def _check(plan: Plan, runner: Runner, journal: Journal) -> None:
 
 
 class _BudgetClock:
-    """Seconds since the start, and whether the budget allows another window of a round."""
+    """Seconds that a plan took since the start, and whether the budget allows another window of a round."""
 
     def __init__(self, plan: Plan) -> None:
         self._started = time.monotonic()
@@ -163,6 +208,13 @@ class _BudgetClock:
     @property
     def elapsed_s(self) -> float:
         return time.monotonic() - self._started
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Leave out the time that passes meanwhile."""
+        elapsed_s = self.elapsed_s
+        yield
+        self._started = time.monotonic() - elapsed_s
 
     def has_time(self, rounds_begun: int, next_s: float = 0.0) -> bool:
         """Say whether something of `next_s` seconds fits in the part of the budget that the rounds begun may take."""
@@ -173,21 +225,18 @@ class _BudgetClock:
 
 
 class _Run:
-    """One call of `run_plan`."""
+    """One call of `plan_steps`."""
 
-    def __init__(
-        self, plan: Plan, runner: Runner, journal: Journal, progress: Progress, clock: _BudgetClock, total: int
-    ) -> None:
+    def __init__(self, plan: Plan, runner: Runner, journal: Journal) -> None:
         self._plan = plan
         self._runner = runner
         self._journal = journal
-        self._progress = progress
-        self._clock = clock
-        self._total = total
         self._done = len({(unit[0], unit[1]) for unit in journal.finished()})
+        self._planned = plan.num_rounds * len(round_windows(plan, runner.jobs_per_window, 0))
+        self.clock = _BudgetClock(plan)
         self.num_measured = 0
 
-    def measure_round(self, number: int) -> bool:
+    def measure_round(self, number: int) -> Generator[Step, None, bool]:
         """Measure what is missing of a round; return False where the budget ended it early."""
         planned = round_windows(self._plan, self._runner.jobs_per_window, number)
         repairs = repair_windows(self._plan, planned, self._judge(number))
@@ -195,19 +244,20 @@ class _Run:
         if not missing and not self._missing(number, repairs):
             return True
         with self._runner.session(self._plan.jobs, number, self._plan.seed) as session:
-            if not self._measure_windows(session, number, missing):
+            if not (yield from self._measure_windows(session, number, missing)):
                 return False
             repairs = repair_windows(self._plan, planned, self._judge(number))
-            return self._measure_windows(session, number, self._missing(number, repairs))
+            return (yield from self._measure_windows(session, number, self._missing(number, repairs)))
 
     def _missing(self, number: int, windows: Sequence[Window]) -> list[Window]:
         finished = {unit[1] for unit in self._journal.finished() if unit[0] == number}
         return [window for window in windows if window.number not in finished]
 
-    def _measure_windows(self, session: Session, number: int, windows: Sequence[Window]) -> bool:
+    def _measure_windows(self, session: Session, number: int, windows: Sequence[Window]) -> Generator[Step, None, bool]:
+        self._planned = max(self._planned, self._done + len(windows))
         longest_s = 0.0
         for window in windows:
-            if not self._clock.has_time(number + 1, longest_s):
+            if not self.clock.has_time(number + 1, longest_s):
                 return False
             started = time.monotonic()
             measurements = list(session.measure(window.jobs, window.number))
@@ -219,7 +269,9 @@ class _Run:
             self._done += 1
             if self._plan.sentinel in window.jobs:
                 self._judge(number)
-            self._tell(number, time.monotonic() - started)
+            step = self._step(number, time.monotonic() - started)
+            with self.clock.stopped():
+                yield step
         return True
 
     def _judge(self, number: int) -> frozenset[int]:
@@ -232,12 +284,11 @@ class _Run:
         self._journal.mark(number, drifted, Status.DRIFTED)
         return drifted
 
-    def _tell(self, number: int, window_s: float) -> None:
-        total = max(self._total, self._done)
-        left_s = window_s * (total - self._done)
+    def _step(self, number: int, window_s: float) -> Step:
+        left_s = window_s * (self._planned - self._done)
         if self._plan.budget_s is not None:
-            left_s = min(left_s, max(self._plan.budget_s - self._clock.elapsed_s, 0.0))
-        self._progress(self._done, total, f"round {number + 1}, about {_minutes(left_s)} left")
+            left_s = min(left_s, max(self._plan.budget_s - self.clock.elapsed_s, 0.0))
+        return Step(number, self._done, self._planned, left_s)
 
 
 def _minutes(seconds: float) -> str:
