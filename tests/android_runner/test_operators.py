@@ -4,27 +4,29 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from phone_simulator.phone import Phone
 
-from mogakit.android_runner.runner import PhoneOptions, open_phone
 from mogakit.bench.host import HostRunner
 from mogakit.bench.target import parse_target
 from mogakit.cli.main import cli
 from mogakit.errors import InputError
-from mogakit.flows.operators import check_profilable
+from mogakit.flows.operators import check_profilable, profile_operators
+from mogakit.flows.runs import RunFolder, RunSettings
 
 
-def test_this_computer_times_no_operators() -> None:
-    with pytest.raises(InputError, match="phone's tools only; name one with --device, or leave out --per-op"):
-        check_profilable(HostRunner(), parse_target("tflite/cpu/float32"))
+def test_this_computer_times_no_operators(tmp_path: Path) -> None:
+    target = parse_target("tflite/cpu/float32")
+    with pytest.raises(InputError, match=r"float32 on this computer: .* name one with --device, or leave out --per-op"):
+        check_profilable("host", target)
+    RunFolder(tmp_path).begin(RunSettings("moga", str(target), "host", 0, 4, 1, 1), resume=False)
+    with pytest.raises(InputError, match="phone's tools only"):
+        profile_operators(tmp_path, HostRunner())
 
 
-def test_a_phone_times_operators_where_the_targets_tool_prints_them(quick_phone: Phone, options: PhoneOptions) -> None:
-    with open_phone(quick_phone.serial, options) as runner:
-        for target in ("tflite/gpu/float16", "mace/cpu/float32"):
-            assert check_profilable(runner, parse_target(target)) is runner
-        with pytest.raises(InputError, match=r"onnxruntime_perf_test, which .* \(benchmark_model, mace_run do\)"):
-            check_profilable(runner, parse_target("onnx/cpu/float32"))
+def test_a_phone_times_operators_where_the_targets_tool_prints_them() -> None:
+    for target in ("tflite/gpu/float16", "mace/cpu/float32"):
+        check_profilable("a-serial", parse_target(target))
+    with pytest.raises(InputError, match=r"onnxruntime_perf_test, which .* \(benchmark_model, mace_run do\)"):
+        check_profilable("a-serial", parse_target("onnx/cpu/float32"))
 
 
 def test_a_profile_that_could_not_time_operators_is_refused_before_it_begins(tmp_path: Path) -> None:

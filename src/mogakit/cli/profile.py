@@ -8,12 +8,10 @@ from mogakit.bench.measurement import ACCEPTABLE, Clock, Status
 from mogakit.bench.target import parse_target
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar, progress_bars
 from mogakit.cli.phone_options import phone_options
-from mogakit.errors import InputError
-from mogakit.flows.devices import HOST, PhoneRequest, open_runner, scope_of
-from mogakit.flows.fleet import folder_of, profile_fleet
-from mogakit.flows.operators import check_profilable, profile_operators
+from mogakit.flows.devices import HOST, PhoneRequest, scope_of
+from mogakit.flows.fleet import folder_of, profile_device, profile_fleet
 from mogakit.flows.profile import ProfileRequest, ProfileResult
-from mogakit.flows.profile import profile as run
+from mogakit.flows.turns import TargetOutcome
 from mogakit.luts.calibrate import Calibration, CalibrationChoice
 from mogakit.luts.table import LatencyTable
 from mogakit.records import to_json
@@ -23,6 +21,8 @@ STOPPED = {
     "rounds": "all rounds are measured; some intervals are wider than 1 % (more --rounds narrow them)",
     "budget": "the time was spent before all rounds were measured (--resume goes on)",
 }
+
+DEFAULT_TARGET = "tflite/cpu/float32"
 
 _ACCEPT = dict(zip(ACCEPTABLE, ("--resume --accept-partial", "--resume --accept-unknown"), strict=True))
 
@@ -39,7 +39,7 @@ _ACCEPT = dict(zip(ACCEPTABLE, ("--resume --accept-partial", "--resume --accept-
     "--target",
     "targets",
     multiple=True,
-    help="runtime/hardware/precision[,option=value...]; may be repeated. [default: tflite/cpu/float32]",
+    help=f"runtime/hardware/precision[,option=value...]; may be repeated. [default: {DEFAULT_TARGET}]",
 )
 @click.option("--input-size", default=224, show_default=True, type=click.IntRange(min=32), help="Pixels of a side.")
 @click.option("-o", "--output", "folder", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
@@ -49,7 +49,9 @@ _ACCEPT = dict(zip(ACCEPTABLE, ("--resume --accept-partial", "--resume --accept-
 )
 @click.option("--seed", default=0, show_default=True, help="Of the order, the networks and the intervals.")
 @click.option("--rounds", type=click.IntRange(min=1), help="Fresh processes (this computer) or passes (a phone).")
-@click.option("--budget-s", type=click.FloatRange(min=0, min_open=True), help="Seconds that measuring may take.")
+@click.option(
+    "--budget-s", type=click.FloatRange(min=0, min_open=True), help="Seconds that measuring may take, for each table."
+)
 @click.option(
     "--clock",
     type=click.Choice([clock.value for clock in Clock]),
@@ -98,16 +100,15 @@ def command(
     and some whole networks (for the calibration) interleaved, and writes RUN/lut.json. Ctrl-C or a kill loses nothing
     that was finished: run the same command with --resume.
 
-    Several devices are measured side by side, several targets one after the other; then each has its own run in
-    RUN/DEVICE/TARGET.
+    Several devices are measured side by side, several targets of a phone by turns, those of this computer one after
+    the other; then each has its own run in RUN/DEVICE/TARGET.
 
     Only what the hardware of the target ran whole counts in the table, unless you accept more; a run that is finished
     can be told otherwise with --resume, and its table is made anew.
     """
-    several = len(devices) > 1 or len(targets) > 1
-    wanted = [
-        (device, parse_target(text)) for device in devices or (HOST,) for text in targets or ("tflite/cpu/float32",)
-    ]
+    wanted = [(device, parse_target(text)) for device in devices or (HOST,) for text in targets or (DEFAULT_TARGET,)]
+    pairs = tuple(dict.fromkeys(wanted))
+    several = len(pairs) > 1
     requests = [
         ProfileRequest(
             space=space,
@@ -125,38 +126,39 @@ def command(
             accept_unknown=accept_unknown,
             calibration=None if calibration is None else CalibrationChoice(calibration),
         )
-        for device, target in wanted
+        for device, target in pairs
     ]
-    if several and per_op:
-        raise InputError("--per-op goes with one device and one target; run it again for each")
     if several:
-        _profile_several(requests, folder, phone, as_json)
+        names = list(dict.fromkeys(device for device, _ in pairs))
+        with progress_bars(["export", *names]) as bars:
+            outcomes = profile_fleet(requests, folder, phone, bars, bars["export"], per_op)
+        _show_several(outcomes, as_json)
         return
-    (request,), device = requests, requests[0].device
-    with open_runner(device, request.clock, phone) as runner, progress_bar("profile") as progress:
-        if per_op:
-            check_profilable(runner, request.target)  # before hours of measuring, not after them
-        result = run(request, runner, progress)
-        if per_op:
-            profile_operators(request.folder, runner, progress=progress)
-    if as_json:
-        print_json({**_summary(result), "scope": scope_of(device)})
-    else:
-        _print(result, scope_of(device))
+    with progress_bar("profile") as progress:
+        (outcome,) = profile_device(requests, phone, progress, per_op=per_op)
+    _show_one(outcome, as_json)
 
 
-def _profile_several(requests: list[ProfileRequest], root: Path, phone: PhoneRequest, as_json: bool) -> None:
-    """Profile a fleet and show one table for each; what failed is said at the end, with exit code 1."""
-    devices = list(dict.fromkeys(request.device for request in requests))
-    with progress_bars(["export", *devices]) as bars:
-        outcomes = profile_fleet(requests, root, phone, bars, bars["export"])
+def _show_one(outcome: TargetOutcome, as_json: bool) -> None:
+    """Show the table of a single run; raise what went wrong."""
+    scope = scope_of(outcome.request.device)
+    if outcome.result is not None and as_json:
+        print_json({**_summary(outcome.result), "scope": scope})
+    elif outcome.result is not None:
+        _print(outcome.result, scope)
+    if outcome.error is not None:
+        raise outcome.error
+
+
+def _show_several(outcomes: list[TargetOutcome], as_json: bool) -> None:
+    """Show one table for each run; what failed is said beside them, with exit code 1."""
     if as_json:
         print_json(
             [
                 {
                     "device": outcome.request.device,
                     "target": str(outcome.request.target),
-                    "error": outcome.error,
+                    "error": None if outcome.error is None else str(outcome.error),
                     "scope": scope_of(outcome.request.device),
                     **({} if outcome.result is None else {"result": _summary(outcome.result)}),
                 }
@@ -166,7 +168,7 @@ def _profile_several(requests: list[ProfileRequest], root: Path, phone: PhoneReq
     for outcome in outcomes:
         if outcome.result is not None and not as_json:
             _print(outcome.result, scope_of(outcome.request.device))
-        elif outcome.error is not None:
+        if outcome.error is not None:
             click.echo(f"moga: {outcome.request.device}, {outcome.request.target}: {outcome.error}", err=True)
     if any(outcome.error is not None for outcome in outcomes):
         raise click.exceptions.Exit(1)

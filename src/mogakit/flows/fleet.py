@@ -1,4 +1,4 @@
-"""Several phones at once: one thread a phone, its targets one after the other, one run folder for each.
+"""Several devices at once: one thread a device, the targets of a phone by turns, one run folder for each.
 
     RUN/<device>/<target>/lut.json
 
@@ -8,36 +8,24 @@ Ctrl-C ends them all, each of them undoing what it changed.
 
 import re
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 from mogakit.bench.target import Target
 from mogakit.errors import DeviceError, MogaKitError
-from mogakit.flows.devices import PhoneRequest, open_runner
+from mogakit.flows.devices import HOST, PhoneRequest, open_runner
 from mogakit.flows.effort import FULL_PHONE, QUICK_PHONE
-from mogakit.flows.profile import (
-    ProfileRequest,
-    ProfileResult,
-    calibration_networks,
-    export_for_profile,
-    profile,
-)
+from mogakit.flows.operators import check_profilable
+from mogakit.flows.profile import ProfileRequest, calibration_networks, export_for_profile
 from mogakit.flows.runs import RunFolder
 from mogakit.flows.sampling import slot_space
+from mogakit.flows.turns import TargetOutcome, profile_by_turns
 from mogakit.progress import Progress, silent
 
 _WAKE_S = 0.5  # how often the main thread looks whether it was interrupted
-
-
-@dataclass(frozen=True)
-class FleetOutcome:
-    """What became of one device and target: a table, or why there is none."""
-
-    request: ProfileRequest
-    result: ProfileResult | None
-    error: str | None
 
 
 class Stopped(BaseException):
@@ -55,17 +43,22 @@ def profile_fleet(
     phone: PhoneRequest | None = None,
     progresses: Mapping[str, Progress] | None = None,
     exporting: Progress = silent,
-) -> list[FleetOutcome]:
-    """Profile every request; those of one device run one after the other, devices side by side.
+    per_op: bool = False,
+) -> list[TargetOutcome]:
+    """Profile every request, devices side by side, and return the outcomes in the order of `requests`.
 
     Args:
+        requests: no two for the same folder.
         root: the fleet's folder, in which files are exported once for all devices.
         progresses: by device.
         exporting: of the export, before any device is opened.
+        per_op: also time operators on each; see `profile_device`.
 
     Raises:
+        InputError: operators are asked for and cannot be timed on one of the targets; nothing was measured.
         KeyboardInterrupt: after every phone was let go.
     """
+    _check_operators(requests, per_op)
     devices = list(dict.fromkeys(request.device for request in requests))
     exported = _export_once(requests, root, exporting)
     stop = threading.Event()
@@ -74,13 +67,18 @@ def profile_fleet(
         if stop.wait(seconds):
             raise Stopped
 
-    def work(device: str) -> list[FleetOutcome]:
+    def work(device: str) -> list[TargetOutcome]:
         shown = (progresses or {}).get(device, silent)
+
+        def advance(done: int, total: int, note: str) -> None:
+            rest(0.0)  # a stopped job ends between two windows as well
+            shown(done, total, note)
+
         mine = [request for request in requests if request.device == device]
-        return [_one(request, exported[request], phone, shown, rest) for request in mine]
+        return profile_device(mine, phone, advance, exported, per_op, rest)
 
     with ThreadPoolExecutor(max_workers=len(devices)) as pool:
-        futures: list[Future[list[FleetOutcome]]] = [pool.submit(work, device) for device in devices]
+        futures: list[Future[list[TargetOutcome]]] = [pool.submit(work, device) for device in devices]
         try:
             while wait(futures, _WAKE_S).not_done:
                 pass
@@ -88,26 +86,60 @@ def profile_fleet(
             stop.set()
             wait(futures)
             raise
-    done = [outcome for future in futures for outcome in future.result()]
-    return [next(outcome for outcome in done if outcome.request == request) for request in requests]
+    by_request = {outcome.request: outcome for future in futures for outcome in future.result()}
+    return [by_request[request] for request in requests]
 
 
-def _one(
-    request: ProfileRequest,
-    exported: Path,
+def profile_device(
+    requests: Sequence[ProfileRequest],
+    phone: PhoneRequest | None = None,
+    progress: Progress = silent,
+    exported: Mapping[ProfileRequest, Path] | None = None,
+    per_op: bool = False,
+    rest: Callable[[float], None] = time.sleep,
+) -> list[TargetOutcome]:
+    """Profile targets of one device: by turns on a phone, one after the other on this computer.
+
+    On a phone a window is a process of its own. On this computer a round is one process that holds all files of a
+    target for as long as it lasts: two of them would share memory and caches, and disturb what they measure.
+
+    Args:
+        exported: files of other runs that need not be exported again, by request.
+        per_op: when the tables are made, also time operators, kept beside each table.
+        rest: waits for a phone; see `open_runner`.
+
+    Raises:
+        InputError: operators are asked for and cannot be timed on one of the targets; nothing was measured.
+    """
+    _check_operators(requests, per_op)
+    turns = [[request] for request in requests] if requests[0].device == HOST else [list(requests)]
+    return [
+        outcome for together in turns for outcome in _profile_opened(together, phone, progress, exported, per_op, rest)
+    ]
+
+
+def _profile_opened(
+    requests: Sequence[ProfileRequest],
     phone: PhoneRequest | None,
     progress: Progress,
+    exported: Mapping[ProfileRequest, Path] | None,
+    per_op: bool,
     rest: Callable[[float], None],
-) -> FleetOutcome:
-    def advance(done: int, total: int, note: str) -> None:
-        rest(0.0)  # a stopped job ends between two runs as well
-        progress(done, total, f"{request.target}: {note}")
-
+) -> list[TargetOutcome]:
+    """Open a device once for all requests; where that fails, or letting it go, each is told so."""
+    outcomes = [TargetOutcome(request) for request in requests]
     try:
-        with open_runner(request.device, request.clock, phone, rest) as runner:
-            return FleetOutcome(request, profile(request, runner, advance, exported), None)
+        with open_runner(requests[0].device, requests[0].clock, phone, rest) as runner:
+            outcomes = profile_by_turns(requests, runner, progress, exported or {}, per_op)
     except (MogaKitError, OSError) as error:
-        return FleetOutcome(request, None, str(error))
+        return [replace(outcome, error=outcome.error or error) for outcome in outcomes]
+    return outcomes
+
+
+def _check_operators(requests: Sequence[ProfileRequest], per_op: bool) -> None:
+    if per_op:
+        for request in requests:
+            check_profilable(request.device, request.target)
 
 
 def _export_once(requests: Sequence[ProfileRequest], root: Path, progress: Progress) -> dict[ProfileRequest, Path]:

@@ -14,7 +14,7 @@ from mogakit.bench.runner import Job, Runner
 from mogakit.bench.target import Target
 from mogakit.errors import InputError
 from mogakit.files import write_json
-from mogakit.flows.devices import file_kind
+from mogakit.flows.devices import HOST, file_kind
 from mogakit.flows.export import export_network
 from mogakit.flows.runs import RunFolder
 from mogakit.nets.resolve import resolve
@@ -50,14 +50,14 @@ class OperatorProfile:
         return dict(sorted(total.items(), key=lambda item: -item[1]))
 
 
-def check_profilable(runner: Runner, target: Target) -> OperatorRunner:
-    """Return `runner` as one that times operators on `target`; to be asked before hours of measuring.
+def check_profilable(device: str, target: Target) -> None:
+    """Make sure that operators can be timed on `target` of `device`; to be asked before hours of measuring.
 
     Raises:
         InputError: the device has no tool that times operators, or the target's tool prints none.
     """
-    if not isinstance(runner, OperatorRunner):
-        raise InputError("operators are timed by a phone's tools only; name one with --device, or leave out --per-op")
+    if device == HOST:
+        raise InputError(_needs_phone(target))
     # here, since this computer's own targets need no table of phones
     from mogakit.android_runner.commands import DRIVERS
     from mogakit.android_runner.targets import find_row
@@ -68,7 +68,13 @@ def check_profilable(runner: Runner, target: Target) -> OperatorRunner:
         raise InputError(
             f"{tool}, which measures {target}, prints no times of single operators ({able} do); leave out --per-op"
         )
-    return runner
+
+
+def _needs_phone(target: Target) -> str:
+    return (
+        f"{target} on this computer: operators are timed by a phone's tools only; name one with --device, or leave out "
+        "--per-op"
+    )
 
 
 def profile_operators(
@@ -77,17 +83,18 @@ def profile_operators(
     """Profile networks on the target of the run in `folder` and write RUN/operators.json.
 
     Raises:
-        InputError: the folder holds no run, or see `check_profilable`.
-        MeasurementError: the tool failed.
+        InputError: the folder holds no run, or `runner` is no phone.
+        MeasurementError: the tool failed, or prints no times of single operators.
     """
     run = RunFolder(folder)
     target = run.read_settings().parsed_target
-    timing = check_profilable(runner, target)
+    if not isinstance(runner, OperatorRunner):
+        raise InputError(_needs_phone(target))
     kind, precision = file_kind(target)
     found = []
     for index, name in enumerate(names):
         (artifact,) = export_network(resolve(name), [kind], precision, run.files, subfolder="network")
-        found.append(OperatorProfile(name, str(target), timing.profile_operators(Job(artifact, target))))
+        found.append(OperatorProfile(name, str(target), runner.profile_operators(Job(artifact, target))))
         progress(index + 1, len(names), f"operators of {name}")
     write_json(folder / FILE_NAME, {"schema_version": _SCHEMA, "profiles": to_json(found)})
     return found

@@ -4,7 +4,7 @@ The networks serve the calibration, and one of them as the sentinel; MoGA-A, B a
 left to the validation.
 """
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from mogakit.bench.conditions import worst_warnings
 from mogakit.bench.journal import Journal
 from mogakit.bench.measurement import Clock
 from mogakit.bench.runner import Job, Runner
-from mogakit.bench.schedule import Outcome, run_plan
+from mogakit.bench.schedule import Outcome, Step, plan_steps, run_steps
 from mogakit.bench.target import Target
 from mogakit.errors import InputError
 from mogakit.export.artifact import Artifact
@@ -83,6 +83,20 @@ def profile(
             (or stand for the target) than the kind of calibration asked for needs.
         ExportError, DeviceError, MeasurementError: from the rooms below; what was finished is kept for `--resume`.
     """
+    return run_steps(profile_steps(request, runner, progress, exported), progress)
+
+
+def profile_steps(
+    request: ProfileRequest, runner: Runner, exporting: Progress, exported: Path | None
+) -> Generator[Step, None, ProfileResult]:
+    """Do what `profile` does, pausing after every window. Whoever does not go on to the end must close it.
+
+    Args:
+        exporting: is told of the export; of the measuring the steps tell.
+
+    Raises:
+        InputError, ExportError, DeviceError, MeasurementError: as `profile`.
+    """
     space = slot_space(request.space, request.input_size)
     reason = runner.unsupported(request.target)
     if reason is not None:
@@ -108,7 +122,7 @@ def profile(
     if exported is not None:
         folder.adopt(exported)
     networks = calibration_networks(space, settings.num_calibration, settings.seed)
-    artifacts = export_for_profile(space, networks, request.target, folder.files, progress)
+    artifacts = export_for_profile(space, networks, request.target, folder.files, exporting)
     jobs = [Job(artifact, request.target) for artifact in artifacts]
     plan = plan_for(
         replace(effort, num_passes=settings.num_passes, num_sentinels=settings.num_sentinels),
@@ -120,7 +134,7 @@ def profile(
         budget_s=request.budget_s,
     )
     with Journal(folder.journal) as journal:
-        outcome = run_plan(plan, runner, journal, progress)
+        outcome = yield from plan_steps(plan, runner, journal)
         measurements = journal.measurements(request.target)
         identity = runner.identity(request.target)
     table = build_table(
