@@ -128,7 +128,7 @@ def test_an_input_shape_has_no_meaning_for_the_other_tool() -> None:
         find_row(parse_target("snpe/dsp/int8,input=1x224x224x3"))
 
 
-@pytest.mark.parametrize("target", [TARGET, "snpe/gpu/float32,tool=net-run,input=1x224x224x3"])
+@pytest.mark.parametrize("target", [TARGET, "snpe/gpu/float16,tool=net-run,input=1x224x224x3"])
 def test_a_container_is_timed_as_the_phone_computes_it(snapdragon: Phone, reader: Path, dlc: Path, target: str) -> None:
     result = moga("bench", dlc, "--device", snapdragon.serial, "--target", target, "--quick", "--json")
     assert result.exit_code == 0, result.output

@@ -21,22 +21,30 @@ from mogakit.export.artifact import Format, Precision
         ("tflite/nnapi/int8,accelerator=qti-dsp", ToolKind.BENCHMARK_MODEL, "--nnapi_accelerator_name={accelerator}"),
         ("tflite/edgetpu/int8", ToolKind.BENCHMARK_MODEL, "--nnapi_accelerator_name=google-edgetpu"),
         ("tflite/dsp/int8", ToolKind.BENCHMARK_MODEL, "--use_hexagon=true"),
-        ("tflite/gpu/float16,delegate=qnn", ToolKind.BENCHMARK_MODEL, "--external_delegate_path={libs}/libQnnTFLite"),
+        (
+            "tflite/gpu/float16,delegate=qnn",
+            ToolKind.BENCHMARK_MODEL,
+            "--external_delegate_path={libs}/libQnnTFLiteDelegate.so",
+        ),
         ("mace/cpu/float32", ToolKind.MACE_RUN, "--num_threads={threads}"),
         ("mace/gpu/float16", ToolKind.MACE_RUN, "--gpu_perf_hint=3"),
         ("onnx/cpu/float32", ToolKind.ORT_PERF_TEST, "cpu"),
         ("onnx/nnapi/float32", ToolKind.ORT_PERF_TEST, "session.disable_cpu_ep_fallback|1"),
         ("onnx/htp/int8", ToolKind.ORT_PERF_TEST, "qnn"),
         ("snpe/dsp/int8", ToolKind.SNPE_THROUGHPUT, "--use_dsp"),
-        ("snpe/gpu/float16", ToolKind.SNPE_THROUGHPUT, "--use_gpu"),
+        ("snpe/gpu/float32", ToolKind.SNPE_THROUGHPUT, "--use_gpu"),
+        ("snpe/gpu/float16", ToolKind.SNPE_THROUGHPUT, "--use_gpu_fp16"),
         ("snpe/dsp/uint8,tool=net-run", ToolKind.SNPE_NET_RUN, "--use_dsp"),
-        ("snpe/gpu/float16,tool=net-run,input=1x8", ToolKind.SNPE_NET_RUN, "--use_gpu"),
+        ("snpe/gpu/float32,tool=net-run,input=1x8", ToolKind.SNPE_NET_RUN, "--use_gpu"),
+        ("snpe/gpu/float16,tool=net-run,input=1x8", ToolKind.SNPE_NET_RUN, "--use_gpu --gpu_mode float16"),
     ],
 )
 def test_a_target_finds_its_row(text: str, tool: ToolKind, flag: str) -> None:
-    row = find_row(parse_target(text))
+    target = parse_target(text)
+    row = find_row(target)
     assert row.tool is tool
-    assert any(known.startswith(flag) for known in row.flags_always)
+    flags = " ".join((*row.flags_always, *row.flags.get(target.precision, ()), ""))
+    assert f"{flag} " in flags
 
 
 @pytest.mark.parametrize(

@@ -129,12 +129,13 @@ def _litert(hardware: Hardware, files: dict[Precision, tuple[Precision, ...]], *
 def _snpe(hardware: Hardware, files: dict[Precision, tuple[Precision, ...]], tool: ToolKind) -> TargetRow:
     """Return a row of one of SNPE's tools; fallback to the CPU is never enabled, so that either fails instead."""
     net_run = tool is ToolKind.SNPE_NET_RUN
+    always = ("--perf_profile", "burst", *(("--profiling_level", "basic") if net_run else ()))
     return TargetRow(
         Runtime.SNPE,
         hardware,
         files,
         tool,
-        (f"--use_{hardware}", "--perf_profile", "burst", *(("--profiling_level", "basic") if net_run else ())),
+        flags={precision: (*_snpe_runtime(hardware, precision, net_run), *always) for precision in files},
         when=(("tool", "net-run"),) if net_run else (),
         optional=("input",) if net_run else (),
         proof=Proof.STRICT,
@@ -142,6 +143,13 @@ def _snpe(hardware: Hardware, files: dict[Precision, tuple[Precision, ...]], too
         environment=(_SKEL_PATH,) if hardware is Hardware.DSP else (),
         reader=HostTool.SNPE_DIAGVIEW if net_run else None,
     )
+
+
+def _snpe_runtime(hardware: Hardware, precision: Precision, net_run: bool) -> tuple[str, ...]:
+    """Return how each tool names a runtime; `--use_gpu` alone stores in half precision and computes in float32."""
+    if (hardware, precision) != (Hardware.GPU, F16):
+        return (f"--use_{hardware}",)
+    return ("--use_gpu", "--gpu_mode", "float16") if net_run else ("--use_gpu_fp16",)
 
 
 ROWS: tuple[TargetRow, ...] = (

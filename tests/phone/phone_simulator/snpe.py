@@ -17,6 +17,7 @@ from phone_simulator.run import Run
 
 _BARE = (
     "--use_gpu",
+    "--use_gpu_fp16",
     "--use_dsp",
     "--use_aip",
     "--use_cpu",
@@ -75,7 +76,8 @@ async def snpe(run: Run, throughput: bool) -> int:
     if not path.is_file():
         page.err(f"error_code=300; error_message=Could not open container. {flags['--container']}")
         await run.end(1)
-    unit = "qnn-dsp" if "--use_dsp" in flags else "qnn-gpu" if "--use_gpu" in flags else "cpu-plain"
+    on_gpu = "--use_gpu" in flags or (throughput and "--use_gpu_fp16" in flags)
+    unit = "qnn-dsp" if "--use_dsp" in flags else "qnn-gpu" if on_gpu else "cpu-plain"
     refused = run.phone.faults.strikes(Fault.DELEGATE_NOT_CREATED, run.call.command_line)
     if unit not in run.phone.profile.units or refused:
         page.out(
