@@ -1,6 +1,8 @@
 """Runs files on this computer as a phone's tool would: load, warm up, time; each in a process of its own.
 
 With one thread the time is that thread's own CPU time, so that what else this computer does is no part of the phone.
+Every process computes on the same cores, as a phone's big cluster is one place: in a virtual machine each core is as
+fast as its neighbour on the host lets it be, and a file must not be slow for the core it happened to land on.
 
 Called as a script it serves: a line of JSON on standard input is a task (`id`, `result`, file, runtime, threads, ...)
 or `{"cancel": id}`. A task is run in a forked process, which saves the seconds of loading the runtimes; its times in
@@ -71,7 +73,9 @@ def _mace(task: dict[str, Any]) -> Callable[[], object]:
 
 
 def measure(task: dict[str, Any]) -> dict[str, Any]:
-    """Load, warm up and time one file."""
+    """Load, warm up and time one file, on as many of this computer's last cores as there are threads."""
+    if hasattr(os, "sched_setaffinity"):  # not on macOS
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-task["threads"] :])
     begun = time.perf_counter()
     invoke = {"tflite": _tflite, "onnx": _onnx, "mace": _mace}[task["runtime"]](task)
     init_ms = (time.perf_counter() - begun) * 1e3
