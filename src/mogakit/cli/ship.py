@@ -116,15 +116,10 @@ def _preprocessing(path: Path | None) -> Preprocessing | None:
 
 
 def _report(made: Bundle, folder: Path, as_json: bool) -> None:
-    from mogakit.export.bundle_card import RANDOM_WARNING, SHELL_WARNING, TIMING_ONLY_WARNING
+    from mogakit.export.bundle_card import warnings
 
-    warnings = [RANDOM_WARNING] if made.random_weights else []
-    if made.calibrated_for_timing_only:
-        warnings.append(TIMING_ONLY_WARNING)
-    if made.latencies:
-        warnings.append(SHELL_WARNING)
     if as_json:
-        print_json({"folder": str(folder), "bundle": to_json(made), "warnings": warnings})
+        print_json({"folder": str(folder), "bundle": to_json(made), "warnings": warnings(made)})
         return
     rows = [
         [
@@ -139,7 +134,7 @@ def _report(made: Bundle, folder: Path, as_json: bool) -> None:
     for item in made.latencies:
         told = ", ".join(filter(None, (item.spread, item.comment, item.source)))
         click.echo(f"{item.target} on {item.device}: {item.latency_ms:.3f} ms {item.kind} ({told})")
-    for warning in warnings:
+    for warning in warnings(made):
         click.echo(f"note: {warning}")
     click.echo(f"check it anywhere with: moga ship --check {folder}")
 

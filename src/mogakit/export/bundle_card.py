@@ -14,11 +14,16 @@ SHELL_WARNING = (
 TIMING_ONLY_WARNING = "The int8 and uint8 files were calibrated on noise: they are for timing only."
 
 
+def warnings(bundle: Bundle) -> list[str]:
+    """Return what not to believe of a bundle's files and of the latencies that came with them."""
+    return _file_warnings(bundle) + ([SHELL_WARNING] if bundle.latencies else [])
+
+
 def render(bundle: Bundle) -> str:
     """Return README.md."""
     parts = [
         f"# {bundle.network}",
-        *_warnings(bundle),
+        *(f"> **{text}**" for text in _file_warnings(bundle)),
         _facts(bundle),
         "## Files",
         _table(
@@ -59,9 +64,9 @@ def licence_note(bundle: Bundle) -> str:
     )
 
 
-def _warnings(bundle: Bundle) -> list[str]:
-    found = [f"> **{RANDOM_WARNING}**"] if bundle.random_weights else []
-    return found + ([f"> **{TIMING_ONLY_WARNING}**"] if bundle.calibrated_for_timing_only else [])
+def _file_warnings(bundle: Bundle) -> list[str]:
+    found = [RANDOM_WARNING] if bundle.random_weights else []
+    return found + ([TIMING_ONLY_WARNING] if bundle.calibrated_for_timing_only else [])
 
 
 def _facts(bundle: Bundle) -> str:

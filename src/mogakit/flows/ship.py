@@ -1,6 +1,5 @@
 """Bundle a network for an app's author; `flows.ship_check` checks it on the receiver's machine."""
 
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -256,9 +255,4 @@ def _write_texts(bundle: Bundle, target: Path) -> None:
 def _card_json(bundle: Bundle) -> object:
     value = records.to_json(bundle)
     del value["samples"]
-    warnings = [bundle_card.RANDOM_WARNING] if bundle.random_weights else []
-    if bundle.calibrated_for_timing_only:
-        warnings.append(bundle_card.TIMING_ONLY_WARNING)
-    if bundle.latencies:
-        warnings.append(bundle_card.SHELL_WARNING)
-    return json.loads(json.dumps({**value, "warnings": warnings}))
+    return {**value, "warnings": bundle_card.warnings(bundle)}
