@@ -33,6 +33,17 @@ def from_json(value: Any, kind: type[T], where: str) -> T:
         raise InputError(f"{where} does not hold a valid {kind.__name__}: {problems}") from error
 
 
+def from_versioned_json(value: Any, kind: type[T], version: int, where: str) -> T:
+    """Rebuild a record of `kind` that holds its `schema_version`.
+
+    Raises:
+        InputError: the version is not `version`; a field is missing, unknown, or of the wrong type.
+    """
+    if isinstance(value, dict) and value.get("schema_version") != version:
+        raise InputError(f"{where} has schema {value.get('schema_version')}; this release reads {version}")
+    return from_json(value, kind, where)
+
+
 def read_json(path: Path) -> Any:
     """Read a JSON file.
 

@@ -175,9 +175,7 @@ def load_record(path: Path) -> Report:
         value = records.read_json(path)
     except FileNotFoundError as error:
         raise InputError(f"there is no {path}; `moga report {path.parent}` writes it") from error
-    if isinstance(value, dict) and value.get("schema_version") != SCHEMA_VERSION:
-        raise InputError(f"{path} has schema {value.get('schema_version')}; this release reads {SCHEMA_VERSION}")
-    return records.from_json(value, Report, str(path))
+    return records.from_versioned_json(value, Report, SCHEMA_VERSION, str(path))
 
 
 def _table(table: LatencyTable) -> TableRecord:

@@ -192,10 +192,7 @@ def load_result(path: Path) -> SearchResult:
     Raises:
         InputError: the file is absent, no JSON, of another version, or no result.
     """
-    value = _read(path)
-    if isinstance(value, dict) and value.get("schema_version") != SCHEMA_VERSION:
-        raise InputError(f"{path} has schema {value.get('schema_version')}; this release reads {SCHEMA_VERSION}")
-    return records.from_json(value, SearchResult, str(path))
+    return records.from_versioned_json(_read(path), SearchResult, SCHEMA_VERSION, str(path))
 
 
 def _read(path: Path) -> Any:

@@ -187,11 +187,7 @@ def _phases(
     space: SearchSpace, dataset: Dataset, recipe: Recipe, settings: SupernetSettings, batch_size: int, world: World
 ) -> list[_Phase]:
     """Split the run into the warm path and the training proper."""
-    if batch_size % world.size or batch_size > len(dataset):
-        raise InputError(
-            f"a batch of {batch_size} must divide over {world.size} processes and fit the {len(dataset)} images: "
-            f"choose another --batch-size"
-        )
+    world.check_batch_size(batch_size, len(dataset))
     steps_per_epoch = len(dataset) // batch_size
     epochs = settings.training.epochs or recipe.epochs
     phases = []

@@ -133,11 +133,7 @@ def _check_sizes(detector: Detector, dataset: CocoDataset, batch_size: int, worl
             f"{detector.name} takes {detector.input_size} px and knows {detector.num_classes} classes, {dataset.name} "
             f"has {dataset.input_size} px and {dataset.num_classes} classes: give the detector those"
         )
-    if batch_size % world.size or batch_size > len(dataset):
-        raise InputError(
-            f"a batch of {batch_size} must divide over {world.size} processes and fit the {len(dataset)} images: "
-            f"choose another --batch-size"
-        )
+    world.check_batch_size(batch_size, len(dataset))
     if batch_size // world.size < 2:
         raise InputError("batch norm on the last map, of one pixel, needs at least two images in each process")
 

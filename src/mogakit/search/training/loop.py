@@ -277,11 +277,7 @@ def _check_sizes(network: Network, dataset: Dataset, batch_size: int, world: Wor
             f"{network.name} takes {network.input_size} px and gives {network.num_classes} classes, {dataset.name} has "
             f"{dataset.input_size} px and {dataset.num_classes} classes: give the network those"
         )
-    if batch_size % world.size or batch_size > len(dataset):
-        raise InputError(
-            f"a batch of {batch_size} must divide over {world.size} processes and fit the {len(dataset)} images: "
-            f"choose another --batch-size"
-        )
+    world.check_batch_size(batch_size, len(dataset))
 
 
 def _fresh_module(network: Network, recipe: Recipe, settings: Settings, world: World) -> nn.Module:

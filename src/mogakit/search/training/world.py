@@ -10,6 +10,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from mogakit.errors import InputError
+
 T = TypeVar("T")
 
 
@@ -25,6 +27,18 @@ class World:
     def is_first(self) -> bool:
         """Whether this process writes files and draws progress."""
         return self.rank == 0
+
+    def check_batch_size(self, batch_size: int, num_images: int) -> None:
+        """Check that a step's images can be shared evenly by the processes.
+
+        Raises:
+            InputError: they cannot, or there are fewer images.
+        """
+        if batch_size % self.size or batch_size > num_images:
+            raise InputError(
+                f"a batch of {batch_size} must divide over {self.size} processes and fit the {num_images} images: "
+                f"choose another --batch-size"
+            )
 
 
 @contextmanager
