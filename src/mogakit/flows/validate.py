@@ -116,17 +116,9 @@ def validation_networks(space: SlotSpace, table: LatencyTable, input_size: int, 
             chosen[network.name] = (network, (part.name,))
     for name in zoo.names():
         network = zoo.get(name, input_size=input_size).network
-        if _lies_in(space, network) and network.name not in table.calibration.networks:
+        if space.holds(network) and network.name not in table.calibration.networks:
             chosen[network.name] = (network, (strata(space)[0].name, PUBLISHED))
     return chosen
-
-
-def _lies_in(space: SlotSpace, network: Network) -> bool:
-    try:
-        space.encode(network)
-    except InputError:
-        return False
-    return True
 
 
 def _export(

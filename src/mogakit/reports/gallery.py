@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mogakit.errors import InputError
 from mogakit.luts.decompose import time_by_kind
 from mogakit.luts.predict import Predictor
 from mogakit.luts.spaces import input_size_of, slot_space_of
@@ -173,18 +172,10 @@ def _known_networks(content: RunContent, space: SlotSpace) -> list[Network]:
     """Return networks that a reader knows: published ones of the space, then the picks of the first search."""
     size = input_size_of(content.table)
     published = [zoo.get(name, input_size=size).network for name in zoo.names()]
-    known = [network for network in published if _lies_in(space, network)]
+    known = [network for network in published if space.holds(network)]
     if content.searches:
         known += picked_networks(content, content.searches[0])
     return known
-
-
-def _lies_in(space: SlotSpace, network: Network) -> bool:
-    try:
-        space.encode(network)
-    except InputError:
-        return False
-    return True
 
 
 def _predictable(table: LatencyTable, network: Network) -> bool:

@@ -162,6 +162,14 @@ class SlotSpace:
             genes.append(choices.index(block))
         return tuple(genes[len(self.before) : len(self.before) + len(self.slots)])
 
+    def holds(self, network: Network) -> bool:
+        """Say whether a network lies in the space."""
+        try:
+            self.encode(network)
+        except InputError:
+            return False
+        return True
+
     def sample(self, rng: np.random.Generator) -> Chromosome:
         """Draw every gene uniformly and independently."""
         return draw_chromosome(self.num_choices, rng)
