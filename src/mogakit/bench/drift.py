@@ -30,9 +30,7 @@ def readings(sentinels: Iterable[Measurement]) -> list[Reading]:
         if measurement.samples_ms:
             found.append(Reading(measurement.window, float(np.median(measurement.samples_ms))))
         elif measurement.summary is not None:
-            summary = measurement.summary
-            time_ms = summary.mean_ms if summary.median_ms is None else summary.median_ms
-            found.append(Reading(measurement.window, time_ms))
+            found.append(Reading(measurement.window, measurement.summary.centre_ms))
     return found
 
 

@@ -140,6 +140,11 @@ class Summary:
     p5_ms: float | None = None
     p95_ms: float | None = None
 
+    @property
+    def centre_ms(self) -> float:
+        """Return the median, which one interrupted call does not move, or the mean where the tool prints no other."""
+        return self.mean_ms if self.median_ms is None else self.median_ms
+
 
 @dataclass(frozen=True)
 class Measurement:

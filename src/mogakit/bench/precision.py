@@ -21,7 +21,7 @@ def relative_half_widths(measurements: Iterable[Measurement], seed: int = 0) -> 
     of_group: list[int] = []
     of_item: list[int] = []
     for one in measurements:
-        values = one.samples_ms or ((one.summary.mean_ms,) if one.summary is not None else ())
+        values = one.samples_ms or ((one.summary.centre_ms,) if one.summary is not None else ())
         group = groups.setdefault((one.process, one.window), len(groups))
         item = items.setdefault((one.artifact_sha256, str(one.target)), len(items))
         times.extend(values)

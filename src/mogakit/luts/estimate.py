@@ -5,7 +5,7 @@ The same estimator serves the table and the networks that validate it, so that b
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,11 +13,12 @@ from mogakit.bench import statistics
 from mogakit.bench.measurement import Conditions, Measurement, Status, counts
 from mogakit.errors import TableError
 from mogakit.export.artifact import Role
+from mogakit.luts import undisturbed
+from mogakit.luts.centre import Estimator, RunSamples
 from mogakit.luts.errors import FloatArray
 from mogakit.luts.moment import divide_out_moments
 from mogakit.luts.table import Centre, CommonMode, Row, RowConditions, Statistic
 
-NUM_RESAMPLES = 500
 MIN_SHARED_FILES = 5
 """A process takes part in the common mode when it timed this many files that another process timed too."""
 _MIXED_ROLES = (Role.CHOICE, Role.FIXED)
@@ -27,13 +28,7 @@ Group = tuple[str, int]
 """A stretch of time with one machine speed: (process, window), the window -1 where a whole process counts as one."""
 
 
-@dataclass(frozen=True)
-class _RunSamples:
-    """Normalised samples of one file in one process; `summary_ms` instead where a tool printed only its mean."""
-
-    warm_ms: FloatArray
-    cold_ms: FloatArray
-    summary_ms: float | None
+_SOUND, _SOUND_OR_DRIFTED = (Status.OK,), (Status.OK, Status.DRIFTED)
 
 
 def estimate_files(
@@ -60,7 +55,15 @@ def estimate_files(
     by_name: dict[str, list[Measurement]] = {}
     for one in of_one_backend(taken):
         by_name.setdefault(one.artifact_name, []).append(one)
-    usable = {name: _usable(name, group, accepted) for name, group in by_name.items()}
+    usable = {name: _usable(name, group, accepted, _SOUND) for name, group in by_name.items()}
+    reach = None
+    if statistic.across_runs is Centre.UNDISTURBED:
+        # what drifted is judged by its times: slow ones are left out, and others are as good as any
+        every = {name: _usable(name, group, accepted, _SOUND_OR_DRIFTED) for name, group in by_name.items()}
+        plain = Estimator(statistic, 0.0)
+        times = [np.array([plain.run_value(run) for run in _runs(group, {}, statistic)]) for group in every.values()]
+        reach = undisturbed.reach(times)
+        usable = usable if reach is None else every
     good = [one for group in usable.values() for one in group]
     factors = speed_factors(good, statistic.common_mode)
     if statistic.common_mode is CommonMode.MOMENT:
@@ -68,13 +71,18 @@ def estimate_files(
         for one in divide_out_moments(good, factors):
             usable[one.artifact_name].append(one)
         factors = {}
-    return {
-        name: _with_delegation(
-            _row(name, group, usable[name], factors, statistic, np.random.default_rng([seed, index])),
-            usable[name] or group,
+
+    def row(name: str, group: Sequence[Measurement], index: int) -> Row:
+        if not usable[name]:
+            return _with_delegation(_failed(name, group), group)
+        cold_share = statistic.cold_share if group[0].role in _MIXED_ROLES else 0.0
+        runs = _runs(usable[name], factors, statistic)
+        made = _row(
+            name, usable[name], runs, Estimator(statistic, cold_share, reach), np.random.default_rng([seed, index])
         )
-        for index, (name, group) in enumerate(sorted(by_name.items()))
-    }
+        return _with_delegation(made, usable[name])
+
+    return {name: row(name, group, index) for index, (name, group) in enumerate(sorted(by_name.items()))}
 
 
 def speed_factors(measurements: Sequence[Measurement], mode: CommonMode) -> dict[Group, float]:
@@ -131,8 +139,10 @@ def of_one_backend(measurements: Sequence[Measurement]) -> list[Measurement]:
     return [one if one.status is Status.FAILED else held(one) for one in measurements]
 
 
-def _usable(name: str, group: Sequence[Measurement], accepted: Collection[Status]) -> list[Measurement]:
-    """Return the measurements that make the number: the good ones, else the accepted, else those that are marked."""
+def _usable(
+    name: str, group: Sequence[Measurement], accepted: Collection[Status], sound: Collection[Status]
+) -> list[Measurement]:
+    """Return the measurements that make the number: the sound ones, else the accepted, else those that are marked."""
     hashes = sorted({one.artifact_sha256 for one in group})
     if len(hashes) > 1:
         raise TableError(
@@ -140,7 +150,7 @@ def _usable(name: str, group: Sequence[Measurement], accepted: Collection[Status
             "a table is made from one: measure into a new folder"
         )
     timed = [one for one in group if one.status is not Status.FAILED and (one.samples_ms or one.summary)]
-    good = [one for one in timed if one.status is Status.OK]
+    good = [one for one in timed if one.status in sound]
     if good or not timed:
         return good
     pool = [one for one in timed if counts(one.status, accepted)] or timed
@@ -148,38 +158,36 @@ def _usable(name: str, group: Sequence[Measurement], accepted: Collection[Status
     return [one for one in pool if one.status is commonest]
 
 
+def _failed(name: str, group: Sequence[Measurement]) -> Row:
+    errors = [one.error for one in group if one.error]
+    return Row(
+        key=name,
+        role=group[0].role,
+        latency_ms=None,
+        status=Status.FAILED,
+        error=errors[-1] if errors else "no run gave a time",
+        artifact_sha256=group[0].artifact_sha256,
+        conditions=merge_conditions(group),
+    )
+
+
 def _row(
     name: str,
-    group: Sequence[Measurement],
     usable: Sequence[Measurement],
-    factors: dict[Group, float],
-    statistic: Statistic,
+    runs: Sequence[RunSamples],
+    estimator: Estimator,
     rng: np.random.Generator,
 ) -> Row:
-    first = group[0]
-    if not usable:
-        errors = [one.error for one in group if one.error]
-        return Row(
-            key=name,
-            role=first.role,
-            latency_ms=None,
-            status=Status.FAILED,
-            error=errors[-1] if errors else "no run gave a time",
-            artifact_sha256=first.artifact_sha256,
-            conditions=merge_conditions(group),
-        )
-    runs = [_run_samples(one_run, factors, statistic) for one_run in _by_process(usable)]
-    cold_share = statistic.cold_share if first.role in _MIXED_ROLES else 0.0
-    values = np.array([_run_value(run, statistic, cold_share) for run in runs])
-    value = _across_runs(runs, values, statistic, cold_share)
-    low, high = _interval(runs, statistic, cold_share, rng)
+    value = estimator.value(runs)
+    low, high = estimator.interval(runs, rng)
     warm = np.concatenate([run.warm_ms for run in runs])
     cold = np.concatenate([run.cold_ms for run in runs])
     outliers = statistics.tukey_outliers(warm) if len(warm) else None
     stds = [one.summary.std_ms for one in usable if one.summary and one.summary.std_ms is not None]
+    statuses = {one.status for one in usable}
     return Row(
         key=name,
-        role=first.role,
+        role=usable[0].role,
         latency_ms=value,
         alone_ms=value,
         low_ms=low,
@@ -192,15 +200,15 @@ def _row(
         warm_mean_ms=float(warm.mean()) if len(warm) else None,
         count=sum(len(one.samples_ms) or (one.summary.count if one.summary else 0) for one in usable),
         num_rounds=len(runs),
-        run_means_ms=tuple(float(run_value) for run_value in values),
+        run_means_ms=tuple(estimator.run_value(run) for run in runs),
         init_ms=_median([one.init_ms for one in usable]),
         first_run_ms=_median([one.first_run_ms for one in usable]),
         peak_memory_mb=max((one.peak_memory_mb for one in usable if one.peak_memory_mb is not None), default=None),
         num_outliers_mild=outliers.mild if outliers else None,
         num_outliers_severe=outliers.severe if outliers else None,
-        status=usable[0].status,
+        status=Status.OK if Status.OK in statuses else usable[0].status,
         error=None,
-        artifact_sha256=first.artifact_sha256,
+        artifact_sha256=usable[0].artifact_sha256,
         conditions=merge_conditions(usable),
     )
 
@@ -220,86 +228,27 @@ def _with_delegation(row: Row, taken: Sequence[Measurement]) -> Row:
     )
 
 
-def _by_process(measurements: Sequence[Measurement]) -> list[list[Measurement]]:
+def _runs(measurements: Sequence[Measurement], factors: dict[Group, float], statistic: Statistic) -> list[RunSamples]:
+    """Return the samples of each process, the machine's speed divided out."""
     processes: dict[tuple[int, str], list[Measurement]] = {}
     for one in measurements:
         processes.setdefault((one.round, one.process), []).append(one)
-    return [processes[key] for key in sorted(processes)]
+    return [_run_samples(processes[key], factors, statistic) for key in sorted(processes)]
 
 
-def _run_samples(run: Sequence[Measurement], factors: dict[Group, float], statistic: Statistic) -> _RunSamples:
+def _run_samples(run: Sequence[Measurement], factors: dict[Group, float], statistic: Statistic) -> RunSamples:
     warm: list[FloatArray] = []
     cold: list[FloatArray] = []
-    means: list[float] = []
+    summaries: list[float] = []
     for one in run:
         factor = factors.get(_group(one, statistic.common_mode), 1.0)
         warm.append(np.asarray(one.samples_ms, dtype=np.float64) / factor)
         cold.append(np.asarray(one.cold_ms, dtype=np.float64) / factor)
         if not one.samples_ms and one.summary:
-            means.append(one.summary.mean_ms / factor)
-    summary_ms = float(np.mean(means)) if means else None
-    return _RunSamples(np.concatenate(warm), np.concatenate(cold), summary_ms)
-
-
-def _run_value(run: _RunSamples, statistic: Statistic, cold_share: float) -> float:
-    if not len(run.warm_ms):
-        return float(run.summary_ms or 0.0)
-    warm = _centre(run.warm_ms, statistic.within_run, statistic.trim)
-    if not cold_share or not len(run.cold_ms):
-        return warm
-    return (1 - cold_share) * warm + cold_share * _centre(run.cold_ms, statistic.within_run, statistic.trim)
-
-
-def _across_runs(runs: Sequence[_RunSamples], values: FloatArray, statistic: Statistic, cold_share: float) -> float:
-    """Return one value from all runs; runs of which a tool printed only a summary have nothing to pool."""
-    if statistic.across_runs is not Centre.POOLED:
-        return _centre(values, statistic.across_runs, statistic.trim)
-    if any(not len(run.warm_ms) for run in runs):
-        return _centre(values, Centre.MEDIAN, statistic.trim)
-    warm = np.concatenate([run.warm_ms for run in runs])
-    cold = np.concatenate([run.cold_ms for run in runs])
-    return _run_value(_RunSamples(warm, cold, None), statistic, cold_share)
-
-
-def _centre(values: FloatArray, centre: Centre, trim: float) -> float:
-    return float(_centres(values[None, :], centre, trim)[0])
-
-
-def _centres(values: FloatArray, centre: Centre, trim: float) -> FloatArray:
-    """Return the centre of each line; shape (lines, n) to (lines,)."""
-    if centre is Centre.MEDIAN:
-        return np.asarray(np.median(values, axis=1))
-    if centre in (Centre.MEAN, Centre.POOLED):  # where runs are resampled, pooling equal runs is the mean of them
-        return np.asarray(values.mean(axis=1))
-    cut = int(values.shape[1] * trim)
-    return np.asarray(np.sort(values, axis=1)[:, cut : values.shape[1] - cut].mean(axis=1))
-
-
-def _interval(
-    runs: Sequence[_RunSamples], statistic: Statistic, cold_share: float, rng: np.random.Generator
-) -> tuple[float | None, float | None]:
-    """Resample runs, and within each run its samples; None for one run without samples, whose error nothing shows."""
-
-    def resampled(samples: FloatArray) -> FloatArray:
-        picks = rng.integers(0, len(samples), size=(NUM_RESAMPLES, len(samples)))
-        return _centres(samples[picks], statistic.within_run, statistic.trim)
-
-    if len(runs) == 1 and len(runs[0].warm_ms) < 2:
-        return None, None
-    lines = []
-    for run in runs:
-        if not len(run.warm_ms):
-            lines.append(np.full(NUM_RESAMPLES, _run_value(run, statistic, cold_share)))
-            continue
-        line = resampled(run.warm_ms)
-        if cold_share and len(run.cold_ms):
-            line = (1 - cold_share) * line + cold_share * resampled(run.cold_ms)
-        lines.append(line)
-    drawn = np.stack(lines, axis=1)  # (resamples, runs)
-    picks = rng.integers(0, len(runs), size=drawn.shape)
-    centres = _centres(np.take_along_axis(drawn, picks, axis=1), statistic.across_runs, statistic.trim)
-    low, high = np.quantile(centres, [0.025, 0.975])
-    return float(low), float(high)
+            centre = one.summary.centre_ms if statistic.within_run is Centre.MEDIAN else one.summary.mean_ms
+            summaries.append(centre / factor)
+    summary_ms = float(np.mean(summaries)) if summaries else None
+    return RunSamples(np.concatenate(warm), np.concatenate(cold), summary_ms)
 
 
 def _median(values: Iterable[float | None]) -> float | None:

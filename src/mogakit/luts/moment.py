@@ -103,7 +103,8 @@ def _divided(one: Measurement, speeds: FloatArray | float) -> Measurement:
     warm = np.repeat(speeds, _num_warm(one)) if isinstance(speeds, np.ndarray) else speeds
     summary = one.summary
     if summary is not None and not isinstance(speeds, np.ndarray):
-        summary = replace(summary, mean_ms=summary.mean_ms / speeds)
+        median_ms = None if summary.median_ms is None else summary.median_ms / speeds
+        summary = replace(summary, mean_ms=summary.mean_ms / speeds, median_ms=median_ms)
     return replace(
         one,
         samples_ms=tuple((np.array(one.samples_ms) / warm).tolist()),

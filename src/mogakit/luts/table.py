@@ -30,6 +30,7 @@ class Centre(StrEnum):
     TRIMMED_MEAN = "trimmed-mean"
     MEDIAN = "median"
     POOLED = "pooled"  # across runs only: the samples of all runs are one set, with one centre
+    UNDISTURBED = "undisturbed"  # across runs only: the mean of those that nothing slowed, or the median
     UNKNOWN = "unknown"  # of an imported table whose source does not say; nothing is computed with it
 
 
@@ -70,8 +71,9 @@ speed of the moment divides out most of that, the mean of the middle half does n
 blocks (docs/measuring.md has figures).
 """
 
-PHONE_STATISTIC = Statistic(within_run=Centre.MEAN)
-"""For phones, whose tools print the mean of a run: the median over runs of the run means."""
+PHONE_STATISTIC = Statistic(within_run=Centre.MEDIAN, across_runs=Centre.UNDISTURBED)
+"""For phones, whose every run is a process: its median (its mean where the tool prints no other), and over the runs the
+mean of those that nothing slowed (`luts.undisturbed`)."""
 
 
 @dataclass(frozen=True)
