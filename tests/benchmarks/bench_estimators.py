@@ -28,6 +28,7 @@ from mogakit.nets.resolve import resolve
 
 NUM_FITTED, NUM_SPLITS = 20, 60
 CENTRES = ((Centre.MEAN, 0.0), (Centre.TRIMMED_MEAN, 0.10), (Centre.TRIMMED_MEAN, 0.25), (Centre.MEDIAN, 0.0))
+OF_SUMMARIES = ((Centre.MEAN, 0.0), (Centre.MEDIAN, 0.0))
 
 
 def network_of(name: str, input_size: int) -> Network:
@@ -64,8 +65,11 @@ def main(path: Path, input_size: int, seed: int) -> None:
         raise InputError(f"{path} holds {len(names)} networks; more than {NUM_FITTED} are needed")
     large = np.array([any(block.kernel >= 7 for block in network.blocks) for network in networks])
     lines = []
-    modes, across = tuple(CommonMode), (Centre.MEDIAN, Centre.POOLED)
-    for mode, (centre, trim), over in itertools.product(modes, CENTRES, across):
+    if any(one.samples_ms for one in taken):
+        choices = itertools.product(CommonMode, CENTRES, (Centre.MEDIAN, Centre.POOLED))
+    else:  # of a phone, whose runs are summaries
+        choices = itertools.product((CommonMode.NONE,), OF_SUMMARIES, (Centre.MEDIAN, Centre.MEAN, Centre.UNDISTURBED))
+    for mode, (centre, trim), over in choices:
         statistic = Statistic(centre, trim, over, cold_share=0.25, common_mode=mode)
         rows = estimate_files(taken, statistic, seed)
         predicted = np.array([sum(rows[block.key].latency_ms or 0.0 for block in net.blocks) for net in networks])

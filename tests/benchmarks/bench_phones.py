@@ -60,6 +60,7 @@ NOISE = Variation(process=0.01, sample=0.02, drift=0.005)
 NUM_UNSEEN = 20
 HEAT_AFTER_WINDOWS = 60
 OPTIONS = PhoneOptions(RunLength(20, 0.0, 5.0, 1, 0.0), GuardLimits(max_wait_s=120.0, poll_s=0.1))
+SHORT = RunLength(15, 0.15, 10.0, 1, 0.05)  # many short processes: what slows one here lasts about as long
 HALF = replace(OPTIONS, length=RunLength(50, 0.5, 20.0, 1, 0.25))  # half as long as real runs are
 
 
@@ -198,7 +199,7 @@ def scaling(bench: Bench, target: str) -> dict[str, object]:
 def real(bench: Bench, target: str, rounds: int | None, num_models: int) -> dict[str, object]:
     """Profile and validate one phone whose tool runs the files on this computer."""
     phone = bench.phone(PIXEL_6, 20, time_scale=1.0, mode=Mode.REAL)
-    options = replace(OPTIONS, length=RunLength(30, 0.3, 10.0, 2, 0.1))
+    options = replace(OPTIONS, length=SHORT)
     run = bench.folder / "runs" / "real"
     with open_phone(phone.serial, options) as runner:
         request = ProfileRequest("moga", parse_target(target), run, phone.serial, rounds=rounds)
