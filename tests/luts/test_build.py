@@ -88,7 +88,7 @@ def test_a_quarter_of_the_cold_call_counts_for_blocks_only(files_of: FilesOf, ma
         assert row.cold_mean_ms == pytest.approx(1.4 * row.warm_mean_ms, rel=1e-4)
 
 
-def test_summaries_make_a_table_as_the_median_of_run_means(
+def test_of_a_few_summaries_the_median_makes_the_row(
     files_of: FilesOf, make_device: MakeDevice, identity: Identity
 ) -> None:
     device = make_device(overhead_ms=0.8, noise=0.01)

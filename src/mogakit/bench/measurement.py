@@ -127,6 +127,9 @@ class Conditions:
     warnings: tuple[str, ...] = ()  # each names threshold, value and what to do
 
 
+LEAST_MEDIAN_MS = 0.1
+
+
 @dataclass(frozen=True)
 class Summary:
     """Statistics of one window; milliseconds. What a tool does not print stays None."""
@@ -142,8 +145,13 @@ class Summary:
 
     @property
     def centre_ms(self) -> float:
-        """Return the median, which one interrupted call does not move, or the mean where the tool prints no other."""
-        return self.mean_ms if self.median_ms is None else self.median_ms
+        """Return the median, which an interrupted call does not move.
+
+        The mean where the tool prints no other, and below a tenth of a millisecond: tools print whole microseconds.
+        """
+        if self.median_ms is None or self.median_ms < LEAST_MEDIAN_MS:
+            return self.mean_ms
+        return self.median_ms
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from mogakit.export.pipeline import describe_file
 from mogakit.flows.devices import FORMATS, file_kind
 from mogakit.flows.effort import Effort, effort_for, statistic_for
 from mogakit.flows.export import export_network
-from mogakit.luts.estimate import estimate_files
+from mogakit.luts.estimate import estimate_files, settled
 from mogakit.luts.table import Row
 from mogakit.nets.detection import resolve_model
 from mogakit.progress import Progress, silent
@@ -188,6 +188,7 @@ def _container_jobs(artifact: Artifact, targets: Sequence[Target]) -> list[Job]:
 
 
 def _timing(model: str, job: Job, journal: Journal, runner: Runner, seed: int) -> Timing:
+    statistic = settled(journal.measurements(job.target), statistic_for(runner))  # one for all files of a target
     taken = journal.measurements(job.target, artifact_sha256=job.artifact.sha256)
-    (row,) = estimate_files(taken, statistic_for(runner), seed).values()
+    (row,) = estimate_files(taken, statistic, seed).values()
     return Timing(model, job.artifact, job.target, taken[0].clock, row)

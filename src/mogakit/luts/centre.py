@@ -19,6 +19,7 @@ class RunSamples:
     warm_ms: FloatArray
     cold_ms: FloatArray
     summary_ms: float | None
+    num_calls: int
 
 
 @dataclass(frozen=True)
@@ -26,13 +27,12 @@ class Estimator:
     """How the runs of a file become a number.
 
     Attributes:
+        statistic: settled (`estimate.settled`).
         cold_share: of this file; the statistic's own, or 0 for what is timed warm.
-        reach: of undisturbed runs (`undisturbed.reach`), where the statistic asks for these; None: the median.
     """
 
     statistic: Statistic
     cold_share: float
-    reach: float | None = None
 
     def run_value(self, run: RunSamples) -> float:
         """Return the value of one run."""
@@ -48,9 +48,16 @@ class Estimator:
         pooled = self.statistic.across_runs is Centre.POOLED
         if pooled and all(len(run.warm_ms) for run in runs):
             warm, cold = np.concatenate([run.warm_ms for run in runs]), np.concatenate([run.cold_ms for run in runs])
-            return self.run_value(RunSamples(warm, cold, None))
+            return self.run_value(RunSamples(warm, cold, None, len(warm)))
         values = np.array([[self.run_value(run) for run in runs]])
         return float((np.median(values, axis=1) if pooled else self._across(values))[0])
+
+    def counted(self, runs: Sequence[RunSamples]) -> list[RunSamples]:
+        """Return the runs that count: all, or those that nothing slowed."""
+        if self.statistic.across_runs is not Centre.UNDISTURBED:
+            return list(runs)
+        kept = undisturbed.are(np.array([self.run_value(run) for run in runs]), self._reach)
+        return [run for run, counts in zip(runs, kept, strict=True) if counts]
 
     def interval(self, runs: Sequence[RunSamples], rng: np.random.Generator) -> tuple[float | None, float | None]:
         """Resample runs, and in each its samples; None for one run without samples, whose error nothing shows."""
@@ -78,10 +85,15 @@ class Estimator:
         return _centres(values, self.statistic.within_run, self.statistic.trim)
 
     def _across(self, values: FloatArray) -> FloatArray:
-        centre = self.statistic.across_runs
-        if centre is not Centre.UNDISTURBED:
-            return _centres(values, centre, self.statistic.trim)
-        return np.asarray(np.median(values, axis=1)) if self.reach is None else undisturbed.means(values, self.reach)
+        if self.statistic.across_runs is Centre.UNDISTURBED:
+            return undisturbed.means(values, self._reach)
+        return _centres(values, self.statistic.across_runs, self.statistic.trim)
+
+    @property
+    def _reach(self) -> float:
+        if self.statistic.reach is None:
+            raise ValueError("which runs are undisturbed is not settled; see estimate.settled")
+        return self.statistic.reach
 
 
 def _centres(values: FloatArray, centre: Centre, trim: float) -> FloatArray:

@@ -28,9 +28,6 @@ Group = tuple[str, int]
 """A stretch of time with one machine speed: (process, window), the window -1 where a whole process counts as one."""
 
 
-_SOUND, _SOUND_OR_DRIFTED = (Status.OK,), (Status.OK, Status.DRIFTED)
-
-
 def estimate_files(
     measurements: Iterable[Measurement], statistic: Statistic, seed: int = 0, accepted: Collection[Status] = ()
 ) -> dict[str, Row]:
@@ -52,18 +49,11 @@ def estimate_files(
     targets = sorted({str(one.target) for one in taken})
     if len(targets) > 1:
         raise TableError(f"a table is of one target, these measurements are of {', '.join(targets)}; choose one")
+    statistic = settled(taken, statistic, accepted)
     by_name: dict[str, list[Measurement]] = {}
     for one in of_one_backend(taken):
         by_name.setdefault(one.artifact_name, []).append(one)
-    usable = {name: _usable(name, group, accepted, _SOUND) for name, group in by_name.items()}
-    reach = None
-    if statistic.across_runs is Centre.UNDISTURBED:
-        # what drifted is judged by its times: slow ones are left out, and others are as good as any
-        every = {name: _usable(name, group, accepted, _SOUND_OR_DRIFTED) for name, group in by_name.items()}
-        plain = Estimator(statistic, 0.0)
-        times = [np.array([plain.run_value(run) for run in _runs(group, {}, statistic)]) for group in every.values()]
-        reach = undisturbed.reach(times)
-        usable = usable if reach is None else every
+    usable = {name: _usable(name, group, accepted, statistic) for name, group in by_name.items()}
     good = [one for group in usable.values() for one in group]
     factors = speed_factors(good, statistic.common_mode)
     if statistic.common_mode is CommonMode.MOMENT:
@@ -77,12 +67,28 @@ def estimate_files(
             return _with_delegation(_failed(name, group), group)
         cold_share = statistic.cold_share if group[0].role in _MIXED_ROLES else 0.0
         runs = _runs(usable[name], factors, statistic)
-        made = _row(
-            name, usable[name], runs, Estimator(statistic, cold_share, reach), np.random.default_rng([seed, index])
-        )
-        return _with_delegation(made, usable[name])
+        estimator, rng = Estimator(statistic, cold_share), np.random.default_rng([seed, index])
+        return _with_delegation(_row(name, usable[name], runs, estimator, rng), usable[name])
 
     return {name: row(name, group, index) for index, (name, group) in enumerate(sorted(by_name.items()))}
+
+
+def settled(measurements: Iterable[Measurement], statistic: Statistic, accepted: Collection[Status] = ()) -> Statistic:
+    """Return `statistic` with what it leaves to the measurements: how far undisturbed runs reach, or else the median.
+
+    Args:
+        measurements: of one target; files may share a name.
+    """
+    if statistic.across_runs is not Centre.UNDISTURBED or statistic.reach is not None:
+        return statistic
+    files: dict[tuple[str, str], list[Measurement]] = {}
+    for one in of_one_backend(list(measurements)):
+        files.setdefault((one.artifact_name, one.artifact_sha256), []).append(one)
+    usable = [_usable(name, group, accepted, statistic) for (name, _), group in files.items()]
+    plain = Estimator(statistic, 0.0)
+    runs = [np.array([plain.run_value(run) for run in _runs(group, {}, statistic)]) for group in usable]
+    reach = undisturbed.reach(runs)
+    return replace(statistic, across_runs=Centre.MEDIAN) if reach is None else replace(statistic, reach=reach)
 
 
 def speed_factors(measurements: Sequence[Measurement], mode: CommonMode) -> dict[Group, float]:
@@ -140,17 +146,19 @@ def of_one_backend(measurements: Sequence[Measurement]) -> list[Measurement]:
 
 
 def _usable(
-    name: str, group: Sequence[Measurement], accepted: Collection[Status], sound: Collection[Status]
+    name: str, group: Sequence[Measurement], accepted: Collection[Status], statistic: Statistic
 ) -> list[Measurement]:
-    """Return the measurements that make the number: the sound ones, else the accepted, else those that are marked."""
+    """Return the measurements that make the number: the good ones, else the accepted, else those that are marked."""
     hashes = sorted({one.artifact_sha256 for one in group})
     if len(hashes) > 1:
         raise TableError(
             f"{name} was measured as {len(hashes)} different files ({', '.join(sha[:12] for sha in hashes)}); "
             "a table is made from one: measure into a new folder"
         )
+    # what drifted is then judged by its times: slow runs are left out, and the others are as good as any
+    judged = statistic.across_runs is Centre.UNDISTURBED
     timed = [one for one in group if one.status is not Status.FAILED and (one.samples_ms or one.summary)]
-    good = [one for one in timed if one.status in sound]
+    good = [one for one in timed if one.status is Status.OK or (judged and one.status is Status.DRIFTED)]
     if good or not timed:
         return good
     pool = [one for one in timed if counts(one.status, accepted)] or timed
@@ -185,6 +193,7 @@ def _row(
     outliers = statistics.tukey_outliers(warm) if len(warm) else None
     stds = [one.summary.std_ms for one in usable if one.summary and one.summary.std_ms is not None]
     statuses = {one.status for one in usable}
+    counted = estimator.counted(runs)
     return Row(
         key=name,
         role=usable[0].role,
@@ -198,9 +207,9 @@ def _row(
         std_ms=float(np.std(warm)) if len(warm) else (float(np.median(stds)) if stds else None),
         cold_mean_ms=float(cold.mean()) if len(cold) else None,
         warm_mean_ms=float(warm.mean()) if len(warm) else None,
-        count=sum(len(one.samples_ms) or (one.summary.count if one.summary else 0) for one in usable),
-        num_rounds=len(runs),
-        run_means_ms=tuple(estimator.run_value(run) for run in runs),
+        count=sum(run.num_calls for run in counted),
+        num_rounds=len(counted),
+        run_means_ms=tuple(estimator.run_value(run) for run in counted),
         init_ms=_median([one.init_ms for one in usable]),
         first_run_ms=_median([one.first_run_ms for one in usable]),
         peak_memory_mb=max((one.peak_memory_mb for one in usable if one.peak_memory_mb is not None), default=None),
@@ -248,7 +257,8 @@ def _run_samples(run: Sequence[Measurement], factors: dict[Group, float], statis
             centre = one.summary.centre_ms if statistic.within_run is Centre.MEDIAN else one.summary.mean_ms
             summaries.append(centre / factor)
     summary_ms = float(np.mean(summaries)) if summaries else None
-    return RunSamples(np.concatenate(warm), np.concatenate(cold), summary_ms)
+    num_calls = sum(len(one.samples_ms) or (one.summary.count if one.summary else 0) for one in run)
+    return RunSamples(np.concatenate(warm), np.concatenate(cold), summary_ms, num_calls)
 
 
 def _median(values: Iterable[float | None]) -> float | None:

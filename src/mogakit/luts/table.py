@@ -30,7 +30,7 @@ class Centre(StrEnum):
     TRIMMED_MEAN = "trimmed-mean"
     MEDIAN = "median"
     POOLED = "pooled"  # across runs only: the samples of all runs are one set, with one centre
-    UNDISTURBED = "undisturbed"  # across runs only: the mean of those that nothing slowed, or the median
+    UNDISTURBED = "undisturbed"  # across runs only: the mean of those that nothing slowed
     UNKNOWN = "unknown"  # of an imported table whose source does not say; nothing is computed with it
 
 
@@ -50,10 +50,13 @@ class Statistic:
     Attributes:
         within_run: centre of the samples of one process run. Means add over blocks; medians and minima do not.
         trim: share cut off at each end where `within_run` is `trimmed-mean`.
-        across_runs: centre of the runs' values: with the median, one throttled run does not drag.
+        across_runs: centre of the runs' values.
         cold_share: weight of the discarded first call (cold caches) in a block's value, 0 to 1; the warm calls have
             the rest. In a network a block finds its activations warm and its weights cold.
         common_mode: what was divided out of each process.
+        reach: of `undisturbed`: runs slower than the file's fastest by more than this share are left out. None: to be
+            found from the measurements (`estimate.settled`); a table holds what was found. Tables with another reach
+            are of one statistic.
     """
 
     within_run: Centre = Centre.TRIMMED_MEAN
@@ -61,6 +64,7 @@ class Statistic:
     across_runs: Centre = Centre.MEDIAN
     cold_share: float = 0.0
     common_mode: CommonMode = CommonMode.NONE
+    reach: float | None = field(default=None, compare=False)
 
 
 HOST_STATISTIC = Statistic(trim=0.25, across_runs=Centre.POOLED, cold_share=0.25, common_mode=CommonMode.MOMENT)
@@ -102,8 +106,9 @@ class Row:
         mad_ms: median absolute deviation of the pooled samples; None where only summaries exist.
         p10_ms, p90_ms: percentiles of the pooled warm samples.
         cold_mean_ms: mean of the discarded first calls. warm_mean_ms: of the timed calls.
-        count: timed calls. num_rounds: fresh processes or passes they come from.
-        run_means_ms: the estimate of each run, common mode divided out, overhead not subtracted.
+        count: timed calls that count. num_rounds: fresh processes or passes they come from.
+        run_means_ms: the value of each run that counts (all but those left out as `undisturbed` says), common mode
+            divided out, overhead not subtracted.
         status: `ok`, or why the number may not stand for the target.
         delegation: what the delegate took, as text; empty where unknown.
         backend: what really ran it (OpenCL, OpenGL, XNNPACK, ...); empty where unknown.

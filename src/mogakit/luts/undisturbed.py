@@ -2,13 +2,14 @@
 
 Other programs only ever slow a process, and often a whole one: half of a phone's runs may take a fifth longer. The
 median over runs stands for nothing then, and the fastest runs do. Where the fastest are rare, though, as of a phone
-that was fast for its first minute only, they stand for a state that most files never saw: then the median is right.
+that was fast for its first minute only, they stand for a state that most files never met: then the median is right.
 """
 
 from collections.abc import Collection, Sequence
 from statistics import NormalDist
 
 import numpy as np
+import numpy.typing as npt
 
 from mogakit.luts.errors import FloatArray
 
@@ -16,30 +17,40 @@ NUM_SPREADS = 4.0
 """Runs of a file that are so many standard deviations slower than its fastest count as slowed."""
 LEAST_REACH, MOST_REACH = 0.03, 0.07
 """Whatever the spread: on an idle machine a file's processes differ by 1 to 2 %; other programs cost 10 % or more."""
-MIN_RUNS_TO_JUDGE = 6
-"""Runs of one file without which nobody can say how often the machine is fast."""
+MIN_RUNS_TO_JUDGE = 20
+"""Runs of one file (a schedule's sentinel) without which nobody can say how often the machine is fast."""
+TIP_PERCENT, FAST_PERCENT = 5, 20
+"""The fastest fifth of the sentinel's runs, its tip left out, must lie together."""
 
 
 def reach(runs: Sequence[FloatArray]) -> float | None:
     """Return how much slower (a share) than its file's fastest run an undisturbed run may be.
 
-    None where the fastest runs are no measure: fewer than `MIN_RUNS_TO_JUDGE` runs of every file, or the fastest fifth
-    of the runs of the file with the most (a schedule's sentinel) does not lie within that reach, its tip left out.
+    None where the fastest runs are no measure: no file has `MIN_RUNS_TO_JUDGE` runs, or of one that has, the fastest
+    fifth does not lie within that reach. A run that is faster than these by more than that shows that the machine was
+    in a rarer, faster state for a while, which other files may have met: then, too.
 
     Args:
         runs: of each file, one value for each run.
     """
-    most = max(runs, key=len, default=np.array([]))
-    if len(most) < MIN_RUNS_TO_JUDGE:
-        return None
     found = float(np.clip(np.expm1(NUM_SPREADS * _spread(runs)), LEAST_REACH, MOST_REACH))
-    tip, fifth = np.percentile(most, [5, 20])
-    return found if fifth <= tip * (1 + found) else None
+    watched = [times for times in runs if len(times) >= MIN_RUNS_TO_JUDGE]
+    return found if watched and all(_is_often_fast(times, found) for times in watched) else None
+
+
+def _is_often_fast(times: FloatArray, reach: float) -> bool:
+    tip, fast = np.percentile(times, [TIP_PERCENT, FAST_PERCENT])
+    return bool(fast <= tip * (1 + reach) and tip <= times.min() * (1 + reach))
+
+
+def are(values: FloatArray, reach: float) -> npt.NDArray[np.bool_]:
+    """Say of each run whether it is undisturbed; shape (..., runs), and the runs of a line are of one file."""
+    return np.asarray(values <= values.min(axis=-1, keepdims=True) * (1 + reach))
 
 
 def means(values: FloatArray, reach: float) -> FloatArray:
     """Return the mean of the undisturbed runs of each line; shape (lines, runs) to (lines,)."""
-    kept = values <= values.min(axis=1, keepdims=True) * (1 + reach)
+    kept = are(values, reach)
     return np.asarray((values * kept).sum(axis=1) / kept.sum(axis=1))
 
 

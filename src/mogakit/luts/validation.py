@@ -29,7 +29,8 @@ class CheckedNetwork:
 
     Attributes:
         strata: names of the strata that it counts in.
-        measured_ms: its estimate; `low_ms`, `high_ms` its 95 % bootstrap interval, `run_means_ms` one value a process.
+        measured_ms: its estimate; `low_ms`, `high_ms` its 95 % bootstrap interval, `run_means_ms` one value a
+            process that counts.
         raw_ms: overhead plus rows of the stored table. calibrated_ms: the same after the stored calibration.
         fresh_raw_ms: as `raw_ms`, from blocks measured in the same windows as the network; None where they were not.
         fresh_calibrated_ms: that after the stored calibration.
@@ -70,7 +71,7 @@ class NoiseFloor:
     """How well the time of one network repeats, in percent of it; no prediction can be seen to be better.
 
     Attributes:
-        num_rounds: processes (or passes) that each network was measured in.
+        num_rounds: processes (or passes) of each network that count, at least.
         repeat_percent: root mean square over networks of the standard deviation between processes, the common mode of
             each process divided out.
         measured_percent: the standard error that this leaves in a measured value (over the root of `num_rounds`).
