@@ -231,8 +231,11 @@ class _Run:
         self._plan = plan
         self._runner = runner
         self._journal = journal
-        self._done = len({(unit[0], unit[1]) for unit in journal.finished()})
-        self._planned = plan.num_rounds * len(round_windows(plan, runner.jobs_per_window, 0))
+        finished = {(unit[0], unit[1]) for unit in journal.finished()}
+        of_round = len(round_windows(plan, runner.jobs_per_window, 0))
+        added = sum(number >= plan.num_rounds or window >= of_round for number, window in finished)
+        self._done = len(finished)
+        self._planned = plan.num_rounds * of_round + added
         self.clock = _BudgetClock(plan)
         self.num_measured = 0
 
@@ -243,18 +246,20 @@ class _Run:
         missing = self._missing(number, planned)
         if not missing and not self._missing(number, repairs):
             return True
+        if number >= self._plan.num_rounds:
+            self._planned += len(missing)
         with self._runner.session(self._plan.jobs, number, self._plan.seed) as session:
             if not (yield from self._measure_windows(session, number, missing)):
                 return False
-            repairs = repair_windows(self._plan, planned, self._judge(number))
-            return (yield from self._measure_windows(session, number, self._missing(number, repairs)))
+            repairs = self._missing(number, repair_windows(self._plan, planned, self._judge(number)))
+            self._planned += len(repairs)
+            return (yield from self._measure_windows(session, number, repairs))
 
     def _missing(self, number: int, windows: Sequence[Window]) -> list[Window]:
         finished = {unit[1] for unit in self._journal.finished() if unit[0] == number}
         return [window for window in windows if window.number not in finished]
 
     def _measure_windows(self, session: Session, number: int, windows: Sequence[Window]) -> Generator[Step, None, bool]:
-        self._planned = max(self._planned, self._done + len(windows))
         longest_s = 0.0
         for window in windows:
             if not self.clock.has_time(number + 1, longest_s):
