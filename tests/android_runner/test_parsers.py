@@ -81,6 +81,58 @@ def test_output_without_the_numbers_is_an_error_with_its_tail(text: str) -> None
     assert (lines[-1] if lines else "(nothing was printed)") in str(caught.value)
 
 
+WHOLE_LINE = "count=50 first=119212 curr=118055 min=113737 max=124776 avg=119375 std=1948"
+PERCENTILES = " p5=113900 median=119012 p95=123900"
+
+
+@pytest.mark.parametrize(
+    ("percentiles", "said"),
+    [
+        (" p5=113900 median=11", "lacks p95"),
+        (" p5=1139", "lacks median and p95"),
+        (" p5=113900 median=11 p95=123900", "do not rise"),
+        (" p5=113900 median=119012 p95=12", "do not rise"),
+        (" p5=11 median=119012 p95=123900", "do not rise"),
+        (" p5=113900 median=119012 p95=1239000", "do not rise"),
+        (" p5=113700 median=119012 p95=123900", "do not rise"),
+    ],
+)
+def test_a_median_that_was_cut_is_never_a_time(percentiles: str, said: str) -> None:
+    with pytest.raises(ParseError, match=said) as caught:
+        benchmark_model.parse_classic(classic(WHOLE_LINE + percentiles, "119375"))
+    assert "Inference (avg): 119375" in str(caught.value)
+    litert = read("litert_prefill.txt").replace("7430.20 ms", "119.38 ms")
+    with pytest.raises(ParseError, match=said):
+        benchmark_model.parse_litert(f"{WHOLE_LINE}{percentiles}\n{litert}")
+
+
+def test_a_line_of_one_run_has_its_percentiles_checked() -> None:
+    with pytest.raises(ParseError, match="do not rise"):
+        benchmark_model.parse_classic(classic("count=1 curr=12345 p5=12345 median=12 p95=12345", "12345"))
+
+
+@given(st.integers(0, len(PERCENTILES)))
+def test_a_statistics_line_cut_among_its_percentiles_gives_the_median_or_none(length: int) -> None:
+    try:
+        timing = benchmark_model.parse_classic(classic(WHOLE_LINE + PERCENTILES[:length], "119375"))
+    except ParseError:
+        return
+    assert timing.summary.median_ms in (None, 119.012)
+
+
+@pytest.mark.parametrize(
+    ("least", "greatest", "percentiles"),
+    [
+        ("3.7", "9.2", " p5=3 median=4 p95=9"),  # percentiles cut to whole microseconds
+        ("3", "9", " p5=3.7 median=4.5 p95=9.9"),  # the ends cut
+        ("1.19376e+06", "1.19376e+06", " p5=1193757 median=1193758 p95=1193759"),  # the ends with six digits
+    ],
+)
+def test_what_a_tool_rounds_away_is_no_disorder(least: str, greatest: str, percentiles: str) -> None:
+    line = f"count=9 first=4 curr=4 min={least} max={greatest} avg=4 std=1{percentiles}"
+    assert benchmark_model.parse_classic(classic(line, "4")).summary.median_ms is not None
+
+
 @given(st.integers(0, 1600))
 def test_a_log_cut_anywhere_gives_its_own_number_or_an_error(length: int) -> None:
     whole = read("benchmark_model_2020_gpu.txt")
@@ -172,6 +224,21 @@ def test_onnxruntime_of_older_versions() -> None:
 def test_onnxruntime_whose_mean_lies_outside_its_runs_was_misread() -> None:
     with pytest.raises(ParseError, match="outside"):
         onnxruntime.parse(read("onnxruntime_perf_test.txt").replace("98.961997 ms", "0.098961997 ms"))
+
+
+@pytest.mark.parametrize(
+    ("line", "replacement", "said"),
+    [
+        ("P50 Latency: 0.0995086 s", "P50 Latency: 0.00995086 s", "do not rise"),
+        ("P95 Latency: 0.101519 s", "P95 Latency: 0.0961519 s", "do not rise"),
+        ("Min Latency: 0.0958204 s", "Min Latency: 0.09", "without the least"),
+    ],
+)
+def test_onnxruntime_whose_percentiles_are_of_no_runs_was_misread(line: str, replacement: str, said: str) -> None:
+    text = read("onnxruntime_perf_test.txt")
+    assert line in text
+    with pytest.raises(ParseError, match=said):
+        onnxruntime.parse(text.replace(line, replacement))
 
 
 def test_snpe_throughput_is_inverted() -> None:

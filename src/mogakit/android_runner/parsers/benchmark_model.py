@@ -9,12 +9,13 @@ changed over the years, and sums up at the end::
     INFO: count=50 first=4 curr=4 min=3 max=5 avg=1.19375e+06 std=1 p5=3 median=4 p95=5
     Inference timings in us: Init: 870557, First inference: 130565, Warmup (avg): 122373, Inference (avg): 119375
 
-Both must be there and agree: a line cut in the middle of a number would otherwise be a wrong one.
+Both must be there and agree, and the percentiles must be all there and in order: a line cut in the middle of a number
+would otherwise be a wrong one.
 """
 
 import re
 
-from mogakit.android_runner.parsers.common import NUMBER, Timing, bare_lines, number, parse_error
+from mogakit.android_runner.parsers.common import NUMBER, Timing, bare_lines, check_order, number, parse_error
 from mogakit.bench.measurement import Summary
 
 _STAT = re.compile(rf"^count=(\d+)((?:\s+\w+={NUMBER}(?:\(all same\))?)*)\s*$")
@@ -28,6 +29,7 @@ _MEMORY = (
     ),
 )
 _AGREEMENT = 1e-4  # both print the same mean, to six digits
+_ROUNDING_MS = 0.001  # percentiles are whole microseconds; so are minimum and maximum, in some versions
 
 _LITERT_TIME = re.compile(
     r"^(Model initialization|Warmup \(first\)|Warmup \(avg\)|Inference \(\w+\)):"
@@ -41,7 +43,8 @@ def parse_classic(text: str) -> Timing:
     """Read the classic tool's output (standard output and error together).
 
     Raises:
-        ParseError: a statistics line or the summary is missing, cut short, or the two disagree.
+        ParseError: a statistics line or the summary is missing, cut short, or the two disagree; or the percentiles are
+            not those of any runs.
     """
     lines = bare_lines(text)
     summaries = [found for line in lines if (found := _statistics(line)) is not None]
@@ -56,6 +59,7 @@ def parse_classic(text: str) -> Timing:
     if abs(mean_us - measured.mean_ms * 1000.0) > _AGREEMENT * mean_us or mean_us <= 0.0:
         problem = f"the statistics line says {measured.mean_ms * 1000.0:g} us and the summary {mean_us:g} us"
         raise parse_error("benchmark_model", problem, text)
+    _check_percentiles("benchmark_model", measured, text)
     return Timing(
         measured,
         init_ms=_ms(fields.get("Init")),
@@ -69,7 +73,8 @@ def parse_litert(text: str) -> Timing:
     """Read the LiteRT tool's output (its summary goes to standard error).
 
     Raises:
-        ParseError: the summary is missing or incomplete, there are several, or a statistics line disagrees with it.
+        ParseError: the summary is missing or incomplete, there are several, or a statistics line disagrees with it or
+            with itself.
     """
     lines = bare_lines(text)
     found = [match.groups() for line in lines if (match := _LITERT_TIME.match(line.strip()))]
@@ -91,6 +96,7 @@ def parse_litert(text: str) -> Timing:
             problem = f"the statistics line says {statistics[-1].mean_ms:g} ms and the summary {mean_ms:g} ms"
             raise parse_error("benchmark_model (LiteRT)", problem, text)
         summary = statistics[-1]
+        _check_percentiles("benchmark_model (LiteRT)", summary, text)
     if summary.count < 1 or summary.mean_ms <= 0.0:
         raise parse_error("benchmark_model (LiteRT)", "the mean is zero", text)
     memory = [number(match.group(1)) for line in lines if (match := _LITERT_MEMORY.match(line.strip()))]
@@ -121,6 +127,15 @@ def _statistics(line: str) -> Summary | None:
     if not {"avg", "std", "min", "max"} <= set(fields):
         return None
     return Summary(count, fields["avg"], fields["std"], fields["min"], fields["max"], *percentiles)
+
+
+def _check_percentiles(tool: str, summary: Summary, text: str) -> None:
+    """Refuse a statistics line that was cut within its last three numbers, the median of which is a run's value."""
+    present = {"p5": summary.p5_ms, "median": summary.median_ms, "p95": summary.p95_ms}
+    missing = [name for name, value in present.items() if value is None]
+    if 0 < len(missing) < len(present):
+        raise parse_error(tool, f"the statistics line lacks {' and '.join(missing)}", text)
+    check_order(tool, summary, text, _ROUNDING_MS)
 
 
 def _ms(microseconds: str | None) -> float | None:

@@ -9,7 +9,7 @@ iteration:1,time_cost:0.0958204                         (with -v: every run, sec
 import re
 import statistics
 
-from mogakit.android_runner.parsers.common import NUMBER, Timing, bare_lines, number, parse_error
+from mogakit.android_runner.parsers.common import NUMBER, Timing, bare_lines, check_order, number, parse_error
 from mogakit.bench.measurement import Summary
 
 _UNITS_MS = {"s": 1000.0, "sec": 1000.0, "ms": 1.0, "us": 0.001}
@@ -27,7 +27,7 @@ def parse(text: str) -> Timing:
     """Read the tool's output.
 
     Raises:
-        ParseError: the mean or the number of runs is missing, or the mean lies outside the runs' range.
+        ParseError: the mean or the number of runs is missing, or mean or percentiles lie outside the runs' range.
     """
     lines = [line.strip() for line in bare_lines(text)]
     mean_ms = _time(_MEAN, lines)
@@ -48,8 +48,10 @@ def parse(text: str) -> Timing:
         raise parse_error("onnxruntime_perf_test", problem, text)
     std_ms = statistics.stdev(samples_ms) if len(samples_ms) > 1 else None
     peak = [int(match.group(1)) for line in lines if (match := _PEAK.match(line))]
+    summary = Summary(runs[-1], mean_ms, std_ms, low, high, latencies.get("P50"), None, latencies.get("P95"))
+    check_order("onnxruntime_perf_test", summary, text)
     return Timing(
-        Summary(runs[-1], mean_ms, std_ms, low, high, latencies.get("P50"), None, latencies.get("P95")),
+        summary,
         samples_ms=samples_ms,
         init_ms=_time(_CREATION, lines),
         first_run_ms=_time(_FIRST, lines),
