@@ -60,6 +60,10 @@ class Finished:
 def launch(link: Link, run_id: str, command: str, boot_id: str, prelude: str = "", discard: str = "") -> Run:
     """Start `command` (already quoted) in the background and return as soon as it is under way.
 
+    What an earlier attempt under the same `run_id` left is ended and removed first, in the same trip: its process would
+    run beside this one, and its `rc` would be read as this one's. The process goes first, since only `pid` in the
+    folder finds it; what its shell still writes goes into the removed folder.
+
     Args:
         run_id: names the run's folder; letters, digits, `-`.
         boot_id: the phone's, read just before: a run is tied to it.
@@ -68,17 +72,18 @@ def launch(link: Link, run_id: str, command: str, boot_id: str, prelude: str = "
 
     Raises:
         DeviceError: the folder could not be made.
-        LinkLost: whether it runs is not known; end it by `kill` before trying again.
+        LinkLost: whether it runs is not known; try again with the same `run_id`.
     """
     folder = f"{ROOT}/runs/{run_id}"
-    inner = f"echo $$ >pid; export MOGA_RUN={run_id}; exec {command}"
+    inner = f"echo $$ >pid && exec {command}"  # without a pid it could not be ended, so it is not begun
     body = (
-        f"{{ sh -c {quote(inner)}; echo $? >rc.part; }} 2>&1 </dev/null | head -c {MAX_OUTPUT_BYTES} >out; "
-        "mv rc.part rc"
+        f"{{ MOGA_RUN={run_id} sh -c {quote(inner)}; echo $? >rc.part; }} 2>&1 </dev/null | "
+        f"head -c {MAX_OUTPUT_BYTES} >out; mv rc.part rc"
     )
     answer = link.shell(
-        (f"rm -rf {quote(discard)}; " if discard else "")
-        + f"mkdir -p {folder} && cd {folder} && {{ {prelude or ':'}; }} && "
+        f"{_KILL_FUNCTION} moga_kill {folder}; rm -rf {folder} {quote(discard) if discard else ''} || "
+        + f"{{ sleep 0.2; rm -rf {folder}; }}; "  # an ended process may have written into it meanwhile
+        + f"mkdir -p {ROOT}/runs && mkdir {folder} && cd {folder} && {{ {prelude or ':'}; }} && "
         + f"{{ nohup sh -c {quote(body)} >/dev/null 2>&1 </dev/null & echo launched; }}"
     )
     if "launched" not in answer.stdout:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from mogakit.android_runner import commands, detached, state
 from mogakit.android_runner.adb import Link, LinkLost, ShellTimeout
 from mogakit.android_runner.commands import Call
-from mogakit.android_runner.deploy import ROOT
 from mogakit.android_runner.state import PhoneState
 from mogakit.android_runner.targets import ToolKind
 from mogakit.bench.target import Target
@@ -71,21 +70,17 @@ class Launcher:
         raise DeviceError(f"{self._link.serial} restarted twice in the middle of a run; it is not fit for measuring")
 
     def _launch(self, command: str, prelude: str, boot_id: str) -> detached.Run:
-        """Start a run; where the link is lost meanwhile, end what may have begun and start again."""
+        """Start a run; where the link is lost meanwhile, start it again, which ends what may have begun."""
         run_id = uuid.uuid4().hex[:12]
 
         def launch() -> detached.Run:
             return detached.launch(self._link, run_id, command, boot_id, prelude, self._collected)
 
-        def launch_again() -> detached.Run:
-            detached.kill(self._link, f"{ROOT}/runs/{run_id}")
-            return launch()
-
         try:
             return launch()
         except (LinkLost, ShellTimeout):
             self._link.wait_until_ready(self._patience.reconnect_s)
-            run = self._link.patiently(self._patience.reconnect_s, launch_again)
+            run = self._link.patiently(self._patience.reconnect_s, launch)
             return replace(run, boot_id="")  # it may have restarted meanwhile: this run is of whatever boot it is
 
     def _after_reboot(self) -> PhoneState:

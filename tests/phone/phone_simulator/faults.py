@@ -10,6 +10,7 @@ class Fault(StrEnum):
     UNPLUG_IN_RUN = "unplug-in-run"  # the cable goes while a tool computes; the tool itself goes on
     UNPLUG_IN_PUSH = "unplug-in-push"  # ... in the middle of a file
     UNPLUG_IN_POLL = "unplug-in-poll"  # ... while a shell command runs and a tool is at work
+    ANSWER_LOST = "answer-lost"  # a shell command is done, and the cable goes before its answer
     REBOOT_IN_RUN = "reboot-in-run"
     SERVER_KILLED_IN_RUN = "server-killed-in-run"  # calls `on_server_kill`
     TRUNCATED_OUTPUT = "truncated-output"  # the tool prints half of its text and exits with 0

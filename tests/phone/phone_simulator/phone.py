@@ -336,7 +336,8 @@ class Phone(Workbench):
             "PHONE_ID": self._id,
             "LC_ALL": "C.UTF-8",
         }
-        await run_shell(stream, command, v2, self.paths, environment, self._reap)
+        lose_answer = self.cut if self.faults.strikes(Fault.ANSWER_LOST, command) else None
+        await run_shell(stream, command, v2, self.paths, environment, self._reap, lose_answer)
 
     async def _act(self, pid: int) -> int:
         try:

@@ -109,11 +109,13 @@ async def run_shell(
     paths: Paths,
     environment: dict[str, str],
     reap: Callable[[Coroutine[Any, Any, int]], "asyncio.Task[int]"],
+    lose_answer: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
     """Serve one shell stream from start to end.
 
     Args:
         reap: runs a coroutine to its end even if this stream ends before: the shell may outlive its stream.
+        lose_answer: called when the first output is to be sent, and nothing is.
     """
     argv = ["/bin/sh", "-c", paths.command(command)] if command else ["/bin/sh"]
     own_in, shell_in = os.pipe()
@@ -129,6 +131,9 @@ async def run_shell(
     os.set_blocking(shell_in, False)
 
     async def send_out(data: bytes) -> None:
+        if lose_answer is not None:
+            await lose_answer()
+            raise Gone
         await stream.write(_PACKET.pack(STDOUT, len(data)) + data if v2 else data)
 
     async def send_err(data: bytes) -> None:
