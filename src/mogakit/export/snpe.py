@@ -7,10 +7,12 @@ The SDK is found by its root folder in `SNPE_ROOT` or `QNN_SDK_ROOT`; both ship 
 import hashlib
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,6 +122,9 @@ def run_program(
 ) -> None:
     """Run a program of the SDK in `folder`, with what the SDK's own set-up script would let it find.
 
+    It has a session of its own: Ctrl-C in the kit's terminal would otherwise end it before the kit, like a failure.
+    Where the kit stops waiting, interrupted or after `timeout_s`, it is ended with all that it started.
+
     Args:
         place: where the SDK has it (ROOT/bin/HOST/NAME); `program` may be a copy of that.
 
@@ -127,22 +132,36 @@ def run_program(
         ExportError: it did not start, failed, or ran longer than `timeout_s`.
     """
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             [*_launcher(program), *arguments],
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            timeout=timeout_s,
-            check=False,
             env=_variables(place, environment),
             cwd=folder,
+            start_new_session=True,
         )
     except OSError as error:
         raise ExportError(f"{place.name} could not be started: {error}") from error
-    except subprocess.TimeoutExpired as error:
-        raise ExportError(f"{place.name} ran longer than {timeout_s:g} s") from error
-    if done.returncode != 0:
-        raise ExportError(f"{place.name} failed with {done.returncode}: {(done.stdout + done.stderr)[-500:]}")
+    with process:
+        try:
+            output, complaints = process.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired as error:
+            _end(process)
+            raise ExportError(f"{place.name} ran longer than {timeout_s:g} s") from error
+        except BaseException:
+            _end(process)
+            raise
+    if process.returncode != 0:
+        raise ExportError(f"{place.name} failed with {process.returncode}: {(output + complaints)[-500:]}")
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End a program that leads its session, and what it started there."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _launcher(program: Path) -> list[str]:
