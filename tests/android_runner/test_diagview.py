@@ -1,16 +1,22 @@
-"""What ends `snpe-diagview`, which runs on this computer."""
+"""`snpe-diagview` on this computer: what ends it, and that a table names the one that made its numbers."""
 
 import os
 import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from phone_simulator.binaries import Tool, write_library, write_tool
+from phone_simulator.phone import Phone
+from phone_simulator.profiles import SNAPDRAGON_8_GEN_2
 from phone_simulator.snpe import write_diagview
 
 from mogakit.android_runner import diagview, tools
+from mogakit.android_runner.runner import PhoneOptions, open_phone
+from mogakit.bench.target import parse_target
 from mogakit.errors import MeasurementError
 
 TABLE = "open('profile.csv', 'w').write('a,avg_total_inference_time,us,3')"
@@ -78,3 +84,21 @@ def test_a_reader_that_takes_too_long_ends_with_what_it_started(
     with pytest.raises(MeasurementError, match="ran longer than 2 s"):
         diagview.to_csv(b"log")
     assert_ended(pids)
+
+
+def test_tables_of_two_readers_are_not_of_one_identity(
+    make_phone: Callable[..., Phone], tmp_path: Path, options: PhoneOptions
+) -> None:
+    for kind in (Tool.SNPE_NET_RUN, Tool.SNPE_THROUGHPUT):
+        tools.add(write_tool(tmp_path / "bin", kind))
+    tools.add(write_library(tmp_path / "lib", "libSNPE.so"))
+    net_run = parse_target("snpe/dsp/int8,tool=net-run,input=1x224x224x3")
+    with open_phone(make_phone(SNAPDRAGON_8_GEN_2).serial, options) as runner:
+        flags = []
+        for number in range(2):
+            reader = register(tmp_path, f"# {number}")
+            flags.append(runner.identity(net_run).flags)
+            assert f"reader=snpe-diagview {reader.sha256[:12]}" in flags[-1]
+        assert flags[0] != flags[1]
+        other = runner.identity(parse_target("snpe/dsp/int8")).flags
+    assert not [flag for flag in other if flag.startswith("reader=")]

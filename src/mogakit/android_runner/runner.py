@@ -138,6 +138,9 @@ class PhoneRunner:
             "transport": "adb shell",
             **dict(target.options),
         }
+        if row.reader is not None:  # it makes the number out of the tool's log
+            reader = tools.host_tool(row.reader)
+            flags["reader"] = f"{reader.name} {reader.sha256[:12]}"
         return Identity(
             device=f"{self.properties.fingerprint}/{phone_id(self.properties.serialno)}",
             device_name=f"{self.properties.name} ({self.properties.soc})",
