@@ -8,9 +8,10 @@ _MARK = "@@moga:"
 def build(sections: Mapping[str, str]) -> str:
     """Return a script that runs each command and prints its name before its output.
 
-    Errors are left out of the answers and never end the script: a phone may lack any of the files and services.
+    Errors of any part of a command are left out and never end the script: a phone may lack any of the files and
+    services.
     """
-    return "; ".join(f"echo '{_MARK}{name}'; {command} 2>/dev/null; echo" for name, command in sections.items())
+    return "; ".join(f"echo '{_MARK}{name}'; {{ {command}; }} 2>/dev/null; echo" for name, command in sections.items())
 
 
 def split(output: str) -> dict[str, str]:
