@@ -15,8 +15,11 @@ MIN_R2 = 0.99
 MAX_MISFIT = 0.03  # relative distance from the line, root mean square
 MIN_CHAINS = 3
 MIN_NETWORKS = 3
-Z_95, Z_99 = 1.96, 2.58
+Z_95 = 1.96
 CONFIDENCE = 0.95
+NUM_SPREADS_APART = 4.0
+"""Standard errors apart from which networks contradict the chains. Wide: to turn networks away for chance costs a table
+several percent, to let in what does not quite add up costs nothing that a calibration does not mend."""
 _CHAIN = re.compile(r"chain-(?P<copies>\d+)x(?P<key>.+)", re.DOTALL)
 
 
@@ -114,7 +117,7 @@ def refine_by_networks(
     of_chains = (overhead.high_ms - overhead.low_ms) / 2 / Z_95
     both = of_blocks + of_networks
     estimate = float(np.mean(found))
-    if both <= 0.0 or abs(estimate - overhead.intercept_ms) > Z_99 * float(np.sqrt(both + of_chains**2)):
+    if both <= 0.0 or abs(estimate - overhead.intercept_ms) > NUM_SPREADS_APART * float(np.sqrt(both + of_chains**2)):
         return overhead
     weight = of_chains**2 / (of_chains**2 + both)
     value_ms = weight * estimate + (1 - weight) * overhead.intercept_ms
