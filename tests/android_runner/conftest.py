@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 from phone_simulator.adb_server import AdbServer
-from phone_simulator.binaries import Tool, write_tool
+from phone_simulator.binaries import Tool, write_library, write_tool
 from phone_simulator.fixtures import adb_binary, adb_server, make_phone, phone
 from phone_simulator.phone import Phone
+from phone_simulator.profiles import SNAPDRAGON_8_GEN_2
 
 from mogakit.android_runner import tools
 from mogakit.android_runner.commands import RunLength
@@ -134,3 +135,12 @@ def interruptible() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def snapdragon(make_phone: Callable[..., Phone], tmp_path: Path) -> Phone:
+    """Return a phone with a DSP, and register what SNPE needs on it; its `snpe-diagview` here is not registered."""
+    for tool in (Tool.SNPE_THROUGHPUT, Tool.SNPE_NET_RUN):
+        tools.add(write_tool(tmp_path / "snpe", tool))
+    tools.add(write_library(tmp_path / "snpe", "libSNPE.so"))
+    return make_phone(SNAPDRAGON_8_GEN_2, time_scale=0.01)

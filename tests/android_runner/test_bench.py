@@ -9,11 +9,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
-from phone_simulator.binaries import Tool, write_library, write_tool
 from phone_simulator.phone import Phone
-from phone_simulator.profiles import SNAPDRAGON_8_GEN_2
 
-from mogakit.android_runner import tools
 from mogakit.bench.runner import Job
 from mogakit.cli.main import cli
 from mogakit.errors import InputError
@@ -67,14 +64,6 @@ def test_a_qdq_file_of_the_user_is_timed_as_int8(quick_phone: Phone, make_job: M
     assert (timing["target"], timing["status"]) == ("onnx/cpu/int8", "ok")
     refused = bench(quick_phone, floats.path, "--target", "onnx/cpu/int8", "--quick")
     assert "is a float32 file" in str(refused.exception)
-
-
-@pytest.fixture
-def snapdragon(make_phone: Callable[..., Phone], tmp_path: Path) -> Phone:
-    """Return a phone with a DSP, and register what SNPE needs on it."""
-    for path in (write_tool(tmp_path / "bin", Tool.SNPE_THROUGHPUT), write_library(tmp_path / "lib", "libSNPE.so")):
-        tools.add(path)
-    return make_phone(SNAPDRAGON_8_GEN_2, time_scale=0.01)
 
 
 @pytest.fixture

@@ -55,6 +55,12 @@ def test_networks_make_it_several_times_more_exact() -> None:
     assert {both.num_networks for _, both in pairs} <= {0, 8}
 
 
+def test_networks_are_not_turned_away_by_chance() -> None:
+    pairs = [measured(seed, TRUE_MS) for seed in range(200)]
+    assert all(both.num_networks == 8 for chains, both in pairs if chains.verdict is OverheadVerdict.USED)
+    assert max(abs(both.value_ms / TRUE_MS - 1) for _, both in pairs) < 0.02
+
+
 def test_they_make_none_up_where_chains_found_none() -> None:
     for seed in range(10):
         chains, both = measured(seed, 0.0)
