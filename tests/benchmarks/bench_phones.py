@@ -59,7 +59,7 @@ TARGETS = ("tflite/cpu/float32", "tflite/gpu/float16", "tflite/cpu/int8")
 NOISE = Variation(process=0.01, sample=0.02, drift=0.005)
 NUM_UNSEEN = 20
 HEAT_AFTER_WINDOWS = 60
-OPTIONS = PhoneOptions(RunLength(20, 0.0, 5.0, 1, 0.0), GuardLimits(max_wait_s=120.0, poll_s=0.1))
+OPTIONS = PhoneOptions(RunLength(50, 0.0, 5.0, 1, 0.0), GuardLimits(max_wait_s=120.0, poll_s=0.1))
 SHORT = RunLength(15, 0.15, 10.0, 1, 0.05)  # many short processes: what slows one here lasts about as long
 HALF = replace(OPTIONS, length=RunLength(50, 0.5, 20.0, 1, 0.25))  # half as long as real runs are
 

@@ -36,7 +36,7 @@ FULL_HOST = Effort(num_rounds=6, max_rounds=8, num_passes=16, num_calibration=20
 QUICK_HOST = Effort(num_rounds=2, max_rounds=2, num_passes=6, num_calibration=8, num_sentinels=3)
 FULL_PHONE = Effort(num_rounds=3, max_rounds=6, num_passes=1, num_calibration=20, num_sentinels=14, drift_limit=0.05)
 QUICK_PHONE = Effort(num_rounds=1, max_rounds=1, num_passes=1, num_calibration=4, num_sentinels=6, drift_limit=0.05)
-FULL_ACCELERATOR = replace(FULL_PHONE, max_rounds=16, precision=0.005)
+FULL_ACCELERATOR = replace(FULL_PHONE, max_rounds=24, precision=0.005)
 """An accelerator adds milliseconds to every run, so a small error of a time is a large one of what a block adds."""
 
 
