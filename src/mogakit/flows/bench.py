@@ -20,7 +20,7 @@ from mogakit.flows.devices import FORMATS, file_kind
 from mogakit.flows.effort import Effort, effort_for, statistic_for
 from mogakit.flows.export import export_network
 from mogakit.luts.estimate import estimate_files, settled
-from mogakit.luts.table import Row
+from mogakit.luts.table import Row, Statistic
 from mogakit.nets.detection import resolve_model
 from mogakit.progress import Progress, silent
 
@@ -102,7 +102,11 @@ def bench(request: BenchRequest, runner: Runner, progress: Progress = silent) ->
             raise InputError(f"{path} is there already: add --resume to go on with it, or name another folder")
         with Journal(path) as journal:
             outcome = run_plan(plan, runner, journal, progress)
-            timings = tuple(_timing(model, job, journal, runner, request.seed) for model, job in named)
+            statistics = {  # one for all files of a target
+                target: settled(journal.measurements(target), statistic_for(runner))
+                for target in dict.fromkeys(job.target for _, job in named)
+            }
+            timings = tuple(_timing(model, job, journal, statistics[job.target], request.seed) for model, job in named)
             states = {(one.round, one.window): one.after for one in journal.measurements()}
     device = runner.identity(jobs[0].job.target).device_name
     return BenchResult(device, timings, outcome, worst_warnings(states.values()))
@@ -187,8 +191,7 @@ def _container_jobs(artifact: Artifact, targets: Sequence[Target]) -> list[Job]:
     return [Job(replace(artifact, precision=file_kind(target)[1]), target) for target in fitting]
 
 
-def _timing(model: str, job: Job, journal: Journal, runner: Runner, seed: int) -> Timing:
-    statistic = settled(journal.measurements(job.target), statistic_for(runner))  # one for all files of a target
+def _timing(model: str, job: Job, journal: Journal, statistic: Statistic, seed: int) -> Timing:
     taken = journal.measurements(job.target, artifact_sha256=job.artifact.sha256)
     (row,) = estimate_files(taken, statistic, seed).values()
     return Timing(model, job.artifact, job.target, taken[0].clock, row)
