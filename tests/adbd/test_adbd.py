@@ -26,8 +26,8 @@ from mogakit.bench.runner import Job
 from mogakit.bench.target import parse_target
 from mogakit.errors import DeviceError
 from mogakit.export.artifact import Artifact, Format, Precision, Role
-from mogakit.flows.export import export_blocks, export_network
-from mogakit.flows.profile import ProfileRequest, profile
+from mogakit.flows.deploy.export import export_blocks, export_network
+from mogakit.flows.measure.profile import ProfileRequest, profile
 from mogakit.luts.predict import Predictor
 from mogakit.nets.spaces import get_space
 

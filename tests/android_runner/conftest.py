@@ -21,9 +21,9 @@ from mogakit.bench.runner import Job
 from mogakit.bench.target import parse_target
 from mogakit.export.artifact import Artifact, Format, Precision, Role
 from mogakit.export.pipeline import export, prepare
-from mogakit.flows.effort import QUICK_PHONE
-from mogakit.flows.profile import calibration_networks, export_for_profile
-from mogakit.flows.sampling import slot_space
+from mogakit.flows.measure.effort import QUICK_PHONE
+from mogakit.flows.measure.profile import calibration_networks, export_for_profile
+from mogakit.flows.measure.sampling import slot_space
 from mogakit.nets.modules import build_block
 from mogakit.nets.spaces import get_space
 from mogakit.progress import silent

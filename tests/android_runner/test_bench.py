@@ -16,7 +16,7 @@ from mogakit.cli.main import cli
 from mogakit.errors import InputError
 from mogakit.export.artifact import TensorSpec
 from mogakit.files import sha256_of
-from mogakit.flows.effort import FULL_ACCELERATOR, FULL_PHONE
+from mogakit.flows.measure.effort import FULL_ACCELERATOR, FULL_PHONE
 
 SDK = """#!{python}
 data = open("network.onnx", "rb").read()

@@ -20,7 +20,7 @@ from mogakit.android_runner.settings import SettingsRequest
 from mogakit.bench.runner import Job
 from mogakit.cli.main import cli
 from mogakit.errors import DeviceError
-from mogakit.flows.operators import read_profiles
+from mogakit.flows.measure.operator_profiles import read_profiles
 
 MakeJob = Callable[..., Job]
 

@@ -14,9 +14,9 @@ from phone_simulator.phone import Phone
 from phone_simulator.profiles import PIXEL_6, SNAPDRAGON_8_GEN_2
 
 from mogakit.bench.target import parse_target
-from mogakit.flows.devices import PhoneRequest
-from mogakit.flows.fleet import folder_of, profile_fleet
-from mogakit.flows.profile import ProfileRequest
+from mogakit.flows.measure.devices import PhoneRequest
+from mogakit.flows.measure.fleet import folder_of, profile_fleet
+from mogakit.flows.measure.profile import ProfileRequest
 
 TARGET = parse_target("tflite/cpu/float32")
 SHORT = PhoneRequest(quick=True, fixed_performance=True, run_s=0.02)

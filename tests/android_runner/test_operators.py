@@ -9,8 +9,8 @@ from mogakit.bench.host import HostRunner
 from mogakit.bench.target import parse_target
 from mogakit.cli.main import cli
 from mogakit.errors import InputError
-from mogakit.flows.operators import check_profilable, profile_operators
-from mogakit.flows.runs import RunFolder, RunSettings
+from mogakit.flows.measure.operator_profiles import check_profilable, profile_operators
+from mogakit.flows.measure.runs import RunFolder, RunSettings
 
 
 def test_this_computer_times_no_operators(tmp_path: Path) -> None:

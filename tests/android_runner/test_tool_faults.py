@@ -18,7 +18,7 @@ from mogakit.bench.measurement import DelegationKind, Status
 from mogakit.bench.target import parse_target
 from mogakit.cli.main import cli
 from mogakit.errors import MeasurementError, TableError
-from mogakit.flows.sampling import slot_space
+from mogakit.flows.measure.sampling import slot_space
 from mogakit.luts.estimate import estimate_files
 from mogakit.luts.predict import Predictor
 from mogakit.luts.table import PHONE_STATISTIC, load

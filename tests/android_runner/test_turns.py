@@ -19,15 +19,15 @@ from mogakit.bench.target import Target, parse_target
 from mogakit.cli.main import cli
 from mogakit.errors import DeviceError, InputError, MeasurementError
 from mogakit.export.artifact import Format, Precision
-from mogakit.flows.devices import PhoneRequest
-from mogakit.flows.effort import QUICK_PHONE
-from mogakit.flows.export import export_network
-from mogakit.flows.fleet import folder_of, profile_device, profile_fleet
-from mogakit.flows.operators import PROFILED, read_profiles
-from mogakit.flows.profile import ProfileRequest, calibration_networks, export_for_profile
-from mogakit.flows.runs import RunFolder
-from mogakit.flows.sampling import slot_space
-from mogakit.flows.turns import profile_by_turns
+from mogakit.flows.deploy.export import export_network
+from mogakit.flows.measure.devices import PhoneRequest
+from mogakit.flows.measure.effort import QUICK_PHONE
+from mogakit.flows.measure.fleet import folder_of, profile_device, profile_fleet
+from mogakit.flows.measure.operator_profiles import PROFILED, read_profiles
+from mogakit.flows.measure.profile import ProfileRequest, calibration_networks, export_for_profile
+from mogakit.flows.measure.runs import RunFolder
+from mogakit.flows.measure.sampling import slot_space
+from mogakit.flows.measure.turns import profile_by_turns
 from mogakit.nets.resolve import resolve
 from mogakit.progress import silent
 

@@ -31,7 +31,7 @@ from mogakit.bench.statistics import bootstrap_interval
 from mogakit.bench.target import parse_target
 from mogakit.export.artifact import Format, Precision
 from mogakit.export.pipeline import describe_file
-from mogakit.flows.export import export_network
+from mogakit.flows.deploy.export import export_network
 from mogakit.nets.resolve import resolve
 
 TARGET = parse_target("tflite/cpu/float32")

@@ -20,7 +20,7 @@ from mogakit.cli.output import print_table
 from mogakit.errors import InputError
 from mogakit.export.artifact import Role
 from mogakit.luts.calibrate import CalibrationKind, fit
-from mogakit.luts.errors import kendall_tau
+from mogakit.luts.error_metrics import kendall_tau
 from mogakit.luts.estimate import estimate_files
 from mogakit.luts.table import Centre, CommonMode, Statistic
 from mogakit.nets.network import Network

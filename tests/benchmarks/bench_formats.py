@@ -15,7 +15,7 @@ import click
 
 from mogakit.export.artifact import Artifact, Format, Precision
 from mogakit.export.writers import Options
-from mogakit.flows.export import export_network, export_space
+from mogakit.flows.deploy.export import export_network, export_space
 from mogakit.nets import zoo
 from mogakit.nets.spaces import SlotSpace, get_space
 

@@ -39,18 +39,18 @@ from mogakit.android_runner.commands import RunLength
 from mogakit.android_runner.guard import GuardLimits
 from mogakit.android_runner.runner import PhoneOptions, open_phone
 from mogakit.bench.target import parse_target
-from mogakit.flows.devices import file_kind
-from mogakit.flows.effort import FULL_PHONE
-from mogakit.flows.export import export_network
-from mogakit.flows.profile import (
+from mogakit.flows.deploy.export import export_network
+from mogakit.flows.measure.devices import file_kind
+from mogakit.flows.measure.effort import FULL_PHONE
+from mogakit.flows.measure.profile import (
     ProfileRequest,
     ProfileResult,
     calibration_networks,
     export_for_profile,
     profile,
 )
-from mogakit.flows.sampling import slot_space
-from mogakit.flows.validate import ValidateRequest, validate
+from mogakit.flows.measure.sampling import slot_space
+from mogakit.flows.measure.validate import ValidateRequest, validate
 from mogakit.luts.predict import Predictor
 from mogakit.progress import silent
 from mogakit.records import to_json

@@ -26,12 +26,12 @@ from mogakit.nets.network import Network, count_madds
 from mogakit.nets.spaces import get_space
 from mogakit.search.supernet.fairness import Strategy
 from mogakit.search.supernet.train import SupernetSettings, train_supernet
-from mogakit.search.training.data import Batch, open_synthetic, read_batch
-from mogakit.search.training.loop import Settings, apply_update, build_optimizer, initialise, to_device, train
-from mogakit.search.training.optim import MovingAverage
-from mogakit.search.training.recipes import Recipe, get_recipe
-from mogakit.search.training.throughput import NUM_WARM_UP_STEPS
-from mogakit.search.training.world import World
+from mogakit.training.data import Batch, open_synthetic, read_batch
+from mogakit.training.loop import Settings, apply_update, build_optimizer, initialise, to_device, train
+from mogakit.training.optim import MovingAverage
+from mogakit.training.recipes import Recipe, get_recipe
+from mogakit.training.throughput import NUM_WARM_UP_STEPS
+from mogakit.training.world import World
 
 PEAK_TFLOPS = {"H200": 989.0, "H100": 989.0, "A100": 312.0, "V100": 125.0}
 """Dense bfloat16 (V100: float16) peaks from NVIDIA's data sheets."""

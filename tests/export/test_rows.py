@@ -22,8 +22,8 @@ from mogakit.export.mace import interpreter as mace_interpreter
 from mogakit.export.mace import writer as mace_writer
 from mogakit.export.mace.ends import joined
 from mogakit.export.pipeline import export, prepare
-from mogakit.nets.detection import Detector, get_detector
-from mogakit.nets.detection_modules import build_detector
+from mogakit.nets.detection.modules import build_detector
+from mogakit.nets.detection.network import Detector, get_detector
 
 SHAPE = (1, 3, 8, 6)
 

@@ -14,7 +14,7 @@ from mogakit.export.artifact import Format, Precision, Role
 from mogakit.export.mace.deployment import ConverterRuntime, deployment
 from mogakit.export.pipeline import describe_file, export_module
 from mogakit.export.writers import Options
-from mogakit.flows.export import export_network
+from mogakit.flows.deploy.export import export_network
 from mogakit.nets import zoo
 from mogakit.nets.block import parse_key
 from mogakit.nets.modules import build_block

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mogakit.search.training.data import open_image_folder
+from mogakit.training.data import open_image_folder
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from mogakit.errors import TableError
 from mogakit.export.artifact import Role
 from mogakit.luts.build import build_table
 from mogakit.luts.calibrate import CalibrationKind
-from mogakit.luts.errors import score
+from mogakit.luts.error_metrics import score
 from mogakit.luts.estimate import estimate_files, speed_factors
 from mogakit.luts.overhead import fit_overhead, parse_chain_name
 from mogakit.luts.predict import Predictor

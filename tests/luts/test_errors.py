@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 from scipy import stats
 
 from mogakit.errors import InputError
-from mogakit.luts.errors import kendall_tau, score
+from mogakit.luts.error_metrics import kendall_tau, score
 
 LATENCIES = hnp.arrays(np.float64, st.integers(5, 30), elements=st.floats(0.5, 100))
 

@@ -15,7 +15,7 @@ from phone_simulator.phone import Phone
 from phone_simulator.profiles import PIXEL_6, SNAPDRAGON_8_GEN_2
 
 from mogakit.export.artifact import Format, Precision
-from mogakit.flows.export import export_network
+from mogakit.flows.deploy.export import export_network
 from mogakit.nets.spaces import get_space
 
 TMP = "/data/local/tmp"

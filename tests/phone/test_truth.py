@@ -12,7 +12,7 @@ from phone_simulator.state import Clock, State
 from phone_simulator.truth import request_of, truth_ms
 
 from mogakit.export.artifact import Format, Precision, Role
-from mogakit.flows.export import export_blocks, export_network
+from mogakit.flows.deploy.export import export_blocks, export_network
 from mogakit.nets.spaces import get_space
 
 FORMATS = [

@@ -19,8 +19,8 @@ from mogakit.bench.measurement import (
 from mogakit.bench.target import parse_target
 from mogakit.export.artifact import Role
 from mogakit.flows.report import ReportRequest, gather
-from mogakit.flows.search import search
-from mogakit.flows.search_problem import SearchPlan, table_input
+from mogakit.flows.search.find import search
+from mogakit.flows.search.plan import SearchPlan, table_input
 from mogakit.luts import validation
 from mogakit.luts.build import build_table
 from mogakit.luts.curves import learning_curves
@@ -33,7 +33,7 @@ from mogakit.nets.resolve import resolve
 from mogakit.nets.spaces import SlotSpace, get_space
 from mogakit.reports.content import RunContent
 from mogakit.search.evolution import Settings
-from mogakit.search.operators import MutationKind
+from mogakit.search.variation import MutationKind
 
 NASTY = "Pixel <script>alert('4')</script> & Co"
 TARGET = parse_target("tflite/cpu/float32")

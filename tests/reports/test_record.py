@@ -9,7 +9,7 @@ import pytest
 from mogakit import files
 from mogakit.errors import InputError
 from mogakit.flows.report import ReportRequest, report
-from mogakit.luts.errors import ErrorReport, Metric
+from mogakit.luts.error_metrics import ErrorReport, Metric
 from mogakit.luts.table import load
 from mogakit.luts.validation import load_validation
 from mogakit.reports import gallery

@@ -19,11 +19,11 @@ from mogakit.search.metrics import NetworkMetric, SumMetric
 from mogakit.search.rewards import Reward, RewardKind
 from mogakit.search.supernet.model import Supernet
 from mogakit.search.supernet.train import prepare
-from mogakit.search.training.checkpoint import read_checkpoint, save_checkpoint
-from mogakit.search.training.data import Batch
-from mogakit.search.training.loop import Settings, build_optimizer
-from mogakit.search.training.recipes import get_recipe
-from mogakit.search.training.world import World
+from mogakit.training.checkpoint import read_checkpoint, save_checkpoint
+from mogakit.training.data import Batch
+from mogakit.training.loop import Settings, build_optimizer
+from mogakit.training.recipes import get_recipe
+from mogakit.training.world import World
 
 CONTROLLER = ReinforceSettings(steps=24, batch=8, delay=0.25, learning_rate=0.1)
 SETTINGS = AlternateSettings(CONTROLLER)

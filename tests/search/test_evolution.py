@@ -8,8 +8,8 @@ import pytest
 from mogakit.errors import InputError
 from mogakit.search import checkpoint
 from mogakit.search.evolution import Engine, Evolution, Settings
-from mogakit.search.operators import CrossoverKind, MutationKind
 from mogakit.search.problem import Constraint, allowed_choices
+from mogakit.search.variation import CrossoverKind, MutationKind
 
 SMALL = Settings(population=20, generations=12)
 

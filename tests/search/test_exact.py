@@ -11,8 +11,8 @@ from mogakit.errors import InputError
 from mogakit.search import exact
 from mogakit.search.additive import on_grid
 from mogakit.search.exact import brute_force_front, exact_front
+from mogakit.search.front_quality import nondominated
 from mogakit.search.optimum import Limit, best
-from mogakit.search.quality import nondominated
 
 
 @pytest.mark.parametrize("num_objectives", [2, 3])

@@ -6,7 +6,7 @@ import pytest
 from mogakit.errors import InputError
 from mogakit.search.archive import Archive
 from mogakit.search.front import load_front, load_result, make_front, pick, rows_of, save
-from mogakit.search.quality import nondominated
+from mogakit.search.front_quality import nondominated
 from mogakit.search.truth import find_truth
 
 

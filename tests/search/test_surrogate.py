@@ -9,7 +9,7 @@ from mogakit.errors import InputError
 from mogakit.nets.spaces import Chromosome
 from mogakit.progress import silent
 from mogakit.search.evolution import Evolution, Settings
-from mogakit.search.quality import hypervolume
+from mogakit.search.front_quality import hypervolume
 from mogakit.search.surrogate import SurrogateSettings, search_by_fit, spread
 from mogakit.search.truth import find_truth
 

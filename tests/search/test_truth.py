@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from mogakit.nets.spaces import SlotSpace
+from mogakit.search.front_quality import hypervolume, nondominated
 from mogakit.search.metrics import SumMetric, hardware_metric
 from mogakit.search.problem import Constraint, Objective, Problem
-from mogakit.search.quality import hypervolume, nondominated
 from mogakit.search.truth import find_truth
 
 

@@ -13,10 +13,10 @@ from mogakit.cli.combine_options import combine_options
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar
 from mogakit.cli.reward_options import reward_options
 from mogakit.cli.training_options import training_options
-from mogakit.flows.alternate import FIGURE, RESULT, AlternateRequest, AlternateSummary, run_alternation
+from mogakit.flows.train.alternate import FIGURE, RESULT, AlternateRequest, AlternateSummary, run_alternation
 from mogakit.nets.spaces import space_names
 from mogakit.search.rewards import Reward
-from mogakit.search.training.recipes import RECIPES
+from mogakit.training.recipes import RECIPES
 
 EPILOG = """
 \b

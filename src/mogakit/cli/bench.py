@@ -9,10 +9,10 @@ from mogakit.bench.target import parse_target
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar
 from mogakit.cli.phone_options import phone_options
 from mogakit.cli.profile import STOPPED
-from mogakit.flows.bench import BenchRequest, BenchResult, Timing
-from mogakit.flows.bench import bench as run
-from mogakit.flows.bench_json import document
-from mogakit.flows.devices import HOST, PhoneRequest, open_runner, scope_of
+from mogakit.flows.measure.bench import BenchRequest, BenchResult, Timing
+from mogakit.flows.measure.bench import bench as run
+from mogakit.flows.measure.bench_json import document
+from mogakit.flows.measure.devices import HOST, PhoneRequest, open_runner, scope_of
 
 
 @click.command("bench", epilog="Example: moga bench moga-a mobilenet-v2 model.onnx --quick")

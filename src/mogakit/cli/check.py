@@ -12,7 +12,7 @@ from mogakit.records import to_json
 
 if TYPE_CHECKING:  # importing the flow imports torch, which `moga check --help` does not need
     from mogakit.export.support.space import Intersection
-    from mogakit.flows.check import Checked
+    from mogakit.flows.deploy.check import Checked
 
 
 @click.command()
@@ -38,7 +38,7 @@ def command(models: tuple[str, ...], names: tuple[str, ...], zoo: bool, space: s
     moga check --zoo
     moga check --space moga --hardware edgetpu --hardware hexagon
     """
-    from mogakit.flows.check import check_models, check_space
+    from mogakit.flows.deploy.check import check_models, check_space
     from mogakit.nets import zoo as networks
 
     if [bool(models), zoo, space is not None].count(True) != 1:

@@ -7,8 +7,8 @@ import click
 
 from mogakit.bench.target import parse_target
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar
-from mogakit.flows.compare import CompareRequest, Comparison, compare
-from mogakit.flows.devices import HOST, open_runner
+from mogakit.flows.measure.devices import HOST, open_runner
+from mogakit.flows.search.compare import CompareRequest, Comparison, compare
 from mogakit.records import to_json
 
 EPILOG = """

@@ -6,7 +6,7 @@ import click
 
 from mogakit import records
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar
-from mogakit.flows.controllers import FIGURE, RESULT, JudgeRequest, JudgeResult, judge_controllers
+from mogakit.flows.search.controllers import FIGURE, RESULT, JudgeRequest, JudgeResult, judge_controllers
 from mogakit.nets.spaces import space_names
 from mogakit.search.rewards import RewardKind
 

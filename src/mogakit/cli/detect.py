@@ -11,11 +11,11 @@ from mogakit import records
 from mogakit.cli.broken_images import print_broken_images
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar
 from mogakit.cli.training_options import training_options
-from mogakit.search.training.detection_recipes import DETECTION_RECIPES
+from mogakit.training.detection.recipes import DETECTION_RECIPES
 
 if TYPE_CHECKING:
-    from mogakit.flows.detect import DetectorSummary
-    from mogakit.search.training.detection_map import CocoScore
+    from mogakit.flows.train.detector import DetectorSummary
+    from mogakit.training.detection.map import CocoScore
 
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -41,7 +41,7 @@ def command() -> None:
 @json_option
 def list_command(as_json: bool) -> None:
     """Count the detectors that papers measured, beside what they say."""
-    from mogakit.flows.detect import list_published
+    from mogakit.flows.train.detector import list_published
 
     summaries = list_published()
     if as_json:
@@ -77,8 +77,8 @@ def show(detector: str, width: float, input_size: int | None, classes: int | Non
 
     Example: moga detect show ssdlite-mnasnet-a1 --classes 90
     """
-    from mogakit.flows.detect import summarise_detector
-    from mogakit.nets.detection import get_detector
+    from mogakit.flows.train.detector import summarise_detector
+    from mogakit.nets.detection.network import get_detector
 
     found = get_detector(detector, width, input_size, classes)
     summary = summarise_detector(found)
@@ -119,7 +119,7 @@ def train(
 
     The number of classes is that of the data. Broken images are left out, counted and named.
     """
-    from mogakit.flows.detect import DetectTrainRequest, run_detector_training
+    from mogakit.flows.train.detector import DetectTrainRequest, run_detector_training
 
     request = DetectTrainRequest(
         detector=detector,
@@ -183,7 +183,7 @@ def score(
     moga detect score models/ssdlite-moga-a.int8.tflite --data coco/
     moga detect score ssdlite-moga-a --weights runs/det/checkpoint.pt --data coco/
     """
-    from mogakit.flows.detect import score_model
+    from mogakit.flows.train.detector import score_model
 
     with progress_bar(f"scoring {model}") as progress:
         found = score_model(model, data, weights, width, input_size, device, progress)
@@ -204,7 +204,7 @@ def find(model: Path, image: Path, threshold: float, as_json: bool) -> None:
 
     Example: moga detect find models/ssdlite-moga-a.tflite photo.jpg
     """
-    from mogakit.flows.detect import find_objects
+    from mogakit.flows.train.detector import find_objects
 
     objects = find_objects(model, image, threshold)
     if as_json:

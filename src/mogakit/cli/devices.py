@@ -3,7 +3,7 @@
 import click
 
 from mogakit.cli.output import json_option, print_json, print_table
-from mogakit.flows.phones import PhoneReport, clean_phones, is_primary, list_phones
+from mogakit.flows.measure.phones import PhoneReport, clean_phones, is_primary, list_phones
 from mogakit.records import to_json
 
 _ADB = click.option(

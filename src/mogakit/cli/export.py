@@ -14,7 +14,7 @@ from mogakit.export.artifact import Artifact, Format, Precision
 
 if TYPE_CHECKING:
     from mogakit.export.writers import Options
-    from mogakit.nets.detection import Detector
+    from mogakit.nets.detection.network import Detector
     from mogakit.nets.network import Network
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -79,7 +79,7 @@ def blocks(
 
     Example: moga export blocks --space moga --format tflite --format onnx -o blocks
     """
-    from mogakit.flows.export import export_space
+    from mogakit.flows.deploy.export import export_space
     from mogakit.nets.spaces import SlotSpace, get_space
 
     space = get_space(space_name)
@@ -126,8 +126,8 @@ def model(
 
     Example: moga export model moga-a --format tflite --format onnx --weights moga_a.pth -o models
     """
-    from mogakit.flows.export import export_network
-    from mogakit.nets.detection import resolve_model
+    from mogakit.flows.deploy.export import export_network
+    from mogakit.nets.detection.network import resolve_model
 
     found = resolve_model(network, width, input_size, classes)
     options = _options(opset, calibration, ranges, h_sigmoid)
@@ -161,8 +161,8 @@ def _report_layers(
     as_json: bool,
 ) -> None:
     """Print how far each layer of the integer file is from the float file's, in decibels."""
-    from mogakit.flows.quality import layer_quality
-    from mogakit.nets.detection import Detector
+    from mogakit.flows.deploy.quality import layer_quality
+    from mogakit.nets.detection.network import Detector
 
     if isinstance(network, Detector):
         raise InputError("quality by layer is for classifiers; a detector's outputs are judged by its mAP")

@@ -5,9 +5,9 @@ from pathlib import Path
 import click
 
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar
-from mogakit.flows.devices import open_runner, scope_of
-from mogakit.flows.fit import FitFolder, FitRequest, FitResult, fit_run
-from mogakit.flows.runs import RunFolder
+from mogakit.flows.measure.devices import open_runner, scope_of
+from mogakit.flows.measure.fit import FitFolder, FitRequest, FitResult, fit_run
+from mogakit.flows.measure.runs import RunFolder
 from mogakit.records import to_json
 
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from mogakit.cli.options import with_options
-from mogakit.flows.devices import PhoneRequest
+from mogakit.flows.measure.devices import PhoneRequest
 
 F = TypeVar("F", bound=Callable[..., Any])
 

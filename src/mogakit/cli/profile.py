@@ -8,10 +8,10 @@ from mogakit.bench.measurement import ACCEPTABLE, Clock, Status
 from mogakit.bench.target import parse_target
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar, progress_bars
 from mogakit.cli.phone_options import phone_options
-from mogakit.flows.devices import HOST, PhoneRequest, scope_of
-from mogakit.flows.fleet import folder_of, profile_device, profile_fleet
-from mogakit.flows.profile import ProfileRequest, ProfileResult
-from mogakit.flows.turns import TargetOutcome
+from mogakit.flows.measure.devices import HOST, PhoneRequest, scope_of
+from mogakit.flows.measure.fleet import folder_of, profile_device, profile_fleet
+from mogakit.flows.measure.profile import ProfileRequest, ProfileResult
+from mogakit.flows.measure.turns import TargetOutcome
 from mogakit.luts.calibrate import Calibration, CalibrationChoice
 from mogakit.luts.table import LatencyTable
 from mogakit.records import to_json

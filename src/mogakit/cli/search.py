@@ -14,17 +14,17 @@ from mogakit.cli.combine_options import combine_options
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar
 from mogakit.cli.reward_options import reward_options
 from mogakit.export.support.entry import Hardware
-from mogakit.flows.devices import HOST, open_runner
-from mogakit.flows.search import EXACT, RESULT, search
-from mogakit.flows.search_problem import Method, SearchPlan, device_input, table_input
+from mogakit.flows.measure.devices import HOST, open_runner
+from mogakit.flows.search.find import EXACT, RESULT, search
+from mogakit.flows.search.plan import Method, SearchPlan, device_input, table_input
 from mogakit.nets.spaces import space_names
 from mogakit.search.evolution import Settings
 from mogakit.search.front import MetricInfo, SearchResult, rows_of
-from mogakit.search.operators import CrossoverKind, MutationKind
 from mogakit.search.problem import parse_constraint
 from mogakit.search.rewards import Reward
 from mogakit.search.surrogate import SurrogateSettings
 from mogakit.search.survival import CrowdingRange
+from mogakit.search.variation import CrossoverKind, MutationKind
 
 DEFAULTS, FIT_DEFAULTS = Settings(), SurrogateSettings()
 

@@ -14,10 +14,10 @@ from mogakit.errors import InputError
 from mogakit.records import from_json, to_json
 
 if TYPE_CHECKING:  # importing the flow imports torch, which `moga ship --help` does not need
-    from mogakit.export.bundle import Bundle
+    from mogakit.export.bundle.layout import Bundle
     from mogakit.export.calibration import CalibrationData
     from mogakit.export.preprocessing import Preprocessing
-    from mogakit.flows.ship_check import Check
+    from mogakit.flows.deploy.ship_check import Check
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -79,8 +79,8 @@ def command(
         return
     if network is None or folder is None:
         raise click.UsageError("give NETWORK and -o, or --check BUNDLE")
-    from mogakit.flows.ship import ShipRequest, ship
-    from mogakit.nets.detection import resolve_model
+    from mogakit.flows.deploy.ship import ShipRequest, ship
+    from mogakit.nets.detection.network import resolve_model
 
     request = ShipRequest(
         network=resolve_model(network, input_size=input_size, num_classes=classes),
@@ -116,7 +116,7 @@ def _preprocessing(path: Path | None) -> Preprocessing | None:
 
 
 def _report(made: Bundle, folder: Path, as_json: bool) -> None:
-    from mogakit.export.bundle_card import warnings
+    from mogakit.export.bundle.card import warnings
 
     if as_json:
         print_json({"folder": str(folder), "bundle": to_json(made), "warnings": warnings(made)})
@@ -140,7 +140,7 @@ def _report(made: Bundle, folder: Path, as_json: bool) -> None:
 
 
 def _check(bundle: Path, as_json: bool) -> None:
-    from mogakit.flows.ship_check import check
+    from mogakit.flows.deploy.ship_check import check
 
     with progress_bar("check") as progress:
         checks: list[Check] = check(bundle, progress)

@@ -12,20 +12,20 @@ from mogakit.cli.alternate import command as alternate
 from mogakit.cli.broken_images import print_broken_images
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar
 from mogakit.cli.training_options import device_option, training_options
-from mogakit.flows.supernet import (
+from mogakit.flows.train.supernet import (
     RankResult,
     SupernetRequest,
     evaluate_paths,
     rank_supernet,
     run_supernet_training,
 )
-from mogakit.flows.supernet_demo import DEFAULT_EFFORTS, run_demo
-from mogakit.flows.supernet_extract import ExtractRequest, extract_network
+from mogakit.flows.train.supernet_demo import DEFAULT_EFFORTS, run_demo
+from mogakit.flows.train.supernet_extract import ExtractRequest, extract_network
 from mogakit.nets.spaces import format_chromosome, parse_chromosome, space_names
 from mogakit.search.supernet.fairness import SharedScale, Strategy
 from mogakit.search.supernet.train import load_supernet
-from mogakit.search.training.loop import Settings
-from mogakit.search.training.recipes import RECIPES
+from mogakit.training.loop import Settings
+from mogakit.training.recipes import RECIPES
 
 EPILOG = """
 \b

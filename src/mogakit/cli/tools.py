@@ -6,7 +6,7 @@ import click
 
 from mogakit.android_runner.tools import Tool
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar
-from mogakit.flows.tools import add_tools, fetch_tool, fetchable, list_tools, missing_tools
+from mogakit.flows.measure.tools import add_tools, fetch_tool, fetchable, list_tools, missing_tools
 from mogakit.records import to_json
 
 

@@ -9,8 +9,8 @@ from mogakit import records
 from mogakit.cli.broken_images import print_broken_images
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar
 from mogakit.cli.training_options import training_options
-from mogakit.flows.train import TrainRequest, TrainSummary, run_training
-from mogakit.search.training.recipes import RECIPES
+from mogakit.flows.train.classifier import TrainRequest, TrainSummary, run_training
+from mogakit.training.recipes import RECIPES
 
 EPILOG = """
 \b

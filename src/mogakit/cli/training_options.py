@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from mogakit.cli.options import with_options
-from mogakit.search.training.loop import CHECKPOINT_INTERVAL_S, Settings
+from mogakit.training.loop import CHECKPOINT_INTERVAL_S, Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -7,11 +7,11 @@ import click
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar
 from mogakit.cli.phone_options import phone_options
 from mogakit.cli.profile import STOPPED
-from mogakit.flows.devices import PhoneRequest, open_runner, scope_of
-from mogakit.flows.runs import RunFolder
-from mogakit.flows.validate import ValidateRequest
-from mogakit.flows.validate import validate as run
-from mogakit.luts.errors import ErrorReport, Metric
+from mogakit.flows.measure.devices import PhoneRequest, open_runner, scope_of
+from mogakit.flows.measure.runs import RunFolder
+from mogakit.flows.measure.validate import ValidateRequest
+from mogakit.flows.measure.validate import validate as run
+from mogakit.luts.error_metrics import ErrorReport, Metric
 from mogakit.luts.validation import Validation
 from mogakit.records import to_json
 

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mogakit.bench.target import parse_target
-from mogakit.export.bundle import Bundle
-from mogakit.flows.devices import HOST, open_runner
-from mogakit.flows.profile import ProfileRequest, ProfileResult, profile
+from mogakit.export.bundle.layout import Bundle
+from mogakit.flows.deploy.ship import ShipRequest, ship
+from mogakit.flows.measure.devices import HOST, open_runner
+from mogakit.flows.measure.profile import ProfileRequest, ProfileResult, profile
+from mogakit.flows.measure.runs import RunFolder
+from mogakit.flows.measure.validate import ValidateRequest, validate
 from mogakit.flows.report import ReportRequest, report
-from mogakit.flows.runs import RunFolder
-from mogakit.flows.search import search
-from mogakit.flows.search_problem import SearchPlan, table_input
-from mogakit.flows.ship import ShipRequest, ship
-from mogakit.flows.validate import ValidateRequest, validate
+from mogakit.flows.search.find import search
+from mogakit.flows.search.plan import SearchPlan, table_input
 from mogakit.luts.validation import Validation
 from mogakit.nets.resolve import resolve
 from mogakit.progress import Progress, silent

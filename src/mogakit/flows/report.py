@@ -8,13 +8,13 @@ from typing import Any
 
 from mogakit import files, records
 from mogakit.errors import InputError
-from mogakit.flows.compare import Comparison
-from mogakit.flows.fit import FitFolder
 from mogakit.flows.lut import load_table, table_path
-from mogakit.flows.operators import FILE_NAME as OPERATORS
-from mogakit.flows.operators import read_profiles
-from mogakit.flows.runs import RunFolder
-from mogakit.flows.search import EXACT, RESULT
+from mogakit.flows.measure.fit import FitFolder
+from mogakit.flows.measure.operator_profiles import FILE_NAME as OPERATORS
+from mogakit.flows.measure.operator_profiles import read_profiles
+from mogakit.flows.measure.runs import RunFolder
+from mogakit.flows.search.compare import Comparison
+from mogakit.flows.search.find import EXACT, RESULT
 from mogakit.luts.check import check_table
 from mogakit.luts.curves import CurvePoint
 from mogakit.luts.validation import load_validation

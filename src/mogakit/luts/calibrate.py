@@ -11,7 +11,7 @@ from enum import StrEnum
 import numpy as np
 
 from mogakit.errors import InputError
-from mogakit.luts.errors import FloatArray, mape_percent
+from mogakit.luts.error_metrics import FloatArray, mape_percent
 
 
 class CalibrationKind(StrEnum):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mogakit.luts import undisturbed
-from mogakit.luts.errors import FloatArray
+from mogakit.luts.error_metrics import FloatArray
 from mogakit.luts.table import Centre, Statistic
 
 NUM_RESAMPLES = 500

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from mogakit.errors import InputError
 from mogakit.luts.calibrate import CalibrationKind, fit
-from mogakit.luts.errors import FloatArray, kendall_tau, mape_percent
+from mogakit.luts.error_metrics import FloatArray, kendall_tau, mape_percent
 from mogakit.luts.linear import Pairs, fit_on_table, fit_one_hot
 from mogakit.luts.predict import Predictor
 from mogakit.luts.table import LatencyTable

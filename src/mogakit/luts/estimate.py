@@ -15,8 +15,8 @@ from mogakit.errors import TableError
 from mogakit.export.artifact import Role
 from mogakit.luts import undisturbed
 from mogakit.luts.centre import Estimator, RunSamples
-from mogakit.luts.errors import FloatArray
-from mogakit.luts.moment import divide_out_moments
+from mogakit.luts.error_metrics import FloatArray
+from mogakit.luts.local_speed import divide_out_moments
 from mogakit.luts.table import Centre, CommonMode, Row, RowConditions, Statistic
 
 MIN_SHARED_FILES = 5

@@ -18,7 +18,7 @@ from mogakit.bench.measurement import Identity
 from mogakit.bench.target import Target, parse_target
 from mogakit.errors import InputError, TableError
 from mogakit.luts.calibrate import Calibration
-from mogakit.luts.errors import FloatArray, mape_percent
+from mogakit.luts.error_metrics import FloatArray, mape_percent
 from mogakit.luts.predict import Predictor
 from mogakit.luts.ridge import RidgeFit, fit_ridge
 from mogakit.luts.schema import upgrade

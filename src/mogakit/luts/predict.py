@@ -8,7 +8,7 @@ import numpy as np
 
 from mogakit.bench.measurement import Status
 from mogakit.errors import TableError
-from mogakit.luts.errors import FloatArray
+from mogakit.luts.error_metrics import FloatArray
 from mogakit.luts.table import UNKNOWN, LatencyTable, Row
 from mogakit.nets.network import Network
 from mogakit.nets.spaces import SlotSpace

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mogakit.luts.errors import FloatArray
+from mogakit.luts.error_metrics import FloatArray
 
 STRENGTHS: FloatArray = np.logspace(-4, 4, 33)
 """Candidate penalties, relative to the mean squared length of a column."""

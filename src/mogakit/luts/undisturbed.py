@@ -11,7 +11,7 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from mogakit.luts.errors import FloatArray
+from mogakit.luts.error_metrics import FloatArray
 
 NUM_SPREADS = 4.0
 """Runs of a file that are so many standard deviations slower than its fastest count as slowed."""

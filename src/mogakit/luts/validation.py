@@ -14,7 +14,7 @@ import numpy as np
 from mogakit import files, records
 from mogakit.bench.measurement import Identity
 from mogakit.errors import InputError
-from mogakit.luts.errors import ErrorReport, score
+from mogakit.luts.error_metrics import ErrorReport, score
 from mogakit.luts.linear import CostModel
 from mogakit.luts.predict import Predictor
 from mogakit.luts.table import LatencyTable, Row

@@ -9,8 +9,8 @@ import numpy as np
 from mogakit import files
 from mogakit.nets.spaces import format_chromosome
 from mogakit.search.additive import Genes, Values
+from mogakit.search.front_quality import nondominated
 from mogakit.search.problem import Problem
-from mogakit.search.quality import nondominated
 
 
 class Archive:

@@ -21,7 +21,9 @@ from pymoo.core.termination import NoTermination
 from mogakit.errors import InputError
 from mogakit.search.additive import Genes, Values
 from mogakit.search.archive import Archive
-from mogakit.search.operators import (
+from mogakit.search.problem import Problem
+from mogakit.search.survival import CrowdingRange, WeightedRankAndCrowding
+from mogakit.search.variation import (
     CrossoverKind,
     HierarchicalMutation,
     MutationKind,
@@ -30,8 +32,6 @@ from mogakit.search.operators import (
     UniformSampling,
     alternatives_of,
 )
-from mogakit.search.problem import Problem
-from mogakit.search.survival import CrowdingRange, WeightedRankAndCrowding
 
 
 class Engine(StrEnum):

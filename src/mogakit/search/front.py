@@ -16,8 +16,8 @@ from mogakit import files, records
 from mogakit.errors import InputError
 from mogakit.nets.spaces import format_chromosome
 from mogakit.search.additive import Genes, Values
+from mogakit.search.front_quality import Box, nondominated
 from mogakit.search.problem import Constraint, Objective, Problem
-from mogakit.search.quality import Box, nondominated
 from mogakit.search.sources import PROXY
 
 SCHEMA_VERSION = 1

@@ -8,8 +8,8 @@ import numpy as np
 from mogakit.errors import InputError
 from mogakit.search.additive import Genes, SlotCosts, Values
 from mogakit.search.exact import exact_front
+from mogakit.search.front_quality import Box, nondominated, percentage_of_true
 from mogakit.search.problem import Constraint, Problem
-from mogakit.search.quality import Box, nondominated, percentage_of_true
 
 SMALL_SPACE = 100_000
 """Networks up to which a limit against its own objective is no obstacle."""

@@ -20,11 +20,11 @@ from mogakit.search.supernet.evaluate import _worker_device, gpu_of_worker, reca
 from mogakit.search.supernet.fairness import SharedScale, Strategy, draw_paths
 from mogakit.search.supernet.model import Supernet, largest_path, warm_start
 from mogakit.search.supernet.train import SupernetSettings, load_supernet, train_supernet
-from mogakit.search.training.checkpoint import read_checkpoint
-from mogakit.search.training.data import open_digits
-from mogakit.search.training.loop import Settings
-from mogakit.search.training.recipes import get_recipe
-from mogakit.search.training.world import World
+from mogakit.training.checkpoint import read_checkpoint
+from mogakit.training.data import open_digits
+from mogakit.training.loop import Settings
+from mogakit.training.recipes import get_recipe
+from mogakit.training.world import World
 
 ALONE = World(0, 1, torch.device("cpu"))
 
@@ -197,10 +197,10 @@ from pathlib import Path
 import torch
 from mogakit.nets.spaces import get_space
 from mogakit.search.supernet.train import SupernetSettings, train_supernet
-from mogakit.search.training.data import open_digits
-from mogakit.search.training.loop import Settings
-from mogakit.search.training.recipes import get_recipe
-from mogakit.search.training.world import joined_world
+from mogakit.training.data import open_digits
+from mogakit.training.loop import Settings
+from mogakit.training.recipes import get_recipe
+from mogakit.training.world import joined_world
 torch.set_num_threads(1)
 if len(sys.argv) > 4:
     torch.set_default_dtype(getattr(torch, sys.argv[4]))

@@ -14,8 +14,8 @@ from mogakit.export.support.report import Report, check, natural_precision
 from mogakit.export.support.tables import TABLES
 from mogakit.export.support.usage import Operators, Usage, of_tflite
 from mogakit.nets.block import Block
-from mogakit.nets.detection import Detector
-from mogakit.nets.detection_modules import build_model
+from mogakit.nets.detection.modules import build_model
+from mogakit.nets.detection.network import Detector
 from mogakit.nets.modules import build_block
 from mogakit.nets.network import Network
 

@@ -18,7 +18,7 @@ from mogakit import files
 from mogakit.bench import statistics
 from mogakit.errors import InputError, TableError
 from mogakit.luts.calibrate import Calibration, CalibrationKind, fit
-from mogakit.luts.errors import ErrorReport, FloatArray, mape_percent, score
+from mogakit.luts.error_metrics import ErrorReport, FloatArray, mape_percent, score
 from mogakit.luts.table import UNKNOWN_IDENTITY, Centre, LatencyTable, Origin, Row, Statistic
 
 _US_PER_MS = 1000.0

@@ -16,7 +16,7 @@ import numpy as np
 
 from mogakit import files
 from mogakit.errors import InputError, TableError
-from mogakit.luts.errors import FloatArray
+from mogakit.luts.error_metrics import FloatArray
 from mogakit.luts.linear import CostModel, ModelKind, in_style_of
 from mogakit.luts.table import UNKNOWN_IDENTITY, Origin
 from mogakit.nets.network import Network

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mogakit.luts.curves import CurvePoint
-from mogakit.luts.errors import ErrorReport
+from mogakit.luts.error_metrics import ErrorReport
 from mogakit.luts.validation import CheckedNetwork
 from mogakit.reports.style import BLACK, GREY, LIGHT, MARKERS, SERIES, blank, blank_grid, drawn
 

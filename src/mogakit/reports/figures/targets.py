@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from mogakit.luts.errors import kendall_tau
+from mogakit.luts.error_metrics import kendall_tau
 from mogakit.reports.style import BLACK, GREY, MARKERS, SERIES, blank, blank_grid, drawn
 
 

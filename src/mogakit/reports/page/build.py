@@ -9,7 +9,7 @@ import jinja2
 
 from mogakit import __version__
 from mogakit.luts.check import half_width_percent
-from mogakit.luts.errors import ErrorReport, Metric
+from mogakit.luts.error_metrics import ErrorReport, Metric
 from mogakit.luts.latencies import scope_note
 from mogakit.luts.spaces import input_size_of
 from mogakit.luts.table import LatencyTable

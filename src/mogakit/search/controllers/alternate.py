@@ -27,10 +27,10 @@ from mogakit.search.metrics import Metric
 from mogakit.search.rewards import Reward
 from mogakit.search.supernet.model import Supernet
 from mogakit.search.supernet.train import adopt_new_parts
-from mogakit.search.training.data import Batch
-from mogakit.search.training.loop import apply_update, autocast
-from mogakit.search.training.throughput import Throughput
-from mogakit.search.training.world import World
+from mogakit.training.data import Batch
+from mogakit.training.loop import apply_update, autocast
+from mogakit.training.throughput import Throughput
+from mogakit.training.world import World
 
 
 @dataclass(frozen=True)

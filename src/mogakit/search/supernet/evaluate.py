@@ -19,7 +19,7 @@ from mogakit.search.cache import EvaluationCache
 from mogakit.search.metrics import NetworkMetric
 from mogakit.search.supernet.model import Supernet
 from mogakit.search.supernet.train import load_supernet
-from mogakit.search.training.data import (
+from mogakit.training.data import (
     Batch,
     Dataset,
     ImageFolder,
@@ -28,8 +28,8 @@ from mogakit.search.training.data import (
     open_dataset,
     read_batch,
 )
-from mogakit.search.training.loop import Score, evaluate, to_device
-from mogakit.search.training.world import World
+from mogakit.training.loop import Score, evaluate, to_device
+from mogakit.training.world import World
 
 NUM_RECALIBRATION_IMAGES = 2048
 """Images that batch norms are recalibrated on; Once-for-All takes 2000. On digits 128 did as well as 512."""

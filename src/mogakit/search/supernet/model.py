@@ -11,7 +11,7 @@ from mogakit.nets.block import Block, parse_key
 from mogakit.nets.modules import NetworkModule, block_module
 from mogakit.nets.network import Network, count_params
 from mogakit.nets.spaces import Chromosome, SearchSpace, SlotSpace
-from mogakit.search.training.loop import initialise
+from mogakit.training.loop import initialise
 
 
 class Supernet(nn.Module):

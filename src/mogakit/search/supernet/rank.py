@@ -9,7 +9,7 @@ from scipy.stats import kendalltau
 from mogakit.nets.network import Network, count_params
 from mogakit.nets.spaces import Chromosome, SearchSpace
 from mogakit.progress import Progress, silent
-from mogakit.search.training.loop import Score
+from mogakit.training.loop import Score
 
 NUM_CANDIDATES = 2000
 """Random chromosomes from which the ranked ones are taken, equally spaced in parameters."""

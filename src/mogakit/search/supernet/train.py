@@ -15,9 +15,9 @@ from mogakit.nets.spaces import Chromosome, SearchSpace, SlotSpace, get_space
 from mogakit.progress import Progress, silent
 from mogakit.search.supernet.fairness import SharedScale, Strategy, draw_paths
 from mogakit.search.supernet.model import Supernet, largest_path, set_norm_momentum, warm_start
-from mogakit.search.training.checkpoint import Ticker, read_checkpoint, read_checkpoint_of, save_checkpoint
-from mogakit.search.training.data import Batch, Dataset
-from mogakit.search.training.loop import (
+from mogakit.training.checkpoint import Ticker, read_checkpoint, read_checkpoint_of, save_checkpoint
+from mogakit.training.data import Batch, Dataset
+from mogakit.training.loop import (
     Scalars,
     Settings,
     apply_update,
@@ -26,9 +26,9 @@ from mogakit.search.training.loop import (
     to_device,
     training_batches,
 )
-from mogakit.search.training.recipes import Recipe
-from mogakit.search.training.throughput import Throughput
-from mogakit.search.training.world import World, average_gradients, synchronise_norms
+from mogakit.training.recipes import Recipe
+from mogakit.training.throughput import Throughput
+from mogakit.training.world import World, average_gradients, synchronise_norms
 
 
 @dataclass(frozen=True)

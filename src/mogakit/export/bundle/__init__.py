@@ -1,0 +1,1 @@
+"""The bundle: a folder that an app author can load, read and check."""

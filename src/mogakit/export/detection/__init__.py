@@ -1,0 +1,1 @@
+"""What an app needs beside the files of a detector."""

@@ -1,0 +1,137 @@
+"""Say which hardware can run a network, a file or a search space, and what leaves it."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mogakit.errors import InputError, UnsupportedOperator
+from mogakit.export import edgetpu
+from mogakit.export.artifact import Format, Precision
+from mogakit.export.support.entry import Answer, Hardware
+from mogakit.export.support.network import check_network
+from mogakit.export.support.report import Finding, Report, check
+from mogakit.export.support.space import Intersection, intersect
+from mogakit.export.support.tables import TABLES
+from mogakit.export.support.usage import of_file
+from mogakit.flows.deploy.export import export_network
+from mogakit.nets.detection.network import Detector, resolve_model
+from mogakit.nets.network import Network
+from mogakit.nets.spaces import SlotSpace, get_space
+from mogakit.progress import Progress, silent
+
+RELU_TWINS = {"mobilenet-v3-large": "mobilenet-v3-large-minimalistic"}
+"""Zoo networks whose ReLU variant is a network of its own."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The answer for one network or file on one hardware.
+
+    Attributes:
+        suggestion: a network of the kit that would run, None where there is none or none is needed.
+        compilation: of `edgetpu_compiler`, where the user has it.
+        remark: what the user should know of how the answer came about.
+    """
+
+    name: str
+    report: Report
+    suggestion: str | None = None
+    compilation: edgetpu.Compilation | None = None
+    remark: str = ""
+
+
+def check_models(models: Sequence[str], hardware: Sequence[Hardware], progress: Progress = silent) -> list[Checked]:
+    """Check several as `check_model` does each."""
+    answers: list[Checked] = []
+    for index, model in enumerate(models):
+        answers += check_model(model, hardware)
+        progress(index + 1, len(models), model)
+    return answers
+
+
+def check_model(text: str, hardware: Sequence[Hardware]) -> list[Checked]:
+    """Check a `.tflite` or MACE `.pb` file, or a network or detector by name, on each hardware.
+
+    Raises:
+        InputError: there is neither such a file nor such a network.
+    """
+    path = Path(text)
+    if path.suffix in (".tflite", ".pb"):
+        if not path.is_file():
+            raise InputError(f"there is no file {path}")
+        return [_check_file(path, one) for one in hardware]
+    network = resolve_model(text)
+    return [_check_network(network, one) for one in hardware]
+
+
+def check_space(name: str, hardware: Sequence[Hardware]) -> Intersection:
+    """Cut a search space down to what runs on every hardware, fixed parts included.
+
+    Raises:
+        InputError: there is no such space, or it has no independent slots.
+    """
+    space = get_space(name)
+    if not isinstance(space, SlotSpace):
+        raise InputError(f"the space {name!r} has no independent slots to intersect; check its networks one by one")
+    return intersect(space, hardware)
+
+
+def _check_file(path: Path, hardware: Hardware) -> Checked:
+    operators = of_file(path)
+    table = TABLES[hardware]
+    if operators.is_mace != table.is_mace:
+        takes, given = ("MACE", "TFLite") if table.is_mace else ("TFLite", "MACE")
+        return Checked(path.name, _refused(hardware, f"takes {takes} files, this is a {given} file"))
+    report = check(operators, hardware)
+    if hardware is not Hardware.EDGETPU:
+        return Checked(path.name, report)
+    program = edgetpu.find()
+    if program is None or operators.precision not in table.precisions:
+        return Checked(path.name, report, remark=edgetpu.MISSING if program is None else "")
+    return _compiled(path.name, report, program, path, None)
+
+
+def _check_network(network: Network | Detector, hardware: Hardware) -> Checked:
+    try:
+        report = check_network(network, hardware)
+    except UnsupportedOperator as error:
+        return Checked(network.name, _refused(hardware, str(error)))
+    suggestion = None if report.runs else _relu_twin(network, hardware)
+    if hardware is not Hardware.EDGETPU:
+        return Checked(network.name, report, suggestion)
+    program = edgetpu.find()
+    if program is None:
+        return Checked(network.name, report, suggestion, remark=edgetpu.MISSING)
+    with tempfile.TemporaryDirectory() as folder:
+        (artifact,) = export_network(network, [Format.TFLITE], Precision.INT8, Path(folder))
+        return _compiled(network.name, report, program, artifact.path, suggestion)
+
+
+def _compiled(name: str, report: Report, program: Path, model: Path, suggestion: str | None) -> Checked:
+    with tempfile.TemporaryDirectory() as folder:
+        compilation = edgetpu.compile_file(program, model, Path(folder))
+    remark = f"{edgetpu.PROGRAM} {compilation.version} was run; its own count stands beside the list's"
+    return Checked(name, report, suggestion, compilation, remark)
+
+
+def _relu_twin(network: Network | Detector, hardware: Hardware) -> str | None:
+    """Return the name of the network's ReLU variant if it runs there."""
+    if isinstance(network, Detector):
+        return None
+    space, slash, chromosome = network.name.partition("/")
+    candidate = f"{space}-relu/{chromosome}" if slash else RELU_TWINS.get(network.name)
+    if candidate is None and network.name.startswith("moga-"):
+        found = get_space("moga").encode(network)
+        candidate = f"moga-relu/{'-'.join(map(str, found))}"
+    if candidate is None:
+        return None
+    try:
+        return candidate if check_network(resolve_model(candidate), hardware).runs else None
+    except InputError:  # a space without a ReLU variant
+        return None
+
+
+def _refused(hardware: Hardware, reason: str) -> Report:
+    finding = Finding("(file)", "-", Answer.NO, reason, "", "")
+    return Report(hardware, Answer.NO, 0, 0, 0, (finding,), (), TABLES[hardware].caveat)

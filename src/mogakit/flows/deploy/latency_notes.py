@@ -1,0 +1,74 @@
+"""The latencies that a bundle carries: predicted from a table, or measured by `moga bench`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mogakit.bench.measurement import Status
+from mogakit.errors import InputError
+from mogakit.export.artifact import Artifact
+from mogakit.export.bundle.layout import LatencyNote
+from mogakit.flows.measure.bench_json import Reading
+from mogakit.luts.latencies import load_latencies
+from mogakit.luts.linear import CostModel
+from mogakit.luts.predict import Predictor
+from mogakit.nets.detection.network import Detector
+from mogakit.nets.network import Network
+
+
+def predicted(path: Path, network: Network | Detector) -> LatencyNote:
+    """Predict the network's latency from the table or cost model at `path`.
+
+    Raises:
+        InputError: the network is a detector, which tables do not predict.
+        TableError: the table lacks one of its blocks, or the file is neither.
+    """
+    if isinstance(network, Detector):
+        raise InputError(
+            f"{path} predicts classifiers; {network.name} is a detector: time it with `moga bench --json` and give "
+            "that with --measurement"
+        )
+    found = load_latencies(path)
+    if isinstance(found, CostModel):
+        latency_ms, error_percent, doubtful = found.predict(network), found.loo_mape_percent, ""
+    else:
+        prediction = Predictor(found).explain(network)
+        latency_ms, error_percent = prediction.calibrated_ms, found.calibration.loo_mape_percent
+        doubtful = f"{len(prediction.doubtful)} rows of the table are doubtful" if prediction.doubtful else ""
+    return LatencyNote(
+        target=str(found.target or "unknown"),
+        device=found.identity.device_name,
+        latency_ms=latency_ms,
+        spread="" if error_percent is None else f"{error_percent:.1f} % leave-one-out error",
+        kind="predicted",
+        source=path.name,
+        comment=doubtful,
+    )
+
+
+def measured(
+    path: Path, found: Sequence[Reading], network: Network | Detector, artifacts: Sequence[Artifact]
+) -> list[LatencyNote]:
+    """Return the timings of the shipped files themselves, or of the same network exported with other weights.
+
+    Raises:
+        InputError: there is none among `found`, which was read from `path`.
+    """
+    shipped = {artifact.sha256 for artifact in artifacts}
+    fitting = [one for one in found if one.sha256 in shipped or one.model == network.name]
+    if not fitting:
+        others = ", ".join(sorted({one.model for one in found})) or "nothing that succeeded"
+        raise InputError(
+            f"{path} times {others}; a bundle of {network.name} takes timings of {network.name} or of its own files"
+        )
+    return [
+        LatencyNote(
+            target=one.target,
+            device=one.device,
+            latency_ms=one.latency_ms,
+            spread="" if one.low_ms is None else f"{one.low_ms:.3f} to {one.high_ms:.3f} ms (95 %)",
+            kind="measured",
+            source=path.name,
+            comment="" if one.status is Status.OK else f"{one.status}: {one.delegation}".rstrip(": "),
+        )
+        for one in fitting
+    ]

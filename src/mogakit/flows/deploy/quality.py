@@ -1,0 +1,46 @@
+"""Where an integer file of a network loses its precision, layer by layer."""
+
+from itertools import islice
+from pathlib import Path
+
+from mogakit.errors import InputError
+from mogakit.export import quality, tflite
+from mogakit.export.artifact import Artifact, Format, Precision
+from mogakit.export.calibration import CalibrationData, Synthetic
+from mogakit.export.integer import quality_inputs
+from mogakit.export.lower import lower
+from mogakit.nets.modules import build_network
+from mogakit.nets.network import Network
+from mogakit.nets.weights import load_weights
+
+MAX_INPUTS = 8
+
+
+def layer_quality(
+    network: Network,
+    artifact: Artifact,
+    weights: Path | None = None,
+    calibration: CalibrationData | None = None,
+    seed: int = 0,
+) -> quality.Quality:
+    """Compare every tensor of an exported integer file with the float file of the same network.
+
+    The float file is written anew from the same weights; tensors are matched by name.
+
+    Args:
+        artifact: int8 or uint8 TFLite, exported from `network` with `weights` and `seed`.
+        calibration: what to run both on; noise where absent.
+
+    Raises:
+        InputError: the artifact is no integer TFLite file.
+    """
+    if artifact.format is not Format.TFLITE or artifact.precision not in (Precision.INT8, Precision.UINT8):
+        raise InputError(
+            f"{artifact.path.name} is {artifact.format} {artifact.precision}; only integer TFLite files lose by layer"
+        )
+    module = build_network(network, seed)
+    if weights is not None:
+        load_weights(module, weights)
+    graph = lower(module.eval(), network.input_shape)
+    inputs, _ = quality_inputs(graph, calibration or Synthetic())
+    return quality.compare(tflite.write(graph), artifact.path.read_bytes(), islice(inputs, MAX_INPUTS), per_layer=True)

@@ -1,0 +1,115 @@
+"""Where the time of whole networks goes, operator by operator: profiled runs of their own, beside a run's table.
+
+Profiling slows a run down and the sum of operators is less than a run takes, so none of these times is a latency. They
+are written to RUN/operators.json and drawn by `moga report`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from mogakit.android_runner.parsers.op_profile import OperatorTime
+from mogakit.bench.runner import Job, Runner
+from mogakit.bench.target import Target
+from mogakit.errors import InputError
+from mogakit.files import write_json
+from mogakit.flows.deploy.export import export_network
+from mogakit.flows.measure.devices import HOST, file_kind
+from mogakit.flows.measure.runs import RunFolder
+from mogakit.nets.resolve import resolve
+from mogakit.progress import Progress, silent
+from mogakit.records import from_json, read_json, to_json
+
+FILE_NAME = "operators.json"
+PROFILED = ("moga-a", "moga-b", "moga-c")
+_SCHEMA = 1
+
+
+@runtime_checkable
+class OperatorRunner(Runner, Protocol):
+    """A runner whose tools can time single operators: a phone's."""
+
+    def profile_operators(self, job: Job) -> tuple[OperatorTime, ...]:
+        """Time the operators of one file in a run of its own."""
+
+
+@dataclass(frozen=True)
+class OperatorProfile:
+    """One network's operators on one target, in the order of execution."""
+
+    network: str
+    target: str
+    operators: tuple[OperatorTime, ...]
+
+    def by_type_ms(self) -> dict[str, float]:
+        """Return the time of each type of operator, the longest first."""
+        total: dict[str, float] = {}
+        for operator in self.operators:
+            total[operator.op_type] = total.get(operator.op_type, 0.0) + operator.avg_ms
+        return dict(sorted(total.items(), key=lambda item: -item[1]))
+
+
+def check_profilable(device: str, target: Target) -> None:
+    """Make sure that operators can be timed on `target` of `device`; to be asked before hours of measuring.
+
+    Raises:
+        InputError: the device has no tool that times operators, or the target's tool prints none.
+    """
+    if device == HOST:
+        raise InputError(_needs_phone(target))
+    # here, since this computer's own targets need no table of phones
+    from mogakit.android_runner.commands import DRIVERS
+    from mogakit.android_runner.targets import find_row
+
+    tool = find_row(target).tool
+    if DRIVERS[tool].profile is None:
+        able = ", ".join(kind for kind, driver in DRIVERS.items() if driver.profile is not None)
+        raise InputError(
+            f"{tool}, which measures {target}, prints no times of single operators ({able} do); leave out --per-op"
+        )
+
+
+def _needs_phone(target: Target) -> str:
+    return (
+        f"{target} on this computer: operators are timed by a phone's tools only; name one with --device, or leave out "
+        "--per-op"
+    )
+
+
+def profile_operators(
+    folder: Path, runner: Runner, names: Sequence[str] = PROFILED, progress: Progress = silent
+) -> list[OperatorProfile]:
+    """Profile networks on the target of the run in `folder` and write RUN/operators.json.
+
+    Raises:
+        InputError: the folder holds no run, or `runner` is no phone.
+        MeasurementError: the tool failed, or prints no times of single operators.
+    """
+    run = RunFolder(folder)
+    target = run.read_settings().parsed_target
+    if not isinstance(runner, OperatorRunner):
+        raise InputError(_needs_phone(target))
+    kind, precision = file_kind(target)
+    found = []
+    for index, name in enumerate(names):
+        (artifact,) = export_network(resolve(name), [kind], precision, run.files, subfolder="network")
+        found.append(OperatorProfile(name, str(target), runner.profile_operators(Job(artifact, target))))
+        progress(index + 1, len(names), f"operators of {name}")
+    write_json(folder / FILE_NAME, {"schema_version": _SCHEMA, "profiles": to_json(found)})
+    return found
+
+
+def read_profiles(folder: Path) -> list[OperatorProfile]:
+    """Return the profiles of a run, or nothing where none were taken.
+
+    Raises:
+        InputError: the file does not hold profiles.
+    """
+    path = folder / FILE_NAME
+    if not path.exists():
+        return []
+    value = read_json(path)
+    if not isinstance(value, dict) or value.get("schema_version") != _SCHEMA:
+        raise InputError(f"{path} holds no operator profiles of schema {_SCHEMA}; take them again with --per-op")
+    return from_json(value.get("profiles"), list[OperatorProfile], str(path))

@@ -1,0 +1,194 @@
+"""Measure a latency table: export what is missing, time blocks, fixed parts, chains and some networks, build the table.
+
+The networks serve the calibration, and one of them as the sentinel; MoGA-A, B and C and further random networks are
+left to the validation.
+"""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from mogakit.bench.conditions import worst_warnings
+from mogakit.bench.journal import Journal
+from mogakit.bench.measurement import Clock
+from mogakit.bench.runner import Job, Runner
+from mogakit.bench.schedule import Outcome, Step, plan_steps, run_steps
+from mogakit.bench.target import Target
+from mogakit.errors import InputError
+from mogakit.export.artifact import Artifact
+from mogakit.flows.deploy.export import export_chain, export_network, export_space
+from mogakit.flows.measure.devices import HOST, file_kind
+from mogakit.flows.measure.effort import effort_for, plan_for, statistic_for
+from mogakit.flows.measure.runs import RunFolder, RunSettings
+from mogakit.flows.measure.sampling import sample_networks, slot_space, strata
+from mogakit.luts.build import build_table
+from mogakit.luts.calibrate import MIN_NETWORKS, CalibrationChoice
+from mogakit.luts.table import LatencyTable, save
+from mogakit.nets.network import Network
+from mogakit.nets.spaces import SlotSpace
+from mogakit.progress import Progress, silent
+
+CHAIN_COPIES = (1, 2, 3, 4, 6, 8)
+"""Lengths of the chains from which the overhead of a run is read."""
+
+
+@dataclass(frozen=True)
+class ProfileRequest:
+    """What a person asks for; None means the kit's choice for this kind of device.
+
+    Attributes:
+        accept_partial: let rows count of which the hardware ran a part. accept_unknown: whose log does not say what ran
+            them. None for what the run has (at first, neither counts).
+        calibration: kind to fit; None for what the run has (at first the one with the least leave-one-out error).
+    """
+
+    space: str
+    target: Target
+    folder: Path
+    device: str = HOST
+    seed: int = 0
+    quick: bool = False
+    resume: bool = False
+    rounds: int | None = None
+    budget_s: float | None = None
+    clock: Clock | None = None
+    input_size: int = 224
+    accept_partial: bool | None = None
+    accept_unknown: bool | None = None
+    calibration: CalibrationChoice | None = None
+
+
+@dataclass(frozen=True)
+class ProfileResult:
+    """The table, where it lies, how the measuring ended, and what was wrong with the machine."""
+
+    table: LatencyTable
+    path: Path
+    outcome: Outcome
+    warnings: tuple[str, ...]
+
+
+def profile(
+    request: ProfileRequest, runner: Runner, progress: Progress = silent, exported: Path | None = None
+) -> ProfileResult:
+    """Measure what is missing and write `RUN/lut.json`.
+
+    Args:
+        exported: files of another run of the same space and target, which need not be exported again.
+
+    Raises:
+        InputError: the target does not run on the device, the folder holds another run, or fewer networks are measured
+            (or stand for the target) than the kind of calibration asked for needs.
+        ExportError, DeviceError, MeasurementError: from the rooms below; what was finished is kept for `--resume`.
+    """
+    return run_steps(profile_steps(request, runner, progress, exported), progress)
+
+
+def profile_steps(
+    request: ProfileRequest, runner: Runner, exporting: Progress, exported: Path | None
+) -> Generator[Step, None, ProfileResult]:
+    """Do what `profile` does, pausing after every window. Whoever does not go on to the end must close it.
+
+    Args:
+        exporting: is told of the export; of the measuring the steps tell.
+
+    Raises:
+        InputError, ExportError, DeviceError, MeasurementError: as `profile`.
+    """
+    space = slot_space(request.space, request.input_size)
+    reason = runner.unsupported(request.target)
+    if reason is not None:
+        raise InputError(f"{request.target}: {reason}")
+    effort = effort_for(runner, request.quick, request.target.hardware)
+    asked = RunSettings(
+        space=request.space,
+        target=str(request.target),
+        device=request.device,
+        seed=request.seed,
+        num_calibration=effort.num_calibration,
+        num_passes=effort.num_passes,
+        num_sentinels=effort.num_sentinels,
+        clock=request.clock,
+        input_size=request.input_size,
+    )
+    folder = RunFolder(request.folder)
+    known = folder.read_settings() if folder.settings_path.exists() else asked
+    _check_calibration(request.calibration, known.num_calibration)
+    settings = folder.revise(
+        folder.begin(asked, request.resume), request.accept_partial, request.accept_unknown, request.calibration
+    )
+    if exported is not None:
+        folder.adopt(exported)
+    networks = calibration_networks(space, settings.num_calibration, settings.seed)
+    artifacts = export_for_profile(space, networks, request.target, folder.files, exporting)
+    jobs = [Job(artifact, request.target) for artifact in artifacts]
+    plan = plan_for(
+        replace(effort, num_passes=settings.num_passes, num_sentinels=settings.num_sentinels),
+        jobs,
+        sentinel=next(job for job in jobs if job.artifact.name == networks[-1].name),
+        rounds=request.rounds,
+        seed=settings.seed,
+        until_precise=True,
+        budget_s=request.budget_s,
+    )
+    with Journal(folder.journal) as journal:
+        outcome = yield from plan_steps(plan, runner, journal)
+        measurements = journal.measurements(request.target)
+        identity = runner.identity(request.target)
+    table = build_table(
+        measurements,
+        identity,
+        name=str(folder.table),
+        space=request.space,
+        statistic=statistic_for(runner),
+        calibration=settings.calibration.kind,
+        accepted=settings.accepted,
+        networks={network.name: network for network in networks},
+        source=folder.path.name,
+        seed=settings.seed,
+    )
+    save(table, folder.table)
+    states = {(one.round, one.window): one.after for one in measurements}
+    return ProfileResult(table, folder.table, outcome, worst_warnings(states.values()))
+
+
+def _check_calibration(asked: CalibrationChoice | None, num_networks: int) -> None:
+    """Refuse a calibration that the networks to be measured cannot carry, before any is measured."""
+    kind = None if asked is None else asked.kind
+    if kind is not None and num_networks < MIN_NETWORKS[kind]:
+        raise InputError(
+            f"a calibration of kind {kind} needs at least {MIN_NETWORKS[kind]} networks, and this run measures "
+            f"{num_networks}; leave out --quick, or choose --calibration scale, none or best"
+        )
+
+
+def calibration_networks(space: SlotSpace, num: int, seed: int) -> list[Network]:
+    """Return the networks that a profile measures whole: drawn evenly from the strata, the whole space's first.
+
+    A calibration on networks with 7x7 kernels alone would say nothing of those without, three times as fast.
+    """
+    rng = np.random.default_rng([seed, 1])
+    parts = strata(space)
+    counts = [num // len(parts) + (index < num % len(parts)) for index in range(len(parts))]
+    return [
+        network
+        for part, count in zip(parts, counts, strict=True)
+        for network in sample_networks(part, count, rng, space)
+    ]
+
+
+def export_for_profile(
+    space: SlotSpace, networks: Sequence[Network], target: Target, folder: Path, progress: Progress
+) -> list[Artifact]:
+    """Export what a profile measures and is not there yet: blocks, fixed parts, chains and networks."""
+    file_format, precision = file_kind(target)
+    artifacts = export_space(space, [file_format], precision, folder, progress)
+    chained = next((block for block in space.choice_blocks if block.residual), None)
+    if chained is not None:
+        artifacts += [export_chain(chained, copies, file_format, precision, folder) for copies in CHAIN_COPIES]
+    for index, network in enumerate(networks):
+        artifacts += export_network(network, [file_format], precision, folder, subfolder="network")
+        progress(index + 1, len(networks), f"exported {network.name}")
+    return artifacts

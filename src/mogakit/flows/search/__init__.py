@@ -1,0 +1,1 @@
+"""Everything that finds networks: searches, controllers, comparisons."""

@@ -1,0 +1,295 @@
+"""Compare networks over several hardware: predicted from tables, measured, or published; with `f_avg` and `f_max`.
+
+Rows are networks and columns hardware, as MoGA Table 3 and Table 1 of the multi-hardware paper. A cell without a number
+says why.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from mogakit.bench.measurement import Identity
+from mogakit.bench.runner import Runner
+from mogakit.bench.target import Target
+from mogakit.errors import InputError, TableError
+from mogakit.luts.latencies import load_latencies, scope_note
+from mogakit.luts.linear import CostModel
+from mogakit.luts.predict import Predictor
+from mogakit.luts.table import LatencyTable
+from mogakit.nets import zoo
+from mogakit.nets.network import Network, count_madds, count_params
+from mogakit.nets.resolve import resolve
+from mogakit.nets.variant import DEFAULT_SIZE, parse_variant
+from mogakit.progress import Progress, silent
+from mogakit.search.multi_hardware import f_avg, f_max
+
+
+class Origin(StrEnum):
+    """How a column's latencies were come by."""
+
+    PREDICTED = "predicted"
+    MEASURED = "measured"
+    PUBLISHED = "published"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One hardware.
+
+    Attributes:
+        name: target of a table or measurement, device and framework of a publication.
+        origin: how its latencies were come by. source: the table, device or paper.
+        factor_ms: latency of the reference network, by which the metrics normalise; None where it is not known.
+    """
+
+    name: str
+    origin: Origin
+    source: str
+    factor_ms: float | None
+
+
+@dataclass(frozen=True)
+class ComparedNetwork:
+    """One row.
+
+    Attributes:
+        name: as asked for.
+        params, madds: counts; None for a model file. top1: published accuracy in percent, None where there is none.
+        latencies_ms: one a column; None where there is no number. reasons: why, by column name.
+        f_avg, f_max: over all columns; None where one has no number, or a factor is not known.
+    """
+
+    name: str
+    params: int | None
+    madds: int | None
+    top1: float | None
+    latencies_ms: tuple[float | None, ...]
+    reasons: dict[str, str]
+    f_avg: float | None
+    f_max: float | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The whole table; `reference` is the network or the words behind the factors."""
+
+    columns: tuple[Column, ...]
+    networks: tuple[ComparedNetwork, ...]
+    reference: str
+
+
+@dataclass(frozen=True)
+class CompareRequest:
+    """What a person asks for.
+
+    Attributes:
+        models: names of the zoo (`mobilenet-v2@1.25x`), `space/chromosome`, or model files (measured columns only).
+        tables: latency tables or cost models to predict from.
+        targets: to measure on.
+        published: words of devices whose published latencies are shown, e.g. `Pixel 4`.
+        reference: network whose latency normalises each column. factors_ms: the factors themselves, which win.
+        weights: importance of each column in `f_avg` and `f_max`.
+        quick: measure one round only. folder: where measured files and the journal stay; None for a temporary one.
+    """
+
+    models: tuple[str, ...]
+    tables: tuple[Path, ...] = ()
+    targets: tuple[Target, ...] = ()
+    published: tuple[str, ...] = ()
+    reference: str = "mobilenet-v1"
+    factors_ms: tuple[float, ...] = ()
+    weights: tuple[float, ...] | None = None
+    quick: bool = False
+    folder: Path | None = None
+    resume: bool = False
+
+
+Cell = tuple[float | None, str]  # latency in ms, or None and why
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A column before its factor is known: `ask` returns the cell of a model."""
+
+    name: str
+    origin: Origin
+    source: str
+    ask: Callable[[str], Cell]
+
+
+def compare(request: CompareRequest, runner: Runner | None = None, progress: Progress = silent) -> Comparison:
+    """Fill the table.
+
+    Args:
+        runner: the device of the measured columns; needed where the request names targets.
+
+    Raises:
+        InputError: a model or table does not exist, nothing is to be compared, or the factors are too few or many.
+        DeviceError, MeasurementError, ExportError: from measuring.
+    """
+    networks = {model: _network(model) for model in (*request.models, request.reference)}
+    sources = [_predicted(path, networks) for path in request.tables]
+    sources += _measured(request, runner, progress)
+    sources += [column for words in request.published for column in _published(words, request.models)]
+    if not request.models or not sources:
+        raise InputError("name at least one network, and --table, --target or --published to compare them by")
+    factors = _factors(request, sources)
+    columns = [Column(s.name, s.origin, s.source, factor) for s, factor in zip(sources, factors, strict=True)]
+    rows = [_row(model, networks[model], sources, factors, request.weights) for model in request.models]
+    return Comparison(tuple(columns), tuple(rows), "given factors" if request.factors_ms else request.reference)
+
+
+def _row(
+    model: str,
+    network: Network | None,
+    sources: Sequence[_Source],
+    factors: Sequence[float | None],
+    weights: Sequence[float] | None,
+) -> ComparedNetwork:
+    cells = [source.ask(model) for source in sources]
+    latencies = tuple(latency for latency, _ in cells)
+    reasons = {source.name: why for source, (latency, why) in zip(sources, cells, strict=True) if latency is None}
+    known = [factor for factor in factors if factor is not None]
+    complete = len(known) == len(factors)
+    return ComparedNetwork(
+        name=model,
+        params=None if network is None else count_params(network),
+        madds=None if network is None else count_madds(network),
+        top1=zoo.get(model).published.top1 if model in zoo.names() else None,
+        latencies_ms=latencies,
+        reasons=reasons,
+        f_avg=f_avg(latencies, known, weights) if complete else None,
+        f_max=f_max(latencies, known, weights) if complete else None,
+    )
+
+
+def _factors(request: CompareRequest, sources: Sequence[_Source]) -> list[float | None]:
+    if request.factors_ms:
+        if len(request.factors_ms) != len(sources):
+            names = ", ".join(source.name for source in sources)
+            raise InputError(f"{len(request.factors_ms)} factors for {len(sources)} columns ({names}); give one each")
+        return list(request.factors_ms)
+    return [source.ask(request.reference)[0] for source in sources]
+
+
+def _network(model: str) -> Network | None:
+    """Resolve a name; None for a model file.
+
+    Raises:
+        InputError: it is neither.
+    """
+    return None if _is_file(model) else resolve(model)
+
+
+def _is_file(model: str) -> bool:
+    return Path(model).suffix in (".tflite", ".onnx", ".pb", ".yml", ".dlc") or Path(model).is_file()
+
+
+def _predicted(path: Path, networks: dict[str, Network | None]) -> _Source:
+    """Return the column of a latency table or cost model.
+
+    Raises:
+        TableError: the file is neither.
+    """
+    found = load_latencies(path)
+    predict = _by_model(found) if isinstance(found, CostModel) else _by_table(found)
+
+    def ask(model: str) -> Cell:
+        network = networks[model]
+        if network is None:
+            return None, "a model file cannot be predicted; measure it with --target"
+        return predict(network)
+
+    name = f"{path}" if found.target is None else str(found.target)
+    return _Source(name, Origin.PREDICTED, f"{found.name} ({_device(found.identity)})", ask)
+
+
+def _device(identity: Identity) -> str:
+    """Return the device's name, with what must stand beside its times."""
+    note = scope_note(identity)
+    return identity.device_name + ("" if note is None else f", {note}")
+
+
+def _by_table(table: LatencyTable) -> Callable[[Network], Cell]:
+    predictor = Predictor(table)
+
+    def predict(network: Network) -> Cell:
+        missing = predictor.missing(block.key for block in network.blocks)
+        if missing:
+            count = f"{len(missing)} of its {len({block.key for block in network.blocks})} blocks"
+            return None, f"the table of space {table.space!r} has no row for {count}, such as {missing[0]}"
+        try:
+            return predictor.predict(network), ""
+        except TableError as error:
+            return None, str(error)
+
+    return predict
+
+
+def _by_model(model: CostModel) -> Callable[[Network], Cell]:
+    def predict(network: Network) -> Cell:
+        try:
+            return model.predict(network), ""
+        except InputError as error:
+            return None, f"the model of space {model.space!r} does not know it: {error}"
+
+    return predict
+
+
+def _measured(request: CompareRequest, runner: Runner | None, progress: Progress) -> list[_Source]:
+    """Measure every model, and the reference where no factors are given, on every target, interleaved."""
+    if not request.targets:
+        return []
+    if runner is None:
+        raise InputError("measuring needs a device; name one with --device")
+    # loaded here, so that a table of predictions does not load torch
+    from mogakit.flows.measure.bench import BenchRequest, bench
+
+    models = dict.fromkeys(request.models if request.factors_ms else (*request.models, request.reference))
+    asked = BenchRequest(tuple(models), request.targets, request.folder, quick=request.quick, resume=request.resume)
+    timings = bench(asked, runner, progress).timings
+    found: list[_Source] = []
+    for target in request.targets:
+        cells = {each.model: (each.row.latency_ms, each.row.error or "") for each in timings if each.target == target}
+        device = _device(runner.identity(target))
+
+        def ask(model: str, cells: dict[str, Cell] = cells, target: Target = target) -> Cell:
+            return cells.get(model, (None, f"its file does not run on {target}"))
+
+        found.append(_Source(str(target), Origin.MEASURED, device, ask))
+    return found
+
+
+def _published(words: str, models: Sequence[str]) -> list[_Source]:
+    """Return one column for each device and framework whose name holds `words`.
+
+    Raises:
+        InputError: nothing was published for such a device.
+    """
+    every = {(each.device, each.framework, each.source) for name in zoo.names() for each in zoo.get(name).latencies}
+    chosen = [key for key in _in_order_of_publication(every) if words.casefold() in key[0].casefold()]
+    if not chosen:
+        devices = ", ".join(sorted({device for device, _, _ in every}))
+        raise InputError(f"nothing is published for a device like {words!r}; there are {devices}")
+    return [_published_column(*key) for key in chosen]
+
+
+def _in_order_of_publication(keys: set[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+    order = [(each.device, each.framework, each.source) for name in zoo.names() for each in zoo.get(name).latencies]
+    return sorted(keys, key=order.index)
+
+
+def _published_column(device: str, framework: str, source: str) -> _Source:
+    def ask(model: str) -> Cell:
+        if model.partition("@")[0] not in zoo.names():
+            return None, "nothing is published for it"
+        variant = parse_variant(model)
+        if variant.input_size != DEFAULT_SIZE:
+            return None, f"latencies are published for {DEFAULT_SIZE} px only"
+        for each in zoo.get(variant.base).latencies:
+            if (each.device, each.framework, each.source, each.width) == (device, framework, source, variant.width):
+                return each.latency_ms, ""
+        return None, f"{source} gives no latency at width {variant.width:g}"
+
+    return _Source(f"{device}, {framework}", Origin.PUBLISHED, source, ask)

@@ -1,0 +1,1 @@
+"""SSDLite detectors: networks, anchors, torch modules, published numbers."""

@@ -1,0 +1,1 @@
+"""Training of SSDLite detectors: data, losses, recipes, mAP."""

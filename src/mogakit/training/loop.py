@@ -1,0 +1,332 @@
+"""The training loop for a single network: resumable to the bit on a CPU, on one process or many."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from mogakit.errors import InputError
+from mogakit.nets.modules import NetworkModule
+from mogakit.nets.network import Network
+from mogakit.progress import Progress, silent
+from mogakit.training.checkpoint import Ticker, read_checkpoint_of, save_checkpoint
+from mogakit.training.data import Batch, Dataset, epoch_order, evaluation_batches, read_batch
+from mogakit.training.optim import MovingAverage, TensorFlowRMSProp
+from mogakit.training.recipes import OptimizerKind, Recipe
+from mogakit.training.throughput import Throughput
+from mogakit.training.world import World, average_gradients, synchronise_norms
+
+T = TypeVar("T")
+
+CHECKPOINT_INTERVAL_S = 600.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run does beside its recipe.
+
+    Attributes:
+        batch_size: images per update over all processes; None takes the recipe's.
+        epochs: None takes the recipe's.
+        bfloat16: autocast to bfloat16.
+        channels_last: memory format; about twice as fast for depthwise convolutions on a CPU.
+        synchronise_norm: batch norm over the images of all processes; needed for "as one process", otherwise local.
+        num_workers: threads that decode images, in each process.
+    """
+
+    seed: int = 0
+    batch_size: int | None = None
+    epochs: float | None = None
+    bfloat16: bool = False
+    channels_last: bool = True
+    synchronise_norm: bool = False
+    num_workers: int = 4
+    checkpoint_interval_s: float = CHECKPOINT_INTERVAL_S
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well a network does on a dataset. `nll` is the mean negative log-likelihood in nats."""
+
+    num_images: int
+    top1_percent: float
+    top5_percent: float
+    nll: float
+
+    @property
+    def top1_standard_error(self) -> float:
+        """Return the binomial standard error of `top1_percent`, in points."""
+        share = self.top1_percent / 100
+        return 100 * math.sqrt(share * (1 - share) / self.num_images)
+
+
+def initialise(module: nn.Module, seed: int) -> None:
+    """Draw initial weights as the MoGA authors' code does: fan-out normal kernels, unit batch norms, zero biases."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for layer in module.modules():
+            if isinstance(layer, nn.Conv2d):
+                fan_out = layer.kernel_size[0] * layer.kernel_size[1] * layer.out_channels
+                layer.weight.normal_(0.0, math.sqrt(2.0 / fan_out), generator=generator)
+            elif isinstance(layer, nn.Linear):
+                reach = 1.0 / math.sqrt(layer.out_features)
+                layer.weight.uniform_(-reach, reach, generator=generator)
+            elif isinstance(layer, nn.BatchNorm2d):
+                layer.reset_running_stats()
+                layer.weight.fill_(1.0)
+            if isinstance(layer, nn.Conv2d | nn.Linear | nn.BatchNorm2d) and layer.bias is not None:
+                layer.bias.zero_()
+
+
+def build_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """Return the recipe's optimiser; weight decay is left off biases and batch norm, as in the papers' L2."""
+    decayed = [weight for weight in module.parameters() if weight.ndim > 1]
+    plain = [weight for weight in module.parameters() if weight.ndim <= 1]
+    groups: list[dict[str, Any]] = [{"params": decayed, "l2": recipe.l2}, {"params": plain, "l2": 0.0}]
+    lr = recipe.learning_rate
+    if recipe.optimizer is OptimizerKind.SGD:
+        return torch.optim.SGD(groups, lr=lr, momentum=recipe.momentum)
+    if recipe.optimizer is OptimizerKind.ADAM:
+        return torch.optim.Adam(groups, lr=lr)
+    if recipe.optimizer is OptimizerKind.RMSPROP:
+        return torch.optim.RMSprop(groups, lr=lr, alpha=recipe.rms_decay, momentum=recipe.momentum, eps=recipe.rms_eps)
+    return TensorFlowRMSProp(groups, lr, decay=recipe.rms_decay, momentum=recipe.momentum, eps=recipe.rms_eps)
+
+
+def apply_update(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
+    """Add each group's L2 gradient, set the learning rate, and update."""
+    with torch.no_grad():
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate
+            for weight in group["params"]:
+                if weight.grad is not None and group["l2"]:
+                    weight.grad.add_(weight, alpha=group["l2"])
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+
+
+def autocast(world: World, bfloat16: bool) -> AbstractContextManager[Any]:
+    """Return bfloat16 autocast for the device, or nothing."""
+    return torch.autocast(world.device.type, dtype=torch.bfloat16) if bfloat16 else nullcontext()
+
+
+def to_device(batch: Batch, world: World, channels_last: bool) -> Batch:
+    """Move a batch to the device, in torch's default type and the memory format that convolutions want."""
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    images = batch.images.to(world.device, torch.get_default_dtype(), memory_format=layout, non_blocking=True)
+    return Batch(images, batch.labels.to(world.device, non_blocking=True))
+
+
+def training_batches(
+    dataset: Dataset,
+    batch_size: int,
+    seed: int,
+    first_step: int,
+    last_step: int,
+    world: World,
+    num_workers: int,
+    *,
+    augment: bool = True,
+) -> Iterator[Batch]:
+    """Yield this process's share of the batches of steps `first_step` to `last_step`, decoded one step ahead.
+
+    An epoch is as many full batches as the dataset holds; the remainder is dropped, another one each epoch.
+    """
+    steps_per_epoch = len(dataset) // batch_size
+    share = batch_size // world.size
+    with ThreadPoolExecutor(num_workers) as decoders:
+
+        def load(step: int) -> Batch:
+            epoch, position = divmod(step, steps_per_epoch)
+            order = epoch_order(len(dataset), seed, epoch)
+            start = position * batch_size + world.rank * share
+            return read_batch(
+                dataset, order[start : start + share].tolist(), seed, epoch, augment=augment, pool=decoders
+            )
+
+        yield from one_ahead(load, first_step, last_step)
+
+
+def one_ahead(load: Callable[[int], T], first_step: int, last_step: int) -> Iterator[T]:
+    """Yield `load(step)` for each step in turn, the next one being loaded in the background."""
+    with ThreadPoolExecutor(1) as ahead:
+        upcoming = ahead.submit(load, first_step) if first_step < last_step else None
+        for step in range(first_step, last_step):
+            if upcoming is None:
+                return
+            loaded = upcoming.result()
+            upcoming = ahead.submit(load, step + 1) if step + 1 < last_step else None
+            yield loaded
+
+
+def evaluate(module: nn.Module, dataset: Dataset, world: World, batch_size: int = 250) -> Score:
+    """Score a module in eval mode on every image of a dataset."""
+    module.eval()
+    right1 = right5 = count = 0
+    nll = 0.0
+    with torch.inference_mode():
+        for batch in evaluation_batches(dataset, batch_size):
+            placed = to_device(batch, world, channels_last=True)
+            logits: Tensor = module(placed.images).float()
+            nll += float(cross_entropy(logits, placed.labels, reduction="sum"))
+            top = logits.topk(min(5, logits.shape[1]), dim=1).indices == placed.labels[:, None]
+            right1 += int(top[:, :1].sum())
+            right5 += int(top.sum())
+            count += len(batch.labels)
+    return Score(count, 100 * right1 / count, 100 * right5 / count, nll / count)
+
+
+@dataclass
+class TrainedNetwork:
+    """The outcome of `train`: the module with averaged weights where the recipe averages, and its score.
+
+    Attributes:
+        images_per_second: of this process's training steps after the first few; None where it made no more.
+    """
+
+    module: nn.Module
+    score: Score
+    num_steps: int
+    images_per_second: float | None
+
+
+Scalars = Callable[[str, float, int], None]
+"""Receives (name, value, step); TensorBoard's `add_scalar` fits."""
+
+
+def train(
+    network: Network,
+    data: tuple[Dataset, Dataset],
+    recipe: Recipe,
+    settings: Settings,
+    world: World,
+    checkpoint: Path | None = None,
+    progress: Progress = silent,
+    scalars: Scalars | None = None,
+) -> TrainedNetwork:
+    """Train a network; a run whose `checkpoint` exists goes on from there.
+
+    Args:
+        network: its input size and class count must be those of the data.
+        data: training and validation images.
+        checkpoint: written every `checkpoint_interval_s` and at the end, by the first process; None for none.
+
+    Raises:
+        InputError: sizes or classes do not fit, or the batch does not divide over the processes.
+        CheckpointError: the checkpoint is of another run.
+    """
+    training, validation = data
+    batch_size = settings.batch_size or recipe.batch_size
+    _check_sizes(network, training, batch_size, world)
+    steps_per_epoch = len(training) // batch_size
+    num_steps = round((settings.epochs or recipe.epochs) * steps_per_epoch)
+    scheduled = replace(recipe, epochs=settings.epochs or recipe.epochs)
+    module = _fresh_module(network, recipe, settings, world)
+    optimizer = build_optimizer(module, recipe)
+    average = MovingAverage(module, recipe.ema_decay) if recipe.ema_decay else None
+    run = {"network": network.name, "recipe": recipe.name, "settings": run_identity(settings, batch_size, num_steps)}
+    first_step = resume_run(checkpoint, run, module, optimizer, average)
+    ticker, throughput = Ticker(settings.checkpoint_interval_s), Throughput()
+    batches = training_batches(training, batch_size, settings.seed, first_step, num_steps, world, settings.num_workers)
+    for step, batch in enumerate(batches, first_step):
+        module.train()
+        torch.manual_seed(settings.seed * 1_000_003 + step * world.size + world.rank)  # dropout, resumable
+        placed = to_device(batch, world, settings.channels_last)
+        with autocast(world, settings.bfloat16):
+            loss = cross_entropy(module(placed.images), placed.labels, label_smoothing=recipe.label_smoothing)
+        loss.backward()  # type: ignore[no-untyped-call]
+        loss_value = float(loss.detach())
+        average_gradients(module, world)
+        rate = scheduled.learning_rate_at(step / steps_per_epoch, batch_size)
+        apply_update(optimizer, rate)
+        if average is not None:
+            average.update(module)
+        throughput.count(batch_size)
+        if world.is_first:
+            progress(step + 1, num_steps, f"loss {loss_value:.3f}, {throughput}")
+            if scalars is not None:
+                tell_scalars(scalars, {"loss": loss_value, "learning_rate": rate}, throughput, step)
+        if checkpoint is not None and world.is_first and (ticker.due() or step + 1 == num_steps):
+            save_checkpoint(checkpoint, run_state(run, step + 1, module, optimizer, average))
+            throughput.restart()
+    if average is not None:
+        module.load_state_dict(average.values)
+    score = evaluate(module, validation, world)
+    if scalars is not None and world.is_first:
+        scalars("validation/top1_percent", score.top1_percent, num_steps)
+    return TrainedNetwork(module, score, num_steps, throughput.images_per_second)
+
+
+def tell_scalars(scalars: Scalars, values: Mapping[str, float], throughput: Throughput, step: int) -> None:
+    """Report a step's values, and the speed once it is known."""
+    speed = throughput.images_per_second
+    for name, value in {**values, **({} if speed is None else {"images_per_second": speed})}.items():
+        scalars(f"train/{name}", value, step)
+
+
+def _check_sizes(network: Network, dataset: Dataset, batch_size: int, world: World) -> None:
+    if (network.input_size, network.num_classes) != (dataset.input_size, dataset.num_classes):
+        raise InputError(
+            f"{network.name} takes {network.input_size} px and gives {network.num_classes} classes, {dataset.name} has "
+            f"{dataset.input_size} px and {dataset.num_classes} classes: give the network those"
+        )
+    world.check_batch_size(batch_size, len(dataset))
+
+
+def _fresh_module(network: Network, recipe: Recipe, settings: Settings, world: World) -> nn.Module:
+    module: nn.Module = NetworkModule(replace(network, dropout=recipe.dropout))
+    initialise(module, settings.seed)
+    for layer in module.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.momentum = recipe.norm_momentum
+    if settings.synchronise_norm and world.size > 1:
+        module = synchronise_norms(module)
+    layout = torch.channels_last if settings.channels_last else torch.contiguous_format
+    return module.to(world.device, memory_format=layout)  # type: ignore[call-overload, no-any-return]
+
+
+def run_identity(settings: Settings, batch_size: int, num_steps: int) -> dict[str, Any]:
+    """Return what must be equal for a run to be continued: what changes its weights."""
+    kept = asdict(settings)
+    del kept["num_workers"], kept["checkpoint_interval_s"]
+    return {**kept, "batch_size": batch_size, "num_steps": num_steps}
+
+
+def run_state(
+    run: dict[str, Any], step: int, module: nn.Module, optimizer: torch.optim.Optimizer, average: MovingAverage | None
+) -> dict[str, Any]:
+    """Return what a checkpoint keeps after `step` updates."""
+    return {
+        "run": run,
+        "step": step,
+        "raw_weights": module.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "average": average.state_dict() if average is not None else None,
+        # What `moga ship --weights` reads: the averaged weights where there are any.
+        "state_dict": average.values if average is not None else module.state_dict(),
+    }
+
+
+def resume_run(
+    checkpoint: Path | None,
+    run: dict[str, Any],
+    module: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    average: MovingAverage | None,
+) -> int:
+    """Load the checkpoint where there is one; return the number of steps done."""
+    if checkpoint is None or not checkpoint.exists():
+        return 0
+    state = read_checkpoint_of(checkpoint, run)
+    module.load_state_dict(state["raw_weights"])
+    optimizer.load_state_dict(state["optimizer"])
+    if average is not None:
+        average.load_state_dict(state["average"])
+    return int(state["step"])

@@ -1,0 +1,185 @@
+"""`moga fit`: whole networks are measured in batches, models fitted, and nothing is measured twice.
+
+The device is made up (a runner whose truth is known); files, journals, schedule and fits are real.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mogakit.bench.measurement import (
+    Clock,
+    Conditions,
+    Delegation,
+    DelegationKind,
+    Identity,
+    Measurement,
+    Status,
+)
+from mogakit.bench.runner import Job
+from mogakit.bench.target import Target, parse_target
+from mogakit.errors import DeviceError, InputError, TableError
+from mogakit.export.artifact import Artifact, Role
+from mogakit.flows.measure.fit import FitRequest, FitResult, fit_run
+from mogakit.flows.measure.profile import ProfileRequest, profile
+from mogakit.luts.linear import load_model
+from mogakit.nets.block import parse_key
+from mogakit.nets.network import count_madds
+from mogakit.nets.resolve import resolve
+
+TARGET = parse_target("tflite/cpu/float32")
+STATE = Conditions(at="2026-11-21T00:00:00+00:00")
+
+
+def block_ms(key: str) -> float:
+    return 0.05 + 1e-6 * count_madds(parse_key(key))
+
+
+def truth_ms(artifact: Artifact) -> float:
+    if artifact.role is Role.NETWORK:
+        return 1.1 * sum(block_ms(block.key) for block in resolve(artifact.name, input_size=8).blocks)
+    if artifact.role is Role.CHAIN:
+        copies, key = artifact.name.removeprefix("chain-").split("x", 1)
+        return int(copies) * block_ms(key)
+    return block_ms(artifact.name)
+
+
+@dataclass
+class MadeUpRunner:
+    """A device of known truth, 1 % noise, and a speed of its own in every process; it may go away."""
+
+    driver: str = ""
+    jobs_per_window: int | None = None
+    windows_left: int = 10**6
+    measured: list[tuple[str, int, int]] = field(default_factory=list)
+    num_sessions: int = 0
+    falls_back: bool = False  # every fifth network runs on another hardware, ten times slower
+
+    def identity(self, target: Target) -> Identity:
+        return Identity("made-up", "made up", self.driver, "none", "", (), "", "1")
+
+    def conditions(self) -> Conditions:
+        return STATE
+
+    def unsupported(self, target: Target) -> str | None:
+        return None
+
+    @contextmanager
+    def session(self, jobs: Sequence[Job], round_number: int, seed: int) -> Iterator["MadeUpSession"]:
+        self.num_sessions += 1
+        yield MadeUpSession(self, round_number, self.num_sessions)
+
+
+@dataclass
+class MadeUpSession:
+    """One process of it."""
+
+    runner: MadeUpRunner
+    round_number: int
+    number: int
+
+    def measure(self, jobs: Sequence[Job], window: int) -> Iterator[Measurement]:
+        if self.runner.windows_left == 0:
+            raise DeviceError("the device went away")
+        self.runner.windows_left -= 1
+        rng = np.random.default_rng([self.number, window])
+        speed = float(np.exp(np.random.default_rng(self.number).normal(0, 0.02)))
+        for job in {job.artifact.sha256: job for job in jobs}.values():
+            fell = (
+                self.runner.falls_back and job.artifact.role is Role.NETWORK and int(job.artifact.sha256, 16) % 5 == 0
+            )
+            times = truth_ms(job.artifact) * speed * np.exp(rng.normal(0, 0.01, 4)) * (10 if fell else 1)
+            self.runner.measured.append((job.artifact.name, self.round_number, window))
+            yield Measurement(
+                artifact_name=job.artifact.name,
+                artifact_sha256=job.artifact.sha256,
+                role=job.artifact.role,
+                target=job.target,
+                round=self.round_number,
+                window=window,
+                process=f"process-{self.number}",
+                clock=Clock.THREAD_CPU,
+                status=Status.FALLBACK if fell else Status.OK,
+                delegation=Delegation(DelegationKind.NOT_ASKED),
+                before=STATE,
+                after=STATE,
+                samples_ms=tuple(times),
+                cold_ms=tuple(times[:2]),
+            )
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a run whose table is measured."""
+    folder = tmp_path_factory.mktemp("fit") / "RUN"
+    profile(ProfileRequest("digits", TARGET, folder, device="made-up", quick=True, input_size=8), MadeUpRunner())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def first(run: Path) -> tuple[FitResult, MadeUpRunner]:
+    runner = MadeUpRunner(windows_left=7)
+    request = FitRequest(run, num_pairs=20, quick=True)
+    with pytest.raises(DeviceError):
+        fit_run(request, runner)
+    runner.windows_left = 10**6
+    with pytest.raises(InputError, match="--resume"):
+        fit_run(request, runner)
+    return fit_run(FitRequest(run, num_pairs=20, quick=True, resume=True), runner), runner
+
+
+def test_models_are_fitted_on_the_measured_networks(run: Path, first: tuple[FitResult, MadeUpRunner]) -> None:
+    result, _ = first
+    assert len(result.pairs.names) == 20
+    assert result.failed == ()
+    assert result.on_table.loo_mape_percent < 2.0
+    assert load_model(run / "cost-model.json") == result.on_table
+    assert load_model(run / "cost-model-one-hot.json") == result.one_hot
+    written = json.loads((run / "fit.json").read_text())
+    assert written["models"]["table+one-hot"]["loo_mape_percent"] == result.on_table.loo_mape_percent
+    assert {point["num_pairs"] for point in written["curves"]} == {5, 10}
+
+
+def test_what_was_measured_before_the_device_went_away_is_not_measured_again(
+    first: tuple[FitResult, MadeUpRunner],
+) -> None:
+    _, runner = first
+    assert len(runner.measured) == len(set(runner.measured))
+
+
+def test_files_of_a_measured_batch_are_removed(run: Path, first: tuple[FitResult, MadeUpRunner]) -> None:
+    assert sorted(path.name for path in (run / "fit").iterdir()) == ["batch-000.db", "fit.json"]
+
+
+def test_a_fit_grows_by_whole_batches(run: Path, first: tuple[FitResult, MadeUpRunner]) -> None:
+    earlier, _ = first
+    runner = MadeUpRunner()
+    grown = fit_run(FitRequest(run, num_pairs=25, quick=True, resume=True), runner)
+    assert grown.pairs.names[:20] == earlier.pairs.names
+    assert len(set(grown.pairs.names)) == 25
+    fresh = {name for name, *_ in runner.measured if name.startswith("digits/")}
+    assert fresh == set(grown.pairs.names[20:])
+    with pytest.raises(InputError, match="multiple of 20"):
+        fit_run(FitRequest(run, num_pairs=40, quick=True, resume=True), runner)
+
+
+def test_no_model_is_fitted_on_networks_that_ran_on_other_hardware(run: Path, tmp_path: Path) -> None:
+    copied = tmp_path / "RUN"
+    shutil.copytree(run, copied, ignore=shutil.ignore_patterns("fit*", "cost-model*"))
+    result = fit_run(FitRequest(copied, num_pairs=20, quick=True), MadeUpRunner(falls_back=True))
+    assert result.failed and not set(result.failed) & set(result.pairs.names)
+    assert len(result.failed) + len(result.pairs.names) == 20
+    assert result.on_table.loo_mape_percent < 2.0
+
+
+def test_another_device_is_refused(run: Path) -> None:
+    with pytest.raises(TableError, match="driver"):
+        fit_run(FitRequest(run, resume=True), MadeUpRunner(driver="v2"))
+    with pytest.raises(InputError, match="at least 5"):
+        fit_run(FitRequest(run, num_pairs=3), MadeUpRunner())
