@@ -1,6 +1,7 @@
 """How a command ends: exit codes, Ctrl-C at any time, and a reader that closes the pipe."""
 
 import errno
+import io
 import os
 import signal
 import sys
@@ -51,15 +52,17 @@ class _CtrlC:
 
 
 def _ended(command: Callable[[], object]) -> int:
+    stdout = sys.stdout
     try:
         returned = command()
         if sys.stdout is not None:  # None where the shell closed it (>&-)
             sys.stdout.flush()
-    except SystemExit as leaving:  # click ends so where standard output is closed while it prints help
-        return CLOSED_PIPE if _is_closed() else _number(leaving.code)
+    except SystemExit as leaving:  # click ends so, with a wrapped stdout, where help meets a closed pipe
+        return CLOSED_PIPE if sys.stdout is not stdout or _is_closed() else _number(leaving.code)
     except click.ClickException as error:
-        error.message = printable(error.message)
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        click.echo(printable(shown.getvalue()), err=True, nl=False)
         return error.exit_code
     except click.Abort:
         return INTERRUPTED
@@ -88,4 +91,4 @@ def _is_closed() -> bool:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return True
-    return isinstance(sys.stdout, click.utils.PacifyFlushWrapper)
+    return False
