@@ -2,13 +2,15 @@
 
 import re
 
-from mogakit.errors import InputError
+from mogakit.errors import InputError, KeySyntaxError, closest, unknown_name
 from mogakit.nets import zoo
+from mogakit.nets.limits import check_sizes
 from mogakit.nets.network import Network
 from mogakit.nets.spaces import get_space, parse_chromosome, space_names
 
 _VARIANT = re.compile(
-    r"(?P<name>[^@]+)(?P<rest>(?:@(?P<width>\d+(?:\.\d+)?)x)?(?:@(?P<size>\d+)px)?(?:@(?P<classes>\d+)c)?)", re.ASCII
+    r"(?P<name>[^@]+)(?P<rest>(?:@(?P<width>\d{1,9}(?:\.\d{1,9})?)x)?(?:@(?P<size>\d{1,9})px)?(?:@(?P<classes>\d{1,9})c)?)",
+    re.ASCII,
 )
 
 
@@ -18,8 +20,10 @@ def resolve(text: str, width: float = 1.0, input_size: int | None = None, num_cl
     A zoo network's own name parses back: `mobilenet-v2@1.25x@192px@100c` says what the arguments would.
 
     Raises:
-        InputError: nothing is called so, or a width is asked of a chromosome (spaces have one width).
+        InputError: nothing is called so, a size is out of range, or a width is asked of a chromosome (spaces have one
+            width).
     """
+    check_sizes(width, input_size, num_classes)
     space, slash, chromosome = text.partition("/")
     variant = None if slash else _VARIANT.fullmatch(text)
     if variant is not None and variant["rest"]:
@@ -38,8 +42,33 @@ def resolve(text: str, width: float = 1.0, input_size: int | None = None, num_cl
     if text.startswith("ssdlite-"):
         raise InputError(f"{text!r} is a detector, and a classifier is asked for; `moga detect show {text}` counts it")
     if text not in zoo.names():
-        raise InputError(
-            f"no network is called {text!r}; known are {', '.join(zoo.names())}, and chromosomes of a space "
-            f"({', '.join(space_names())}) as moga/8-10-6-7-1-7-6-10-5-10-6-6-9-9"
-        )
+        raise InputError(_unknown(text))
     return zoo.get(text, width, input_size, 1000 if num_classes is None else num_classes).network
+
+
+def _unknown(text: str) -> str:
+    """Say what a name that is none may have meant: the zoo's with another spelling, or a chromosome without its space.
+
+    A name with an @ that did not parse is one whose scales are wrong.
+    """
+    if "@" in text:
+        return f"{text!r} does not parse; a network is scaled as NET@0.75x@192px@100c (width, pixels, classes)"
+    try:
+        chromosome = parse_chromosome(text)
+    except KeySyntaxError:
+        if closest(text, zoo.names()):
+            return unknown_name("network", text, zoo.names())
+        return (
+            f"unknown network {text!r}; `moga zoo` lists them (moga-a, ...); one of a search space is SPACE/CHROMOSOME"
+        )
+    fitting = [name for name in space_names() if _takes(name, chromosome)]
+    hint = f"did you mean {', '.join(f'{name}/{text}' for name in fitting)}?" if fitting else "no space takes it"
+    return f"{text!r} is a chromosome without its search space; {hint}"
+
+
+def _takes(space: str, chromosome: tuple[int, ...]) -> bool:
+    try:
+        get_space(space).decode(chromosome)
+    except InputError:
+        return False
+    return True

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from functools import cache
 
-from mogakit.errors import InputError
+from mogakit.errors import InputError, unknown_name
+from mogakit.nets.limits import check_sizes
 from mogakit.nets.spaces.base import Chromosome, SearchSpace, SlotSpace, format_chromosome, parse_chromosome
 from mogakit.nets.spaces.digits import digits_space
 from mogakit.nets.spaces.fairnas import fairnas_space
@@ -45,9 +46,10 @@ def get_space(name: str, input_size: int | None = None, num_classes: int | None 
     """Return a space by name, for images of `input_size` pixels; None takes the space's own.
 
     Raises:
-        InputError: no space has that name.
+        InputError: no space has that name, or a size is out of range.
     """
     if name not in _SPACES:
-        raise InputError(f"no search space is called {name!r}; known are {', '.join(_SPACES)}")
+        raise InputError(unknown_name("search space", name, _SPACES))
+    check_sizes(1.0, input_size, num_classes)
     given = {"input_size": input_size, "num_classes": num_classes}
     return _SPACES[name](**{key: value for key, value in given.items() if value is not None})
