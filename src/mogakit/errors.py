@@ -11,7 +11,7 @@
     ├── DeviceError           a phone is absent, locked, unauthorized, or went away
     └── TableError            a latency table is malformed, mismatched, or lacks a row
 
-A message says what was given, what is legal, and what to do.
+A message says what was given, what is supported, and what to do.
 """
 
 

@@ -48,7 +48,7 @@ def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        InputError: it is no JSON, or not in UTF-8.
+        InputError: it is not JSON, or not in UTF-8.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))

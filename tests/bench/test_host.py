@@ -125,12 +125,12 @@ def test_a_worker_that_dies_is_a_device_error_with_the_signal(runner: HostRunner
     [
         ("mace/cpu/float32", "give a phone"),
         ("tflite/gpu/float16", "only cpu and, through Vulkan, tflite/gpu/float32"),
-        ("tflite/gpu/float32,threads=4", "legal are: none"),
-        ("tflite/cpu/float32,accelerator=x", "legal are: threads, xnnpack"),
-        ("onnx/cpu/float32,xnnpack=off", "legal are: threads"),
+        ("tflite/gpu/float32,threads=4", "supported: none"),
+        ("tflite/cpu/float32,accelerator=x", "supported: threads, xnnpack"),
+        ("onnx/cpu/float32,xnnpack=off", "supported: threads"),
     ],
 )
-def test_what_this_computer_cannot_run_is_refused_with_advice(runner: HostRunner, target: str, hint: str) -> None:
+def test_what_this_computer_cannot_run_is_rejected_with_advice(runner: HostRunner, target: str, hint: str) -> None:
     assert hint in str(runner.unsupported(parse_target(target)))
 
 

@@ -250,7 +250,7 @@ ROWS: tuple[TargetRow, ...] = (
         {F32: (F32,), F16: (F16,)},  # the file says in which precision MACE computes
         ToolKind.MACE_RUN,
         ("--gpu_perf_hint=3", "--gpu_priority_hint=3", "--num_threads={threads}"),
-        note="builds up to 1.0.4 refuse OpenCL 3.0 drivers",
+        note="builds up to 1.0.4 reject OpenCL 3.0 drivers",
     ),
     TargetRow(
         Runtime.ONNX,
@@ -301,14 +301,14 @@ def find_row(target: Target) -> TargetRow:
         if fits and target.precision in row.files and set(row.requires) <= set(options) and set(options) <= named:
             return row
     if not near:
-        legal = ", ".join(sorted({f"{row.runtime}/{row.hardware}" for row in ROWS}))
-        raise InputError(f"target {target} cannot be measured on a phone; legal beginnings are {legal}")
+        supported = ", ".join(sorted({f"{row.runtime}/{row.hardware}" for row in ROWS}))
+        raise InputError(f"target {target} cannot be measured on a phone; supported beginnings: {supported}")
     offers = "; ".join(_offer(row) for row in near)
-    raise InputError(f"target {target} is not measured like that on a phone; legal are: {offers}")
+    raise InputError(f"target {target} is not measured like that on a phone; supported: {offers}")
 
 
 def check_file(target: Target, row: TargetRow, file_format: Format, precision: Precision, name: str) -> None:
-    """Refuse a file that the target would not run as what it is.
+    """Reject a file that the target would not run as what it is.
 
     Raises:
         InputError: the format is another runtime's, or the precision another's (an int8 target given a float file).
@@ -316,11 +316,11 @@ def check_file(target: Target, row: TargetRow, file_format: Format, precision: P
     wanted = _FORMATS[target.runtime]
     if file_format is not wanted:
         raise InputError(f"{name} is a {file_format} file and {target} runs {wanted}; export it with --format {wanted}")
-    legal = row.files[target.precision]
-    if precision not in legal:
-        names = " or ".join(legal)
-        unwritten = file_format in (Format.ONNX, Format.DLC) and legal[0] is not F32
-        advice = "quantise one and give that file" if unwritten else f"export it with --precision {legal[0]}"
+    supported = row.files[target.precision]
+    if precision not in supported:
+        names = " or ".join(supported)
+        unwritten = file_format in (Format.ONNX, Format.DLC) and supported[0] is not F32
+        advice = "quantise one and give that file" if unwritten else f"export it with --precision {supported[0]}"
         raise InputError(f"{name} is a {precision} file and {target} needs {names}; {advice}")
 
 

@@ -79,7 +79,7 @@ class HostRunner:
         return self._conditions.read()
 
     def unsupported(self, target: Target) -> str | None:
-        """Return why `target` cannot be measured here and what would mend it, or None where it can."""
+        """Return why `target` cannot be measured here and what would fix it, or None where it can."""
         return engines.unsupported(target)
 
     @contextmanager

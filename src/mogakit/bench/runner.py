@@ -45,7 +45,7 @@ class Runner(Protocol):
         """Read the device's state."""
 
     def unsupported(self, target: Target) -> str | None:
-        """Return why `target` cannot be measured here and what would mend it, or None where it can."""
+        """Return why `target` cannot be measured here and what would fix it, or None where it can."""
 
     def session(self, jobs: Sequence[Job], round_number: int, seed: int) -> AbstractContextManager[Session]:
         """Open round `round_number`: start the process or deploy the files that `jobs` name.

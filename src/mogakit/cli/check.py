@@ -97,7 +97,7 @@ def _print_details(item: Checked) -> None:
         click.echo(f"  {operator} leaves it ({len(layers)}): {', '.join(layers)}")
         click.echo(f"    why: {reason}")
         if remedy:
-            click.echo(f"    what would mend it: {remedy}")
+            click.echo(f"    what would fix it: {remedy}")
     for page in sorted({*report.sources, *(finding.source for finding in report.findings if finding.source)}):
         click.echo(f"  source: {page}")
     if item.suggestion:

@@ -30,8 +30,8 @@ def describe_file(path: Path) -> Artifact:
         return snpe.bring(path)
     known = DESCRIBERS.get(path.suffix)
     if known is None:
-        legal = ", ".join(MODEL_SUFFIXES)
-        raise InputError(f"{path} is no model file that the kit knows; legal suffixes are {legal}")
+        supported = ", ".join(MODEL_SUFFIXES)
+        raise InputError(f"{path} is not a model file that the kit knows; supported suffixes: {supported}")
     format, describe = known
     precision, inputs, outputs = describe(path)
     return Artifact(

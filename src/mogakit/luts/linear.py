@@ -266,7 +266,7 @@ def model_from_document(document: Mapping[str, Any], where: str) -> CostModel:
     """Rebuild a model from plain JSON values; `where` names the file.
 
     Raises:
-        TableError: it is no cost model, or one of another schema.
+        TableError: it is not a cost model, or one of another schema.
     """
     if not is_model(document):
         raise TableError(f"{where} holds no cost model of this kit")
@@ -295,7 +295,7 @@ def read_document(path: Path, absent: str) -> dict[str, Any]:
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise TableError(f"{path} is not JSON: {error}") from error
     if not isinstance(document, dict):
-        raise TableError(f"{path} holds no JSON object, so it is no latency table and no cost model")
+        raise TableError(f"{path} holds no JSON object, so it is not a latency table and no cost model")
     return document
 
 

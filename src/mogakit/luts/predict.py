@@ -136,7 +136,7 @@ class Predictor:
         if row is None:
             raise TableError(missing_row_message(self.table, [key]))
         if row.latency_ms is None or not self.table.counts(row):
-            raise TableError(_refusal(self.table, row))
+            raise TableError(_rejection(self.table, row))
         return row.latency_ms
 
 
@@ -151,7 +151,7 @@ def missing_row_message(table: LatencyTable, keys: Sequence[str]) -> str:
     )
 
 
-def _refusal(table: LatencyTable, row: Row) -> str:
+def _rejection(table: LatencyTable, row: Row) -> str:
     """Say which row does not count, why, and what can be done about it."""
     why = next((f": {text}" for text in (row.error, row.reason, row.delegation) if text), "")
     remedy = _REMEDIES.get(row.status, "or measure it again: {command}").format(command=_command(table))

@@ -35,14 +35,14 @@ def upgrade(
     steps = UPGRADES if upgrades is None else upgrades
     version = document.get("schema_version")
     if not isinstance(version, int) or isinstance(version, bool):
-        raise TableError(f"{where} holds no whole number as schema_version, so it is no latency table of this kit")
+        raise TableError(f"{where} holds no whole number as schema_version, so it is not a latency table of this kit")
     if version > current:
         raise TableError(f"{where} has schema version {version}; this kit reads up to {current}. Upgrade moga-kit")
     document = dict(document)
     while version < current:
         if version not in steps:
             raise TableError(
-                f"{where} has schema version {version}, which cannot be upgraded; legal are {sorted(steps)}"
+                f"{where} has schema version {version}, which cannot be upgraded; supported: {sorted(steps)}"
             )
         document = dict(steps[version](document))
         version += 1

@@ -235,7 +235,7 @@ class LatencyTable:
         return frozenset(row.backend for row in self.rows.values() if row.backend and self.counts(row))
 
     def counts(self, row: Row) -> bool:
-        """Say whether a row of this table, or one measured beside it, has a number that stands for the target."""
+        """Return whether a row of this table, or one measured beside it, has a number that stands for the target."""
         return row.latency_ms is not None and counts(row.status, self.accepted)
 
     def with_calibration(self, calibration: Calibration) -> "LatencyTable":
@@ -274,7 +274,7 @@ def from_document(document: Mapping[str, Any], where: str) -> LatencyTable:
         target, rows = current["target"], current["rows"]
         keys = [row["key"] for row in rows]
     except (KeyError, TypeError) as error:
-        raise TableError(f"{where} is no latency table: it lacks {error}") from error
+        raise TableError(f"{where} is not a latency table: it lacks {error}") from error
     twice = sorted({key for key in keys if keys.count(key) > 1})
     if twice:
         raise TableError(f"{where} holds more than one row for {', '.join(twice)}; keep one of each")
@@ -304,5 +304,5 @@ def load(path: Path) -> LatencyTable:
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise TableError(f"{path} is not JSON: {error}") from error
     if not isinstance(document, dict):
-        raise TableError(f"{path} holds no JSON object, so it is no latency table")
+        raise TableError(f"{path} holds no JSON object, so it is not a latency table")
     return from_document(document, str(path))

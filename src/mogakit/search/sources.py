@@ -90,7 +90,7 @@ def load_fitted(path: Path, space: SearchSpace) -> FittedModel:
     """Read a model.
 
     Raises:
-        InputError: the file is no model, or one of another space.
+        InputError: the file is not a model, or one of another space.
     """
     try:
         value = json.loads(path.read_text("utf-8"))
@@ -227,8 +227,8 @@ def _import_function(text: str) -> Callable[[Network], float | None]:
     """
     module_name, colon, name = text.partition(":")
     if not colon or not name:
-        legal = ", ".join(f"{kind}:..." if kind != "proxy" else kind for kind in ACCURACY_KINDS)
-        raise InputError(f"accuracy source {text!r} is unknown; legal are {legal} and package.module:function")
+        supported = ", ".join(f"{kind}:..." if kind != "proxy" else kind for kind in ACCURACY_KINDS)
+        raise InputError(f"accuracy source {text!r} is unknown; supported: {supported} and package.module:function")
     try:
         function = getattr(importlib.import_module(module_name), name)
     except (ImportError, AttributeError) as error:

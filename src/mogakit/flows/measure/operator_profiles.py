@@ -83,7 +83,7 @@ def profile_operators(
     """Profile networks on the target of the run in `folder` and write RUN/operators.json.
 
     Raises:
-        InputError: the folder holds no run, or `runner` is no phone.
+        InputError: the folder holds no run, or `runner` is not a phone.
         MeasurementError: the tool failed, or prints no times of single operators.
     """
     run = RunFolder(folder)

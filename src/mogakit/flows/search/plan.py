@@ -123,7 +123,7 @@ def device_input(runner: Runner, target: Target) -> LatencyInput:
     """Measure each candidate on a device.
 
     Raises:
-        InputError: the device cannot measure such a target; the message says what would mend it.
+        InputError: the device cannot measure such a target; the message says what would fix it.
     """
     reason = runner.unsupported(target)
     if reason is not None:
