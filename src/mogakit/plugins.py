@@ -94,20 +94,29 @@ def load(text: str, what: str = "") -> Any:
     found = _REFERENCE.fullmatch(text)
     if found is None:
         raise InputError(f"{text!r} is not of the form package.module:name")
-    try:
-        with _current_folder():
-            value: Any = importlib.import_module(found["module"])
-    except ModuleNotFoundError as error:
-        if error.name is None or not (found["module"] + ".").startswith(error.name + "."):
-            raise
-        raise InputError(
-            f"{what or repr(text)}: there is no module {error.name!r}, neither installed nor in {Path.cwd()}"
-        ) from error
+    value = use(found["module"], what or repr(text))
     for part in found["name"].split("."):
         if not hasattr(value, part):
             raise InputError(f"{what or repr(text)}: module {found['module']!r} has no {found['name']!r}")
         value = getattr(value, part)
     return value
+
+
+def use(module: str, what: str = "") -> Any:
+    """Import a module, installed or in the current folder, and return it; importing registers what it registers.
+
+    Raises:
+        InputError: there is no such module. An error inside it is raised as it is.
+    """
+    try:
+        with _current_folder():
+            return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not (module + ".").startswith(error.name + "."):
+            raise
+        raise InputError(
+            f"{what or repr(module)}: there is no module {error.name!r}, neither installed nor in {Path.cwd()}"
+        ) from error
 
 
 def called_with(factory: Callable[..., Any], given: dict[str, Any], what: str) -> Any:
