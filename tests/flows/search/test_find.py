@@ -129,7 +129,7 @@ def test_a_cost_model_takes_the_place_of_a_table(plan, tmp_path):
 
 
 def test_a_model_is_known_by_what_the_file_holds_and_what_came_through_adb_says_so(tmp_path):
-    tunas = DATA.parents[2] / "luts" / "data" / "tunas"
+    tunas = DATA.parents[1] / "luts" / "data" / "tunas"
     sources = [tunas / f"proxylessnas_search_{part}.b64" for part in ("kernel", "bias")]
     import_foreign(ForeignFormat.TUNAS, sources, tmp_path / "pixel1.json")
     given = table_input(tmp_path / "pixel1.json")
@@ -186,7 +186,7 @@ def test_the_additive_model_is_kept_for_the_next_search(plan, tmp_path):
 
 
 def test_a_model_of_the_proxy_is_still_called_proxy(tmp_path):
-    tunas = DATA.parents[2] / "luts" / "data" / "tunas"
+    tunas = DATA.parents[1] / "luts" / "data" / "tunas"
     sources = [tunas / f"proxylessnas_search_{part}.b64" for part in ("kernel", "bias")]
     import_foreign(ForeignFormat.TUNAS, sources, tmp_path / "pixel1.json")
     plan = SearchPlan(
