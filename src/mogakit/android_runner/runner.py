@@ -188,7 +188,7 @@ class PhoneRunner:
         for job in jobs:
             row = find_row(job.target)
             check_file(job.target, row, job.artifact.format, job.artifact.precision, job.artifact.name)
-            commands.DRIVERS[row.tool].check(job.artifact, job.target)
+            commands.driver_of(row.tool).check(job.artifact, job.target)
             if row.reader is not None:
                 tools.host_tool(row.reader)  # before anything is measured that nothing could read
             wanted += self._model_files(job, row, self._toolbox.get(row.tool)[1])

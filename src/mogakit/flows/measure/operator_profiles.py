@@ -50,11 +50,11 @@ def check_profilable(device: str, target: Target) -> None:
     if device == HOST:
         raise InputError(no_operator_times(target))
     # here, since this computer's own targets need no table of phones
-    from mogakit.android_runner.commands import DRIVERS
+    from mogakit.android_runner.commands import DRIVERS, driver_of
     from mogakit.android_runner.targets import find_row
 
     tool = find_row(target).tool
-    if DRIVERS[tool].profile is None:
+    if driver_of(tool).profile is None:
         able = ", ".join(kind for kind, driver in DRIVERS.items() if driver.profile is not None)
         raise InputError(
             f"{tool}, which measures {target}, prints no times of single operators ({able} do); leave out --per-op"
