@@ -9,7 +9,7 @@
     ├── MeasurementError      a tool or runtime failed, or said something that is not a measurement
     │   └── ParseError            the output of a tool did not hold what it must hold
     ├── DeviceError           a phone is absent, locked, unauthorized, or went away
-    └── TableError            a latency table is malformed, mismatched, or lacks a row
+    └── TableError            a latency table is malformed, mismatched, or lacks a row (exit code 2)
 
 A message says what was given, what is supported, and what to do.
 """
@@ -57,3 +57,5 @@ class DeviceError(MogaKitError):
 
 class TableError(MogaKitError):
     """A latency table is malformed, mismatched, or lacks a row."""
+
+    exit_code = 2

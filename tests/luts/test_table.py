@@ -11,8 +11,8 @@ from mogakit.errors import TableError
 from mogakit.export.artifact import Role
 from mogakit.luts.calibrate import Calibration, CalibrationKind
 from mogakit.luts.schema import SCHEMA_VERSION, upgrade
+from mogakit.luts.statistic import HOST_STATISTIC
 from mogakit.luts.table import (
-    HOST_STATISTIC,
     LatencyTable,
     Origin,
     Overhead,
