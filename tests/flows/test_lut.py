@@ -15,7 +15,8 @@ from mogakit.errors import InputError, TableError
 from mogakit.export.artifact import Role
 from mogakit.flows import lut as flow
 from mogakit.luts.linear import load_model
-from mogakit.luts.table import HOST_STATISTIC, LatencyTable, Origin, Row, load, save
+from mogakit.luts.statistic import HOST_STATISTIC
+from mogakit.luts.table import LatencyTable, Origin, Row, load, save
 from mogakit.nets.spaces import SlotSpace, get_space
 
 DATA = Path(__file__).parents[1] / "luts" / "data"

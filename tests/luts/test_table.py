@@ -12,8 +12,8 @@ from mogakit.bench.target import parse_target
 from mogakit.errors import InputError, TableError
 from mogakit.export.artifact import Role
 from mogakit.luts.calibrate import Calibration, CalibrationKind
+from mogakit.luts.statistic import HOST_STATISTIC
 from mogakit.luts.table import (
-    HOST_STATISTIC,
     SCHEMA_VERSION,
     LatencyTable,
     Origin,

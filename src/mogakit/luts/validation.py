@@ -14,7 +14,6 @@ from mogakit import records
 from mogakit.bench.measurement import Identity
 from mogakit.luts.error_metrics import ErrorReport, score
 from mogakit.luts.linear import CostModel
-from mogakit.luts.predict import Predictor
 from mogakit.luts.table import LatencyTable, Row
 from mogakit.nets.network import Network
 
@@ -133,13 +132,12 @@ def check_networks(
     Raises:
         TableError: the table lacks a row.
     """
-    predictor = Predictor(table)
     checked = []
     for name, (network, strata) in networks.items():
         row = estimates.get(name)
         if row is None or row.latency_ms is None or _why_left_out(table, row) is not None:
             continue
-        raw_ms = predictor.predict_raw(network)
+        raw_ms = table.predict_raw(network)
         fresh_ms = _fresh_sum(table, network, estimates)
         checked.append(
             CheckedNetwork(
@@ -153,7 +151,7 @@ def check_networks(
                 calibrated_ms=table.calibration.apply(raw_ms),
                 fresh_raw_ms=fresh_ms,
                 fresh_calibrated_ms=None if fresh_ms is None else table.calibration.apply(fresh_ms),
-                models_ms={model.name: model.predict(network) for model in models if name not in model.networks},
+                models_ms={model.name: model.latency_ms(network) for model in models if name not in model.networks},
             )
         )
     return checked

@@ -41,6 +41,7 @@ class Kind:
         encode: from the record's plain values to the file's, where they differ. decode: back.
         error: raised for everything that is wrong with a file.
         limits: on what is read.
+        sealed: whether a checksum is written: not into files that people write and edit.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Kind:
     decode: Step | None = None
     error: type[InputError] = InputError
     limits: Limits = DEFAULT_LIMITS
+    sealed: bool = True
 
     @property
     def remedy(self) -> str:
@@ -76,6 +78,7 @@ def stored(
     decode: Step | None = None,
     error: type[InputError] = InputError,
     limits: Limits = DEFAULT_LIMITS,
+    sealed: bool = True,
 ) -> Callable[[C], C]:
     """Declare the dataclass under it as a kind of stored file; see `Kind` for the arguments."""
 
@@ -92,6 +95,7 @@ def stored(
             decode=decode,
             error=error,
             limits=limits,
+            sealed=sealed,
         )
         return record
 
@@ -115,7 +119,7 @@ def document(record: Any) -> Document:
     if kind.encode is not None:
         value = kind.encode(value)
     value = {**value, KIND_KEY: kind.name, VERSION_KEY: kind.version}
-    return {**value, CHECKSUM_KEY: _checksum(value)}
+    return {**value, CHECKSUM_KEY: _checksum(value)} if kind.sealed else value
 
 
 def save(record: Any, path: Path) -> None:

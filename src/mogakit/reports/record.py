@@ -12,7 +12,8 @@ from mogakit.luts.calibrate import Calibration
 from mogakit.luts.check import Finding
 from mogakit.luts.curves import CurvePoint
 from mogakit.luts.latencies import scope_note
-from mogakit.luts.table import LatencyTable, Origin, Overhead, RowConditions, Statistic
+from mogakit.luts.statistic import Statistic
+from mogakit.luts.table import LatencyTable, Origin, Overhead, RowConditions
 from mogakit.luts.validation import Drift, NoiseFloor, StratumReport, Validation
 from mogakit.reports.content import ComparisonSummary, FitSummary, RunContent, SearchSummary
 from mogakit.reports.drawn import Drawn

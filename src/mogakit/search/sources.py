@@ -27,7 +27,7 @@ from mogakit import files, records
 from mogakit.errors import InputError
 from mogakit.nets.block import Block
 from mogakit.nets.network import Network, count_madds, count_params
-from mogakit.nets.spaces import Chromosome, SearchSpace, SlotSpace, parse_chromosome
+from mogakit.nets.spaces import Chromosome, SearchSpace, parse_chromosome
 from mogakit.nets.spaces.base import check_chromosome
 from mogakit.search.additive import Genes, SlotCosts, Values, block_costs, on_grid
 from mogakit.search.cache import EvaluationCache
@@ -39,10 +39,16 @@ PROXY_SOURCE = "capacity proxy, no accuracy: half the base-2 logarithm of params
 
 
 class LatencySource(Protocol):
-    """Says how long a network takes."""
+    """Where a search gets latencies from: a latency table, a cost model, a device that measures each candidate."""
 
     def latency_ms(self, network: Network) -> float | None:
         """Return the latency in milliseconds, None where the hardware cannot run the network."""
+
+    def slot_costs(self, space: SearchSpace, unsupported_ms: float | None = None) -> Sequence[Values] | None:
+        """Return milliseconds a gene, each of shape (choices,), which sum to `latency_ms`; None where none add up.
+
+        `unsupported_ms` stands for choices that the hardware cannot run.
+        """
 
 
 def block_capacity(block: Block) -> float:
@@ -162,8 +168,8 @@ class _AskNetwork:
 
 def proxy_metric(space: SearchSpace) -> Metric:
     """Return the capacity proxy, a sum over slots where the space has slots."""
-    if isinstance(space, SlotSpace):
-        return SumMetric(PROXY, "", PROXY_SOURCE, block_costs(space, block_capacity))
+    if space.slotted is not None:
+        return SumMetric(PROXY, "", PROXY_SOURCE, block_costs(space.slotted, block_capacity))
     return NetworkMetric(PROXY, "", PROXY_SOURCE, PROXY_SOURCE, space, _AskNetwork(capacity))
 
 

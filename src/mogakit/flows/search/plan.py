@@ -1,5 +1,6 @@
 """What a user asks of a search, and the problem that it becomes."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -12,10 +13,8 @@ from mogakit.errors import InputError
 from mogakit.export.support.entry import Hardware
 from mogakit.flows.search.in_the_loop import DeviceLatency
 from mogakit.luts.latencies import load_latencies, scope_note
-from mogakit.luts.linear import CostModel
-from mogakit.luts.predict import Predictor
 from mogakit.nets.network import Network, count_madds, count_params
-from mogakit.nets.spaces import Chromosome, SearchSpace, SlotSpace, get_space
+from mogakit.nets.spaces import Chromosome, SearchSpace, get_space
 from mogakit.search.additive import madds_costs, param_costs
 from mogakit.search.cache import EvaluationCache
 from mogakit.search.evolution import Settings
@@ -51,11 +50,19 @@ class Method(StrEnum):
 
 @dataclass(frozen=True)
 class LatencyInput:
-    """A latency of the search: a table or cost model, which add up, or a source asked network by network."""
+    """A latency of the search.
+
+    Attributes:
+        name: of the metric where there are several.
+        source: a latency table, a cost model, a device.
+        described: what stands in results.
+        measured: whether each answer is a measurement, which the cache then keeps.
+    """
 
     name: str
-    source: Predictor | CostModel | LatencySource
+    source: LatencySource
     described: str
+    measured: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,10 +120,7 @@ def table_input(path: Path) -> LatencyInput:
     target = "unknown target" if found.target is None else str(found.target)
     where = f"{target} on {found.identity.device_name}"
     where += _beside(found.identity)
-    if isinstance(found, CostModel):
-        fitted = "imported" if found.num_pairs is None else f"on {found.num_pairs} pairs"
-        return LatencyInput(target, found, f"cost model {found.name} {fitted}, {where}")
-    return LatencyInput(target, Predictor(found), f"table {found.name}, {where}")
+    return LatencyInput(target, found, f"{found.described}, {where}")
 
 
 def device_input(runner: Runner, target: Target) -> LatencyInput:
@@ -129,7 +133,7 @@ def device_input(runner: Runner, target: Target) -> LatencyInput:
     if reason is not None:
         raise InputError(f"{target}: {reason}")
     source = DeviceLatency(runner, target)
-    return LatencyInput(str(target), source, source.described + _beside(runner.identity(target)))
+    return LatencyInput(str(target), source, source.described + _beside(runner.identity(target)), measured=True)
 
 
 def _beside(identity: Identity) -> str:
@@ -168,11 +172,12 @@ def _allowed(plan: SearchPlan, space: SearchSpace) -> tuple[tuple[int, ...], ...
     allowed = allowed_choices(space, plan.forbid)
     if not plan.runs_on:
         return allowed
-    if not isinstance(space, SlotSpace):
+    slotted = space.slotted
+    if slotted is None:
         raise InputError(f"space {space.name!r} has no independent slots to intersect with {', '.join(plan.runs_on)}")
     from mogakit.export.support.space import intersect  # loaded here, since it loads torch
 
-    found = intersect(space, plan.runs_on)
+    found = intersect(slotted, plan.runs_on)
     left = tuple(tuple(each for each in ours if each in its) for ours, its in zip(allowed, found.slots, strict=True))
     if found.size == 0 or not all(left):
         hint = f"; search --space {found.suggestion}" if found.suggestion else ""
@@ -255,13 +260,10 @@ def _latency_metrics(inputs: Sequence[LatencyInput], space: SearchSpace, cache: 
 
 
 def _latency_metric(item: LatencyInput, space: SearchSpace, name: str, cache: EvaluationCache) -> Metric:
-    source = item.source
-    if isinstance(source, CostModel):
-        return summed_latency_metric(source.slot_costs(space), name, item.described)
-    if isinstance(source, Predictor) and isinstance(space, SlotSpace):
-        return summed_latency_metric(source.slot_costs(space, unsupported_ms=float("nan")), name, item.described)
-    cheap = isinstance(source, Predictor)
-    return latency_metric(source, space, name, item.described, None if cheap else cache)
+    costs = item.source.slot_costs(space, unsupported_ms=math.nan)
+    if costs is not None:
+        return summed_latency_metric(costs, name, item.described)
+    return latency_metric(item.source, space, name, item.described, cache if item.measured else None)
 
 
 def _factors_ms(plan: SearchPlan) -> tuple[float, ...]:
@@ -288,10 +290,10 @@ def _factors_ms(plan: SearchPlan) -> tuple[float, ...]:
 def _counted(space: SearchSpace) -> list[Metric]:
     """Parameters and multiply-adds."""
     source = "counted from the architecture"
-    if isinstance(space, SlotSpace):
+    if space.slotted is not None:
         return [
-            SumMetric(PARAMS, "", source, param_costs(space)),
-            SumMetric(MADDS, "", source, madds_costs(space)),
+            SumMetric(PARAMS, "", source, param_costs(space.slotted)),
+            SumMetric(MADDS, "", source, madds_costs(space.slotted)),
         ]
     return [
         NetworkMetric(PARAMS, "", source, PARAMS, space, _ask_params),
