@@ -357,7 +357,7 @@ def test_a_network_file_reads_back(tmp_path_factory: pytest.TempPathFactory, spa
     ("text", "words"),
     [
         (None, "no network file"),
-        ("{", "no JSON file"),
+        ("{", "is not JSON"),
         ('{"schema_version": 9}', "schema"),
         ('{"schema_version": 1, "name": "x"}', "blocks"),
         ('{"schema_version": 1, "name": "x", "blocks": ["conv_i3"]}', "not a block key"),
