@@ -205,5 +205,5 @@ def test_a_damaged_registry_is_named(tmp_path: Path) -> None:
     path = tmp_path / "home" / "tools" / "registry.json"
     path.parent.mkdir(parents=True)
     path.write_text("{")
-    with pytest.raises(InputError, match=r"registry\.json is no JSON"):
+    with pytest.raises(InputError, match=r"registry\.json is not JSON"):
         tools.registered()

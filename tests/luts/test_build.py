@@ -15,8 +15,8 @@ from mogakit.luts.calibrate import CalibrationKind
 from mogakit.luts.error_metrics import score
 from mogakit.luts.estimate import estimate_files, speed_factors
 from mogakit.luts.overhead import fit_overhead, parse_chain_name
-from mogakit.luts.predict import Predictor
-from mogakit.luts.table import HOST_STATISTIC, PHONE_STATISTIC, CommonMode, OverheadVerdict, Row
+from mogakit.luts.statistic import HOST_STATISTIC, PHONE_STATISTIC, CommonMode
+from mogakit.luts.table import OverheadVerdict, Row
 from mogakit.luts.validation import check_networks, left_out
 from mogakit.nets.spaces import SlotSpace
 
@@ -35,7 +35,7 @@ def test_a_table_predicts_networks_of_an_additive_device(
     assert len(table.rows) == 120 + 3
     rng = np.random.default_rng(77)
     unseen = [space.decode(space.sample(rng)) for _ in range(30)]
-    report = score([Predictor(table).predict_raw(net) for net in unseen], [device.network_ms(net) for net in unseen])
+    report = score([table.predict_raw(net) for net in unseen], [device.network_ms(net) for net in unseen])
     assert report.mape_percent.value < 1.0
     assert report.kendall_tau.value > 0.95
 
@@ -51,7 +51,7 @@ def test_overhead_is_subtracted_from_rows_and_added_once(
     assert row.latency_ms == pytest.approx(row.alone_ms - table.overhead_ms)
     assert row.low_ms <= row.latency_ms <= row.high_ms
     network = space.decode((0,) * 14)
-    assert Predictor(table).predict(network) == pytest.approx(device.network_ms(network), rel=0.01)
+    assert table.latency_ms(network) == pytest.approx(device.network_ms(network), rel=0.01)
 
 
 def test_speed_of_each_process_is_divided_out(files_of: FilesOf, space: SlotSpace, make_device: MakeDevice) -> None:

@@ -12,7 +12,8 @@ from mogakit.bench.measurement import Identity, Measurement, Status
 from mogakit.luts import undisturbed
 from mogakit.luts.build import build_table
 from mogakit.luts.estimate import estimate_files
-from mogakit.luts.table import PHONE_STATISTIC, Centre, Row
+from mogakit.luts.statistic import PHONE_STATISTIC, Centre
+from mogakit.luts.table import Row
 
 NUM_FILES, NUM_SENTINEL, NUM_RUNS = 200, 42, 6
 MakeDevice = Callable[..., Any]

@@ -15,7 +15,6 @@ from mogakit.android_runner.guard import Guard, GuardLimits
 from mogakit.android_runner.lock import phone_id, phone_lock
 from mogakit.android_runner.parsers import op_profile
 from mogakit.android_runner.parsers.common import Timing, tail
-from mogakit.android_runner.parsers.op_profile import OperatorTime
 from mogakit.android_runner.process import Launcher, Patience
 from mogakit.android_runner.properties import PhoneProperties
 from mogakit.android_runner.settings import SettingsRequest
@@ -24,7 +23,7 @@ from mogakit.android_runner.targets import TargetRow, ToolKind, check_file, find
 from mogakit.android_runner.toolbox import Toolbox, tool_path
 from mogakit.android_runner.tools import Probe, ToolMissing
 from mogakit.bench.measurement import Clock, Conditions, Delegation, DelegationKind, Identity, Measurement, Status
-from mogakit.bench.runner import Job
+from mogakit.bench.runner import Job, OperatorTime, RunnerKind
 from mogakit.bench.target import Hardware, Target
 from mogakit.errors import DeviceError, InputError, MeasurementError
 from mogakit.export import EXPORT_VERSION
@@ -106,6 +105,7 @@ class _Record:
 class PhoneRunner:
     """One phone over adb; see `bench.runner.Runner`. The phone is held by `open_phone`."""
 
+    kind = RunnerKind.PHONE
     jobs_per_window: int | None = 1
 
     def __init__(self, link: Link, properties: PhoneProperties, options: PhoneOptions) -> None:
@@ -189,7 +189,7 @@ class PhoneRunner:
         for job in jobs:
             row = find_row(job.target)
             check_file(job.target, row, job.artifact.format, job.artifact.precision, job.artifact.name)
-            commands.DRIVERS[row.tool].check(job.artifact, job.target)
+            commands.driver_of(row.tool).check(job.artifact, job.target)
             if row.reader is not None:
                 tools.host_tool(row.reader)  # before anything is measured that nothing could read
             wanted += self._model_files(job, row, self._toolbox.get(row.tool)[1])

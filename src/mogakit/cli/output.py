@@ -1,5 +1,6 @@
 """How every command prints: a table for people, `--json` for programs, progress on standard error."""
 
+import errno
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -40,7 +41,15 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     for row in rows:
         table.add_row(*("-" if cell is None else str(cell) for cell in row))
     width = None if sys.stdout.isatty() else PIPE_WIDTH
-    Console(file=sys.stdout, highlight=False, markup=False, width=width).print(table)
+    _Console(file=sys.stdout, highlight=False, markup=False, width=width).print(table)
+
+
+class _Console(Console):
+    """A console that leaves it to the command how to end where nobody reads the output any more."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise, where rich itself would end the process with the exit code of a failure."""
+        raise BrokenPipeError(errno.EPIPE, "standard output is closed")
 
 
 def _is_number(cell: object) -> bool:

@@ -23,7 +23,8 @@ from mogakit.export.calibration import ImageFolder
 from mogakit.flows.deploy.ship import SHIPPED, ShipRequest, ship
 from mogakit.flows.deploy.ship_check import check
 from mogakit.luts.linear import CostModel, ModelKind, save_model
-from mogakit.luts.table import UNKNOWN_IDENTITY, LatencyTable, Origin, Row, Statistic, save
+from mogakit.luts.statistic import Statistic
+from mogakit.luts.table import UNKNOWN_IDENTITY, LatencyTable, Origin, Row, save
 from mogakit.nets.modules import build_network
 from mogakit.nets.resolve import resolve
 

@@ -22,7 +22,7 @@ from mogakit.bench.measurement import (
     Measurement,
     Status,
 )
-from mogakit.bench.runner import Job
+from mogakit.bench.runner import Job, OperatorTime, RunnerKind
 from mogakit.bench.target import Target, parse_target
 from mogakit.errors import DeviceError, InputError, TableError
 from mogakit.export.artifact import Artifact, Role
@@ -55,6 +55,7 @@ class MadeUpRunner:
     """A device of known truth, 1 % noise, and a speed of its own in every process; it may go away."""
 
     driver: str = ""
+    kind = RunnerKind.HOST
     jobs_per_window: int | None = None
     windows_left: int = 10**6
     measured: list[tuple[str, int, int]] = field(default_factory=list)
@@ -66,6 +67,9 @@ class MadeUpRunner:
 
     def conditions(self) -> Conditions:
         return STATE
+
+    def profile_operators(self, job: Job) -> tuple[OperatorTime, ...]:
+        raise InputError("it times whole files only")
 
     def unsupported(self, target: Target) -> str | None:
         return None

@@ -18,8 +18,7 @@ from mogakit.flows.lut import ForeignFormat, import_foreign
 from mogakit.flows.search.find import ARCHIVE, CHECKPOINT, EXACT, RESULT, read_search, search
 from mogakit.flows.search.plan import Method, SearchPlan, table_input
 from mogakit.luts.linear import CostModel, ModelKind, save_model
-from mogakit.luts.predict import Predictor
-from mogakit.luts.table import load, save
+from mogakit.luts.table import LatencyTable, load, save
 from mogakit.nets.resolve import resolve
 from mogakit.nets.spaces import get_space, parse_chromosome
 from mogakit.search.evolution import Settings
@@ -118,7 +117,7 @@ def test_no_latency_at_all_is_refused(plan, tmp_path):
 
 def test_a_cost_model_takes_the_place_of_a_table(plan, tmp_path):
     table = load(XNNPACK)
-    costs = Predictor(table).slot_costs(get_space("moga"))
+    costs = table.slot_costs(get_space("moga"))
     coefficients = tuple(tuple(map(float, column)) for column in costs)
     model = CostModel("test", ModelKind.TABLE, "moga", table.target, table.identity, 0.0, coefficients, table.origin)
     save_model(model, tmp_path / "cost-model.json")
@@ -129,7 +128,7 @@ def test_a_cost_model_takes_the_place_of_a_table(plan, tmp_path):
 
 
 def test_a_model_is_known_by_what_the_file_holds_and_what_came_through_adb_says_so(tmp_path):
-    tunas = DATA.parents[2] / "luts" / "data" / "tunas"
+    tunas = DATA.parents[1] / "luts" / "data" / "tunas"
     sources = [tunas / f"proxylessnas_search_{part}.b64" for part in ("kernel", "bias")]
     import_foreign(ForeignFormat.TUNAS, sources, tmp_path / "pixel1.json")
     given = table_input(tmp_path / "pixel1.json")
@@ -142,7 +141,7 @@ def test_a_model_is_known_by_what_the_file_holds_and_what_came_through_adb_says_
     table = load(XNNPACK)
     save(replace(table, identity=replace(table.identity, flags=("transport=adb shell",))), tmp_path / "cost-model.json")
     phone = table_input(tmp_path / "cost-model.json")
-    assert isinstance(phone.source, Predictor)
+    assert isinstance(phone.source, LatencyTable)
     assert "a shell binary is scheduled differently from an app" in phone.described
     assert "shell" not in table_input(XNNPACK).described
 
@@ -186,7 +185,7 @@ def test_the_additive_model_is_kept_for_the_next_search(plan, tmp_path):
 
 
 def test_a_model_of_the_proxy_is_still_called_proxy(tmp_path):
-    tunas = DATA.parents[2] / "luts" / "data" / "tunas"
+    tunas = DATA.parents[1] / "luts" / "data" / "tunas"
     sources = [tunas / f"proxylessnas_search_{part}.b64" for part in ("kernel", "bias")]
     import_foreign(ForeignFormat.TUNAS, sources, tmp_path / "pixel1.json")
     plan = SearchPlan(

@@ -11,7 +11,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from mogakit.cli.main import cli
 from mogakit.errors import CheckpointError, InputError
 from mogakit.flows.train.alternate import AlternateRequest, run_alternation
-from mogakit.luts.table import UNKNOWN_IDENTITY, LatencyTable, Origin, Row, Statistic, load, save
+from mogakit.luts.statistic import Statistic
+from mogakit.luts.table import UNKNOWN_IDENTITY, LatencyTable, Origin, Row, load, save
 from mogakit.nets.network import block_layers
 from mogakit.nets.resolve import resolve
 from mogakit.nets.spaces import get_space

@@ -17,8 +17,8 @@ from mogakit.errors import InputError
 from mogakit.export.artifact import Format, Precision
 from mogakit.export.bundle.layout import load
 from mogakit.export.calibration import ImageFolder
+from mogakit.export.detection import snippets as detection_snippets
 from mogakit.export.detection.files import load_metadata, metadata_of
-from mogakit.export.detection.files import snippets as detection_snippets
 from mogakit.export.preprocessing import Preprocessing
 from mogakit.export.writers import Options
 from mogakit.flows.deploy.check import check_model

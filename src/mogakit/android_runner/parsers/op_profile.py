@@ -5,22 +5,12 @@
 between bars.
 """
 
-from dataclasses import dataclass
-
 from mogakit.android_runner.parsers.common import bare_lines, number, parse_error
 from mogakit.android_runner.parsers.mace_run import messages
+from mogakit.bench.runner import OperatorTime
 
 _REGULAR = "Operator-wise Profiling Info for Regular Benchmark Runs"
 _RUN_ORDER = "Run Order"
-
-
-@dataclass(frozen=True)
-class OperatorTime:
-    """One operator in the order of execution."""
-
-    op_type: str
-    name: str
-    avg_ms: float
 
 
 def parse_benchmark_model(text: str) -> tuple[OperatorTime, ...]:

@@ -53,8 +53,8 @@ def intersect(space: SlotSpace, hardware: Sequence[Hardware]) -> Intersection:
         return found
     relu = f"{space.name}-relu"
     if relu in space_names():
-        other = get_space(relu)
-        if isinstance(other, SlotSpace) and _intersect(other, hardware).size:
+        other = get_space(relu).slotted
+        if other is not None and _intersect(other, hardware).size:
             return replace(found, suggestion=relu)
     return found
 

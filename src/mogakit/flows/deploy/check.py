@@ -17,7 +17,7 @@ from mogakit.export.support.usage import of_file
 from mogakit.flows.deploy.export import export_network
 from mogakit.nets.detection.network import Detector, resolve_model
 from mogakit.nets.network import Network
-from mogakit.nets.spaces import SlotSpace, get_space
+from mogakit.nets.spaces import get_space
 from mogakit.progress import Progress, silent
 
 RELU_TWINS = {"mobilenet-v3-large": "mobilenet-v3-large-minimalistic"}
@@ -71,8 +71,8 @@ def check_space(name: str, hardware: Sequence[Hardware]) -> Intersection:
     Raises:
         InputError: there is no such space, or it has no independent slots.
     """
-    space = get_space(name)
-    if not isinstance(space, SlotSpace):
+    space = get_space(name).slotted
+    if space is None:
         raise InputError(f"the space {name!r} has no independent slots to intersect; check its networks one by one")
     return intersect(space, hardware)
 

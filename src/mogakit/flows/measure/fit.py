@@ -20,7 +20,7 @@ import numpy as np
 from mogakit import files, records
 from mogakit.bench.journal import Journal
 from mogakit.bench.measurement import Measurement
-from mogakit.bench.runner import Job, Runner
+from mogakit.bench.runner import Job, Runner, RunnerKind
 from mogakit.bench.schedule import StopReason, run_plan
 from mogakit.errors import InputError
 from mogakit.export.artifact import Artifact
@@ -217,7 +217,7 @@ def _export(
     """Export a batch; on a computer, where one process times all files, the table's blocks come with it."""
     file_format, precision = file_kind(settings.parsed_target)
     artifacts = []
-    if runner.jobs_per_window is None:
+    if runner.kind is RunnerKind.HOST:
         space = slot_space(settings.space, settings.input_size)
         artifacts += export_space(space, [file_format], precision, folder.run.files, progress)
     for done, network in enumerate(networks):

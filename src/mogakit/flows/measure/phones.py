@@ -8,7 +8,7 @@ from mogakit.android_runner.adb import AdbServer, Link
 from mogakit.android_runner.discovery import READY, Found
 from mogakit.android_runner.guard import refuse
 from mogakit.android_runner.lock import phone_lock
-from mogakit.android_runner.targets import ROWS, TargetRow
+from mogakit.android_runner.targets import TargetRow, all_rows
 from mogakit.bench.target import Hardware, Runtime
 from mogakit.errors import DeviceError, InputError
 
@@ -82,7 +82,7 @@ def _report(found: Found) -> PhoneReport:
     except DeviceError as error:
         problem = str(error)
     registered = tools.registered()
-    answers = [_answer(row, found.properties.abis, registered) for row in ROWS]
+    answers = [_answer(row, found.properties.abis, registered) for row in all_rows()]
     unique = {answer.target: answer for answer in answers}
     return PhoneReport(found, tuple(unique.values()), mended, problem, busy)
 

@@ -15,7 +15,8 @@ import yaml
 from mogakit import files
 from mogakit.bench.target import Target
 from mogakit.errors import TableError
-from mogakit.luts.table import UNKNOWN, UNKNOWN_IDENTITY, Centre, LatencyTable, Origin, Row, Statistic
+from mogakit.luts.statistic import Centre, Statistic
+from mogakit.luts.table import UNKNOWN, UNKNOWN_IDENTITY, LatencyTable, Origin, Row
 
 _UNKNOWN = (
     "device",

@@ -19,7 +19,8 @@ from mogakit.bench import statistics
 from mogakit.errors import InputError, TableError
 from mogakit.luts.calibrate import Calibration, CalibrationKind, fit
 from mogakit.luts.error_metrics import ErrorReport, FloatArray, mape_percent, score
-from mogakit.luts.table import UNKNOWN_IDENTITY, Centre, LatencyTable, Origin, Row, Statistic
+from mogakit.luts.statistic import Centre, Statistic
+from mogakit.luts.table import UNKNOWN_IDENTITY, LatencyTable, Origin, Row
 
 _US_PER_MS = 1000.0
 _DERIVED = ("FLOPS",)

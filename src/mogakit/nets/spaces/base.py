@@ -37,6 +37,10 @@ class SearchSpace(Protocol):
     def choice_blocks(self) -> tuple[Block, ...]:
         """The distinct blocks that are chosen, in order: the other rows of a latency table."""
 
+    @property
+    def slotted(self) -> "SlotSpace | None":
+        """The space as independent slots between fixed parts, so that costs add over genes; None where it is not."""
+
     def decode(self, chromosome: Chromosome) -> Network:
         """Build the network that a chromosome describes.
 
@@ -107,6 +111,11 @@ class SlotSpace:
     slots: tuple[tuple[Block, ...], ...]
     after: tuple[Block, ...]
     dropout: float = 0.0
+
+    @property
+    def slotted(self) -> "SlotSpace":
+        """The space itself."""
+        return self
 
     @cached_property
     def num_choices(self) -> tuple[int, ...]:

@@ -178,9 +178,9 @@ def adopt_new_parts(supernet: Supernet, optimizer: torch.optim.Optimizer) -> Non
 
 
 def _slots(space: SearchSpace) -> SlotSpace:
-    if not isinstance(space, SlotSpace):
+    if space.slotted is None:
         raise InputError(f"a warm start needs independent slots, which space {space.name!r} has not: use a cold start")
-    return space
+    return space.slotted
 
 
 def _phases(
