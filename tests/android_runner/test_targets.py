@@ -53,8 +53,8 @@ def test_a_target_finds_its_row(text: str, tool: ToolKind, flag: str) -> None:
         ("tflite/nnapi/int8", "accelerator="),
         ("tflite/htp/int8", "delegate=qnn"),
         ("tflite/edgetpu/float32", "int8|uint8"),
-        ("tflite/gpu/float16,cpus=big", "supported are"),
-        ("mace/dsp/int8", "supported beginnings are"),
+        ("tflite/gpu/float16,cpus=big", "supported: "),
+        ("mace/dsp/int8", "supported beginnings: "),
         ("onnx/cpu/float16", "float32|int8"),
     ],
 )

@@ -197,7 +197,7 @@ def test_a_page_instead_of_a_binary_is_rejected(address: str) -> None:
 def test_only_what_has_an_address_can_be_fetched() -> None:
     with pytest.raises(InputError, match="mace_run cannot be fetched; supported: benchmark_model"):
         fetch.fetch("mace_run", None, silent)
-    with pytest.raises(InputError, match="no web address"):
+    with pytest.raises(InputError, match="not a web address"):
         fetch.fetch("benchmark_model", "file:///etc/passwd", silent)
 
 
@@ -205,5 +205,5 @@ def test_a_damaged_registry_is_named(tmp_path: Path) -> None:
     path = tmp_path / "home" / "tools" / "registry.json"
     path.parent.mkdir(parents=True)
     path.write_text("{")
-    with pytest.raises(InputError, match=r"registry\.json is no JSON"):
+    with pytest.raises(InputError, match=r"registry\.json is not JSON"):
         tools.registered()

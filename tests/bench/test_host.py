@@ -185,7 +185,7 @@ def test_a_torn_or_foreign_message_is_an_error(tmp_path: Path) -> None:
     for content, complaint in (
         (b"\x00\x00", "inside a message"),
         (b"\x00\x00\x00\x09{}", "inside"),
-        (b"\x00\x00\x00\x021 ", "no message"),
+        (b"\x00\x00\x00\x021 ", "not a message"),
     ):
         path.write_bytes(content)
         with path.open("rb") as stream, pytest.raises(MeasurementError, match=complaint):

@@ -76,7 +76,7 @@ def test_integer_weights_alone_show_in_the_precision_of_an_onnx_file(tmp_path: P
     del model.graph.node[:]
     model.graph.node.extend(nodes)
     save(model, path)
-    assert describe_file(path).precision is Precision.INT8
+    assert describe_file(path).precision is Precision.DYNAMIC_RANGE
 
 
 @pytest.mark.parametrize(

@@ -233,7 +233,7 @@ REFUSED: dict[str, tuple[Callable[[Tensor], Any], str]] = {
     "divided by a tensor": (lambda x: x / fn.relu(x), "divides by a tensor"),
     "number minus tensor": (lambda x: 1.0 / x, "reciprocal|left"),
     "softmax of channels": (lambda x: fn.softmax(x, 1), "supported: the last"),
-    "reshape": (lambda x: x.view(1, 2, 2, 8, 8), "supported are"),
+    "reshape": (lambda x: x.view(1, 2, 2, 8, 8), "supported:"),
     "bounds from data": (lambda x: x.clamp(max=float(x.max())), "clamp"),
     "view in place": (lambda x: (x, x.view(1, -1).relu_())[0] + 1, "changed in place through a view"),
 }

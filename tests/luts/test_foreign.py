@@ -186,5 +186,5 @@ def test_a_wrong_column_lists_the_legal_ones(operators: Path) -> None:
         read_operators(operators, "pixel5|gpu|float")
     assert column_names(operators) == ["pixel4|gpu|float", "mi8se|gpu|float"]
     assert "mi8se|1large|quant" in column_names(NETWORKS)
-    with pytest.raises(TableError, match="no dict"):
+    with pytest.raises(TableError, match="not a dict"):
         operator_key("CONV_2D", "__import__('os').getcwd()", "line 3")

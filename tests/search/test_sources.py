@@ -65,7 +65,7 @@ def test_a_function_is_imported_by_name(space):
     ["nothing", "no.such.module:f", "mogakit.search.sources:absent", "mogakit.search.sources:PROXY", "proxy:depth"],
 )
 def test_an_unknown_source_says_what_is_legal(space, text):
-    with pytest.raises(InputError, match=r"supported are|imported|not a function|there is one"):
+    with pytest.raises(InputError, match=r"supported:|imported|not a function|there is one"):
         accuracy_metric(text, space)
 
 

@@ -124,7 +124,8 @@ def files_of(artifact: Artifact, row: TargetRow, probe: Probe) -> list[Path]:
     MACE has a `.pb` for each runtime and container generation beside one `.data`; other formats have one file.
     """
     if row.tool is not ToolKind.MACE_RUN:
-        return [artifact.path, *(artifact.path.parent / name for name in artifact.companions or {})]
+        beside = [artifact.path.parent / name for name in artifact.companions or {}]
+        return [artifact.path, *(path for path in beside if path != artifact.path)]
     runtime = RuntimeType.GPU if row.hardware is Hardware.GPU else RuntimeType.CPU
     generation = Generation.NET if probe.old_containers else Generation.MULTI
     named = any(artifact.path.name.endswith(suffix) for suffix in naming.PB_SUFFIXES.values())

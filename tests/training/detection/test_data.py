@@ -73,7 +73,7 @@ def test_a_malformed_annotation_file_is_named(changes: dict[str, Any], message: 
 
 def test_what_is_no_json_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("not json", encoding="utf-8")
-    with pytest.raises(InputError, match="is no JSON"):
+    with pytest.raises(InputError, match="is not JSON"):
         open_coco(tmp_path / "a.json", tmp_path, 64)
 
 
