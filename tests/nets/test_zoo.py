@@ -102,7 +102,7 @@ def test_unknown_names_and_sizes_are_refused() -> None:
 @pytest.mark.parametrize(
     "line", ["mb_o24_k3s1", "mb_e6o24_k3", "bottleneck", "mb_e6o24_k3s1_res_se", "mb_e6o24_k3s1_se"]
 )
-def test_lines_that_do_not_parse_are_refused(line: str) -> None:
+def test_lines_that_do_not_parse_are_rejected(line: str) -> None:
     table = Table(body=("conv_o16_k3s2", line), head="head", activation=Activation.RELU)
     with pytest.raises((KeySyntaxError, InputError)):
         build("bad", table, 1.0, 224, 10)

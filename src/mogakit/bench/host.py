@@ -15,9 +15,9 @@ from typing import IO, Any
 from mogakit.bench import engines, protocol
 from mogakit.bench.conditions import ConditionsReader, huge_pages_tunable
 from mogakit.bench.measurement import Clock, Conditions, Delegation, Identity, Measurement, Status
-from mogakit.bench.runner import Job
+from mogakit.bench.runner import Job, OperatorTime, RunnerKind
 from mogakit.bench.target import Target
-from mogakit.errors import DeviceError, MeasurementError
+from mogakit.errors import DeviceError, InputError, MeasurementError
 from mogakit.export import EXPORT_VERSION
 from mogakit.export.gpu import vulkan_drivers
 from mogakit.records import from_json
@@ -35,6 +35,7 @@ class HostRunner:
         warm_calls: timed calls of a visit, after its first call, which is kept as cold.
     """
 
+    kind = RunnerKind.HOST
     jobs_per_window: int | None = None
 
     def __init__(self, clock: Clock | None = None, warm_calls: int = 2, huge_pages: bool = True) -> None:
@@ -79,8 +80,16 @@ class HostRunner:
         return self._conditions.read()
 
     def unsupported(self, target: Target) -> str | None:
-        """Return why `target` cannot be measured here and what would mend it, or None where it can."""
+        """Return why `target` cannot be measured here and what would fix it, or None where it can."""
         return engines.unsupported(target)
+
+    def profile_operators(self, job: Job) -> tuple[OperatorTime, ...]:
+        """Raise: no runtime of this computer prints times of single operators.
+
+        Raises:
+            InputError: always.
+        """
+        raise InputError(no_operator_times(job.target))
 
     @contextmanager
     def session(self, jobs: Sequence[Job], round_number: int, seed: int) -> Iterator["HostSession"]:
@@ -108,6 +117,14 @@ class HostRunner:
                 yield session
             finally:
                 _end(process)
+
+
+def no_operator_times(target: Target) -> str:
+    """Return the message for whoever wants times of single operators from this computer."""
+    return (
+        f"{target} on this computer: operators are timed by a phone's tools only; name one with --device, or leave out "
+        "--per-op"
+    )
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

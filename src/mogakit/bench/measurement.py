@@ -33,7 +33,7 @@ _COUNTED = (Status.OK, Status.DRIFTED)  # what drifted is less sure, but of the 
 
 
 def counts(status: Status, accepted: Collection[Status] = ()) -> bool:
-    """Say whether a number of this status stands for its target; `accepted` are those that a person lets stand."""
+    """Return whether a number of this status stands for its target; `accepted` are those that a person lets stand."""
     return status in _COUNTED or status in accepted
 
 

@@ -78,7 +78,7 @@ def parse_target(text: str) -> Target:
     """Parse `runtime/hardware/precision[,name=value...]`.
 
     Raises:
-        KeySyntaxError: a part is missing or unknown; the message lists the legal ones.
+        KeySyntaxError: a part is missing or unknown; the message lists the supported ones.
     """
     head, *tail = text.strip().split(",")
     parts = head.split("/")

@@ -76,7 +76,7 @@ def _document(report: PhoneReport) -> dict[str, object]:
         "problem": report.problem,
         "same_as": found.same_as,
         "busy": report.busy,
-        "mended": list(report.mended),
+        "mended": list(report.fixed),
         "properties": None if found.properties is None else to_json(found.properties),
         "condition": None if found.condition is None else to_json(found.condition.conditions()),
         "targets": [{"target": answer.target, "reason": answer.reason} for answer in report.targets],

@@ -93,10 +93,10 @@ def blocks(
     Example: moga export blocks --space moga --format tflite --format onnx -o blocks
     """
     from mogakit.flows.deploy.export import export_space
-    from mogakit.nets.spaces import SlotSpace, get_space
+    from mogakit.nets.spaces import get_space
 
-    space = get_space(space_name)
-    if not isinstance(space, SlotSpace):
+    space = get_space(space_name).slotted
+    if space is None:
         raise InputError(f"the space {space_name!r} has no independent slots, so it has no table of choice blocks")
     options = _options(opset, calibration, ranges, h_sigmoid)
     with progress_bar(f"export {space_name}") as progress:

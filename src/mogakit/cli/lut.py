@@ -12,9 +12,9 @@ from mogakit.flows import lut as flow
 from mogakit.luts.check import Finding, Severity, half_width_percent
 from mogakit.luts.foreign.operators import OperatorStudy
 from mogakit.luts.latencies import scope_note
-from mogakit.luts.linear import CostModel, model_to_document
-from mogakit.luts.table import LatencyTable, to_document
-from mogakit.records import to_json
+from mogakit.luts.linear import CostModel
+from mogakit.luts.table import LatencyTable
+from mogakit.records import document, to_json
 
 
 @click.group(name="lut")
@@ -41,12 +41,12 @@ def show(table: str, limit: int | None, as_json: bool) -> None:
     loaded = flow.load_any(table)
     if isinstance(loaded, CostModel):
         if as_json:
-            print_json(model_to_document(loaded))
+            print_json(document(loaded))
         else:
             _print_model(loaded, limit)
         return
     if as_json:
-        print_json(to_document(loaded))
+        print_json(document(loaded))
         return
     _print_header(loaded)
     rows = sorted(loaded.rows.values(), key=lambda row: -(row.latency_ms or 0.0))

@@ -7,6 +7,7 @@ import click
 
 from mogakit import __version__
 from mogakit.cli.exits import exit_code_of
+from mogakit.plugins import use
 
 COMMANDS: dict[str, tuple[str, str]] = {
     # name: (module under mogakit.cli, one line for --help); the module holds `command`
@@ -57,11 +58,21 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="moga")
-def cli() -> None:
+@click.option(
+    "--use",
+    "modules",
+    multiple=True,
+    envvar="MOGA_USE",
+    metavar="MODULE",
+    help="Import a module of yours first, which registers block kinds, spaces, targets or devices; may be repeated.",
+)
+def cli(modules: tuple[str, ...]) -> None:
     """Latency tables for your own device: export, profile, validate, search and ship mobile architectures.
 
     With no phone, this computer is the device. Begin with `moga doctor` or `moga demo`.
     """
+    for module in modules:
+        use(module)
 
 
 def main() -> None:

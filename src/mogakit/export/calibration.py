@@ -21,7 +21,7 @@ class CalibrationData(Protocol):
 
     @property
     def timing_only(self) -> bool:
-        """Say whether the resulting file must not be judged for accuracy."""
+        """Return whether the resulting file must not be judged for accuracy."""
 
     def describe(self) -> str:
         """Say in a few words what the inputs are."""
@@ -129,7 +129,7 @@ def from_path(path: Path | None) -> CalibrationData:
     if path is None:
         return Synthetic()
     if path.is_dir():
-        image_paths(path)  # an empty folder is refused before anything is built
+        image_paths(path)  # an empty folder is rejected before anything is built
         return ImageFolder(path)
     if path.suffix == ".npy":
         return NpyFile(path)

@@ -17,7 +17,8 @@ from mogakit.luts import undisturbed
 from mogakit.luts.centre import Estimator, RunSamples
 from mogakit.luts.error_metrics import FloatArray
 from mogakit.luts.local_speed import divide_out_moments
-from mogakit.luts.table import Centre, CommonMode, Row, RowConditions, Statistic
+from mogakit.luts.statistic import Centre, CommonMode, Statistic
+from mogakit.luts.table import Row, RowConditions
 
 MIN_SHARED_FILES = 5
 """A process takes part in the common mode when it timed this many files that another process timed too."""

@@ -1,12 +1,15 @@
 """From what a person types to a network."""
 
 import re
+from pathlib import Path
 
 from mogakit.errors import InputError, KeySyntaxError, closest, unknown_name
 from mogakit.nets import zoo
 from mogakit.nets.limits import check_sizes
 from mogakit.nets.network import Network
+from mogakit.nets.network_file import NETWORK_SUFFIX, load_network
 from mogakit.nets.spaces import get_space, parse_chromosome, space_names
+from mogakit.plugins import Group, called_with, find
 
 _VARIANT = re.compile(
     r"(?P<name>[^@]+)(?P<rest>(?:@(?P<width>\d{1,9}(?:\.\d{1,9})?)x)?(?:@(?P<size>\d{1,9})px)?(?:@(?P<classes>\d{1,9})c)?)",
@@ -15,9 +18,14 @@ _VARIANT = re.compile(
 
 
 def resolve(text: str, width: float = 1.0, input_size: int | None = None, num_classes: int | None = None) -> Network:
-    """Return the network that `text` names: a name of the zoo (`moga-a`) or `space/chromosome` (`moga/8-10-6-...`).
+    """Return the network that `text` names.
 
-    A zoo network's own name parses back: `mobilenet-v2@1.25x@192px@100c` says what the arguments would.
+    Args:
+        text: a name of the zoo (`moga-a`), `space/chromosome` (`moga/8-10-6-...`), a network file (`mine.json`), or a
+            network of a user's own: `package.module:name` (a `Network`, or a function that makes one) or a name among
+            the entry points `mogakit.networks`. A zoo network's own name parses back: `mobilenet-v2@1.25x@192px@100c`
+            says what the other arguments would.
+        width: width multiplier. input_size: in pixels. num_classes: length of the output.
 
     Raises:
         InputError: nothing is called so, a size is out of range, or a width is asked of a chromosome (spaces have one

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from mogakit.errors import InputError
-from mogakit.nets.spaces import SearchSpace, SlotSpace
+from mogakit.nets.spaces import SearchSpace
 from mogakit.search.additive import Genes, SlotCosts, Values
 from mogakit.search.metrics import Metric
 
@@ -77,7 +77,7 @@ def allowed_choices(space: SearchSpace, forbidden: Sequence[str]) -> tuple[tuple
     everything = tuple(tuple(range(count)) for count in space.num_choices)
     if not forbidden:
         return everything
-    if not isinstance(space, SlotSpace):
+    if space.slotted is None:
         raise InputError(f"space {space.name!r} has no independent slots, so blocks cannot be forbidden in it")
     keys = [block.key for block in space.choice_blocks]
     for pattern in forbidden:
@@ -85,7 +85,7 @@ def allowed_choices(space: SearchSpace, forbidden: Sequence[str]) -> tuple[tuple
             raise InputError(f"{pattern!r} matches no block of {space.name!r}; its keys look like {keys[0]}")
     left = tuple(
         tuple(i for i, block in enumerate(choices) if not any(fnmatch.fnmatchcase(block.key, p) for p in forbidden))
-        for choices in space.slots
+        for choices in space.slotted.slots
     )
     empty = [slot for slot, choices in enumerate(left) if not choices]
     if empty:
@@ -201,7 +201,7 @@ class Problem:
         return np.stack(columns, axis=1) if columns else np.zeros((len(values), 0))
 
     def additive_parts(self) -> tuple[SlotCosts, ...] | None:
-        """Return the sums that all objectives are made of, over the allowed choices; None if one is no sum."""
+        """Return the sums that all objectives are made of, over the allowed choices; None if one is not a sum."""
         found: list[SlotCosts] = []
         for objective in self.objectives:
             parts = self.metric(objective.metric).parts
