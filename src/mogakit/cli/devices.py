@@ -102,7 +102,7 @@ def _print(reports: list[PhoneReport], all_targets: bool) -> None:
     columns = ("serial", "state", "phone", "system", "GPU", "cores x MHz (mask)", "°C", "battery %")
     print_table("Phones", columns, rows)
     for report in reports:
-        for line in report.mended:
+        for line in report.fixed:
             say(f"{report.found.link.serial}: left by an earlier session: {line}")
         if report.problem:
             say(f"{report.found.link.serial}: {report.problem}")

@@ -12,7 +12,8 @@ from mogakit.nets.spaces import get_space, parse_chromosome, space_names
 from mogakit.plugins import Group, called_with, find
 
 _VARIANT = re.compile(
-    r"(?P<name>[^@]+)(?P<rest>(?:@(?P<width>\d{1,9}(?:\.\d{1,9})?)x)?(?:@(?P<size>\d{1,9})px)?(?:@(?P<classes>\d{1,9})c)?)",
+    r"(?P<name>[^@]+)"
+    r"(?P<rest>(?:@(?P<width>\d{1,9}(?:\.\d{1,9})?)x)?(?:@(?P<size>\d{1,9})px)?(?:@(?P<classes>\d{1,9})c)?)",
     re.ASCII,
 )
 
@@ -28,9 +29,10 @@ def resolve(text: str, width: float = 1.0, input_size: int | None = None, num_cl
         width: width multiplier. input_size: in pixels. num_classes: length of the output.
 
     Raises:
-        InputError: nothing is called so, a size is out of range, or a width is asked of a chromosome (spaces have one
-            width).
+        InputError: nothing is called so, or it cannot be had at that width, size or number of classes.
     """
+    if text.endswith(NETWORK_SUFFIX):
+        return _as_asked(load_network(Path(text)), text, width, input_size, num_classes)
     check_sizes(width, input_size, num_classes)
     space, slash, chromosome = text.partition("/")
     variant = None if slash else _VARIANT.fullmatch(text)
@@ -50,6 +52,9 @@ def resolve(text: str, width: float = 1.0, input_size: int | None = None, num_cl
     if text.startswith("ssdlite-"):
         raise InputError(f"{text!r} is a detector, and a classifier is asked for; `moga detect show {text}` counts it")
     if text not in zoo.names():
+        own = find(Group.NETWORKS, text)
+        if own is not None:
+            return _own_network(own, text, width, input_size, num_classes)
         raise InputError(_unknown(text))
     return zoo.get(text, width, input_size, 1000 if num_classes is None else num_classes).network
 
@@ -67,7 +72,8 @@ def _unknown(text: str) -> str:
         if closest(text, zoo.names()):
             return unknown_name("network", text, zoo.names())
         return (
-            f"unknown network {text!r}; `moga zoo` lists them (moga-a, ...); one of a search space is SPACE/CHROMOSOME"
+            f"unknown network {text!r}; `moga zoo` lists them (moga-a, ...), one of a search space is written "
+            f"SPACE/CHROMOSOME, a network file mine{NETWORK_SUFFIX}, and one of yours package.module:name"
         )
     fitting = [name for name in space_names() if _takes(name, chromosome)]
     hint = f"did you mean {', '.join(f'{name}/{text}' for name in fitting)}?" if fitting else "no space takes it"
@@ -80,3 +86,26 @@ def _takes(space: str, chromosome: tuple[int, ...]) -> bool:
     except InputError:
         return False
     return True
+
+
+def _own_network(own: object, text: str, width: float, input_size: int | None, num_classes: int | None) -> Network:
+    """Return the network that a user's object is, or makes."""
+    if callable(own):
+        given = {"width": None if width == 1 else width, "input_size": input_size, "num_classes": num_classes}
+        own = called_with(own, given, text)
+        width = 1.0
+    if not isinstance(own, Network):
+        raise InputError(
+            f"{text} is a {type(own).__name__}; a network is a mogakit.Network or a function that makes one"
+        )
+    return _as_asked(own, text, width, input_size, num_classes)
+
+
+def _as_asked(network: Network, text: str, width: float, input_size: int | None, num_classes: int | None) -> Network:
+    """Return a finished network, which has one width, size and number of classes, if that is what was asked for."""
+    if width != 1:
+        raise InputError(f"a width multiplier needs a network of the zoo; {text} has its channels already")
+    for asked, has, unit in ((input_size, network.input_size, "px"), (num_classes, network.num_classes, "classes")):
+        if asked not in (None, has):
+            raise InputError(f"{text} is a network for {has} {unit}, not for {asked}")
+    return network

@@ -57,11 +57,20 @@ def get_space(name: str, input_size: int | None = None, num_classes: int | None 
         input_size: in pixels. num_classes: length of the output.
 
     Raises:
-        InputError: no space has that name, or a size is out of range.
+        InputError: no space has that name, what has it is not a space, or it cannot be had at that size.
     """
-    if name not in _SPACES:
-        raise InputError(unknown_name("search space", name, _SPACES))
     check_sizes(1.0, input_size, num_classes)
+    if name in _SPACES:
+        return _own_space(name, input_size, num_classes)
+    found = find(Group.SPACES, name)
+    if found is None:
+        message = unknown_name("search space", name, (*_SPACES, *plugin_names(Group.SPACES)))
+        raise InputError(f"{message} A space of yours is written package.module:name")
+    return as_space(found, name, input_size, num_classes)
+
+
+@cache
+def _own_space(name: str, input_size: int | None, num_classes: int | None) -> SearchSpace:
     given = {"input_size": input_size, "num_classes": num_classes}
     return _SPACES[name](**{key: value for key, value in given.items() if value is not None})
 
