@@ -65,7 +65,7 @@ def get_space(name: str, input_size: int | None = None, num_classes: int | None 
     found = find(Group.SPACES, name)
     if found is None:
         message = unknown_name("search space", name, (*_SPACES, *plugin_names(Group.SPACES)))
-        raise InputError(f"{message} A space of yours is written package.module:name")
+        raise InputError(f"{message}{'' if message.endswith('?') else ','} or package.module:name for a space of yours")
     return as_space(found, name, input_size, num_classes)
 
 
