@@ -178,7 +178,7 @@ def read_output(call: Call, run: Finished) -> tuple[Timing, Delegation]:
 
 
 def verdict_of(call: Call, text: str) -> Delegation:
-    """Say how much of the graph the target's hardware took."""
+    """Return how much of the graph the target's hardware took."""
     row = call.row
     if row.tool is ToolKind.MACE_RUN:
         return delegation.mace_verdict(text, row.hardware.value)

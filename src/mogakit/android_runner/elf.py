@@ -48,7 +48,7 @@ def read_elf(path: Path) -> ElfInfo:
         head = file.read(65536)
     if len(head) < 20 or head[:4] != b"\x7fELF":
         raise InputError(
-            f"{path} is no ELF binary; give an Android build of the tool, e.g. android_aarch64_benchmark_model"
+            f"{path} is not an ELF binary; give an Android build of the tool, e.g. android_aarch64_benchmark_model"
         )
     bits = head[4]
     order = "<" if head[5] == 1 else ">"

@@ -122,7 +122,7 @@ class PhoneRunner:
     # -- what it is
 
     def identity(self, target: Target) -> Identity:
-        """Say what a table measured on `target` now would be a table of.
+        """Return what a table measured on `target` now would be a table of.
 
         Raises:
             InputError, DeviceError: the target cannot be measured here; see `unsupported`.

@@ -38,7 +38,7 @@ class Proof(StrEnum):
     """What shows that the hardware ran the whole graph."""
 
     LOG = "log"  # the delegate's own lines
-    STRICT = "strict"  # the tool was told to fail rather than fall back
+    STRICT = "strict"  # the tool was asked to fail rather than fall back
     NONE_NEEDED = "none needed"  # plain CPU kernels
 
 
@@ -48,7 +48,7 @@ class TargetRow:
 
     Attributes:
         files: precision of the target to the precisions of file that it may be given. A GPU computes a float32 file in
-            half when it is told to; an integer target takes no float file.
+            half when it is asked to; an integer target takes no float file.
         tool: a `ToolKind`, or the name of a tool of a user's own (`android_runner.own`).
         when: options that the target must name with these very values (absent option: "").
         requires: options that the target must name, with any value.

@@ -93,7 +93,7 @@ class Step:
     left_s: float
 
     def tell(self, progress: Progress) -> None:
-        """Say how far it is."""
+        """Report how far it is."""
         progress(self.num_done, self.num_planned, f"round {self.round + 1}, about {_minutes(self.left_s)} left")
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # importing the flow imports torch, which `moga check --help`
 @click.option("--space", type=SPACE, help="Instead of MODEL: what all the hardware together leaves of a search space.")
 @json_option
 def command(models: tuple[str, ...], names: tuple[str, ...], zoo: bool, space: str | None, as_json: bool) -> None:
-    """Say which hardware can run a network, and which layers would leave it.
+    """Report which hardware can run a network, and which layers would leave it.
 
     MODEL is a network (moga-a, moga/8-10-6-...), a .tflite file or a MACE .pb file. Every answer names its source; what
     no source says is unknown. The command ends with 0 whatever the answer is: it is an answer, not a failure.

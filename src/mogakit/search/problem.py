@@ -164,7 +164,7 @@ class Problem:
         return values[:, [self.column(objective.metric) for objective in self.objectives]]
 
     def feasible(self, values: Values) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
-        """Say which rows meet every constraint and have every metric."""
+        """Return which rows meet every constraint and have every metric."""
         return np.asarray((self.violations(values) <= 0).all(axis=1))
 
     @cached_property

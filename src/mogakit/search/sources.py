@@ -226,7 +226,7 @@ def accuracy_metric(
     """Open an accuracy source.
 
     Args:
-        given: a text as at the head of this module, or the function itself. A function is told from another by its
+        given: a text as at the head of this module, or the function itself. A function differs from another by its
             name and code, so that a search that goes on after a kill asks only for what is not known. What it reads
             besides (weights, global variables) does not count; where that changes, search into a new folder.
         cache: where a callable's values are kept, so that a killed search does not ask for them again.

@@ -8,7 +8,7 @@ snippets/          lines of code that load the files
 labels.txt         one class a line, where they were given
 LICENSE-NOTE.txt
 SHA256SUMS         of every file above, as `sha256sum -c` reads it
-SHA256SUMS.sha256  of SHA256SUMS, so that a damaged list is told from a damaged file
+SHA256SUMS.sha256  of SHA256SUMS, so that a damaged list is distinguished from a damaged file
 """
 
 import hashlib

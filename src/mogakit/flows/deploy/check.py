@@ -1,4 +1,4 @@
-"""Say which hardware can run a network, a file or a search space, and what leaves it."""
+"""Report which hardware can run a network, a file or a search space, and what leaves it."""
 
 import tempfile
 from collections.abc import Sequence

@@ -92,7 +92,7 @@ def profile_steps(
     """Do what `profile` does, pausing after every window. Whoever does not go on to the end must close it.
 
     Args:
-        exporting: is told of the export; of the measuring the steps tell.
+        exporting: called for the export; the steps report the measuring.
 
     Raises:
         InputError, ExportError, DeviceError, MeasurementError: as `profile`.

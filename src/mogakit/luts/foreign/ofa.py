@@ -33,7 +33,7 @@ def import_ofa(path: Path, device_name: str = UNKNOWN, target: Target | None = N
 
     Args:
         path: of the YAML file.
-        device_name, target: what the user knows about it; recorded as told, not as measured.
+        device_name, target: what the user knows about it; recorded as given, not as measured.
 
     Raises:
         TableError: the file is absent, no YAML, or an entry has no mean.
