@@ -123,7 +123,7 @@ def test_names_tell_detectors_from_classifiers() -> None:
     [
         ("moga-a", "begin with ssdlite-"),
         ("ssdlite-nothing", "unknown network 'nothing'"),
-        ("ssdlite-moga-a+tiny", r"legal are \+expansion, \+halved"),
+        ("ssdlite-moga-a+tiny", r"supported: \+expansion, \+halved"),
         ("ssdlite-mobilenet-v1+expansion", "does not end in an inverted bottleneck"),
     ],
 )
