@@ -60,7 +60,7 @@ def resolve(text: str, width: float = 1.0, input_size: int | None = None, num_cl
 
 
 def _unknown(text: str) -> str:
-    """Return what a name that is unknown may have meant: the zoo's with another spelling, or a chromosome without its space.
+    """Return what an unknown name may have meant: one of the zoo, misspelled, or a chromosome without its space.
 
     A name with an @ that did not parse is one whose scales are wrong.
     """
