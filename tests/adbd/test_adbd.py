@@ -28,7 +28,6 @@ from mogakit.errors import DeviceError
 from mogakit.export.artifact import Artifact, Format, Precision, Role
 from mogakit.flows.deploy.export import export_blocks, export_network
 from mogakit.flows.measure.profile import ProfileRequest, profile
-from mogakit.luts.predict import Predictor
 from mogakit.nets.spaces import get_space
 
 CPU = "tflite/cpu/float32"
@@ -275,8 +274,8 @@ def test_a_table_of_real_times_predicts_networks(device: AdbdDevice, tmp_path: P
         jobs = [Job(artifact, target) for artifact in artifacts]
         with runner.session(jobs, 1, seed=0) as session:
             measured = [one for window, job in enumerate(jobs) for one in session.measure([job], window)]
-    predictor = Predictor(result.table)
+    predictor = result.table
     for network, one in zip(networks, measured, strict=True):
         assert one.summary is not None
-        ratio = predictor.predict(network) / one.summary.mean_ms
+        ratio = predictor.latency_ms(network) / one.summary.mean_ms
         assert 0.5 < ratio < 2.0, "of the right size; one round on a busy computer says no more"

@@ -17,8 +17,9 @@ from mogakit.bench.measurement import (
     Measurement,
     Status,
 )
-from mogakit.bench.runner import Job
+from mogakit.bench.runner import Job, OperatorTime, RunnerKind
 from mogakit.bench.target import Target, parse_target
+from mogakit.errors import InputError
 from mogakit.export.artifact import Artifact, Format, Precision, Role
 from mogakit.export.pipeline import export_module
 from mogakit.nets.block import Activation, Block, Op
@@ -80,6 +81,7 @@ class InventedDevice:
     It counts what it is asked, so that a test can see what a schedule does.
     """
 
+    kind = RunnerKind.HOST
     jobs_per_window: int | None = None
     noise: float = 0.001
     speed: Callable[[int, int], float] = lambda number, window: 1.0
@@ -94,6 +96,9 @@ class InventedDevice:
 
     def conditions(self) -> Conditions:
         return STATE
+
+    def profile_operators(self, job: Job) -> tuple[OperatorTime, ...]:
+        raise InputError("it times whole files only")
 
     def unsupported(self, target: Target) -> str | None:
         return None if target.option("threads", "1") == "1" else "it has one core; leave threads away"

@@ -22,7 +22,7 @@ from mogakit.export.artifact import Role
 from mogakit.luts.calibrate import CalibrationKind, fit
 from mogakit.luts.error_metrics import kendall_tau
 from mogakit.luts.estimate import estimate_files
-from mogakit.luts.table import Centre, CommonMode, Statistic
+from mogakit.luts.statistic import Centre, CommonMode, Statistic
 from mogakit.nets.network import Network
 from mogakit.nets.resolve import resolve
 

@@ -51,7 +51,6 @@ from mogakit.flows.measure.profile import (
 )
 from mogakit.flows.measure.sampling import slot_space
 from mogakit.flows.measure.validate import ValidateRequest, validate
-from mogakit.luts.predict import Predictor
 from mogakit.progress import silent
 from mogakit.records import to_json
 
@@ -107,7 +106,7 @@ class Bench:
         """Return the relative errors of raw predictions of unseen networks, in percent of the truth."""
         space = slot_space("moga")
         rng = np.random.default_rng(1234)
-        predictor = Predictor(result.table)
+        predictor = result.table
         found = []
         for _ in range(NUM_UNSEEN):
             network = space.decode(space.sample(rng))

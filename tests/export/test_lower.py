@@ -244,7 +244,7 @@ def sum_in_place(x: Tensor) -> Tensor:
     return made
 
 
-REFUSED: dict[str, tuple[Callable[[Tensor], Any], str]] = {
+REJECTED: dict[str, tuple[Callable[[Tensor], Any], str]] = {
     "data as weight": (lambda x: fn.conv2d(x, x[:, :, :1, :1]), "weights depend on the input"),
     "view in place": (lambda x: (x, x.view(1, -1).relu_())[0] + 1, "changed in place through a view"),
     "filled part by part": (sum_in_place, "filled in place, part by part"),
@@ -257,32 +257,32 @@ REFUSED: dict[str, tuple[Callable[[Tensor], Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_a_form_without_export_is_refused_with_a_reason(name: str) -> None:
-    function, reason = REFUSED[name]
+@pytest.mark.parametrize("name", REJECTED)
+def test_a_form_without_export_is_rejected_with_a_reason(name: str) -> None:
+    function, reason = REJECTED[name]
     with pytest.raises(UnsupportedOperator, match=reason):
         lower(seeded(Function(function)), (1, 3, 8, 8))
 
 
-def test_a_module_in_training_mode_is_refused() -> None:
+def test_a_module_in_training_mode_is_rejected() -> None:
     module = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)).eval()
     module[1].train()
     with pytest.raises(InputError, match=r"Sequential\.1 is in training mode; call \.eval\(\)"):
         lower(module, (1, 3, 8, 8))
 
 
-def test_other_numbers_than_float32_are_refused() -> None:
+def test_other_numbers_than_float32_are_rejected() -> None:
     with pytest.raises(InputError, match=r"0\.weight holds torch\.float64"):
         lower(nn.Sequential(nn.Conv2d(3, 4, 1)).double().eval(), (1, 3, 8, 8))
 
 
-def test_a_shape_that_the_module_does_not_take_is_refused() -> None:
+def test_a_shape_that_the_module_does_not_take_is_rejected() -> None:
     with pytest.raises(InputError, match=r"Conv2d does not run on an input of shape \(1, 2, 8, 8\)"):
         lower(nn.Conv2d(3, 4, 1).eval(), (1, 2, 8, 8))
 
 
 @pytest.mark.parametrize("returned", [lambda x: None, lambda x: torch.ones(1), lambda x: "text"])
-def test_a_module_that_returns_no_tensors_of_its_input_is_refused(returned: Callable[[Tensor], Any]) -> None:
+def test_a_module_that_returns_no_tensors_of_its_input_is_rejected(returned: Callable[[Tensor], Any]) -> None:
     with pytest.raises(InputError, match="not tensors made from its input"):
         lower(seeded(Function(returned)), (1, 3, 8, 8))
 

@@ -131,13 +131,13 @@ def test_a_permutation_costs_an_operator_only_where_the_numbers_must_move(name: 
     assert operators_in(tflite.write(source.graph)).count("TRANSPOSE") == num_transposes
 
 
-def test_one_map_for_two_outputs_is_refused_by_mace() -> None:
+def test_one_map_for_two_outputs_is_rejected_by_mace() -> None:
     graph = lower(module_of(lambda x: (rows(x, 4), rows(x, 2))), SHAPE)
     with pytest.raises(UnsupportedOperator, match="two outputs are cut from one map"):
         mace_writer.write(graph)
 
 
-def test_rows_inside_a_network_are_refused_by_mace() -> None:
+def test_rows_inside_a_network_are_rejected_by_mace() -> None:
     graph = lower(module_of(lambda x: rows(x, 4).relu()), SHAPE)
     with pytest.raises(UnsupportedOperator, match="which MACE files cannot hold"):
         mace_writer.write(graph)

@@ -9,7 +9,8 @@ from click.testing import CliRunner
 from mogakit.cli.report import command
 from mogakit.errors import InputError, TableError
 from mogakit.export.artifact import Role
-from mogakit.luts.table import PHONE_STATISTIC, UNKNOWN_IDENTITY, LatencyTable, Origin, Row, save
+from mogakit.luts.statistic import PHONE_STATISTIC
+from mogakit.luts.table import UNKNOWN_IDENTITY, LatencyTable, Origin, Row, save
 from mogakit.nets.spaces import SlotSpace, get_space
 
 

@@ -16,7 +16,8 @@ from mogakit.luts.calibrate import Calibration
 from mogakit.luts.check import Severity, Suspicion, check_table
 from mogakit.luts.combine import Difference, diff, differing_fields, merge
 from mogakit.luts.csvfile import to_csv
-from mogakit.luts.table import PHONE_STATISTIC, UNKNOWN_IDENTITY, LatencyTable, Origin, Row
+from mogakit.luts.statistic import PHONE_STATISTIC
+from mogakit.luts.table import UNKNOWN_IDENTITY, LatencyTable, Origin, Row
 from mogakit.nets.spaces import SlotSpace
 
 

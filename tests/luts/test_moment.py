@@ -17,7 +17,7 @@ from mogakit.bench.target import parse_target
 from mogakit.export.artifact import Role
 from mogakit.luts.estimate import estimate_files
 from mogakit.luts.local_speed import divide_out_moments
-from mogakit.luts.table import HOST_STATISTIC, CommonMode
+from mogakit.luts.statistic import HOST_STATISTIC, CommonMode
 
 NUM_FILES, NUM_WINDOWS = 150, 12
 TRUTH_MS = np.geomspace(0.1, 10, NUM_FILES)

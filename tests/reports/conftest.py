@@ -26,7 +26,8 @@ from mogakit.luts.build import build_table
 from mogakit.luts.curves import learning_curves
 from mogakit.luts.estimate import estimate_files
 from mogakit.luts.linear import Pairs
-from mogakit.luts.table import HOST_STATISTIC, LatencyTable, save
+from mogakit.luts.statistic import HOST_STATISTIC
+from mogakit.luts.table import LatencyTable, save
 from mogakit.nets.block import Block
 from mogakit.nets.network import Network, count_madds
 from mogakit.nets.resolve import resolve

@@ -16,7 +16,7 @@ from mogakit.android_runner.detached import Finished
 from mogakit.android_runner.parsers import benchmark_model, mace_run, onnxruntime
 from mogakit.android_runner.parsers.common import Timing, tail
 from mogakit.android_runner.quoting import assignments, command_line, quote
-from mogakit.android_runner.targets import Proof, TargetRow, ToolKind
+from mogakit.android_runner.targets import Proof, TargetRow, ToolKind, own_tool
 from mogakit.android_runner.tools import Probe
 from mogakit.bench.measurement import Delegation, DelegationKind
 from mogakit.bench.target import Hardware, Target
@@ -90,7 +90,7 @@ class Driver:
         parse: an ended run to numbers.
         prelude: shell text that prepares the folder in which the tool runs.
         questions: what is asked on the phone, in that folder, once the tool has ended; shell text by name.
-        check: refuses, before anything is measured, a file of which the tool must know more than the target says.
+        check: rejects, before anything is measured, a file of which the tool must know more than the target says.
         profile: further arguments of a profiled run, or None where the tool prints no operators.
     """
 
@@ -103,13 +103,29 @@ class Driver:
     profile: tuple[str, ...] | None = None
 
 
+def driver_of(tool: str) -> Driver:
+    """Return how a tool is called and read; it may be a user's own.
+
+    Raises:
+        MeasurementError: no target that the kit knows has a driver for it.
+    """
+    if tool in DRIVERS:
+        return DRIVERS[ToolKind(tool)]
+    own = own_tool(tool)
+    if own is None or own.driver is None:
+        raise MeasurementError(f"tool {tool!r} has no driver; give its OwnTarget one (mogakit.android_runner.own)")
+    driver: Driver = own.driver
+    return driver
+
+
 def files_of(artifact: Artifact, row: TargetRow, probe: Probe) -> list[Path]:
     """Return the files of an artifact that a target needs, the main one first.
 
     MACE has a `.pb` for each runtime and container generation beside one `.data`; other formats have one file.
     """
     if row.tool is not ToolKind.MACE_RUN:
-        return [artifact.path, *(artifact.path.parent / name for name in artifact.companions or {})]
+        beside = [artifact.path.parent / name for name in artifact.companions or {}]
+        return [artifact.path, *(path for path in beside if path != artifact.path)]
     runtime = RuntimeType.GPU if row.hardware is Hardware.GPU else RuntimeType.CPU
     generation = Generation.NET if probe.old_containers else Generation.MULTI
     named = any(artifact.path.name.endswith(suffix) for suffix in naming.PB_SUFFIXES.values())
@@ -123,7 +139,7 @@ def shell_command(call: Call, profiled: bool = False) -> str:
     Raises:
         MeasurementError: the tool's `--help` does not know a flag, or the tool prints no operators.
     """
-    driver = DRIVERS[call.row.tool]
+    driver = driver_of(call.row.tool)
     arguments = [*driver.arguments(call), *_row_flags(call)]
     if profiled:
         if driver.profile is None:
@@ -158,11 +174,11 @@ def read_output(call: Call, run: Finished) -> tuple[Timing, Delegation]:
         how = "was ended by signal" if exit_code is not None and exit_code > 128 else "failed with exit code"
         number = exit_code - 128 if exit_code is not None and exit_code > 128 else exit_code
         raise MeasurementError(f"{tool} {how} {number}{why}. The output ended with:\n{tail(text)}")
-    return DRIVERS[tool].parse(run, call), verdict_of(call, text)
+    return driver_of(tool).parse(run, call), verdict_of(call, text)
 
 
 def verdict_of(call: Call, text: str) -> Delegation:
-    """Say how much of the graph the target's hardware took."""
+    """Return how much of the graph the target's hardware took."""
     row = call.row
     if row.tool is ToolKind.MACE_RUN:
         return delegation.mace_verdict(text, row.hardware.value)
@@ -208,7 +224,7 @@ def _fill(text: str, call: Call) -> str:
 
 
 def _check_flags(call: Call, arguments: list[str]) -> None:
-    """Refuse to run a build whose help lists flags and not one of ours: old builds only warn and go on."""
+    """Raise for a build whose help lists flags and not one of ours: old builds only warn and go on."""
     if not call.probe.flags or call.row.tool not in (ToolKind.BENCHMARK_MODEL, ToolKind.BENCHMARK_LITERT):
         return
     unknown = [word for word in arguments if word.startswith("--") and word[2:].split("=")[0] not in call.probe.flags]

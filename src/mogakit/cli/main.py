@@ -6,7 +6,8 @@ import sys
 import click
 
 from mogakit import __version__
-from mogakit.errors import MogaKitError
+from mogakit.cli.exits import exit_code_of
+from mogakit.plugins import use
 
 COMMANDS: dict[str, tuple[str, str]] = {
     # name: (module under mogakit.cli, one line for --help); the module holds `command`
@@ -57,28 +58,26 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="moga")
-def cli() -> None:
+@click.option(
+    "--use",
+    "modules",
+    multiple=True,
+    envvar="MOGA_USE",
+    metavar="MODULE",
+    help="Import a module of yours first, which registers block kinds, spaces, targets or devices; may be repeated.",
+)
+def cli(modules: tuple[str, ...]) -> None:
     """Latency tables for your own device: export, profile, validate, search and ship mobile architectures.
 
     With no phone, this computer is the device. Begin with `moga doctor` or `moga demo`.
     """
+    for module in modules:
+        use(module)
 
 
 def main() -> None:
-    """Run the command line; errors of the kit become one message and an exit code, Ctrl-C becomes 130."""
-    try:
-        cli.main(standalone_mode=False)
-    except click.exceptions.Exit as leaving:
-        sys.exit(leaving.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("stopped; what was finished is kept", err=True)
-        sys.exit(130)
-    except MogaKitError as error:
-        click.echo(f"moga: {error}", err=True)
-        sys.exit(error.exit_code)
-    except OSError as error:
-        click.echo(f"moga: {error.strerror or error}: {error.filename or ''}".rstrip(": "), err=True)
-        sys.exit(1)
+    """Run the command line; every way to end becomes the exit code that docs/cli.md lists."""
+    # Without standalone mode click returns the code of `Exit`, and otherwise what the command returned.
+    code = exit_code_of(lambda: cli.main(prog_name="moga", standalone_mode=False))
+    if code:
+        sys.exit(code)

@@ -45,7 +45,7 @@ def prepare(
     """Lower `module` and run it in torch, once for all formats.
 
     Raises:
-        UnsupportedOperator: naming module path, operator and the legal ones.
+        UnsupportedOperator: naming module path, operator and the supported ones.
         InputError: the module is in training mode or does not take `input_shape` (N, C, H, W).
     """
     graph = lower(module, input_shape)
@@ -54,8 +54,11 @@ def prepare(
 
 
 def file_stem(name: str) -> str:
-    """Return the name of an artifact as a file's stem: the slash of `moga/8-10-6` would be a folder."""
-    return name.replace("/", "_")
+    """Return the name of an artifact as a file's stem: the slash of `moga/8-10-6` would be a folder.
+
+    The colon of `package.module:space` is a drive where Windows' folders are mounted.
+    """
+    return name.replace("/", "_").replace(":", "_")
 
 
 def file_path(name: str, format: Format, precision: Precision, folder: Path, options: Options) -> Path:

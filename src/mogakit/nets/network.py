@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from mogakit.errors import InputError
 from mogakit.nets.block import Block, Op
+from mogakit.nets.kinds import get_kind
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,9 @@ def block_layers(block: Block) -> Iterator[Layer]:
     """Yield a block's layers in the order in which they run."""
     if block.op is Op.HEAD:
         yield from _head_layers(block)
+        return
+    if block.kind is not None:
+        yield from get_kind(block.kind).layers(block)
         return
     size, norm = block.output_size, block.norm_eps is not None
     middle = block.expanded_channels or block.in_channels

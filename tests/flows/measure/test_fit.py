@@ -22,7 +22,7 @@ from mogakit.bench.measurement import (
     Measurement,
     Status,
 )
-from mogakit.bench.runner import Job
+from mogakit.bench.runner import Job, OperatorTime, RunnerKind
 from mogakit.bench.target import Target, parse_target
 from mogakit.errors import DeviceError, InputError, TableError
 from mogakit.export.artifact import Artifact, Role
@@ -55,6 +55,7 @@ class MadeUpRunner:
     """A device of known truth, 1 % noise, and a speed of its own in every process; it may go away."""
 
     driver: str = ""
+    kind = RunnerKind.HOST
     jobs_per_window: int | None = None
     windows_left: int = 10**6
     measured: list[tuple[str, int, int]] = field(default_factory=list)
@@ -66,6 +67,9 @@ class MadeUpRunner:
 
     def conditions(self) -> Conditions:
         return STATE
+
+    def profile_operators(self, job: Job) -> tuple[OperatorTime, ...]:
+        raise InputError("it times whole files only")
 
     def unsupported(self, target: Target) -> str | None:
         return None
@@ -178,7 +182,7 @@ def test_no_model_is_fitted_on_networks_that_ran_on_other_hardware(run: Path, tm
     assert result.on_table.loo_mape_percent < 2.0
 
 
-def test_another_device_is_refused(run: Path) -> None:
+def test_another_device_is_rejected(run: Path) -> None:
     with pytest.raises(TableError, match="driver"):
         fit_run(FitRequest(run, resume=True), MadeUpRunner(driver="v2"))
     with pytest.raises(InputError, match="at least 5"):

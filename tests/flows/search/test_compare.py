@@ -14,7 +14,6 @@ from mogakit.errors import InputError
 from mogakit.flows.lut import ForeignFormat, import_foreign
 from mogakit.flows.search.compare import CompareRequest, compare
 from mogakit.luts.foreign.tunas import chromosome_from_oneofs
-from mogakit.luts.predict import Predictor
 from mogakit.luts.table import load, save
 from mogakit.nets.resolve import resolve
 from mogakit.nets.spaces import format_chromosome
@@ -68,8 +67,8 @@ def test_a_published_latency_is_of_one_input_size():
 
 def test_predictions_come_from_the_tables_and_the_reference_is_one():
     found = compare(CompareRequest(("moga-a", "moga-b"), tables=(XNNPACK, PLAIN), reference="moga-b"))
-    predictor = Predictor(load(XNNPACK))
-    assert found.networks[0].latencies_ms[0] == predictor.predict(resolve("moga-a"))
+    predictor = load(XNNPACK)
+    assert found.networks[0].latencies_ms[0] == predictor.latency_ms(resolve("moga-a"))
     assert found.networks[1].f_avg == found.networks[1].f_max == 1
     assert found.networks[0].top1 == 75.9
 
@@ -115,20 +114,20 @@ def test_measured_and_predicted_stand_side_by_side():
     assert [column.origin for column in found.columns] == ["predicted", "measured"]
     assert measured > 0
     assert found.networks[0].f_avg == pytest.approx(1)
-    assert predicted == Predictor(load(XNNPACK)).predict(resolve("moga-c"))
+    assert predicted == load(XNNPACK).latency_ms(resolve("moga-c"))
 
 
 @pytest.mark.parametrize(
     ("request_", "message"),
     [
         (CompareRequest(("moga-a",)), "--table, --target or --published"),
-        (CompareRequest(("no-such-net",), published=("Pixel 4",)), "no network is called"),
+        (CompareRequest(("no-such-net",), published=("Pixel 4",)), "unknown network"),
         (CompareRequest(("moga-a",), published=("Nokia 3310",)), "nothing is published"),
         (CompareRequest(("moga-a",), published=("Pixel 4",), factors_ms=(1.0,)), "1 factors for 5 columns"),
         (CompareRequest(("moga-a",), targets=(parse_target("tflite/cpu/float32"),)), "--device"),
     ],
 )
-def test_what_cannot_be_compared_is_refused(request_, message):
+def test_what_cannot_be_compared_is_rejected(request_, message):
     with pytest.raises(InputError, match=message):
         compare(request_)
 

@@ -1,4 +1,4 @@
-"""Say which hardware can run a network, a file or a search space, and what leaves it."""
+"""Report which hardware can run a network, a file or a search space, and what leaves it."""
 
 import tempfile
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from mogakit.export.support.usage import of_file
 from mogakit.flows.deploy.export import export_network
 from mogakit.nets.detection.network import Detector, resolve_model
 from mogakit.nets.network import Network
-from mogakit.nets.spaces import SlotSpace, get_space
+from mogakit.nets.spaces import get_space
 from mogakit.progress import Progress, silent
 
 RELU_TWINS = {"mobilenet-v3-large": "mobilenet-v3-large-minimalistic"}
@@ -71,8 +71,8 @@ def check_space(name: str, hardware: Sequence[Hardware]) -> Intersection:
     Raises:
         InputError: there is no such space, or it has no independent slots.
     """
-    space = get_space(name)
-    if not isinstance(space, SlotSpace):
+    space = get_space(name).slotted
+    if space is None:
         raise InputError(f"the space {name!r} has no independent slots to intersect; check its networks one by one")
     return intersect(space, hardware)
 
@@ -82,7 +82,7 @@ def _check_file(path: Path, hardware: Hardware) -> Checked:
     table = TABLES[hardware]
     if operators.is_mace != table.is_mace:
         takes, given = ("MACE", "TFLite") if table.is_mace else ("TFLite", "MACE")
-        return Checked(path.name, _refused(hardware, f"takes {takes} files, this is a {given} file"))
+        return Checked(path.name, _rejected(hardware, f"takes {takes} files, this is a {given} file"))
     report = check(operators, hardware)
     if hardware is not Hardware.EDGETPU:
         return Checked(path.name, report)
@@ -96,7 +96,7 @@ def _check_network(network: Network | Detector, hardware: Hardware) -> Checked:
     try:
         report = check_network(network, hardware)
     except UnsupportedOperator as error:
-        return Checked(network.name, _refused(hardware, str(error)))
+        return Checked(network.name, _rejected(hardware, str(error)))
     suggestion = None if report.runs else _relu_twin(network, hardware)
     if hardware is not Hardware.EDGETPU:
         return Checked(network.name, report, suggestion)
@@ -132,6 +132,6 @@ def _relu_twin(network: Network | Detector, hardware: Hardware) -> str | None:
         return None
 
 
-def _refused(hardware: Hardware, reason: str) -> Report:
+def _rejected(hardware: Hardware, reason: str) -> Report:
     finding = Finding("(file)", "-", Answer.NO, reason, "", "")
     return Report(hardware, Answer.NO, 0, 0, 0, (finding,), (), TABLES[hardware].caveat)

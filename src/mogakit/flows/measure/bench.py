@@ -9,7 +9,7 @@ from pathlib import Path
 from mogakit.bench.conditions import worst_warnings
 from mogakit.bench.journal import Journal
 from mogakit.bench.measurement import Clock
-from mogakit.bench.runner import Job, Runner
+from mogakit.bench.runner import Job, Runner, RunnerKind
 from mogakit.bench.schedule import Outcome, Plan, run_plan
 from mogakit.bench.target import Hardware, Runtime, Target
 from mogakit.errors import InputError
@@ -20,7 +20,8 @@ from mogakit.flows.deploy.export import export_network
 from mogakit.flows.measure.devices import FORMATS, file_kind
 from mogakit.flows.measure.effort import Effort, effort_for, statistic_for
 from mogakit.luts.estimate import estimate_files, settled
-from mogakit.luts.table import Row, Statistic
+from mogakit.luts.statistic import Statistic
+from mogakit.luts.table import Row
 from mogakit.nets.detection.network import resolve_model
 from mogakit.progress import Progress, silent
 
@@ -77,7 +78,7 @@ def bench(request: BenchRequest, runner: Runner, progress: Progress = silent) ->
     Raises:
         InputError: a model or target that does not exist or fit, a folder that holds another run, or a request to
             resume without a folder.
-        DeviceError, MeasurementError, ExportError: from the rooms below.
+        DeviceError, MeasurementError, ExportError: from the packages below.
     """
     if not request.models:
         raise InputError("name at least one model file (x.tflite, x.onnx) or network (moga-a); `moga zoo` lists them")
@@ -114,7 +115,7 @@ def bench(request: BenchRequest, runner: Runner, progress: Progress = silent) ->
 
 def _effort(runner: Runner, quick: bool, jobs: Sequence[Job]) -> Effort:
     """Return how much to measure; one accelerator among the targets makes the interleaved rounds of all as many."""
-    if runner.jobs_per_window is None:
+    if runner.kind is RunnerKind.HOST:
         return QUICK if quick else FULL
     accelerators = [job.target.hardware for job in jobs if job.target.hardware is not Hardware.CPU]
     return effort_for(runner, quick, accelerators[0] if accelerators else Hardware.CPU)

@@ -20,7 +20,7 @@ import numpy as np
 from mogakit import files, records
 from mogakit.bench.journal import Journal
 from mogakit.bench.measurement import Measurement
-from mogakit.bench.runner import Job, Runner
+from mogakit.bench.runner import Job, Runner, RunnerKind
 from mogakit.bench.schedule import StopReason, run_plan
 from mogakit.errors import InputError
 from mogakit.export.artifact import Artifact
@@ -115,7 +115,7 @@ def fit_run(request: FitRequest, runner: Runner, progress: Progress = silent) ->
     Raises:
         InputError: the folder holds no run, a fit was begun and `resume` is not set, or too few pairs are asked for.
         TableError: there is no table, or it is of another device or version than is here now.
-        DeviceError, MeasurementError, ExportError: from the rooms below; what was finished is kept for `--resume`.
+        DeviceError, MeasurementError, ExportError: from the packages below; what was finished is kept for `--resume`.
     """
     if request.num_pairs < MIN_PAIRS:
         raise InputError(f"a cost model needs at least {MIN_PAIRS} networks, asked for {request.num_pairs}")
@@ -217,7 +217,7 @@ def _export(
     """Export a batch; on a computer, where one process times all files, the table's blocks come with it."""
     file_format, precision = file_kind(settings.parsed_target)
     artifacts = []
-    if runner.jobs_per_window is None:
+    if runner.kind is RunnerKind.HOST:
         space = slot_space(settings.space, settings.input_size)
         artifacts += export_space(space, [file_format], precision, folder.run.files, progress)
     for done, network in enumerate(networks):
@@ -227,7 +227,7 @@ def _export(
 
 
 def _keep_question(folder: FitFolder, request: FitRequest) -> None:
-    """Keep what the fit is one of; refuse to mix in another one's, but let it grow by whole batches."""
+    """Keep what the fit is one of; reject another one, but let it grow by whole batches."""
     path = folder.batches / "fit.json"
     question = {"num_pairs": request.num_pairs, "seed": request.seed, "quick": request.quick, "rounds": request.rounds}
     if not path.exists():

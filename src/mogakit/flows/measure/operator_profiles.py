@@ -7,10 +7,9 @@ are written to RUN/operators.json and drawn by `moga report`.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
-from mogakit.android_runner.parsers.op_profile import OperatorTime
-from mogakit.bench.runner import Job, Runner
+from mogakit.bench.host import no_operator_times
+from mogakit.bench.runner import Job, OperatorTime, Runner, RunnerKind
 from mogakit.bench.target import Target
 from mogakit.errors import InputError
 from mogakit.files import write_json
@@ -24,14 +23,6 @@ from mogakit.records import from_json, read_json, to_json
 FILE_NAME = "operators.json"
 PROFILED = ("moga-a", "moga-b", "moga-c")
 _SCHEMA = 1
-
-
-@runtime_checkable
-class OperatorRunner(Runner, Protocol):
-    """A runner whose tools can time single operators: a phone's."""
-
-    def profile_operators(self, job: Job) -> tuple[OperatorTime, ...]:
-        """Time the operators of one file in a run of its own."""
 
 
 @dataclass(frozen=True)
@@ -57,24 +48,17 @@ def check_profilable(device: str, target: Target) -> None:
         InputError: the device has no tool that times operators, or the target's tool prints none.
     """
     if device == HOST:
-        raise InputError(_needs_phone(target))
+        raise InputError(no_operator_times(target))
     # here, since this computer's own targets need no table of phones
-    from mogakit.android_runner.commands import DRIVERS
+    from mogakit.android_runner.commands import DRIVERS, driver_of
     from mogakit.android_runner.targets import find_row
 
     tool = find_row(target).tool
-    if DRIVERS[tool].profile is None:
+    if driver_of(tool).profile is None:
         able = ", ".join(kind for kind, driver in DRIVERS.items() if driver.profile is not None)
         raise InputError(
             f"{tool}, which measures {target}, prints no times of single operators ({able} do); leave out --per-op"
         )
-
-
-def _needs_phone(target: Target) -> str:
-    return (
-        f"{target} on this computer: operators are timed by a phone's tools only; name one with --device, or leave out "
-        "--per-op"
-    )
 
 
 def profile_operators(
@@ -83,13 +67,13 @@ def profile_operators(
     """Profile networks on the target of the run in `folder` and write RUN/operators.json.
 
     Raises:
-        InputError: the folder holds no run, or `runner` is no phone.
+        InputError: the folder holds no run, or `runner` has no tool that times operators.
         MeasurementError: the tool failed, or prints no times of single operators.
     """
     run = RunFolder(folder)
     target = run.read_settings().parsed_target
-    if not isinstance(runner, OperatorRunner):
-        raise InputError(_needs_phone(target))
+    if runner.kind is RunnerKind.HOST:
+        raise InputError(no_operator_times(target))
     kind, precision = file_kind(target)
     found = []
     for index, name in enumerate(names):

@@ -7,6 +7,7 @@ from mogakit.bench.runner import Runner
 from mogakit.bench.target import Target
 from mogakit.errors import MeasurementError
 from mogakit.nets.network import Network
+from mogakit.nets.spaces import SearchSpace
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,10 @@ class DeviceLatency:
     target: Target
     seed: int = 0
     budget_s: float = 3.0
+
+    def slot_costs(self, space: SearchSpace, unsupported_ms: float | None = None) -> None:
+        """None: networks are measured whole."""
+        return None
 
     def latency_ms(self, network: Network) -> float | None:
         """Return the measured latency in milliseconds; None where the target could not run the whole network.

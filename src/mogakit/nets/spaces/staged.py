@@ -112,6 +112,11 @@ class StagedSpace:
     norm_eps: float
     dropout: float = 0.0
 
+    @property
+    def slotted(self) -> None:
+        """None: what a layer reads depends on the genes of the stage before it."""
+        return None
+
     @cached_property
     def num_choices(self) -> tuple[int, ...]:
         """For each gene, how many values it takes."""

@@ -106,7 +106,7 @@ class Alternation:
         Raises:
             InputError: a warm-up is asked for, and the space has no independent slots.
         """
-        if settings.warm_up > 0 and not isinstance(supernet.space, SlotSpace):
+        if settings.warm_up > 0 and supernet.space.slotted is None:
             raise InputError(
                 f"the warm-up of {settings.warm_up} of the steps averages choices, and space {supernet.space.name!r} "
                 "has no independent slots to average over: give --warm-up 0"
@@ -177,10 +177,10 @@ class Alternation:
     def _train(self, batch: Batch, learning_rate: float) -> float:
         """Take one step of the weights along a path; return its loss."""
         path = tuple(int(gene) for gene in self._policy.sample(1)[0])
-        space = self.supernet.space
+        slotted = self.supernet.space.slotted
         with self._autocast(batch):
-            if self._settings.warm_up and isinstance(space, SlotSpace):
-                logits = self._averaged(batch.images, path, space)
+            if self._settings.warm_up and slotted is not None:
+                logits = self._averaged(batch.images, path, slotted)
             else:
                 logits = self.supernet(batch.images, path)
             loss = cross_entropy(logits, batch.labels)
