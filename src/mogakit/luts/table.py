@@ -31,7 +31,7 @@ UNKNOWN = "unknown"
 """Stands in an imported table wherever its source does not say."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RowConditions:
     """Under what a row was measured; None where no run could read it. Never compared."""
 
@@ -44,7 +44,7 @@ class RowConditions:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Row:
     """One block on the table's target; times in milliseconds.
 
@@ -105,7 +105,7 @@ class OverheadVerdict(StrEnum):
     REFUSED = "refused"  # the times do not lie on a straight line, and zero is used until they are measured again
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Overhead:
     """What a run costs apart from its blocks: the intercept of time against the number of chained blocks.
 
@@ -128,7 +128,7 @@ class Overhead:
     num_networks: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Origin:
     """Where a table comes from.
 
@@ -146,7 +146,7 @@ class Origin:
     forced: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LatencyTable:
     """Latency of blocks on one target.
 

@@ -22,7 +22,7 @@ from mogakit.nets.network import Network
 SCHEMA_VERSION = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CheckedNetwork:
     """One network, measured and predicted; milliseconds.
 
@@ -49,7 +49,7 @@ class CheckedNetwork:
     models_ms: dict[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StratumReport:
     """Errors over one part of the space; the `fresh_` ones hold what the stored table's age has no share in.
 
@@ -96,7 +96,7 @@ class Drift:
     spread_percent: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Validation:
     """The result of `moga validate`; `identity` is that of the validation, which must be the table's own."""
 

@@ -24,7 +24,7 @@ from mogakit.search.problem import Constraint, Objective
 SCHEMA_VERSION = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TableRecord:
     """A latency table without its rows.
 
@@ -52,7 +52,7 @@ class TableRecord:
     table_schema: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ValidationRecord:
     """A validation without its networks: every error metric of every stratum with its interval, noise and drift."""
 
@@ -85,7 +85,7 @@ class PickRecord:
     values: tuple[float | None, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SearchRecord:
     """A search without its fronts.
 
@@ -118,7 +118,7 @@ class FigureRecord:
     caption: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """Everything that `moga report` has numbers for; what a run does not hold is None or empty.
 

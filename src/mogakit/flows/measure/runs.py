@@ -26,7 +26,7 @@ from mogakit.luts.table import LatencyTable
 from mogakit.records import from_json, to_json
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunSettings:
     """What a run is a run of. It is written before the first measurement; only the last three may change after that.
 
