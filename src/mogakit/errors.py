@@ -4,14 +4,14 @@
     ├── InputError            what the user gave is not usable (exit code 2)
     │   ├── KeySyntaxError        a block key, target or chromosome that does not parse
     │   ├── CheckpointError       a weights file that does not fit the network
+    │   ├── TableError            a latency table is malformed, mismatched, or lacks a row
     │   └── UnsupportedOperator   an operator that the export cannot lower
     ├── ExportError           a written file does not agree with torch, or could not be written
     ├── MeasurementError      a tool or runtime failed, or said something that is not a measurement
     │   └── ParseError            the output of a tool did not hold what it must hold
-    ├── DeviceError           a phone is absent, locked, unauthorized, or went away
-    └── TableError            a latency table is malformed, mismatched, or lacks a row (exit code 2)
+    └── DeviceError           a phone is absent, locked, unauthorized, or went away
 
-A message says what was given, what is legal, and what to do.
+A message says what was given, what is supported, and what to do.
 """
 
 
@@ -55,7 +55,5 @@ class DeviceError(MogaKitError):
     """A phone is absent, locked, unauthorized, or went away."""
 
 
-class TableError(MogaKitError):
+class TableError(InputError):
     """A latency table is malformed, mismatched, or lacks a row."""
-
-    exit_code = 2

@@ -1,4 +1,4 @@
-"""`moga lut` on real files: what it prints, writes and refuses."""
+"""`moga lut` on real files: what it prints, writes and rejects."""
 
 import gzip
 import json
@@ -164,13 +164,12 @@ def test_a_model_is_checked_at_once_when_it_is_imported(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"intercept_ms": float("inf")}, "not finite"),
         ({"coefficients_ms": [[1.0]]}, "1 genes, and space tunas-proxyless has 22"),
         ({"space": "another"}, "its space is not known"),
     ],
 )
 def test_a_model_that_gives_no_latency_is_an_error(pixel1: Path, change: dict[str, object], complaint: str) -> None:
-    pixel1.write_text(json.dumps(json.loads(pixel1.read_text()) | change))
+    edit(pixel1, change)
     found = moga("check", pixel1, "--json")
     assert found.exit_code == 1
     first = json.loads(found.output)[0]
@@ -178,10 +177,23 @@ def test_a_model_that_gives_no_latency_is_an_error(pixel1: Path, change: dict[st
     assert complaint in first["message"]
 
 
+def edit(path: Path, change: dict[str, object]) -> None:
+    """Change fields by hand, as the message about a wrong checksum says."""
+    document = json.loads(path.read_text()) | change
+    del document["checksum"]
+    path.write_text(json.dumps(document))
+
+
+def test_a_model_whose_number_is_infinite_is_rejected(pixel1: Path) -> None:
+    edit(pixel1, {"intercept_ms": float("inf")})
+    with pytest.raises(TableError, match="Infinity is not a number"):
+        moga("check", pixel1, "--json")
+
+
 def test_a_gene_with_too_few_coefficients_is_named(pixel1: Path) -> None:
-    document = json.loads(pixel1.read_text())
-    document["coefficients_ms"][4].pop()
-    pixel1.write_text(json.dumps(document))
+    coefficients = json.loads(pixel1.read_text())["coefficients_ms"]
+    coefficients[4].pop()
+    edit(pixel1, {"coefficients_ms": coefficients})
     found = moga("check", pixel1, "--json")
     assert found.exit_code == 1
     assert json.loads(found.output)[0]["keys"] == ["gene 4"]
@@ -191,7 +203,7 @@ def test_what_is_neither_table_nor_model_says_what_writes_one(tmp_path: Path) ->
     with pytest.raises(TableError, match=r"moga profile.*moga fit"):
         moga("show", tmp_path / "absent.json")
     (tmp_path / "list.json").write_text("[]")
-    with pytest.raises(TableError, match="no latency table and no cost model"):
+    with pytest.raises(TableError, match=r"no JSON object; expected a latency table or cost model"):
         moga("check", tmp_path / "list.json")
 
 

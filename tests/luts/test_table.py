@@ -1,18 +1,20 @@
 """A table survives its file, equal tables are equal bytes, and older schemas are upgraded step by step."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from mogakit import records
 from mogakit.bench.measurement import Identity
 from mogakit.bench.target import parse_target
-from mogakit.errors import TableError
+from mogakit.errors import InputError, TableError
 from mogakit.export.artifact import Role
 from mogakit.luts.calibrate import Calibration, CalibrationKind
-from mogakit.luts.schema import SCHEMA_VERSION, upgrade
 from mogakit.luts.statistic import HOST_STATISTIC
 from mogakit.luts.table import (
+    SCHEMA_VERSION,
     LatencyTable,
     Origin,
     Overhead,
@@ -21,7 +23,6 @@ from mogakit.luts.table import (
     RowConditions,
     load,
     save,
-    to_document,
 )
 
 
@@ -92,14 +93,14 @@ def test_a_table_of_before_rows_told_their_backend_is_read(table: LatencyTable, 
     path = tmp_path / "lut.json"
     save(table, path)
     old = json.loads(path.read_text())
-    del old["accepted"], old["calibration"]["loo_mape_percent_by_kind"]
+    del old["checksum"], old["file_kind"], old["accepted"], old["calibration"]["loo_mape_percent_by_kind"]
     for row in old["rows"]:
         del row["backend"], row["reason"]
     path.write_text(json.dumps(old))
     assert load(path) == table
 
 
-def test_files_that_are_no_table_are_refused_with_what_is_wrong(table: LatencyTable, tmp_path: Path) -> None:
+def test_files_that_are_no_table_are_rejected_with_what_is_wrong(table: LatencyTable, tmp_path: Path) -> None:
     path = tmp_path / "lut.json"
     with pytest.raises(TableError, match="moga profile"):
         load(path)
@@ -117,12 +118,12 @@ def test_files_that_are_no_table_are_refused_with_what_is_wrong(table: LatencyTa
 
 def test_a_misspelt_field_and_a_doubled_row_are_named(table: LatencyTable, tmp_path: Path) -> None:
     path = tmp_path / "lut.json"
-    document = to_document(table)
+    document = records.document(table)
     document["rows"][0]["latencyms"] = 1.0
     path.write_text(json.dumps(document))
     with pytest.raises(TableError, match="latencyms"):
         load(path)
-    document = to_document(table)
+    document = records.document(table)
     document["rows"].append(document["rows"][0])
     path.write_text(json.dumps(document))
     with pytest.raises(TableError, match="more than one row for conv_i3o16"):
@@ -135,8 +136,9 @@ def test_an_older_document_is_upgraded_one_step_at_a_time() -> None:
         2: lambda old: {"rows": [{"key": key, "latency_ms": value} for key, value in old["lut"].items()]},
     }
     old = {"schema_version": 1, "lut": {"a": 1.0}}
-    new = upgrade(old, "lut.json", steps, current=3)
+    kind = replace(records.kind_of(LatencyTable), version=3, upgrades=steps)
+    new = records.upgrade(old, "lut.json", kind)
     assert new == {"schema_version": 3, "rows": [{"key": "a", "latency_ms": 1.0}]}
     assert old == {"schema_version": 1, "lut": {"a": 1.0}}
-    with pytest.raises(TableError, match="cannot be upgraded"):
-        upgrade({"schema_version": 0}, "lut.json", steps, current=3)
+    with pytest.raises(InputError, match="cannot be upgraded"):
+        records.upgrade({"schema_version": 0}, "lut.json", kind)

@@ -66,11 +66,11 @@ def test_it_lies_beside_the_page_and_is_the_same_each_time(run: Path, tmp_path: 
         report(ReportRequest(folder=run, output=tmp_path / "page.json"))
 
 
-def test_what_is_no_report_is_refused(tmp_path: Path, run: Path) -> None:
+def test_what_is_no_report_is_rejected(tmp_path: Path, run: Path) -> None:
     with pytest.raises(InputError, match="moga report"):
         load_record(tmp_path / "report.json")
     (tmp_path / "report.json").write_text('{"schema_version": 99}')
-    with pytest.raises(InputError, match="this release reads 1"):
+    with pytest.raises(InputError, match="this kit reads up to 1"):
         load_record(tmp_path / "report.json")
     with pytest.raises(InputError, match="valid Report"):
         (tmp_path / "report.json").write_text('{"schema_version": 1}')

@@ -265,7 +265,7 @@ def _sdk(variable: str, serves: str, origin: str) -> Finding:
     root = os.environ.get(variable, "")
     if root and Path(root).is_dir():
         return Finding(what=variable, state=State.OK, seen=root, serves=serves)
-    seen = f"{root} is no folder" if root else "not set"
+    seen = f"{root} is not a folder" if root else "not set"
     return Finding(
         what=variable, state=State.OPTIONAL, seen=seen, serves=serves, remedy=f"set it to the root of {origin}"
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mogakit.errors import InputError
+from mogakit.errors import InputError, TableError
 from mogakit.luts.calibrate import CalibrationKind, fit
 from mogakit.luts.error_metrics import FloatArray, kendall_tau, mape_percent
 from mogakit.luts.linear import Pairs, fit_on_table, fit_one_hot
@@ -84,6 +84,8 @@ def _held_out(
         train = pairs.take(inside.tolist())
         fitted = fit_on_table(train, table) if model == "table+one-hot" else fit_one_hot(train, None, table.identity)
         return np.array([fitted.predict_chromosome(pairs.chromosomes[index]) for index in outside])
+    except TableError:  # a row is missing: that is not a matter of how many
+        raise
     except InputError:  # too few networks for this kind: the curve begins further right
         return None
 

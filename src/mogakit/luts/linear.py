@@ -4,25 +4,22 @@ Without a table that takes thousands of pairs (TuNAS and the multi-hardware pape
 table, a few hundred. Both stay additive, so that the exact front stays exact.
 """
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from mogakit import __version__, files, records
+from mogakit import __version__, records
 from mogakit.bench.measurement import Identity
-from mogakit.bench.target import Target, parse_target
+from mogakit.bench.target import Target
 from mogakit.errors import InputError, TableError
 from mogakit.luts.calibrate import Calibration
 from mogakit.luts.error_metrics import FloatArray, mape_percent
 from mogakit.luts.model import Part, Prediction
 from mogakit.luts.ridge import RidgeFit, fit_ridge
-from mogakit.luts.schema import upgrade
-from mogakit.luts.table import LatencyTable, Origin
+from mogakit.luts.table import LatencyTable, Origin, target_as_record, target_as_text
 from mogakit.nets.network import Network
 from mogakit.nets.spaces import Chromosome, SearchSpace, get_space
 
@@ -38,6 +35,14 @@ class ModelKind(StrEnum):
     IMPORTED = "imported"
 
 
+@records.stored(
+    "cost-model",
+    version=MODEL_SCHEMA_VERSION,
+    made_by="moga fit RUN",
+    encode=target_as_text,
+    decode=target_as_record,
+    error=TableError,
+)
 @dataclass(frozen=True, kw_only=True)
 class CostModel:
     """`latency = intercept_ms + sum of coefficients_ms[gene][choice]`; all in milliseconds.
@@ -288,65 +293,15 @@ def _model(
     )
 
 
-def model_to_document(model: CostModel) -> Any:
-    """Return the model as plain JSON values; the target is written as text."""
-    document = records.to_json(model)
-    document["target"] = None if model.target is None else str(model.target)
-    return document
-
-
-def is_model(document: Mapping[str, Any]) -> bool:
-    """Return whether a JSON object is a cost model, and not a table or something else."""
-    return "coefficients_ms" in document
-
-
-def model_from_document(document: Mapping[str, Any], where: str) -> CostModel:
-    """Rebuild a model from plain JSON values; `where` names the file.
-
-    Raises:
-        TableError: it is no cost model, or one of another schema.
-    """
-    if not is_model(document):
-        raise TableError(f"{where} holds no cost model of this kit")
-    current = upgrade(dict(document), where, upgrades={}, current=MODEL_SCHEMA_VERSION)
-    try:
-        if current.get("target") is not None:
-            current["target"] = records.to_json(parse_target(current["target"]))
-        return records.from_json(current, CostModel, where)
-    except InputError as error:
-        raise TableError(str(error)) from error
-
-
-def read_document(path: Path, absent: str) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Args:
-        path: of the file. absent: what the message says is missing, and what writes it.
-
-    Raises:
-        TableError: the file is absent, no JSON, or no object.
-    """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise TableError(f"there is no {absent}") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise TableError(f"{path} is not JSON: {error}") from error
-    if not isinstance(document, dict):
-        raise TableError(f"{path} holds no JSON object, so it is no latency table and no cost model")
-    return document
-
-
 def save_model(model: CostModel, path: Path) -> None:
     """Write a model as JSON coefficients, atomically."""
-    files.write_json(path, model_to_document(model))
+    records.save(model, path)
 
 
 def load_model(path: Path) -> CostModel:
     """Read a model.
 
     Raises:
-        TableError: the file is absent, no JSON, or no cost model.
+        TableError: there is no such file, or it is not a cost model; see `records.load`.
     """
-    document = read_document(path, f"cost model {path}; `moga fit RUN` writes RUN/cost-model.json")
-    return model_from_document(document, str(path))
+    return records.load(CostModel, path)

@@ -4,28 +4,29 @@
 process run (`run_means_ms`), enough to compare two tables honestly.
 """
 
-import json
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from mogakit import files, records
+from mogakit import records
 from mogakit.bench.measurement import Identity, Status, counts
 from mogakit.bench.target import Target, parse_target
-from mogakit.errors import InputError, TableError
+from mogakit.errors import TableError
 from mogakit.export.artifact import Role
 from mogakit.luts import advice
 from mogakit.luts.calibrate import Calibration
 from mogakit.luts.error_metrics import FloatArray
 from mogakit.luts.model import Part, Prediction
-from mogakit.luts.schema import SCHEMA_VERSION, upgrade
 from mogakit.luts.statistic import Statistic
 from mogakit.nets.network import Network
 from mogakit.nets.spaces import SearchSpace
+
+SCHEMA_VERSION = 1
+"""Raised whenever a field is added without a default, renamed, or changes its meaning; then the table gains a step."""
 
 UNKNOWN = "unknown"
 """Stands in an imported table wherever its source does not say."""
@@ -146,6 +147,41 @@ class Origin:
     forced: tuple[str, ...] = ()
 
 
+def target_as_text(document: records.Document) -> records.Document:
+    """Write the target of a table or cost model as text."""
+    target = document["target"]
+    return {**document, "target": None if target is None else str(records.from_json(target, Target, "target"))}
+
+
+def target_as_record(document: records.Document) -> records.Document:
+    """Read the target of a table or cost model from its text."""
+    target = document["target"]
+    return {**document, "target": None if target is None else records.to_json(parse_target(target))}
+
+
+def _to_file(document: records.Document) -> records.Document:
+    """Write the target as text, and the rows as a list in the order of their keys."""
+    rows = document["rows"]
+    return {**target_as_text(document), "rows": [rows[key] for key in sorted(rows)]}
+
+
+def _from_file(document: records.Document) -> records.Document:
+    keys = [row["key"] for row in document["rows"]]
+    twice = sorted({str(key) for key, count in Counter(keys).items() if count > 1})
+    if twice:
+        raise TableError(f"the table holds more than one row for {', '.join(twice)}; keep one of each")
+    rows = dict(zip(keys, document["rows"], strict=True))
+    return {**target_as_record(document), "rows": rows}
+
+
+@records.stored(
+    "latency-table",
+    version=SCHEMA_VERSION,
+    made_by="moga profile -o RUN",
+    encode=_to_file,
+    decode=_from_file,
+    error=TableError,
+)
 @dataclass(frozen=True, kw_only=True)
 class LatencyTable:
     """Latency of blocks on one target.
@@ -186,7 +222,7 @@ class LatencyTable:
         return frozenset(row.backend for row in self.rows.values() if row.backend and self.counts(row))
 
     def counts(self, row: Row) -> bool:
-        """Say whether a row of this table, or one measured beside it, has a number that stands for the target."""
+        """Return whether a row of this table, or one measured beside it, has a number that stands for the target."""
         return row.latency_ms is not None and counts(row.status, self.accepted)
 
     @property
@@ -331,54 +367,15 @@ UNKNOWN_IDENTITY = Identity(
 )
 
 
-def to_document(table: LatencyTable) -> Any:
-    """Return the table as plain JSON values; the target is written as text."""
-    document = records.to_json(table)
-    document["target"] = None if table.target is None else str(table.target)
-    document["rows"] = [records.to_json(table.rows[key]) for key in sorted(table.rows)]
-    return document
-
-
-def from_document(document: Mapping[str, Any], where: str) -> LatencyTable:
-    """Rebuild a table from plain JSON values of this or an older schema version.
-
-    Raises:
-        TableError: not a table, a newer schema, a missing or unknown field, or a key that stands twice.
-    """
-    current = upgrade(dict(document), where)
-    try:
-        target, rows = current["target"], current["rows"]
-        keys = [row["key"] for row in rows]
-    except (KeyError, TypeError) as error:
-        raise TableError(f"{where} is no latency table: it lacks {error}") from error
-    twice = sorted({key for key in keys if keys.count(key) > 1})
-    if twice:
-        raise TableError(f"{where} holds more than one row for {', '.join(twice)}; keep one of each")
-    try:
-        current["target"] = None if target is None else records.to_json(parse_target(target))
-        current["rows"] = {row["key"]: row for row in rows}
-        return records.from_json(current, LatencyTable, where)
-    except InputError as error:
-        raise TableError(str(error)) from error
-
-
 def save(table: LatencyTable, path: Path) -> None:
     """Write a table atomically; equal tables give equal bytes."""
-    files.write_json(path, to_document(table))
+    records.save(table, path)
 
 
 def load(path: Path) -> LatencyTable:
     """Read a table; an older schema is upgraded on the way.
 
     Raises:
-        TableError: the file is absent, no JSON, or no table.
+        TableError: there is no such file, or it is not a table; see `records.load`.
     """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise TableError(f"there is no latency table {path}; `moga profile -o RUN` writes RUN/lut.json") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise TableError(f"{path} is not JSON: {error}") from error
-    if not isinstance(document, dict):
-        raise TableError(f"{path} holds no JSON object, so it is no latency table")
-    return from_document(document, str(path))
+    return records.load(LatencyTable, path)

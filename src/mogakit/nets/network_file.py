@@ -7,7 +7,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from mogakit import files, records
+from mogakit import records
 from mogakit.errors import InputError
 from mogakit.nets.block import parse_key
 from mogakit.nets.network import Network
@@ -16,6 +16,9 @@ NETWORK_SUFFIX = ".json"
 NETWORK_SCHEMA_VERSION = 1
 
 
+@records.stored(
+    "network", version=NETWORK_SCHEMA_VERSION, made_by="mogakit.save_network", title="network file", sealed=False
+)
 @dataclass(frozen=True, kw_only=True)
 class NetworkRecord:
     """What a network file holds.
@@ -42,7 +45,7 @@ def save_network(network: Network, path: Path, source: str = "") -> None:
         dropout=network.dropout,
         source=source,
     )
-    files.write_json(path, records.to_json(record))
+    records.save(record, path)
 
 
 def load_network(path: Path) -> Network:
@@ -51,10 +54,7 @@ def load_network(path: Path) -> Network:
     Raises:
         InputError: there is no such file, it is not a network file, or its blocks do not fit together.
     """
-    if not path.is_file():
-        raise InputError(f"there is no network file {path}; `mogakit.save_network` writes one")
-    value = records.read_json(path)
-    record = records.from_versioned_json(value, NetworkRecord, NETWORK_SCHEMA_VERSION, str(path))
+    record = records.load(NetworkRecord, path)
     try:
         return Network(record.name, tuple(parse_key(key) for key in record.blocks), record.dropout)
     except InputError as error:
