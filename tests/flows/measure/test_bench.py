@@ -90,7 +90,7 @@ def test_the_table_for_people_holds_time_memory_and_delegation(files: dict[Forma
     ("models", "targets", "hint"),
     [
         ((), (), "at least one model"),
-        (("no-such-net",), (), "no network is called"),
+        (("no-such-net",), (), "unknown network"),
         (("gone.tflite",), (), "there is no file"),
         (("{tflite}",), ("onnx/cpu/float32",), "no target runs that"),
         (("{tflite}",), ("tflite/cpu/int8",), "is a float32 file"),

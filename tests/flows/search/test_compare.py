@@ -121,7 +121,7 @@ def test_measured_and_predicted_stand_side_by_side():
     ("request_", "message"),
     [
         (CompareRequest(models=("moga-a",)), "--table, --target or --published"),
-        (CompareRequest(models=("no-such-net",), published=("Pixel 4",)), "no network is called"),
+        (CompareRequest(models=("no-such-net",), published=("Pixel 4",)), "unknown network"),
         (CompareRequest(models=("moga-a",), published=("Nokia 3310",)), "nothing is published"),
         (CompareRequest(models=("moga-a",), published=("Pixel 4",), factors_ms=(1.0,)), "1 factors for 5 columns"),
         (CompareRequest(models=("moga-a",), targets=(parse_target("tflite/cpu/float32"),)), "--device"),
