@@ -9,7 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -158,6 +158,19 @@ def progress_bar(what: str) -> Iterator["Progress"]:
     """Draw a bar with the estimated time left on standard error; where that is not a terminal, nothing is drawn."""
     with progress_bars([what]) as bars:
         yield bars[what]
+
+
+@contextmanager
+def demo_steps() -> Iterator["Callable[[int, int, str], Progress]"]:
+    """Print the title of each step of a demonstration on standard error, with a bar below it."""
+    with ExitStack() as bars:
+
+        def step(number: int, total: int, title: str) -> "Progress":
+            bars.close()
+            click.echo(f"[{number}/{total}] {title}", err=True)
+            return bars.enter_context(progress_bar(title))
+
+        yield step
 
 
 @contextmanager
