@@ -55,7 +55,7 @@ class NotInThisForm(UnsupportedOperator):
     """An operator is known, but not with these arguments; the message says what is supported instead."""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Builder:
     """The graph under construction. `names` maps numbers of the trace to names; `call` is the one being turned."""
 

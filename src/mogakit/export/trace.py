@@ -29,7 +29,7 @@ class Ref:
 Argument: TypeAlias = Any  # Ref, torch.Tensor (a constant), int, float, bool, None, or a list of them
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Call:
     """One ATen call with at least one `Ref` among its arguments.
 
@@ -159,7 +159,9 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch le
             operator = operator.removesuffix("_") if func._schema.is_mutable else operator
             refs = tuple(self.mark(tensor) for tensor in tensors)
             shapes = tuple(tuple(tensor.shape) for tensor in tensors)
-            self.calls.append(Call(operator, arguments, refs, shapes, *self.path[-1]))
+            path, kind = self.path[-1]
+            call = Call(operator=operator, arguments=arguments, results=refs, shapes=shapes, path=path, module=kind)
+            self.calls.append(call)
         return result
 
 
