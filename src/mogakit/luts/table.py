@@ -45,6 +45,13 @@ class RowConditions:
     warnings: tuple[str, ...] = ()
 
 
+class RowSource(StrEnum):
+    """Where a row's number comes from."""
+
+    MEASURED = "measured"  # the block's own file was timed, by the kit or by the makers of an imported table
+    INFERRED = "inferred"  # from other blocks of the same target (`luts.block_model`); its interval is the model's
+
+
 @dataclass(frozen=True, kw_only=True)
 class Row:
     """One block on the table's target; times in milliseconds.
@@ -66,6 +73,7 @@ class Row:
         backend: what really ran it (OpenCL, OpenGL, XNNPACK, ...); empty where unknown.
         reason: what the tool said about its delegation, such as why there is none; empty where it said nothing.
         error: why there is no number.
+        source: whether the block itself was timed.
     """
 
     key: str
@@ -95,6 +103,7 @@ class Row:
     error: str | None = None
     artifact_sha256: str | None = None
     conditions: RowConditions = field(default_factory=RowConditions)
+    source: RowSource = RowSource.MEASURED
 
 
 class OverheadVerdict(StrEnum):

@@ -28,13 +28,13 @@ from mogakit.flows.deploy.export import export_network, export_space
 from mogakit.flows.measure.devices import file_kind
 from mogakit.flows.measure.effort import effort_for, plan_for
 from mogakit.flows.measure.runs import RunFolder, RunSettings, check_identity
-from mogakit.flows.measure.sampling import sample_networks, slot_space, strata
+from mogakit.flows.measure.sampling import sample_networks, strata
 from mogakit.luts.curves import MIN_HELD_OUT, CurvePoint, learning_curves
 from mogakit.luts.estimate import estimate_files
 from mogakit.luts.linear import MIN_PAIRS, CostModel, Pairs, fit_on_table, fit_one_hot, load_model, save_model
 from mogakit.luts.table import LatencyTable, Row, load
 from mogakit.nets.network import Network
-from mogakit.nets.spaces import SlotSpace
+from mogakit.nets.spaces import SearchSpace, get_space
 from mogakit.progress import Progress, silent
 
 BATCH_SIZE = 20
@@ -124,7 +124,7 @@ def fit_run(request: FitRequest, runner: Runner, progress: Progress = silent) ->
     table = load(folder.run.table)
     check_identity(table, runner, settings)
     _keep_question(folder, request)
-    space = slot_space(settings.space, settings.input_size)
+    space = get_space(settings.space, settings.input_size)
     networks = fit_networks(space, table, request.num_pairs, request.seed)
     batches = [networks[start : start + BATCH_SIZE] for start in range(0, len(networks), BATCH_SIZE)]
     taken: list[Measurement] = []
@@ -139,7 +139,7 @@ def fit_run(request: FitRequest, runner: Runner, progress: Progress = silent) ->
     return result
 
 
-def fit_networks(space: SlotSpace, table: LatencyTable, num: int, seed: int) -> list[Network]:
+def fit_networks(space: SearchSpace, table: LatencyTable, num: int, seed: int) -> list[Network]:
     """Return the networks to measure, strata taking turns, so that any first part of them is spread evenly, too."""
     parts = strata(space)
     known = set(table.calibration.networks)
@@ -152,7 +152,7 @@ def fit_networks(space: SlotSpace, table: LatencyTable, num: int, seed: int) -> 
 
 
 def fit_estimates(
-    table: LatencyTable, space: SlotSpace, networks: list[Network], estimates: dict[str, Row], seed: int
+    table: LatencyTable, space: SearchSpace, networks: list[Network], estimates: dict[str, Row], seed: int
 ) -> FitResult:
     """Fit both models on the networks that ran on the table's hardware, and draw the learning curves.
 
@@ -218,7 +218,7 @@ def _export(
     file_format, precision = file_kind(settings.parsed_target)
     artifacts = []
     if runner.kind is RunnerKind.HOST:
-        space = slot_space(settings.space, settings.input_size)
+        space = get_space(settings.space, settings.input_size)
         artifacts += export_space(space, [file_format], precision, folder.run.files, progress)
     for done, network in enumerate(networks):
         artifacts += export_network(network, [file_format], precision, exported)
