@@ -1,7 +1,5 @@
 """Bundle a network for an app's author; `flows.ship_check` checks it on the receiver's machine."""
 
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -122,27 +120,21 @@ def _refuse_foreign(folder: Path) -> None:
 @contextmanager
 def _beside(folder: Path) -> Iterator[Path]:
     """Yield a new folder beside `folder`; on success it takes its place, on any exception it is removed."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    target = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
-    try:
+    with files.building(folder) as target:
         yield target
         target.chmod(0o755)
-        if folder.exists():
-            old = target.with_suffix(".old")
-            folder.rename(old)
+        if not folder.exists():
             target.rename(folder)
-            shutil.rmtree(old)
-        else:
+            return
+        with files.building(folder) as old:
+            folder.rename(old / folder.name)
             target.rename(folder)
-    except BaseException:
-        shutil.rmtree(target, ignore_errors=True)
-        raise
 
 
 def _labels(request: ShipRequest) -> list[str] | None:
     if request.labels is None:
         return None
-    labels = request.labels.read_text(encoding="utf-8").splitlines()
+    labels = records.read_text(request.labels, "file of labels, one class a line").splitlines()
     if len(labels) != request.network.num_classes:
         raise InputError(
             f"{request.labels} has {len(labels)} lines; {request.network.name} needs {request.network.num_classes}"

@@ -1,13 +1,14 @@
 """What `moga bench --json` prints, and reading it again."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from mogakit.bench.measurement import Status
-from mogakit.errors import InputError
+from mogakit import records
+from mogakit.bench.measurement import Clock, Status
+from mogakit.bench.schedule import Outcome
 from mogakit.flows.measure.bench import BenchResult
-from mogakit.records import from_json, read_json, to_json
+from mogakit.luts.table import Row
 
 
 @dataclass(frozen=True)
@@ -31,44 +32,95 @@ class Reading:
     delegation: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class TimedFile:
+    """One file on one target, as printed; in the document the fields of `row` stand beside the others."""
+
+    model: str
+    sha256: str
+    num_bytes: int
+    target: str
+    clock: Clock
+    row: Row
+
+
+def _to_file(value: records.Document) -> records.Document:
+    timings = [{**timing, **timing["row"]} for timing in value["timings"]]
+    for timing in timings:
+        del timing["row"]
+    return {**value, "timings": timings}
+
+
+def _from_file(value: records.Document) -> records.Document:
+    if not isinstance(value["timings"], list):
+        raise TypeError("timings is not a list")
+    own = {one.name for one in fields(TimedFile)}
+    timings = []
+    for timing in value["timings"]:
+        row = {name: one for name, one in timing.items() if name not in own}
+        timings.append({name: timing[name] for name in timing.keys() & own} | {"row": row})
+    return {**value, "timings": timings}
+
+
+@records.stored(
+    "bench-result",
+    version=1,
+    implied_version=1,
+    made_by="moga bench NET... --json > FILE",
+    title="result of moga bench",
+    encode=_to_file,
+    decode=_from_file,
+)
+@dataclass(frozen=True, kw_only=True)
+class BenchRecord:
+    """What `moga bench --json` prints; `scope` says what kind of process was timed, None for this computer."""
+
+    device: str
+    timings: tuple[TimedFile, ...]
+    outcome: Outcome
+    warnings: tuple[str, ...]
+    scope: str | None
+
+
 def document(result: BenchResult, scope: str | None) -> dict[str, Any]:
-    """Return the result as plain values; `scope` says what kind of process was timed, None for this computer."""
-    timings = [
-        {
-            "model": timing.model,
-            "sha256": timing.artifact.sha256,
-            "num_bytes": timing.artifact.num_bytes,
-            "target": str(timing.target),
-            "clock": str(timing.clock),
-            **to_json(timing.row),
-        }
+    """Return the result as plain values; see `BenchRecord`."""
+    timings = tuple(
+        TimedFile(
+            model=timing.model,
+            sha256=timing.artifact.sha256,
+            num_bytes=timing.artifact.num_bytes,
+            target=str(timing.target),
+            clock=timing.clock,
+            row=timing.row,
+        )
         for timing in result.timings
-    ]
-    return {
-        "device": result.device,
-        "timings": timings,
-        "outcome": to_json(result.outcome),
-        "warnings": list(result.warnings),
-        "scope": scope,
-    }
+    )
+    return records.document(
+        BenchRecord(
+            device=result.device, timings=timings, outcome=result.outcome, warnings=result.warnings, scope=scope
+        )
+    )
 
 
 def readings(path: Path) -> list[Reading]:
     """Read the latencies of a saved document; timings that failed have none and are left out.
 
     Raises:
-        InputError: the file is not what `moga bench --json` prints.
+        InputError: the file is not what `moga bench --json` prints; see `records.load`.
     """
-    value = read_json(path)
-    if not isinstance(value, dict) or not isinstance(value.get("timings"), list) or "device" not in value:
-        raise InputError(f"{path} is not what `moga bench --json` prints: it has no `timings` and `device`")
-    names = tuple(Reading.__dataclass_fields__)
-    found = []
-    for index, timing in enumerate(value["timings"]):
-        if not isinstance(timing, dict):
-            raise InputError(f"{path}: timing {index} is no object")
-        if timing.get("latency_ms") is None:
-            continue
-        fields = {name: timing[name] for name in names if name in timing}
-        found.append(from_json({**fields, "device": value["device"]}, Reading, f"{path}, timing {index}"))
-    return found
+    found = records.load(BenchRecord, path)
+    return [
+        Reading(
+            model=timing.model,
+            sha256=timing.sha256,
+            target=timing.target,
+            device=found.device,
+            latency_ms=timing.row.latency_ms,
+            low_ms=timing.row.low_ms,
+            high_ms=timing.row.high_ms,
+            status=timing.row.status,
+            delegation=timing.row.delegation,
+        )
+        for timing in found.timings
+        if timing.row.latency_ms is not None
+    ]

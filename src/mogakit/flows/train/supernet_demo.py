@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from mogakit import files, records
+from mogakit import records
 from mogakit.bench.target import parse_target
 from mogakit.export.artifact import Format, Precision
 from mogakit.flows.deploy.export import export_network
@@ -82,6 +82,13 @@ class Pick:
         return Path(self.alone.checkpoint).parent / "bundle"
 
 
+@records.stored(
+    "supernet-demo",
+    version=1,
+    implied_version=1,
+    made_by="moga demo --supernet",
+    title="result of the supernet demonstration",
+)
 @dataclass(frozen=True)
 class DemoResult:
     """Everything that the demonstration found."""
@@ -141,7 +148,7 @@ def run_demo(
     notes = (_picks_note(picks), _ranking_note(ranking))
     page = report(ReportRequest(folder / "run", output=folder / PAGE, notes=notes)).page
     result = DemoResult(supernet, found.front.how, picks, ranking, PROVES_NOT, str(page))
-    files.write_json(folder / RESULT, records.to_json(result))
+    records.save(result, folder / RESULT)
     return result
 
 
