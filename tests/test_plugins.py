@@ -3,6 +3,7 @@
 import importlib
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -143,6 +144,8 @@ class _Wrong:
         self.size = 7 if fault == "size" else self._inner.size
         self.fixed_blocks = self._inner.fixed_blocks[:1] if fault == "rows" else self._inner.fixed_blocks
         self.choice_blocks = self._inner.choice_blocks
+        digits = self._inner.slotted
+        self.slotted = replace(digits, slots=digits.slots[::-1]) if fault == "slots" else None
         self._count = 0
 
     def decode(self, chromosome):
@@ -175,6 +178,7 @@ class _Wrong:
         ("foreign", "encode takes a network that is not in the space"),
         ("seed", "different chromosomes from one seed"),
         ("sample", "which is not in range"),
+        ("slots", " gives |slotted decodes"),
     ],
 )
 def test_a_space_that_breaks_a_law_is_rejected_with_the_law(fault: str, words: str) -> None:

@@ -11,7 +11,7 @@
     │   └── ParseError            the output of a tool did not hold what it must hold
     └── DeviceError           a phone is absent, locked, unauthorized, or went away
 
-A message says what was given, what is legal, and what to do.
+A message says what was given, what is supported, and what to do.
 """
 
 

@@ -97,7 +97,9 @@ def load(text: str, what: str = "") -> Any:
     value = use(found["module"], what or repr(text))
     for part in found["name"].split("."):
         if not hasattr(value, part):
-            raise InputError(f"{what or repr(text)}: module {found['module']!r} has no {found['name']!r}")
+            raise InputError(
+                f"{what or repr(text)} cannot be imported: module {found['module']!r} has no {found['name']!r}"
+            )
         value = getattr(value, part)
     return value
 
@@ -115,7 +117,8 @@ def use(module: str, what: str = "") -> Any:
         if error.name is None or not (module + ".").startswith(error.name + "."):
             raise
         raise InputError(
-            f"{what or repr(module)}: there is no module {error.name!r}, neither installed nor in {Path.cwd()}"
+            f"{what or repr(module)} cannot be imported: there is no module {error.name!r}, neither installed "
+            f"nor in {Path.cwd()}"
         ) from error
 
 

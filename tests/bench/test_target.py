@@ -33,6 +33,6 @@ def test_a_target_parses_back_from_its_text(
         ("tflite/cpu/float32,xnnpack=maybe", "neither on nor off"),
     ],
 )
-def test_a_wrong_target_is_refused_with_what_is_legal(text: str, hint: str) -> None:
+def test_a_wrong_target_is_rejected_with_what_is_legal(text: str, hint: str) -> None:
     with pytest.raises(KeySyntaxError, match=hint):
         parse_target(text)

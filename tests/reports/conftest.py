@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mogakit import records
+from mogakit import files, records
 from mogakit.bench.measurement import (
     Clock,
     Conditions,

@@ -27,6 +27,7 @@ from mogakit.bench.runner import Job, OperatorTime, RunnerKind
 from mogakit.bench.target import Hardware, Target
 from mogakit.errors import DeviceError, InputError, MeasurementError
 from mogakit.export import EXPORT_VERSION
+from mogakit.export.artifact import Artifact, Format
 
 SHELL_NOTE = "measured through adb: a shell binary is scheduled differently from an app"
 _FRESH_S = 2.0  # a state read this long ago still holds
@@ -121,7 +122,7 @@ class PhoneRunner:
     # -- what it is
 
     def identity(self, target: Target) -> Identity:
-        """Say what a table measured on `target` now would be a table of.
+        """Return what a table measured on `target` now would be a table of.
 
         Raises:
             InputError, DeviceError: the target cannot be measured here; see `unsupported`.
@@ -163,7 +164,7 @@ class PhoneRunner:
         return found
 
     def unsupported(self, target: Target) -> str | None:
-        """Return why `target` cannot be measured here and what would mend it, or None where it can."""
+        """Return why `target` cannot be measured here and what would fix it, or None where it can."""
         try:
             row = find_row(target)
             tool, _ = self._toolbox.get(row.tool)
@@ -181,7 +182,7 @@ class PhoneRunner:
         Raises:
             InputError: a file is not what its target runs (a float file for an int8 target), or the target does not
                 say what its tool must know of the file.
-            DeviceError: the phone is away, out of space, or in a state that only a person mends; or what reads the
+            DeviceError: the phone is away, out of space, or in a state that only a person fixes; or what reads the
                 tool's log on this computer is not registered.
         """
         wanted: list[Wanted] = []
@@ -211,7 +212,7 @@ class PhoneRunner:
         return measured
 
     def profile_operators(self, job: Job) -> tuple[OperatorTime, ...]:
-        """Time the operators of one file in a run of their own, which is no source of a latency.
+        """Time the operators of one file in a run of their own, which is not a source of a latency.
 
         Raises:
             MeasurementError: the tool prints no operators, or failed.
@@ -302,11 +303,15 @@ class PhoneRunner:
 
     def _model_files(self, job: Job, row: TargetRow, probe: Probe) -> list[Wanted]:
         """Return the files of a job as they are wanted on the phone, under their hashes."""
-        known = {job.artifact.path.name: job.artifact.sha256, **(job.artifact.companions or {})}
-        return [
+        artifact = job.artifact
+        known = {artifact.path.name: artifact.sha256, **(artifact.companions or {})}
+        wanted = [
             _wanted(path, known.get(path.name) or files.sha256_of(path))
-            for path in commands.files_of(job.artifact, row, probe)
+            for path in commands.files_of(artifact, row, probe)
         ]
+        if artifact.format is not Format.ONNX or artifact.path.name not in (artifact.companions or {}):
+            return wanted
+        return [_beside(item, artifact) for item in wanted]
 
     def _fresh_state(self) -> PhoneState:
         if self._last is not None and time.monotonic() - self._last[0] < _FRESH_S:
@@ -314,7 +319,7 @@ class PhoneRunner:
         return self.state()
 
     def _same_backend(self, target: Target, verdict: Delegation) -> Delegation:
-        """Refuse to mix what OpenCL and what OpenGL measured; `luts.estimate` does it over several jobs."""
+        """Raise where OpenCL and OpenGL results would mix; `luts.estimate` does it over several jobs."""
         record = self._records.setdefault(target, _Record())
         record.backend = record.backend or verdict.delegate_backend
         return verdict.held_to(record.backend)
@@ -353,6 +358,21 @@ class PhoneSession:
 def _wanted(path: Path, sha256: str) -> Wanted:
     """Return a model file; on the phone it has a plain name, whatever it is called here."""
     return Wanted(path, sha256, path.stat().st_size, "model" + "".join(path.suffixes[-1:]))
+
+
+def _beside(item: Wanted, artifact: Artifact) -> Wanted:
+    """Put a file of a model whose graph names its weights' files beside the others, under the name that it has there.
+
+    Raises:
+        InputError: the graph looks for it in a folder of its own.
+    """
+    if item.source.parent != artifact.path.parent:
+        raise InputError(
+            f"{artifact.path} has its weights in {item.source.parent}; on a phone they must lie beside the graph: save "
+            "the model again with its weights in the same folder"
+        )
+    name = item.name if item.source == artifact.path else item.source.name
+    return replace(item, name=name, group=artifact.sha256)
 
 
 def _filled(blank: Measurement, timing: Timing, verdict: Delegation, status: Status) -> Measurement:

@@ -92,7 +92,7 @@ def add(path: Path, source: str | None = None, versioned: bool = True) -> Tool:
             belongs to no tool.
     """
     if not path.is_file():
-        raise InputError(f"{path} is no file; give the path of a tool's binary for Android")
+        raise InputError(f"{path} is not a file; give the path of a tool's binary for Android")
     kind = kind_of(path)
     runs_here = kind in list(HostTool)
     info = read_host_program(path) if runs_here else read_elf(path)
@@ -133,8 +133,8 @@ def kind_of(path: Path) -> str:
         content = path.read_bytes()
         newer = any(mark in content for mark in _LITERT_MARKS)
         return ToolKind.BENCHMARK_LITERT if newer else ToolKind.BENCHMARK_MODEL
-    legal = ", ".join(sorted({_file_name(kind) for kind in (*ToolKind, *HostTool, *added)}))
-    raise InputError(f"{name} is no tool that the kit knows; legal names hold one of {legal}, or end in .so")
+    supported = ", ".join(sorted({_file_name(kind) for kind in (*ToolKind, *HostTool, *added)}))
+    raise InputError(f"{name} is not a tool that the kit knows; supported names hold one of {supported}, or end in .so")
 
 
 def registered() -> list[Tool]:

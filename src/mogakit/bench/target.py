@@ -77,7 +77,7 @@ def parse_target(text: str) -> Target:
     """Parse `runtime/hardware/precision[,name=value...]`.
 
     Raises:
-        KeySyntaxError: a part is missing or unknown; the message lists the legal ones.
+        KeySyntaxError: a part is missing or unknown; the message lists the supported ones.
     """
     head, *tail = text.strip().split(",")
     parts = head.split("/")
@@ -86,19 +86,21 @@ def parse_target(text: str) -> Target:
     vocabularies: tuple[type[StrEnum], ...] = (Runtime, Hardware, Precision)
     for part, vocabulary in zip(parts, vocabularies, strict=True):
         if part not in list(vocabulary):
-            legal = ", ".join(vocabulary)
-            raise KeySyntaxError(f"{part!r} in target {text!r} is no {vocabulary.__name__.lower()}; legal are: {legal}")
+            supported = ", ".join(vocabulary)
+            raise KeySyntaxError(
+                f"{part!r} in target {text!r} is not a {vocabulary.__name__.lower()}; supported: {supported}"
+            )
     options: dict[str, str] = {}
     for item in tail:
         name, equals, value = item.partition("=")
         if not equals or name not in OPTIONS or not value:
-            legal = "; ".join(f"{key}: {meaning}" for key, meaning in OPTIONS.items())
-            raise KeySyntaxError(f"{item!r} in target {text!r} is no option; legal are: {legal}")
+            supported = "; ".join(f"{key}: {meaning}" for key, meaning in OPTIONS.items())
+            raise KeySyntaxError(f"{item!r} in target {text!r} is not an option; supported: {supported}")
         options[name] = value
     if not options.get("threads", "1").isdecimal() or options.get("threads") == "0":
         raise KeySyntaxError(f"threads={options['threads']} in target {text!r} is not a whole number above zero")
     if options.get("xnnpack", "on") not in ("on", "off"):
         raise KeySyntaxError(f"xnnpack={options['xnnpack']} in target {text!r} is neither on nor off")
     if not _SHAPE.fullmatch(options.get("input", "1")):
-        raise KeySyntaxError(f"input={options['input']} in target {text!r} is no shape; write one as 1x224x224x3")
+        raise KeySyntaxError(f"input={options['input']} in target {text!r} is not a shape; write one as 1x224x224x3")
     return Target(Runtime(parts[0]), Hardware(parts[1]), Precision(parts[2]), tuple(sorted(options.items())))

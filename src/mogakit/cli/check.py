@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # importing the flow imports torch, which `moga check --help`
 @click.option("--space", help="Instead of MODEL: what is left of a search space on all the hardware together.")
 @json_option
 def command(models: tuple[str, ...], names: tuple[str, ...], zoo: bool, space: str | None, as_json: bool) -> None:
-    """Say which hardware can run a network, and which layers would leave it.
+    """Report which hardware can run a network, and which layers would leave it.
 
     MODEL is a network (moga-a, moga/8-10-6-...), a .tflite file or a MACE .pb file. Every answer names its source; what
     no source says is unknown. The command ends with 0 whatever the answer is: it is an answer, not a failure.
@@ -97,7 +97,7 @@ def _print_details(item: Checked) -> None:
         click.echo(f"  {operator} leaves it ({len(layers)}): {', '.join(layers)}")
         click.echo(f"    why: {reason}")
         if remedy:
-            click.echo(f"    what would mend it: {remedy}")
+            click.echo(f"    what would fix it: {remedy}")
     for page in sorted({*report.sources, *(finding.source for finding in report.findings if finding.source)}):
         click.echo(f"  source: {page}")
     if item.suggestion:

@@ -65,7 +65,7 @@ def _document(report: PhoneReport) -> dict[str, object]:
         "problem": report.problem,
         "same_as": found.same_as,
         "busy": report.busy,
-        "mended": list(report.mended),
+        "mended": list(report.fixed),
         "properties": None if found.properties is None else to_json(found.properties),
         "condition": None if found.condition is None else to_json(found.condition.conditions()),
         "targets": [{"target": answer.target, "reason": answer.reason} for answer in report.targets],
@@ -89,7 +89,7 @@ def _print(reports: list[PhoneReport], all_targets: bool) -> None:
     columns = ("serial", "state", "phone", "system", "GPU", "cores x MHz (mask)", "°C", "battery %")
     print_table("Phones", columns, rows)
     for report in reports:
-        for line in report.mended:
+        for line in report.fixed:
             click.echo(f"{report.found.link.serial}: left by an earlier session: {line}")
         if report.problem:
             click.echo(f"{report.found.link.serial}: {report.problem}")

@@ -53,14 +53,14 @@ class _Console(Console):
 
 
 def _is_number(cell: object) -> bool:
-    """Say whether a cell is a number, written or not; empty cells do not matter."""
+    """Return whether a cell is a number, written or not; empty cells do not matter."""
     text = "" if cell is None else str(cell)
     return isinstance(cell, int | float) or not text or text.replace(",", "").replace(".", "", 1).isdecimal()
 
 
 @contextmanager
 def progress_bar(what: str) -> Iterator[Progress]:
-    """Draw a bar with the estimated time left on standard error; where that is no terminal, nothing is drawn."""
+    """Draw a bar with the estimated time left on standard error; where that is not a terminal, nothing is drawn."""
     with progress_bars([what]) as bars:
         yield bars[what]
 

@@ -6,18 +6,22 @@ Accuracy, as `--accuracy` writes it:
     table:FILE.csv          measured: columns `chromosome,accuracy`
     supernet:CKPT           inherited weights of a supernet
     fitted:FILE.json        an additive model fitted earlier (`FittedModel`)
-    package.module:function a Python callable: a `Network` in, a number out
+    package.module:function a Python callable: a `Network` in, a number out (`AccuracyFunction`)
+    name                    one of an installed package's, by its entry point of `mogakit.accuracies`
+
+A program hands the function over itself (`accuracy_metric` takes either).
 
 `ACCURACY_KINDS` is the socket for further kinds. Latency comes through `LatencySource`: a table, a cost model, or a
 device measured in the loop, as MnasNet did.
 """
 
-import importlib
+import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from types import CodeType
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -27,6 +31,7 @@ from mogakit.nets.block import Block
 from mogakit.nets.network import Network, count_madds, count_params
 from mogakit.nets.spaces import Chromosome, SearchSpace, parse_chromosome
 from mogakit.nets.spaces.base import check_chromosome
+from mogakit.plugins import Group, find
 from mogakit.search.additive import Genes, SlotCosts, Values, block_costs, on_grid
 from mogakit.search.cache import EvaluationCache
 from mogakit.search.metrics import Metric, NetworkMetric, SumMetric
@@ -101,7 +106,7 @@ def load_fitted(path: Path, space: SearchSpace) -> FittedModel:
     """Read a model.
 
     Raises:
-        InputError: the file is no model, or one of another space.
+        InputError: the file is not a model, or one of another space.
     """
     model = records.load(FittedModel, path)
     sizes = tuple(len(row) for row in model.coefficients)
@@ -207,37 +212,77 @@ ACCURACY_KINDS: dict[str, Opener] = {
 """Kinds of accuracy by the word before the colon; each opens (argument, space, cache, num_jobs) as a metric."""
 
 
-def accuracy_metric(text: str, space: SearchSpace, cache: EvaluationCache | None = None, num_jobs: int = 1) -> Metric:
-    """Open an accuracy source; see the head of this module for what `text` may be.
+class AccuracyFunction(Protocol):
+    """What a user knows of a network: an accuracy, a score, anything that is better where it is larger."""
+
+    def __call__(self, network: Network, /) -> float | None:
+        """Return the value of a network, None where it has none; such a network counts as infeasible."""
+
+
+def accuracy_metric(
+    given: str | AccuracyFunction, space: SearchSpace, cache: EvaluationCache | None = None, num_jobs: int = 1
+) -> Metric:
+    """Open an accuracy source.
 
     Args:
+        given: a text as at the head of this module, or the function itself. A function differs from another by its
+            name and code, so that a search that goes on after a kill asks only for what is not known. What it reads
+            besides (weights, global variables) does not count; where that changes, search into a new folder.
         cache: where a callable's values are kept, so that a killed search does not ask for them again.
         num_jobs: how many networks a callable evaluates at once.
 
     Raises:
-        InputError: `text` names no source, or the source cannot be opened.
+        InputError: nothing is called so, or the source cannot be opened.
     """
-    kind, _, argument = text.partition(":")
-    if kind in ACCURACY_KINDS:
-        return ACCURACY_KINDS[kind](argument, space, cache, num_jobs)
-    function = _import_function(text)
-    return NetworkMetric(ACCURACY, "", text, f"{ACCURACY} {text}", space, _AskNetwork(function), cache, num_jobs)
+    if not isinstance(given, str):
+        text, function, identity = function_name(given), given, f"{ACCURACY} {function_identity(given)}"
+    else:
+        kind, _, argument = given.partition(":")
+        if kind in ACCURACY_KINDS:
+            return ACCURACY_KINDS[kind](argument, space, cache, num_jobs)
+        text, function, identity = given, _import_function(given), f"{ACCURACY} {given}"
+    return NetworkMetric(ACCURACY, "", text, identity, space, _AskNetwork(function), cache, num_jobs)
+
+
+def function_name(function: object) -> str:
+    """Return what a function, or an object that can be called, is shown as: `module.name`."""
+    named = function if hasattr(function, "__qualname__") else type(function)
+    return f"{getattr(named, '__module__', '')}.{getattr(named, '__qualname__', 'function')}"
+
+
+def function_identity(function: object) -> str:
+    """Return a function's name with a hash of its code and default arguments: two functions of a notebook may share
+    a name, and a cell that is run again gives an equal function."""
+    called = function if hasattr(function, "__code__") else vars(type(function)).get("__call__")
+    code = getattr(called, "__code__", None)
+    described = [_code_parts(code), repr(getattr(function, "__defaults__", None))]
+    return f"{function_name(function)} {hashlib.sha256(repr(described).encode()).hexdigest()[:16]}"
+
+
+def _code_parts(code: CodeType | None) -> list[Any]:
+    """Return what a function computes, without its file and line numbers."""
+    if code is None:
+        return []
+    return [code.co_code, code.co_names, [_constant(each) for each in code.co_consts]]
+
+
+def _constant(value: object) -> Any:
+    """Return a constant of a function in a form whose `repr` is the same in every process."""
+    if isinstance(value, CodeType):
+        return _code_parts(value)
+    return sorted(map(repr, value)) if isinstance(value, frozenset) else value
 
 
 def _import_function(text: str) -> Callable[[Network], float | None]:
-    """Import `package.module:function`.
+    """Return the function `package.module:function`, or one that a user registered or installed.
 
     Raises:
-        InputError: there is no such callable.
+        InputError: there is no such function.
     """
-    module_name, colon, name = text.partition(":")
-    if not colon or not name:
-        legal = ", ".join(f"{kind}:..." if kind != "proxy" else kind for kind in ACCURACY_KINDS)
-        raise InputError(f"accuracy source {text!r} is unknown; legal are {legal} and package.module:function")
-    try:
-        function = getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"accuracy source {text!r} cannot be imported: {error}") from error
+    function = find(Group.ACCURACIES, text)
+    if function is None:
+        supported = ", ".join(f"{kind}:..." if kind != "proxy" else kind for kind in ACCURACY_KINDS)
+        raise InputError(f"accuracy source {text!r} is unknown; supported: {supported} and package.module:function")
     if not callable(function):
         raise InputError(f"accuracy source {text!r} is not a function of a network")
     checked: Callable[[Network], float | None] = function

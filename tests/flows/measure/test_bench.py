@@ -88,7 +88,7 @@ def test_the_table_for_people_holds_time_memory_and_delegation(files: dict[Forma
         (("{tflite}",), ("tflite/cpu/float32,threads=2,accelerator=x",), "no meaning"),
     ],
 )
-def test_what_cannot_be_timed_is_refused_with_advice(
+def test_what_cannot_be_timed_is_rejected_with_advice(
     files: dict[Format, Path], models: tuple[str, ...], targets: tuple[str, ...], hint: str
 ) -> None:
     named = tuple(model.format(tflite=files[Format.TFLITE]) for model in models)

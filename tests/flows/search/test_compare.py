@@ -127,7 +127,7 @@ def test_measured_and_predicted_stand_side_by_side():
         (CompareRequest(("moga-a",), targets=(parse_target("tflite/cpu/float32"),)), "--device"),
     ],
 )
-def test_what_cannot_be_compared_is_refused(request_, message):
+def test_what_cannot_be_compared_is_rejected(request_, message):
     with pytest.raises(InputError, match=message):
         compare(request_)
 

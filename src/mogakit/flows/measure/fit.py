@@ -125,7 +125,7 @@ def fit_run(request: FitRequest, runner: Runner, progress: Progress = silent) ->
     Raises:
         InputError: the folder holds no run, a fit was begun and `resume` is not set, or too few pairs are asked for.
         TableError: there is no table, or it is of another device or version than is here now.
-        DeviceError, MeasurementError, ExportError: from the rooms below; what was finished is kept for `--resume`.
+        DeviceError, MeasurementError, ExportError: from the packages below; what was finished is kept for `--resume`.
     """
     if request.num_pairs < MIN_PAIRS:
         raise InputError(f"a cost model needs at least {MIN_PAIRS} networks, asked for {request.num_pairs}")

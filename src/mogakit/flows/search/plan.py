@@ -5,16 +5,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Protocol, cast
 
 from mogakit.bench.measurement import Identity
 from mogakit.bench.runner import Runner
 from mogakit.bench.target import Target
 from mogakit.errors import InputError
 from mogakit.export.support.entry import Hardware
+from mogakit.flows.lut import table_path
 from mogakit.flows.search.in_the_loop import DeviceLatency
 from mogakit.luts.latencies import load_latencies, scope_note
+from mogakit.luts.linear import CostModel
+from mogakit.luts.table import LatencyTable
 from mogakit.nets.network import Network, count_madds, count_params
 from mogakit.nets.spaces import Chromosome, SearchSpace, get_space
+from mogakit.plugins import Group, find
 from mogakit.search.additive import madds_costs, param_costs
 from mogakit.search.cache import EvaluationCache
 from mogakit.search.evolution import Settings
@@ -24,6 +29,7 @@ from mogakit.search.rewards import Reward
 from mogakit.search.sources import (
     ACCURACY,
     PROXY,
+    AccuracyFunction,
     LatencySource,
     accuracy_metric,
     latency_metric,
@@ -71,7 +77,7 @@ class SearchPlan:
 
     Attributes:
         space: name of the space.
-        accuracy: as `search.sources` reads it.
+        accuracy: as `search.sources` reads it, or a function itself.
         latencies: one a hardware; with several, `f_avg` or `f_max` over them is a metric as well.
         objectives: texts `metric[:max|min][:weight]`; empty for accuracy, latency and params as MoGA.
         limits: constraints on metrics.
@@ -89,7 +95,7 @@ class SearchPlan:
     """
 
     space: str
-    accuracy: str = PROXY
+    accuracy: str | AccuracyFunction = PROXY
     latencies: tuple[LatencyInput, ...] = ()
     objectives: tuple[str, ...] = ()
     limits: tuple[Constraint, ...] = ()
@@ -116,18 +122,72 @@ def table_input(path: Path) -> LatencyInput:
     Raises:
         TableError: the file is neither.
     """
-    found = load_latencies(path)
+    return _model_input(load_latencies(path))
+
+
+def _model_input(found: LatencyTable | CostModel) -> LatencyInput:
     target = "unknown target" if found.target is None else str(found.target)
     where = f"{target} on {found.identity.device_name}"
     where += _beside(found.identity)
     return LatencyInput(target, found, f"{found.described}, {where}")
 
 
+class NetworkLatency(Protocol):
+    """The least that a latency of a user's own is: asked network by network."""
+
+    def latency_ms(self, network: Network) -> float | None:
+        """Return milliseconds, None where the hardware cannot run the network."""
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A latency that cannot be had gene by gene."""
+
+    inner: NetworkLatency
+
+    def latency_ms(self, network: Network) -> float | None:
+        return self.inner.latency_ms(network)
+
+    def slot_costs(self, space: SearchSpace, unsupported_ms: float | None = None) -> None:
+        return None
+
+
+def latency_input(given: str | Path | LatencySource | NetworkLatency) -> LatencyInput:
+    """Open a latency that a person named, or that a program hands over.
+
+    Args:
+        given: a latency table or cost model: its file, a run's folder, or itself; or a latency of a user's own: an
+            object with `latency_ms(network)` (and `slot_costs(space)`, where it adds up over genes: only then is there
+            an exact front), a function that makes one as `package.module:name`, or a name among the entry points
+            `mogakit.latencies`.
+
+    Raises:
+        TableError: the file is neither a table nor a cost model.
+        InputError: what was named is not a latency.
+    """
+    if isinstance(given, str | Path):
+        own = None if Path(given).exists() else find(Group.LATENCIES, str(given))
+        if own is None:
+            return table_input(table_path(given))
+        source: object = own() if callable(own) else own
+    else:
+        source = given
+    if isinstance(source, LatencyTable | CostModel):
+        return _model_input(source)
+    name = str(getattr(source, "name", None) or (given if isinstance(given, str) else type(source).__name__))
+    if not callable(getattr(source, "latency_ms", None)):
+        raise InputError(
+            f"{name} is a {type(source).__name__}, which has no latency_ms(network), so it is not a latency"
+        )
+    asked = cast(LatencySource, source if hasattr(source, "slot_costs") else _Asked(cast(NetworkLatency, source)))
+    return LatencyInput(name, asked, str(getattr(source, "described", name)))
+
+
 def device_input(runner: Runner, target: Target) -> LatencyInput:
     """Measure each candidate on a device.
 
     Raises:
-        InputError: the device cannot measure such a target; the message says what would mend it.
+        InputError: the device cannot measure such a target; the message says what would fix it.
     """
     reason = runner.unsupported(target)
     if reason is not None:

@@ -122,5 +122,5 @@ def as_space(found: object, name: str, input_size: int | None = None, num_classe
     return space
 
 
-_PROTOCOL = ("name", "num_choices", "size", "fixed_blocks", "choice_blocks", "decode", "encode", "sample")
+_PROTOCOL = ("name", "num_choices", "size", "fixed_blocks", "choice_blocks", "slotted", "decode", "encode", "sample")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:-]*")

@@ -24,7 +24,7 @@ def broken_laws(space: SearchSpace, num_samples: int = NUM_SAMPLES, seed: int = 
     5. Every block of a network is among `fixed_blocks` and `choice_blocks`, which repeat nothing.
     6. Every block's key reads back to the block.
     7. `decode` raises `InputError` for a wrong length and a gene out of range, `encode` for a foreign network.
-    8. Of independent slots: each choice of a gene puts its block into the gene's own slot, whatever the others are.
+    8. Where `slotted` is not None, it has the same networks, and a gene changes the block of its own slot only.
 
     Args:
         space: the space.
@@ -99,11 +99,14 @@ def _of_chromosome(space: SearchSpace, chromosome: Chromosome) -> Iterator[str]:
             yield f"the key {block.key} reads back to another block"
     if not _rejects_foreign(space, network):
         yield "encode takes a network that is not in the space"
-    if isinstance(space, SlotSpace):
-        yield from _of_slots(space, chromosome, network)
+    if space.slotted is not None:
+        yield from _of_slots(space.slotted, chromosome, network)
 
 
 def _of_slots(space: SlotSpace, chromosome: Chromosome, network: Network) -> Iterator[str]:
+    if space.decode(chromosome).blocks != network.blocks:
+        yield f"slotted decodes {format_chromosome(chromosome)} to another network"
+        return
     for index, gene in enumerate(chromosome):
         position = len(space.before) + index
         for other in {0, space.num_choices[index] - 1} - {gene}:
