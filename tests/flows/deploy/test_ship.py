@@ -255,7 +255,7 @@ def test_a_folder_that_is_not_ours_is_left_alone(tmp_path):
     with pytest.raises(InputError, match="is a file"):
         ship(ShipRequest(NETWORK), tmp_path / "thesis.tex")
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
-    with pytest.raises(InputError, match="is no bundle"):
+    with pytest.raises(InputError, match="is not a bundle"):
         check(tmp_path)
 
 
