@@ -194,8 +194,8 @@ def test_what_is_no_chromosome_is_rejected(text: str) -> None:
         parse_chromosome(text)
 
 
-def test_an_unknown_space_is_rejected_with_the_known_ones() -> None:
-    with pytest.raises(InputError, match="known are moga, "):
+def test_an_unknown_space_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(InputError, match="unknown search space 'darts'; supported: moga, "):
         get_space("darts")
 
 
@@ -205,7 +205,7 @@ def test_names_resolve_to_networks() -> None:
     assert resolve(text).blocks == zoo.get("moga-b").network.blocks
     assert resolve(text).name == text
     assert resolve(text, input_size=96).input_size == 96
-    with pytest.raises(InputError, match="no network is called 'moga-d'; known are moga-a"):
+    with pytest.raises(InputError, match="unknown network 'moga-d'; did you mean moga-a, moga-b, moga-c"):
         resolve("moga-d")
     with pytest.raises(InputError, match="width"):
         resolve(text, width=0.5)

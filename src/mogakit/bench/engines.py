@@ -122,7 +122,7 @@ def _load_tflite(path: Path, target: Target, rng: np.random.Generator) -> Engine
     if wants_delegate:
         delegation = _tflite_delegation(interpreter)
     else:
-        delegation = Delegation(DelegationKind.NOT_ASKED, backend="built-in kernels")
+        delegation = Delegation(kind=DelegationKind.NOT_ASKED, backend="built-in kernels")
     return Engine(interpreter.invoke, delegation)
 
 
@@ -132,7 +132,7 @@ def _load_gpu(path: Path, rng: np.random.Generator) -> Engine:
 
     model = GpuModel(path)
     model.set_inputs([rng.standard_normal(shape, np.float32) for shape in model.input_shapes])
-    return Engine(model.invoke, Delegation(DelegationKind.FULL, backend=f"Vulkan: {vulkan_drivers(os.environ)}"))
+    return Engine(model.invoke, Delegation(kind=DelegationKind.FULL, backend=f"Vulkan: {vulkan_drivers(os.environ)}"))
 
 
 def _tflite_delegation(interpreter: Any) -> Delegation:
@@ -144,7 +144,7 @@ def _tflite_delegation(interpreter: Any) -> Delegation:
     """
     read_nodes = getattr(interpreter, "_get_ops_details", None)
     if read_nodes is None:
-        return Delegation(DelegationKind.UNKNOWN, reason="this version of the runtime does not list its nodes")
+        return Delegation(kind=DelegationKind.UNKNOWN, reason="this version of the runtime does not list its nodes")
     nodes = [(node["op_name"], set(map(int, node["inputs"])), set(map(int, node["outputs"]))) for node in read_nodes()]
     partitions = [(inputs, outputs) for name, inputs, outputs in nodes if name == "DELEGATE"]
     originals = [(inputs, outputs) for name, inputs, outputs in nodes if name != "DELEGATE"]
@@ -160,7 +160,13 @@ def _tflite_delegation(interpreter: Any) -> Delegation:
     kind = DelegationKind.FULL if len(taken) == len(originals) else DelegationKind.PARTIAL
     if not taken:
         kind = DelegationKind.NONE
-    return Delegation(kind, len(taken), len(originals), len(partitions), backend="XNNPACK")
+    return Delegation(
+        kind=kind,
+        nodes_delegated=len(taken),
+        nodes_total=len(originals),
+        num_partitions=len(partitions),
+        backend="XNNPACK",
+    )
 
 
 # --- ONNX Runtime
@@ -181,7 +187,7 @@ def _load_onnx(path: Path, target: Target, rng: np.random.Generator) -> Engine:
     for spec in session.get_outputs():
         empty = onnxruntime.OrtValue.ortvalue_from_shape_and_type(_fixed_shape(spec), _numpy_dtype(spec.type))
         binding.bind_ortvalue_output(spec.name, empty)
-    delegation = Delegation(DelegationKind.NOT_ASKED, backend="CPUExecutionProvider")
+    delegation = Delegation(kind=DelegationKind.NOT_ASKED, backend="CPUExecutionProvider")
     return Engine(lambda: session.run_with_iobinding(binding), delegation)
 
 

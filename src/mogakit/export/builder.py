@@ -28,7 +28,7 @@ def array(value: torch.Tensor) -> FloatArray:
     return np.ascontiguousarray(value.detach().cpu().numpy(), dtype=np.float32)
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Builder:
     """The graph under construction. `names` maps numbers of the trace to names.
 

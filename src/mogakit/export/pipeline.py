@@ -19,7 +19,7 @@ from mogakit.files import write_bytes
 __all__ = ["Source", "describe_file", "export", "export_module", "file_path", "file_stem", "prepare"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Source:
     """A module made ready for any number of formats.
 
@@ -49,7 +49,14 @@ def prepare(
     """
     graph = lower(module, input_shape)
     inputs = verify.seeded_inputs(input_shape)
-    return Source(name, role, graph, inputs, verify.torch_outputs(module, inputs), dict(notes or {}))
+    return Source(
+        name=name,
+        role=role,
+        graph=graph,
+        inputs=inputs,
+        expected=verify.torch_outputs(module, inputs),
+        notes=dict(notes or {}),
+    )
 
 
 def file_stem(name: str) -> str:

@@ -36,7 +36,7 @@ _FILTERS: dict[Resample, Image.Resampling] = {
     title="file of preprocessing",
     sealed=False,
 )
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Preprocessing:
     """Resize the shorter side, cut the centre, scale to 0..1, subtract `mean` and divide by `std`.
 

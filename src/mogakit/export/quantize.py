@@ -42,7 +42,7 @@ _ALL_INTEGER = (False, np.dtype(np.int8).num, np.dtype(np.int32).num, False, Fal
     made_by="moga export --precision int8",
     title="file of calibration ranges",
 )
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Ranges:
     """Smallest and largest value of every activation of one float file.
 

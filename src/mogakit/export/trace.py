@@ -28,7 +28,7 @@ class Ref:
 Argument: TypeAlias = Any  # Ref, torch.Tensor (a constant), int, float, bool, None, or a list of them
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Call:
     """One ATen call with at least one `Ref` among its arguments.
 
@@ -121,7 +121,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch le
             ref = self.mark(first) if isinstance(first, torch.Tensor) else Ref(-1)
             operator = func._schema.name.removeprefix("aten::")
             operator = operator.removesuffix("_") if func._schema.is_mutable else operator
-            self.calls.append(Call(operator, arguments, ref, shape, self.path[-1]))
+            self.calls.append(Call(operator=operator, arguments=arguments, result=ref, shape=shape, path=self.path[-1]))
         return result
 
 

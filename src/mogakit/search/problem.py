@@ -1,6 +1,7 @@
 """What is searched for: objectives and constraints over named metrics, on the allowed part of a space."""
 
 import fnmatch
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -59,6 +60,8 @@ def parse_constraint(text: str) -> Constraint:
         if match is None:
             raise ValueError
         bound = float(match[3]) * {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}[match[4]]
+        if not math.isfinite(bound):
+            raise ValueError
     except ValueError as error:
         raise InputError(f"{text!r} is not a limit; write e.g. 'latency<=12.5', 'params>=4M' or 'f_max<=1'") from error
     return Constraint(match[1], high=bound) if match[2] == "<=" else Constraint(match[1], low=bound)
@@ -90,7 +93,7 @@ def allowed_choices(space: SearchSpace, forbidden: Sequence[str]) -> tuple[tuple
     return left
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Problem:
     """Objectives and constraints on the allowed part of a space.
 

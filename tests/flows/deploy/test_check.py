@@ -81,8 +81,8 @@ def test_a_space_is_intersected_with_its_fixed_parts():
         check_space("multi-hardware", [Hardware.EDGETPU])
 
 
-def test_unknown_names_and_files_are_rejected():
-    with pytest.raises(InputError, match="no network is called"):
+def test_unknown_names_and_files_are_refused():
+    with pytest.raises(InputError, match="unknown network"):
         check_model("moga-z", [Hardware.EDGETPU])
     with pytest.raises(InputError, match="there is no file"):
         check_model("absent.tflite", [Hardware.EDGETPU])

@@ -122,7 +122,7 @@ def test_names_tell_detectors_from_classifiers() -> None:
     ("name", "message"),
     [
         ("moga-a", "begin with ssdlite-"),
-        ("ssdlite-nothing", "no network is called 'nothing'"),
+        ("ssdlite-nothing", "unknown network 'nothing'"),
         ("ssdlite-moga-a+tiny", r"supported: \+expansion, \+halved"),
         ("ssdlite-mobilenet-v1+expansion", "does not end in an inverted bottleneck"),
     ],

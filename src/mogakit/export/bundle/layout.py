@@ -40,7 +40,7 @@ class Sample:
     output: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LatencyNote:
     """A latency that came with the bundle.
 
@@ -61,7 +61,7 @@ class LatencyNote:
 
 
 @records.stored("bundle", version=SCHEMA_VERSION, made_by="moga ship NET -o FOLDER", title="description of a bundle")
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Bundle:
     """What `bundle.json` holds.
 

@@ -33,7 +33,7 @@ class AnchorMap:
     made_by="moga export model ssdlite-...",
     title="description of a detector",
 )
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DetectionMetadata:
     """What turns a detector's outputs into objects.
 

@@ -51,7 +51,7 @@ def lower(graph: Graph, data_type: DataType, h_sigmoid: HSigmoid = HSigmoid.PORT
     Raises:
         UnsupportedOperator: a node that MACE lacks or that would fall back to the CPU; the message names it.
     """
-    plan = Plan(data_type, h_sigmoid)
+    plan = Plan(data_type=data_type, h_sigmoid=h_sigmoid)
     graph = maps_as_outputs(graph)
     lowering = _Lowering(graph, plan)
     for node in graph.nodes:

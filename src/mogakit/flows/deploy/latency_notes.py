@@ -7,7 +7,7 @@ from mogakit.bench.measurement import Status
 from mogakit.errors import InputError
 from mogakit.export.artifact import Artifact
 from mogakit.export.bundle.layout import LatencyNote
-from mogakit.flows.measure.bench_json import Reading
+from mogakit.luts.bench_record import Reading
 from mogakit.luts.latencies import load_latencies
 from mogakit.nets.detection.network import Detector
 from mogakit.nets.network import Network

@@ -32,11 +32,12 @@ from mogakit.export.preprocessing import Preprocessing, for_size
 from mogakit.export.writers import Options
 from mogakit.flows.deploy.export import export_network
 from mogakit.flows.deploy.latency_notes import measured, predicted
-from mogakit.flows.measure.bench_json import readings
+from mogakit.luts.bench_record import readings
 from mogakit.nets import zoo
 from mogakit.nets.block import Block
 from mogakit.nets.detection.network import PREFIX, Detector, detector_layers
-from mogakit.nets.network import Layer, Network, block_layers
+from mogakit.nets.layer import Layer
+from mogakit.nets.network import Network, block_layers
 from mogakit.progress import Progress, silent
 
 SHIPPED: tuple[tuple[Format, Precision, int], ...] = (
@@ -52,7 +53,7 @@ SHIPPED: tuple[tuple[Format, Precision, int], ...] = (
 """Everything in a bundle: format, precision, ONNX opset."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ShipRequest:
     """What to bundle.
 

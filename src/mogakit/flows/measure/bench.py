@@ -26,7 +26,7 @@ from mogakit.nets.detection.network import resolve_model
 from mogakit.progress import Progress, silent
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BenchRequest:
     """What a person asks for.
 
@@ -46,7 +46,7 @@ class BenchRequest:
     budget_s: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Timing:
     """One file on one target. `row.latency_ms` is its time run by itself; `clock` says how time was read."""
 
@@ -195,4 +195,4 @@ def _container_jobs(artifact: Artifact, targets: Sequence[Target]) -> list[Job]:
 def _timing(model: str, job: Job, journal: Journal, statistic: Statistic, seed: int) -> Timing:
     taken = journal.measurements(job.target, artifact_sha256=job.artifact.sha256)
     (row,) = estimate_files(taken, statistic, seed).values()
-    return Timing(model, job.artifact, job.target, taken[0].clock, row)
+    return Timing(model=model, artifact=job.artifact, target=job.target, clock=taken[0].clock, row=row)

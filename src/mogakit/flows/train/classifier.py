@@ -19,7 +19,7 @@ CHECKPOINT, RESULT = "checkpoint.pt", "train.json"
 """Files of a training folder."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainRequest:
     """What a person asks for.
 
@@ -44,7 +44,7 @@ class TrainRequest:
 
 
 @records.stored("training", version=1, implied_version=1, made_by="moga train -o FOLDER", title="summary of a training")
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainSummary:
     """What came of it; kept as `train.json` beside the checkpoint.
 
