@@ -41,7 +41,14 @@ _ACCEPT = dict(zip(ACCEPTABLE, ("--resume --accept-partial", "--resume --accept-
     multiple=True,
     help=f"runtime/hardware/precision[,option=value...]; may be repeated. [default: {DEFAULT_TARGET}]",
 )
-@click.option("--input-size", default=224, show_default=True, type=click.IntRange(min=32), help="Pixels of a side.")
+@click.option("--input-size", type=click.IntRange(1, 4096), help="Pixels of a side. [default: the space's own]")
+@click.option(
+    "--blocks",
+    "num_blocks",
+    type=click.IntRange(8, 100_000),
+    help="Choice blocks to measure where channels and depth are chosen too; the others are inferred, with an error "
+    "bar. [default: 240, with --quick 64]",
+)
 @click.option("-o", "--output", "folder", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
 @click.option("--quick", is_flag=True, help="Fewer rounds and networks: a table in under a minute on this computer.")
 @click.option(
@@ -79,7 +86,8 @@ def command(
     space: str,
     devices: tuple[str, ...],
     targets: tuple[str, ...],
-    input_size: int,
+    input_size: int | None,
+    num_blocks: int | None,
     folder: Path,
     quick: bool,
     resume: bool,
@@ -122,6 +130,7 @@ def command(
             budget_s=budget_s,
             clock=None if clock is None else Clock(clock),
             input_size=input_size,
+            num_blocks=num_blocks,
             accept_partial=accept_partial,
             accept_unknown=accept_unknown,
             calibration=None if calibration is None else CalibrationChoice(calibration),

@@ -11,6 +11,7 @@ The hyperparameters maximise the marginal likelihood of the measured blocks (Ras
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,21 +87,16 @@ _OPS = {op: number for number, op in enumerate(Op)}
 _ACTIVATIONS = {activation: number for number, activation in enumerate(Activation)}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Measured:
-    """What a model is fitted on; all in milliseconds, net of what a network pays once.
+    """What a model is fitted on, in milliseconds, net of what a network pays once.
 
     Attributes:
         blocks_ms: latency of each measured block, above zero. blocks_std_ms: standard error of each.
-        networks: the blocks of each measured network, which need not be measured themselves.
-        networks_ms: shape (n,). networks_std_ms: standard error of each, shape (n,).
     """
 
     blocks_ms: Mapping[Block, float]
     blocks_std_ms: Mapping[Block, float]
-    networks: Sequence[Sequence[Block]] = ()
-    networks_ms: Sequence[float] = ()
-    networks_std_ms: Sequence[float] = ()
 
 
 def nearest(blocks: Sequence[Block], among: Sequence[Block]) -> list[Block]:
@@ -132,7 +128,20 @@ class BlockModel:
         self._noise = np.maximum(errors, _NOISE_FLOOR) ** 2
         distance = _distance(self._blocks, self._blocks)
         self._hyper = _fit_process(distance, self._relative, self._noise)
-        self._condition(measured)
+        self._condition([], [], [])
+
+    def given_networks(
+        self, networks: Sequence[Sequence[Block]], networks_ms: Sequence[float], networks_std_ms: Sequence[float]
+    ) -> "BlockModel":
+        """Return the model that also knows whole networks, whose blocks need not be measured.
+
+        Args:
+            networks: the blocks of each.
+            networks_ms: shape (n,), milliseconds net of what a network pays once. networks_std_ms: their errors.
+        """
+        model = copy(self)
+        model._condition(networks, networks_ms, networks_std_ms)
+        return model
 
     def mean_ms(self, blocks: Sequence[Block]) -> FloatArray:
         """Return what the physical terms alone give, shape (blocks,), milliseconds."""
@@ -158,21 +167,25 @@ class BlockModel:
     def _covariance(self, left: Sequence[Block], right: Sequence[Block]) -> FloatArray:
         return self._hyper.covariance(_distance(left, right))
 
-    def _condition(self, measured: Measured) -> None:
+    def _condition(
+        self, networks: Sequence[Sequence[Block]], networks_ms: Sequence[float], networks_std_ms: Sequence[float]
+    ) -> None:
         """Condition the process on blocks and on networks, which are sums of `mean * (1 + relative)`."""
-        others = dict.fromkeys(block for blocks in measured.networks for block in blocks)
-        self._latent = [*self._blocks, *(block for block in others if block not in measured.blocks_ms)]
+        known = set(self._blocks)
+        others = dict.fromkeys(block for blocks in networks for block in blocks if block not in known)
+        self._latent = [*self._blocks, *others]
         index = {block: place for place, block in enumerate(self._latent)}
         mean = self.mean_ms(self._latent)
-        observe = np.zeros((len(self._blocks) + len(measured.networks), len(self._latent)))
+        observe = np.zeros((len(self._blocks) + len(networks), len(self._latent)))
         observe[np.arange(len(self._blocks)), np.arange(len(self._blocks))] = 1.0
         values, noise = list(self._relative), list(self._noise)
-        for row, blocks in enumerate(measured.networks, start=len(self._blocks)):
-            total = measured.networks_ms[row - len(self._blocks)]
+        for row, (blocks, total, std) in enumerate(
+            zip(networks, networks_ms, networks_std_ms, strict=True), start=len(self._blocks)
+        ):
             for block in blocks:
                 observe[row, index[block]] += mean[index[block]] / total
             values.append(1.0 - sum(mean[index[block]] for block in blocks) / total)
-            noise.append(max(measured.networks_std_ms[row - len(self._blocks)] / total, _NOISE_FLOOR) ** 2)
+            noise.append(max(std / total, _NOISE_FLOOR) ** 2)
         covariance = self._covariance(self._latent, self._latent)
         inner = observe @ covariance @ observe.T + np.diag(noise)
         factor = cho_factor(inner, lower=True)

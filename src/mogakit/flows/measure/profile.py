@@ -127,6 +127,11 @@ def profile_steps(
     settings = folder.revise(
         folder.begin(asked, request.resume), request.accept_partial, request.accept_unknown, request.calibration
     )
+    if request.num_blocks not in (None, settings.num_blocks):
+        raise InputError(
+            f"{folder.path} is a run of {settings.num_blocks} blocks, not of {request.num_blocks}: resume it without "
+            "--blocks, or name another folder"
+        )
     if exported is not None:
         folder.adopt(exported)
     networks = calibration_networks(space, settings.num_calibration, settings.seed)

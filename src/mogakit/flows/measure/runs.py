@@ -130,7 +130,7 @@ class RunFolder:
         known = self.read_settings()
         if not resume:
             raise InputError(f"{self.path} holds a run already: add --resume to go on with it, or name another folder")
-        for name in ("space", "target", "device", "seed", "clock", "input_size", "num_blocks"):
+        for name in ("space", "target", "device", "seed", "clock", "input_size"):
             if getattr(known, name) != getattr(settings, name):
                 raise InputError(
                     f"{self.path} is a run with {name} {getattr(known, name)!r}, not {getattr(settings, name)!r}: "
