@@ -215,7 +215,7 @@ def _check_numbers(value: Any, where: str) -> None:
         elif isinstance(one, list):
             pending.extend(one)
         elif isinstance(one, float) and not math.isfinite(one):
-            raise InputError(f"{where} holds {one} where a number is needed")
+            raise InputError(f"{where} holds {one}, which is not a number")
         elif isinstance(one, int) and abs(one) > MAX_INT:
             raise InputError(f"{where} holds a whole number beyond 64 bits")
 

@@ -35,10 +35,10 @@ def check_zip(path: Path, expected: str, remedy: str = "") -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
-                raise InputError(f"{path} has compressed members; expected: {expected}{hint}")
+                raise InputError(f"{path} has compressed members; expected a {expected}{hint}")
             bad = archive.testzip()
     except _DAMAGE as error:
-        raise InputError(f"{path} is damaged or not {expected} ({error}){hint}") from error
+        raise InputError(f"{path} is damaged or not a {expected} ({error}){hint}") from error
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error}") from error
     if bad is not None:
