@@ -24,6 +24,7 @@ from mogakit.luts.statistic import Statistic
 from mogakit.luts.table import Row
 from mogakit.nets.detection.network import resolve_model
 from mogakit.progress import Progress, silent
+from mogakit.tabular import Sheet, Tabular
 
 
 @dataclass(frozen=True)
@@ -57,14 +58,36 @@ class Timing:
     row: Row
 
 
-@dataclass(frozen=True)
-class BenchResult:
+@dataclass(frozen=True, repr=False)
+class BenchResult(Tabular):
     """Timings in the order asked for, how the measuring ended, and what was wrong with the device."""
 
     device: str
     timings: tuple[Timing, ...]
     outcome: Outcome
     warnings: tuple[str, ...]
+
+    def sheet(self) -> Sheet:
+        """Return one row a file and target: its time by itself, its interval, and what ran it."""
+        return Sheet(
+            title=f"{len(self.timings)} timings on {self.device}",
+            columns=("model", "target", "latency_ms", "low_ms", "high_ms", "p90_ms", "status", "delegation", "error"),
+            rows=[
+                (
+                    each.model,
+                    str(each.target),
+                    each.row.latency_ms,
+                    each.row.low_ms,
+                    each.row.high_ms,
+                    each.row.p90_ms,
+                    each.row.status,
+                    each.row.delegation,
+                    each.row.error,
+                )
+                for each in self.timings
+            ],
+            note="; ".join(self.warnings),
+        )
 
 
 QUICK = Effort(num_rounds=1, max_rounds=1, num_passes=20, num_calibration=0, num_sentinels=0)

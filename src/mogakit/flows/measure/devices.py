@@ -96,11 +96,20 @@ class RunnerFactory(Protocol):
         """Open the device."""
 
 
-def register_runner(name: str, factory: RunnerFactory) -> None:
+def register_device(name: str, factory: RunnerFactory) -> None:
     """Make a device known under `name`, which `--device` takes, until this process ends.
 
     Raises:
         InputError: it is the name of this computer.
+
+    Source: docs/how-to/your-own.md has a worked example; `mogakit.bench.runner.Runner` is the protocol.
+
+    Example:
+        >>> from contextlib import nullcontext
+        >>> from mogakit.bench.host import HostRunner
+        >>> mk.register_device("this-again", lambda: nullcontext(HostRunner()))
+        >>> mk.measure_files("digits/0-0-0-0-0-0", device="this-again", quick=True).timings[0].row.latency_ms > 0
+        True
     """
     if name == HOST:
         raise InputError(f"{HOST!r} is the name of this computer; give your device another")
