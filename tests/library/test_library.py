@@ -123,7 +123,7 @@ def test_what_has_no_latency_is_rejected(measured: Path) -> None:
     ("fields", "words"),
     [
         ({"engine": "nsga3"}, "'nsga3' is unknown; supported: nsga2"),
-        ({"limits": ["latency<12"]}, "is no limit"),
+        ({"limits": ["latency<12"]}, "is not a limit"),
         ({"runs_on": ["tpu"]}, "'tpu' is unknown"),
         ({"settings": {"num_fit": 100}}, "engine nsga2 has no setting num_fit"),
         ({"engine": "fit-front", "settings": {"population": 70}}, "it has num_fit, num_check"),
@@ -132,7 +132,7 @@ def test_what_has_no_latency_is_rejected(measured: Path) -> None:
         ({"settings": {"crossover": "none"}}, "supported: "),
         ({"settings": {"second_initial": "maybe"}}, "neither true nor false"),
         ({"target_ms": 5.0}, "engines ppo and reinforce"),
-        ({"space": "no-space"}, "no search space"),
+        ({"space": "no-space"}, "unknown search space"),
     ],
 )
 def test_a_plan_that_means_nothing_is_rejected(fields, words: str) -> None:

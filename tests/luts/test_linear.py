@@ -46,7 +46,9 @@ def pairs(device: Any, space: SlotSpace, hidden: np.ndarray) -> Pairs:
     ]
     measured = np.array(truth) * np.exp(rng.normal(0, 0.003, len(truth)))
     names = tuple(space.decode(one).name for one in chromosomes)
-    return Pairs("moga", chromosomes, tuple(float(value) for value in measured), names)
+    return Pairs(
+        space="moga", chromosomes=chromosomes, measured_ms=tuple(float(value) for value in measured), names=names
+    )
 
 
 def test_one_hot_has_one_column_a_choice() -> None:
@@ -120,7 +122,7 @@ def test_validation_scores_models_on_networks_they_were_not_fitted_on(
 ) -> None:
     model = fit_on_table(pairs.take(range(30)), table)
     estimates = {
-        name: Row(name, Role.NETWORK, latency_ms)
+        name: Row(key=name, role=Role.NETWORK, latency_ms=latency_ms)
         for name, latency_ms in zip(pairs.names[:60], pairs.measured_ms[:60], strict=True)
     }
     networks = {name: (resolve(name), ("all",)) for name in estimates}
@@ -133,7 +135,7 @@ def test_validation_scores_models_on_networks_they_were_not_fitted_on(
     assert report.models[model.name].mape_percent.value < 1.0
 
 
-def test_wrong_chromosomes_and_too_few_pairs_are_refused(pairs: Pairs, table: LatencyTable) -> None:
+def test_wrong_chromosomes_and_too_few_pairs_are_rejected(pairs: Pairs, table: LatencyTable) -> None:
     model = fit_one_hot(pairs.take(range(30)), None, table.identity)
     with pytest.raises(InputError, match="takes 14 genes, given 3"):
         model.predict_chromosome((0, 0, 0))

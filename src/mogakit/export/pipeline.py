@@ -19,7 +19,7 @@ from mogakit.files import write_bytes
 __all__ = ["Source", "describe_file", "export", "export_module", "file_path", "file_stem", "prepare"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Source:
     """A module made ready for any number of formats.
 
@@ -44,12 +44,19 @@ def prepare(
     """Lower `module` and run it in torch, once for all formats.
 
     Raises:
-        UnsupportedOperator: naming module path, operator and the legal ones.
+        UnsupportedOperator: naming module path, operator and the supported ones.
         InputError: the module is in training mode or does not take `input_shape` (N, C, H, W).
     """
     graph = lower(module, input_shape)
     inputs = verify.seeded_inputs(input_shape)
-    return Source(name, role, graph, inputs, verify.torch_outputs(module, inputs), dict(notes or {}))
+    return Source(
+        name=name,
+        role=role,
+        graph=graph,
+        inputs=inputs,
+        expected=verify.torch_outputs(module, inputs),
+        notes=dict(notes or {}),
+    )
 
 
 def file_stem(name: str) -> str:

@@ -27,7 +27,7 @@ _FILTERS: dict[Resample, Image.Resampling] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Preprocessing:
     """Resize the shorter side, cut the centre, scale to 0..1, subtract `mean` and divide by `std`.
 
@@ -84,14 +84,14 @@ def load_image(path: Path, recipe: Preprocessing) -> NDArray[np.float32]:
         with Image.open(path) as image:
             return recipe.apply(image)
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        raise InputError(f"{path} is not an image that can be read ({error}); mend it or take it away") from error
+        raise InputError(f"{path} is not an image that can be read ({error}); fix it or take it away") from error
 
 
 def image_paths(folder: Path) -> Sequence[Path]:
     """Return the images under a folder, in sorted order.
 
     Raises:
-        InputError: it is no folder, or holds no image.
+        InputError: it is not a folder, or holds no image.
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder")

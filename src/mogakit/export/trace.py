@@ -3,7 +3,7 @@
 The module is simply run once on real data under a dispatch mode that sees each operator below autograd: any Python code
 works, composite functions arrive already split into a small vocabulary, and a block takes milliseconds, where
 `torch.export` takes seconds. What depends on the data itself (`if x.sum() > 0`) shows as an operator on a traced tensor
-that no writer knows, and is refused there.
+that no writer knows, and is rejected there.
 """
 
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ class Ref:
 Argument: TypeAlias = Any  # Ref, torch.Tensor (a constant), int, float, bool, None, or a list of them
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Call:
     """One ATen call with at least one `Ref` among its arguments.
 
@@ -121,7 +121,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch le
             ref = self.mark(first) if isinstance(first, torch.Tensor) else Ref(-1)
             operator = func._schema.name.removeprefix("aten::")
             operator = operator.removesuffix("_") if func._schema.is_mutable else operator
-            self.calls.append(Call(operator, arguments, ref, shape, self.path[-1]))
+            self.calls.append(Call(operator=operator, arguments=arguments, result=ref, shape=shape, path=self.path[-1]))
         return result
 
 
@@ -175,7 +175,9 @@ def trace(module: nn.Module, input_shape: tuple[int, ...]) -> Trace:
             raise InputError(f"{_named(module, path)} is in training mode; call .eval() before exporting")
     for path, parameter in module.named_parameters():
         if parameter.dtype != torch.float32:
-            raise InputError(f"{path} holds {parameter.dtype}; legal is torch.float32: call .float() before exporting")
+            raise InputError(
+                f"{path} holds {parameter.dtype}; supported: torch.float32: call .float() before exporting"
+            )
     data = torch.rand(input_shape, generator=torch.Generator().manual_seed(0))
     recorder = _Recorder()
     recorder.mark(data)

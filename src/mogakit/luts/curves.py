@@ -19,7 +19,7 @@ MIN_HELD_OUT = 10
 IndexArray = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CurvePoint:
     """Error of one kind of model fitted on `num_pairs` networks, on all others; over random splits.
 
@@ -84,7 +84,7 @@ def _held_out(
         train = pairs.take(inside.tolist())
         fitted = fit_on_table(train, table) if model == "table+one-hot" else fit_one_hot(train, None, table.identity)
         return np.array([fitted.predict_chromosome(pairs.chromosomes[index]) for index in outside])
-    except TableError:  # a row is missing: that is no matter of how many
+    except TableError:  # a row is missing: that is not a matter of how many
         raise
     except InputError:  # too few networks for this kind: the curve begins further right
         return None

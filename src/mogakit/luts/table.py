@@ -33,7 +33,7 @@ UNKNOWN = "unknown"
 """Stands in an imported table wherever its source does not say."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RowConditions:
     """Under what a row was measured; None where no run could read it. Never compared."""
 
@@ -46,7 +46,7 @@ class RowConditions:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Row:
     """One block on the table's target; times in milliseconds.
 
@@ -107,7 +107,7 @@ class OverheadVerdict(StrEnum):
     REFUSED = "refused"  # the times do not lie on a straight line, and zero is used until they are measured again
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Overhead:
     """What a run costs apart from its blocks: the intercept of time against the number of chained blocks.
 
@@ -130,7 +130,7 @@ class Overhead:
     num_networks: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Origin:
     """Where a table comes from.
 
@@ -183,7 +183,7 @@ def _from_file(document: records.Document) -> records.Document:
     decode=_from_file,
     error=TableError,
 )
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class LatencyTable(Tabular):
     """Latency of blocks on one target.
 
@@ -248,7 +248,7 @@ class LatencyTable(Tabular):
         return frozenset(row.backend for row in self.rows.values() if row.backend and self.counts(row))
 
     def counts(self, row: Row) -> bool:
-        """Say whether a row of this table, or one measured beside it, has a number that stands for the target."""
+        """Return whether a row of this table, or one measured beside it, has a number that stands for the target."""
         return row.latency_ms is not None and counts(row.status, self.accepted)
 
     @property

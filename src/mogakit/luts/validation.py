@@ -21,7 +21,7 @@ from mogakit.tabular import Sheet, Tabular
 SCHEMA_VERSION = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CheckedNetwork:
     """One network, measured and predicted; milliseconds.
 
@@ -48,7 +48,7 @@ class CheckedNetwork:
     models_ms: dict[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StratumReport:
     """Errors over one part of the space; the `fresh_` ones hold what the stored table's age has no share in.
 
@@ -96,7 +96,7 @@ class Drift:
 
 
 @records.stored("validation", version=SCHEMA_VERSION, made_by="moga validate RUN")
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Validation(Tabular):
     """The result of `moga validate`; `identity` is that of the validation, which must be the table's own."""
 
@@ -237,7 +237,7 @@ def _model_reports(inside: Sequence[CheckedNetwork], seed: int) -> dict[str, Err
 
 
 def noise_floor(checked: Sequence[CheckedNetwork]) -> NoiseFloor:
-    """Say how well a network's time repeats between processes."""
+    """Return how well a network's time repeats between processes."""
     runs = [one.run_means_ms for one in checked if len(one.run_means_ms) > 1]
     if not runs:
         return NoiseFloor(min((len(one.run_means_ms) for one in checked), default=0), None, None)

@@ -10,7 +10,7 @@ their keys are, and `parse_key(block.key) == block`:
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
@@ -98,6 +98,7 @@ class Block:
     in_channels: int
     out_channels: int
     input_size: int
+    _: KW_ONLY
     kernel: int = 1
     stride: int = 1
     activation: Activation = Activation.LINEAR
@@ -116,7 +117,7 @@ class Block:
     settings: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what no graph could be, and every second way to say the same graph.
+        """Reject what no graph could be, and every second way to say the same graph.
 
         Raises:
             InputError: a field does not fit the others.
@@ -262,7 +263,7 @@ def parse_key(text: str) -> Block:
     """Read a key back: `parse_key(block.key) == block`.
 
     Raises:
-        KeySyntaxError: `text` is no key, describes no block, or is not in the one form that `format_key` writes.
+        KeySyntaxError: `text` is not a key, describes no block, or is not in the one form that `format_key` writes.
     """
     found = _KEY.fullmatch(text)
     if found is None:
@@ -292,10 +293,10 @@ def _from_match(found: re.Match[str]) -> Block:
         se = SqueezeExcite(int(found["se"]), inner, Activation(found["gate"] or Activation.HSIGMOID))
     without_norm = found["nobn"] or (op is Op.HEAD and not found["f"] and not found["mbn"])
     return Block(
-        op=op,
-        in_channels=int(found["i"]),
-        out_channels=int(found["o"]),
-        input_size=int(found["h"]),
+        op,
+        int(found["i"]),
+        int(found["o"]),
+        int(found["h"]),
         kernel=number("k") or 1,
         stride=number("s") or 1,
         activation=activation,

@@ -16,7 +16,7 @@ from mogakit.plugins import names as plugin_names
 if TYPE_CHECKING:  # counting layers must not load torch
     from torch import nn
 
-    from mogakit.nets.network import Layer
+    from mogakit.nets.layer import Layer
 
 
 class BlockKind(Protocol):
@@ -41,13 +41,14 @@ def register_block_kind(name: str, kind: BlockKind) -> None:
     Source: docs/how-to/your-own.md has a worked example.
 
     Example:
-        >>> from mogakit.nets.network import Layer
+        >>> from mogakit.nets.layer import Layer
         >>> class Shuffle:
         ...     def module(self, block):
         ...         import torch
         ...         return torch.nn.Conv2d(block.in_channels, block.out_channels, 1, bias=False)
         ...     def layers(self, block):
-        ...         yield Layer("mix", block.in_channels, block.out_channels, block.output_size)
+        ...         shape = {"in_channels": block.in_channels, "out_channels": block.out_channels}
+        ...         yield Layer(role="mix", output_size=block.output_size, **shape)
         >>> mk.register_block_kind("shuffle", Shuffle())
         >>> mk.count_params(mk.Block("own", 8, 16, 14, kind="shuffle"))
         128

@@ -41,7 +41,7 @@ class MetricInfo:
 
 
 @records.stored("front", version=1, implied_version=1, made_by="moga search -o FOLDER", title="front of a search")
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Front(Tabular):
     """Networks with their metrics, the best in the first objective first.
 
@@ -90,7 +90,7 @@ class Front(Tabular):
         return len(self.chromosomes)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Quality:
     """How far a search came, in percent of the hypervolume of the exact front.
 
@@ -119,7 +119,7 @@ class HistoryPoint:
 
 
 @records.stored("search-result", version=SCHEMA_VERSION, made_by="moga search -o FOLDER")
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class SearchResult(Tabular):
     """A finished search.
 
@@ -162,13 +162,13 @@ class SearchResult(Tabular):
 def make_front(problem: Problem, genes: Genes, values: Values, how: str) -> Front:
     """Describe networks as a `Front`, in the order given."""
     return Front(
-        problem.space.name,
-        tuple(MetricInfo(m.name, m.unit, m.source, m.name == PROXY) for m in problem.metrics),
-        problem.objectives,
-        problem.constraints,
-        how,
-        tuple(format_chromosome(tuple(row)) for row in genes.tolist()),
-        tuple(tuple(None if math.isnan(value) else value for value in row) for row in values.tolist()),
+        space=problem.space.name,
+        metrics=tuple(MetricInfo(m.name, m.unit, m.source, m.name == PROXY) for m in problem.metrics),
+        objectives=problem.objectives,
+        constraints=problem.constraints,
+        how=how,
+        chromosomes=tuple(format_chromosome(tuple(row)) for row in genes.tolist()),
+        values=tuple(tuple(None if math.isnan(value) else value for value in row) for row in values.tolist()),
     )
 
 

@@ -27,7 +27,7 @@ from mogakit.progress import Progress, silent
 from mogakit.tabular import Sheet, Tabular
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BenchRequest:
     """What a person asks for.
 
@@ -47,7 +47,7 @@ class BenchRequest:
     budget_s: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Timing:
     """One file on one target. `row.latency_ms` is its time run by itself; `clock` says how time was read."""
 
@@ -101,7 +101,7 @@ def bench(request: BenchRequest, runner: Runner, progress: Progress = silent) ->
     Raises:
         InputError: a model or target that does not exist or fit, a folder that holds another run, or a request to
             resume without a folder.
-        DeviceError, MeasurementError, ExportError: from the rooms below.
+        DeviceError, MeasurementError, ExportError: from the packages below.
     """
     if not request.models:
         raise InputError("name at least one model file (x.tflite, x.onnx) or network (moga-a); `moga zoo` lists them")
@@ -218,4 +218,4 @@ def _container_jobs(artifact: Artifact, targets: Sequence[Target]) -> list[Job]:
 def _timing(model: str, job: Job, journal: Journal, statistic: Statistic, seed: int) -> Timing:
     taken = journal.measurements(job.target, artifact_sha256=job.artifact.sha256)
     (row,) = estimate_files(taken, statistic, seed).values()
-    return Timing(model, job.artifact, job.target, taken[0].clock, row)
+    return Timing(model=model, artifact=job.artifact, target=job.target, clock=taken[0].clock, row=row)

@@ -9,7 +9,7 @@ from mogakit.bench.target import Hardware
 from mogakit.luts.statistic import HOST_STATISTIC, PHONE_STATISTIC, Statistic
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Effort:
     """How much is measured.
 
@@ -19,7 +19,7 @@ class Effort:
         num_calibration: networks for the calibration, spread evenly over the strata of the space.
         num_sentinels: visits of the sentinel in a pass.
         drift_limit: by how much (a share) the sentinel may be off before its window is measured again. This computer's
-            speed is divided out of every visit, so only what that cannot mend is repeated there.
+            speed is divided out of every visit, so only what that cannot fix is repeated there.
         precision: half-width of a file's interval (a share of its time) at which rounds end early.
     """
 

@@ -24,7 +24,7 @@ from mogakit.luts.table import LatencyTable
 
 
 @records.stored("run", version=1, made_by="moga profile -o RUN", title="run's settings")
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunSettings:
     """What a run is a run of. It is written before the first measurement; only the last three may change after that.
 
@@ -35,7 +35,7 @@ class RunSettings:
         clock: forced on this computer, or None.
         accept_partial: rows count of which the hardware ran a part. accept_unknown: rows whose log does not say.
         calibration: the kind to fit. These say what is made of the measurements, not what is measured, so a run
-            that goes on may be told otherwise.
+            that resumes may change.
     """
 
     space: str

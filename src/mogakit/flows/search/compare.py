@@ -49,7 +49,7 @@ class Column:
     factor_ms: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ComparedNetwork:
     """One row.
 
@@ -99,7 +99,7 @@ class Comparison(Tabular):
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CompareRequest:
     """What a person asks for.
 
@@ -242,7 +242,9 @@ def _measured(request: CompareRequest, runner: Runner | None, progress: Progress
     from mogakit.flows.measure.bench import BenchRequest, bench
 
     models = dict.fromkeys(request.models if request.factors_ms else (*request.models, request.reference))
-    asked = BenchRequest(tuple(models), request.targets, request.folder, quick=request.quick, resume=request.resume)
+    asked = BenchRequest(
+        models=tuple(models), targets=request.targets, folder=request.folder, quick=request.quick, resume=request.resume
+    )
     timings = bench(asked, runner, progress).timings
     found: list[_Source] = []
     for target in request.targets:

@@ -71,7 +71,7 @@ class LatencyInput:
     measured: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SearchPlan:
     """What to search.
 
@@ -176,7 +176,9 @@ def latency_input(given: str | Path | LatencySource | NetworkLatency) -> Latency
         return _model_input(source)
     name = str(getattr(source, "name", None) or (given if isinstance(given, str) else type(source).__name__))
     if not callable(getattr(source, "latency_ms", None)):
-        raise InputError(f"{name} is a {type(source).__name__}, which has no latency_ms(network), so it is no latency")
+        raise InputError(
+            f"{name} is a {type(source).__name__}, which has no latency_ms(network), so it is not a latency"
+        )
     asked = cast(LatencySource, source if hasattr(source, "slot_costs") else _Asked(cast(NetworkLatency, source)))
     return LatencyInput(name, asked, str(getattr(source, "described", name)))
 
@@ -185,7 +187,7 @@ def device_input(runner: Runner, target: Target) -> LatencyInput:
     """Measure each candidate on a device.
 
     Raises:
-        InputError: the device cannot measure such a target; the message says what would mend it.
+        InputError: the device cannot measure such a target; the message says what would fix it.
     """
     reason = runner.unsupported(target)
     if reason is not None:
@@ -218,7 +220,7 @@ def build_problem(plan: SearchPlan, cache: EvaluationCache) -> Problem:
     names = _Names(tuple(metric.name for metric in metrics), accuracy.name, plan.worst)
     objectives = tuple(names.objective(text) for text in plan.objectives) or names.moga_objectives()
     limits = tuple(Constraint(names.resolve(each.metric), each.low, each.high) for each in plan.limits)
-    return Problem(space, tuple(metrics), objectives, limits, allowed)
+    return Problem(space=space, metrics=tuple(metrics), objectives=objectives, constraints=limits, allowed=allowed)
 
 
 def _allowed(plan: SearchPlan, space: SearchSpace) -> tuple[tuple[int, ...], ...]:
@@ -354,8 +356,8 @@ def _counted(space: SearchSpace) -> list[Metric]:
             SumMetric(MADDS, "", source, madds_costs(space.slotted)),
         ]
     return [
-        NetworkMetric(PARAMS, "", source, PARAMS, space, _ask_params),
-        NetworkMetric(MADDS, "", source, MADDS, space, _ask_madds),
+        NetworkMetric(name=PARAMS, unit="", source=source, identity=PARAMS, space=space, ask=_ask_params),
+        NetworkMetric(name=MADDS, unit="", source=source, identity=MADDS, space=space, ask=_ask_madds),
     ]
 
 

@@ -29,7 +29,7 @@ DIGITS = "digits"
 """Images and recipe of that name belong together."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SupernetRequest:
     """What a person asks of `moga supernet train`; see `SupernetSettings` for what the fields mean."""
 
@@ -47,7 +47,7 @@ class SupernetRequest:
     tensorboard: Path | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SupernetSummary:
     """What came of it; kept as `supernet.json`."""
 
@@ -91,7 +91,7 @@ def run_supernet_training(request: SupernetRequest, progress: Progress = silent)
     """
     recipe = get_recipe(request.recipe)
     checkpoint = request.folder / CHECKPOINT
-    refuse_used(request.folder, request.resume)
+    reject_used(request.folder, request.resume)
     size = smallest(request.space, request.input_size).input_size
     training, _ = open_dataset(request.data, size)
     space = get_space(request.space, size, training.num_classes)
@@ -119,8 +119,8 @@ def run_supernet_training(request: SupernetRequest, progress: Progress = silent)
     return summary
 
 
-def refuse_used(folder: Path, resume: bool) -> None:
-    """Refuse a folder that holds a supernet already, unless it is to be gone on with.
+def reject_used(folder: Path, resume: bool) -> None:
+    """Reject a folder that holds a supernet already, unless it is to be gone on with.
 
     Raises:
         InputError: it does.
@@ -145,11 +145,13 @@ def evaluate_paths(
     """Score chromosomes inside a supernet, each with recalibrated batch norms, all on the same validation images.
 
     Raises:
-        CheckpointError: the file is no supernet.
+        CheckpointError: the file is not a supernet.
     """
     _, run = load_supernet(checkpoint)
     space = get_space(run["space"], run["input_size"], run["num_classes"])
-    ask = SupernetAccuracy(checkpoint, data or run["data"], num_recalibration_images=num_recalibration_images)
+    ask = SupernetAccuracy(
+        checkpoint=checkpoint, data=data or run["data"], num_recalibration_images=num_recalibration_images
+    )
     scores = []
     for index, chromosome in enumerate(chromosomes):
         params = count_params(space.decode(chromosome))
@@ -158,7 +160,7 @@ def evaluate_paths(
     return PathScores(tuple(scores), broken_images(*ask.datasets()))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RankResult:
     """Rankings by likelihood and by top-1 on the same networks, and how those trained alone were trained.
 
@@ -195,7 +197,7 @@ def rank_supernet(
         resume: whether a folder that holds trainings may be gone on with.
 
     Raises:
-        CheckpointError: the file is no supernet, or the folder's trainings are of another ranking.
+        CheckpointError: the file is not a supernet, or the folder's trainings are of another ranking.
         InputError: no recipe is given and the images are no digits, or the folder is in use and `resume` is false.
     """
     _, run = load_supernet(checkpoint)
@@ -203,7 +205,7 @@ def rank_supernet(
     home = None if folder is None else _home_of_trainings(folder, run, resume)
     space = get_space(run["space"], run["input_size"], run["num_classes"])
     data: tuple[Dataset, Dataset] = open_dataset(run["data"], run["input_size"])
-    ask = SupernetAccuracy(checkpoint, run["data"], device=device)
+    ask = SupernetAccuracy(checkpoint=checkpoint, data=run["data"], device=device)
     with joined_world(device) as world:
 
         def alone(network: Network, seed: int) -> Score:
@@ -216,7 +218,15 @@ def rank_supernet(
         by_likelihood, by_top1 = rank(space, chosen, ask.score, alone, progress=progress)
         broken = tuple(sorted({*broken_images(*data), *broken_images(*ask.datasets())}))
         epochs = settings.epochs or recipe.epochs
-        result = RankResult(str(checkpoint), run["data"], recipe.name, epochs, by_likelihood, by_top1, broken)
+        result = RankResult(
+            checkpoint=str(checkpoint),
+            data=run["data"],
+            recipe=recipe.name,
+            epochs=epochs,
+            by_likelihood=by_likelihood,
+            by_top1=by_top1,
+            broken_images=broken,
+        )
         if folder is not None and world.is_first:
             files.write_json(folder / RANKING, records.to_json(result))
     return result
