@@ -48,8 +48,14 @@ def android(pytestconfig: pytest.Config) -> Android:
 
 
 @pytest.fixture(scope="session")
+def tool(android: Android) -> Path:
+    """Return Google's tool as it was downloaded."""
+    return android.tool
+
+
+@pytest.fixture(scope="session")
 def device(android: Android, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AdbdDevice]:
-    """Return one device for all tests, behind a private adb server; the tool is registered."""
+    """Return one device for all tests, behind a private adb server."""
     folder = tmp_path_factory.mktemp("android")
     profile = this_computer("ANDROIDARM64")
     props = profile.props | {"ro.product.cpu.abi": Abi.ARM64, "ro.product.cpu.abilist": Abi.ARM64}

@@ -31,7 +31,7 @@ _MOUNTED = (_LIBRARIES, "usr/lib/llvm-15", f"usr/lib/gcc/{_TRIPLET}", "usr/share
 _IN, _OUT = "/tmp/sources", "/tmp/out"  # in the compiler's tree
 _COMPILED = "/data/local/tmp/compiled"  # kernels and shaders, as a phone's driver keeps them
 
-# The head of an ELF file for arm64, with the bytes that do not matter masked out; F: qemu is opened now, outside the root
+# The head of an ELF file for arm64, its bytes that do not matter masked out; F: qemu is opened now, outside the root
 _BINFMT = (
     r":arm64:M:0:\x7f\x45\x4c\x46\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00:"
     r"\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff:{qemu}:F"
@@ -137,7 +137,16 @@ def _compile(tools: Path, tree: Path) -> Path:
         shutil.copy(tree / _LIBRARIES / name, sources / name)
     alone = "-nostdlib -static -ffreestanding -fno-builtin -fno-stack-protector -fno-tree-loop-distribute-patterns"
     _gcc(tools, *alone.split(), "linker64.c", "-o", f"{_OUT}/linker64")
-    _library(tools, "libc", "-fno-stack-protector", f"-Wl,--version-script={_IN}/libc.map", "libc.c", "stdio.c", "-lm", "-ldl")
+    _library(
+        tools,
+        "libc",
+        "-fno-stack-protector",
+        f"-Wl,--version-script={_IN}/libc.map",
+        "libc.c",
+        "stdio.c",
+        "-lm",
+        "-ldl",
+    )
     for name in ("libm", "libdl", "liblog"):
         _library(tools, name, "empty.c")  # what they have on a phone is in libc.so here, or in glibc
     _library(tools, "libEGL", "empty.c", "libEGL.so.1")

