@@ -58,7 +58,7 @@ adbd: $(VENV)/installed-dev
 	$(BIN)/pytest tests/adbd -rs
 
 android: $(VENV)/installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/pytest $(PHONE_FLAGS) tests/android -rs --durations=0
+	$(BIN)/pytest tests/android -rs --durations=0
 
 benchmarks: $(VENV)/installed-dev
 	$(BIN)/python tests/benchmarks/bench_export.py

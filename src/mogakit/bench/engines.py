@@ -46,29 +46,29 @@ def runtime_version(runtime: Runtime) -> str:
 
 
 def unsupported(target: Target) -> str | None:
-    """Return why `target` cannot be measured on this computer and what would mend it, or None where it can."""
+    """Return why `target` cannot be measured on this computer and what would fix it, or None where it can."""
     if target.runtime not in PACKAGES:
-        legal = ", ".join(PACKAGES)
-        return f"{target.runtime} does not run on this computer (it runs {legal}); give a phone with --device"
+        supported = ", ".join(PACKAGES)
+        return f"{target.runtime} does not run on this computer (it runs {supported}); give a phone with --device"
     if target.hardware is not Hardware.CPU and not on_gpu(target):
         return (
             f"{target.hardware} is not measured on this computer in {target.precision} with {target.runtime}, only cpu "
             "and, through Vulkan, tflite/gpu/float32; give a phone with --device"
         )
-    legal_options = {Runtime.TFLITE: {"threads", "xnnpack"}, Runtime.ONNX: {"threads"}}[target.runtime]
+    supported_options = {Runtime.TFLITE: {"threads", "xnnpack"}, Runtime.ONNX: {"threads"}}[target.runtime]
     if target.hardware is Hardware.GPU:
-        legal_options = set()
-    unknown = sorted({name for name, _ in target.options} - legal_options)
+        supported_options = set()
+    unknown = sorted({name for name, _ in target.options} - supported_options)
     if unknown:
         return (
             f"option {', '.join(unknown)} has no meaning for {target.runtime}/{target.hardware} on this computer; "
-            f"legal are: {', '.join(sorted(legal_options)) or 'none'}"
+            f"supported: {', '.join(sorted(supported_options)) or 'none'}"
         )
     return None
 
 
 def on_gpu(target: Target) -> bool:
-    """Say whether `target` is this computer's GPU: LiteRT's Vulkan accelerator, with float32 arithmetic enforced."""
+    """Return whether `target` is this computer's GPU: LiteRT's Vulkan accelerator, with float32 arithmetic enforced."""
     return (target.runtime, target.hardware, target.precision) == (Runtime.TFLITE, Hardware.GPU, Precision.FLOAT32)
 
 
@@ -83,7 +83,7 @@ def load(path: Path, target: Target, seed: int) -> Engine:
     """Load a file for a target.
 
     Raises:
-        MeasurementError: the runtime refuses the file; the message names both.
+        MeasurementError: the runtime rejects the file; the message names both.
     """
     loaders = {Runtime.TFLITE: _load_tflite, Runtime.ONNX: _load_onnx}
     if not path.is_file():
@@ -122,17 +122,17 @@ def _load_tflite(path: Path, target: Target, rng: np.random.Generator) -> Engine
     if wants_delegate:
         delegation = _tflite_delegation(interpreter)
     else:
-        delegation = Delegation(DelegationKind.NOT_ASKED, backend="built-in kernels")
+        delegation = Delegation(kind=DelegationKind.NOT_ASKED, backend="built-in kernels")
     return Engine(interpreter.invoke, delegation)
 
 
 def _load_gpu(path: Path, rng: np.random.Generator) -> Engine:
-    """Compile a file for the GPU; one that is not taken whole is refused there, so delegation is full."""
+    """Compile a file for the GPU; one that is not taken whole is rejected there, so delegation is full."""
     from mogakit.export.gpu import GpuModel, vulkan_drivers
 
     model = GpuModel(path)
     model.set_inputs([rng.standard_normal(shape, np.float32) for shape in model.input_shapes])
-    return Engine(model.invoke, Delegation(DelegationKind.FULL, backend=f"Vulkan: {vulkan_drivers(os.environ)}"))
+    return Engine(model.invoke, Delegation(kind=DelegationKind.FULL, backend=f"Vulkan: {vulkan_drivers(os.environ)}"))
 
 
 def _tflite_delegation(interpreter: Any) -> Delegation:
@@ -144,7 +144,7 @@ def _tflite_delegation(interpreter: Any) -> Delegation:
     """
     read_nodes = getattr(interpreter, "_get_ops_details", None)
     if read_nodes is None:
-        return Delegation(DelegationKind.UNKNOWN, reason="this version of the runtime does not list its nodes")
+        return Delegation(kind=DelegationKind.UNKNOWN, reason="this version of the runtime does not list its nodes")
     nodes = [(node["op_name"], set(map(int, node["inputs"])), set(map(int, node["outputs"]))) for node in read_nodes()]
     partitions = [(inputs, outputs) for name, inputs, outputs in nodes if name == "DELEGATE"]
     originals = [(inputs, outputs) for name, inputs, outputs in nodes if name != "DELEGATE"]
@@ -160,7 +160,13 @@ def _tflite_delegation(interpreter: Any) -> Delegation:
     kind = DelegationKind.FULL if len(taken) == len(originals) else DelegationKind.PARTIAL
     if not taken:
         kind = DelegationKind.NONE
-    return Delegation(kind, len(taken), len(originals), len(partitions), backend="XNNPACK")
+    return Delegation(
+        kind=kind,
+        nodes_delegated=len(taken),
+        nodes_total=len(originals),
+        num_partitions=len(partitions),
+        backend="XNNPACK",
+    )
 
 
 # --- ONNX Runtime
@@ -181,7 +187,7 @@ def _load_onnx(path: Path, target: Target, rng: np.random.Generator) -> Engine:
     for spec in session.get_outputs():
         empty = onnxruntime.OrtValue.ortvalue_from_shape_and_type(_fixed_shape(spec), _numpy_dtype(spec.type))
         binding.bind_ortvalue_output(spec.name, empty)
-    delegation = Delegation(DelegationKind.NOT_ASKED, backend="CPUExecutionProvider")
+    delegation = Delegation(kind=DelegationKind.NOT_ASKED, backend="CPUExecutionProvider")
     return Engine(lambda: session.run_with_iobinding(binding), delegation)
 
 

@@ -15,9 +15,9 @@ from typing import IO, Any
 from mogakit.bench import engines, protocol
 from mogakit.bench.conditions import ConditionsReader, huge_pages_tunable
 from mogakit.bench.measurement import Clock, Conditions, Delegation, Identity, Measurement, Status
-from mogakit.bench.runner import Job
+from mogakit.bench.runner import Job, OperatorTime, RunnerKind
 from mogakit.bench.target import Target
-from mogakit.errors import DeviceError, MeasurementError
+from mogakit.errors import DeviceError, InputError, MeasurementError
 from mogakit.export import EXPORT_VERSION
 from mogakit.export.gpu import vulkan_drivers
 from mogakit.records import from_json
@@ -35,6 +35,7 @@ class HostRunner:
         warm_calls: timed calls of a visit, after its first call, which is kept as cold.
     """
 
+    kind = RunnerKind.HOST
     jobs_per_window: int | None = None
 
     def __init__(self, clock: Clock | None = None, warm_calls: int = 2, huge_pages: bool = True) -> None:
@@ -53,7 +54,7 @@ class HostRunner:
         return Clock.THREAD_CPU if target.num_threads == 1 else Clock.WALL
 
     def identity(self, target: Target) -> Identity:
-        """Say what a table measured on `target` now would be a table of."""
+        """Return what a table measured on `target` now would be a table of."""
         name = _cpu_name()
         machine = hashlib.sha256(_machine_id().encode()).hexdigest()[:12]
         cores = os.cpu_count() or 1
@@ -79,8 +80,16 @@ class HostRunner:
         return self._conditions.read()
 
     def unsupported(self, target: Target) -> str | None:
-        """Return why `target` cannot be measured here and what would mend it, or None where it can."""
+        """Return why `target` cannot be measured here and what would fix it, or None where it can."""
         return engines.unsupported(target)
+
+    def profile_operators(self, job: Job) -> tuple[OperatorTime, ...]:
+        """Raise: no runtime of this computer prints times of single operators.
+
+        Raises:
+            InputError: always.
+        """
+        raise InputError(no_operator_times(job.target))
 
     @contextmanager
     def session(self, jobs: Sequence[Job], round_number: int, seed: int) -> Iterator["HostSession"]:
@@ -94,20 +103,28 @@ class HostRunner:
         if self._tunable is not None:
             given = environment.get("GLIBC_TUNABLES", "")
             environment["GLIBC_TUNABLES"] = f"{given}:{self._tunable}".strip(":")
-        with tempfile.TemporaryFile() as complaints:
+        with tempfile.TemporaryFile() as stderr_file:
             process = subprocess.Popen(
                 [sys.executable, "-m", "mogakit.bench.worker"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=complaints,
+                stderr=stderr_file,
                 env=environment,
             )
             try:
-                session = HostSession(self, process, complaints, tuple(jobs), round_number)
+                session = HostSession(self, process, stderr_file, tuple(jobs), round_number)
                 session.load(seed, probe=round_number == 0)
                 yield session
             finally:
                 _end(process)
+
+
+def no_operator_times(target: Target) -> str:
+    """Return the message for whoever wants times of single operators from this computer."""
+    return (
+        f"{target} on this computer: operators are timed by a phone's tools only; name one with --device, or leave out "
+        "--per-op"
+    )
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -141,13 +158,13 @@ class HostSession:
         self,
         runner: HostRunner,
         process: subprocess.Popen[bytes],
-        complaints: IO[bytes],
+        stderr_file: IO[bytes],
         jobs: tuple[Job, ...],
         round_number: int,
     ) -> None:
         self._runner = runner
         self._process = process
-        self._complaints = complaints
+        self._stderr = stderr_file
         self._jobs = jobs
         self._indices = {(job.artifact.sha256, job.target): index for index, job in enumerate(jobs)}
         self._round = round_number
@@ -225,16 +242,16 @@ class HostSession:
         try:
             answer = protocol.exchange(self._process, message)
         except (BrokenPipeError, MeasurementError) as error:
-            raise DeviceError(self._obituary()) from error
+            raise DeviceError(self._exit_report()) from error
         if "error" in answer:
             raise MeasurementError(answer["error"])
         return answer
 
-    def _obituary(self) -> str:
+    def _exit_report(self) -> str:
         code = self._process.wait()
         cause = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
-        self._complaints.seek(0)
-        tail = self._complaints.read()[-_TAIL_CHARACTERS:].decode(errors="replace").strip()
+        self._stderr.seek(0)
+        tail = self._stderr.read()[-_TAIL_CHARACTERS:].decode(errors="replace").strip()
         hint = "; signal 9 is most often a lack of memory: measure fewer files at once" if code == -9 else ""
         return f"the worker process died ({cause}{hint}). It last said:\n{tail or '(nothing)'}"
 

@@ -1,9 +1,9 @@
 """What lets an unmodified Android program for arm64 run on an `AdbdDevice`: emulation, a loader and a C library.
 
 Debian's qemu-user runs arm64 programs, registered in a binfmt_misc that belongs to the device's own user namespace, so
-that nothing outside it changes. `bionic/` holds the device's `/system/bin/linker64` and what Android's C library has and
-glibc has not; both are compiled by Debian's cross compiler. Mesa and pocl, Debian's for arm64, are the device's OpenGL
-and OpenCL. All packages are downloaded and unpacked, none is installed.
+that nothing outside it changes. `bionic/` holds the device's `/system/bin/linker64` and what Android's C library has
+and glibc has not; both are compiled by Debian's cross compiler. Mesa and pocl, Debian's for arm64, are the device's
+OpenGL and OpenCL. All packages are downloaded and unpacked, none is installed.
 """
 
 import shutil

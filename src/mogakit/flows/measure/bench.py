@@ -1,15 +1,15 @@
 """Time any model files and networks on any targets: a newcomer's first command. No table is needed, none is made."""
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mogakit import files
 from mogakit.bench.conditions import worst_warnings
 from mogakit.bench.journal import Journal
 from mogakit.bench.measurement import Clock
-from mogakit.bench.runner import Job, Runner
+from mogakit.bench.runner import Job, Runner, RunnerKind
 from mogakit.bench.schedule import Outcome, Plan, run_plan
 from mogakit.bench.target import Hardware, Runtime, Target
 from mogakit.errors import InputError
@@ -20,12 +20,13 @@ from mogakit.flows.deploy.export import export_network
 from mogakit.flows.measure.devices import FORMATS, file_kind
 from mogakit.flows.measure.effort import Effort, effort_for, statistic_for
 from mogakit.luts.estimate import estimate_files, settled
-from mogakit.luts.table import Row, Statistic
+from mogakit.luts.statistic import Statistic
+from mogakit.luts.table import Row
 from mogakit.nets.detection.network import resolve_model
 from mogakit.progress import Progress, silent
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BenchRequest:
     """What a person asks for.
 
@@ -45,7 +46,7 @@ class BenchRequest:
     budget_s: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Timing:
     """One file on one target. `row.latency_ms` is its time run by itself; `clock` says how time was read."""
 
@@ -77,7 +78,7 @@ def bench(request: BenchRequest, runner: Runner, progress: Progress = silent) ->
     Raises:
         InputError: a model or target that does not exist or fit, a folder that holds another run, or a request to
             resume without a folder.
-        DeviceError, MeasurementError, ExportError: from the rooms below.
+        DeviceError, MeasurementError, ExportError: from the packages below.
     """
     if not request.models:
         raise InputError("name at least one model file (x.tflite, x.onnx) or network (moga-a); `moga zoo` lists them")
@@ -114,7 +115,7 @@ def bench(request: BenchRequest, runner: Runner, progress: Progress = silent) ->
 
 def _effort(runner: Runner, quick: bool, jobs: Sequence[Job]) -> Effort:
     """Return how much to measure; one accelerator among the targets makes the interleaved rounds of all as many."""
-    if runner.jobs_per_window is None:
+    if runner.kind is RunnerKind.HOST:
         return QUICK if quick else FULL
     accelerators = [job.target.hardware for job in jobs if job.target.hardware is not Hardware.CPU]
     return effort_for(runner, quick, accelerators[0] if accelerators else Hardware.CPU)
@@ -125,8 +126,8 @@ def _folder(request: BenchRequest) -> Iterator[Path]:
     if request.folder is not None:
         yield request.folder
         return
-    with tempfile.TemporaryDirectory(prefix="moga-bench-") as name:
-        yield Path(name)
+    with files.scratch() as folder:
+        yield folder
 
 
 class _Key:
@@ -194,4 +195,4 @@ def _container_jobs(artifact: Artifact, targets: Sequence[Target]) -> list[Job]:
 def _timing(model: str, job: Job, journal: Journal, statistic: Statistic, seed: int) -> Timing:
     taken = journal.measurements(job.target, artifact_sha256=job.artifact.sha256)
     (row,) = estimate_files(taken, statistic, seed).values()
-    return Timing(model, job.artifact, job.target, taken[0].clock, row)
+    return Timing(model=model, artifact=job.artifact, target=job.target, clock=taken[0].clock, row=row)

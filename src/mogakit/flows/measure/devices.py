@@ -2,14 +2,17 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from mogakit.bench.host import HostRunner
 from mogakit.bench.measurement import Clock
 from mogakit.bench.runner import Runner
 from mogakit.bench.target import Hardware, Runtime, Target
+from mogakit.errors import InputError
 from mogakit.export.artifact import Format, Precision
+from mogakit.plugins import Group, find, register
 
 HOST = "host"
 """The name of this computer as a device."""
@@ -51,7 +54,8 @@ def open_runner(
 
     Args:
         device: `host` for this computer, otherwise a phone's serial (`SERIAL@host:port` at another adb server, `any`
-            for the only phone there).
+            for the only phone there), or a device of a user's own: a name among the entry points `mogakit.runners`, or
+            `package.module:name`.
         clock: forces a clock on this computer (its default: thread CPU time for one thread, the wall for more).
         phone: how a phone is to be treated.
         sleep: waits for a phone; a caller that wants to stop raises from it.
@@ -61,6 +65,11 @@ def open_runner(
     """
     if device == HOST:
         yield HostRunner(clock=clock)
+        return
+    own = find(Group.RUNNERS, device)
+    if own is not None:
+        with _open_own(own, device, clock, phone) as found:
+            yield found
         return
     # adb is looked for only where a phone is asked for
     from mogakit.android_runner.commands import QUICK, RunLength
@@ -80,10 +89,50 @@ def open_runner(
         yield runner
 
 
+class RunnerFactory(Protocol):
+    """Opens a device of a user's own. Whatever it holds, a lock or a connection, ends with the context."""
+
+    def __call__(self) -> AbstractContextManager[Runner]:
+        """Open the device."""
+
+
+def register_runner(name: str, factory: RunnerFactory) -> None:
+    """Make a device known under `name`, which `--device` takes, until this process ends.
+
+    Raises:
+        InputError: it is the name of this computer.
+    """
+    if name == HOST:
+        raise InputError(f"{HOST!r} is the name of this computer; give your device another")
+    register(Group.RUNNERS, name, factory)
+
+
+def _open_own(
+    factory: RunnerFactory, name: str, clock: Clock | None, phone: PhoneRequest | None
+) -> AbstractContextManager[Runner]:
+    """Open a device of a user's own, which knows neither this computer's clocks nor a phone's settings."""
+    if clock is not None:
+        raise InputError(f"device {name} reads time in its own way; leave out the clock ({clock})")
+    if replace(phone or PhoneRequest(), quick=False) != PhoneRequest():
+        raise InputError(
+            f"device {name} is not a phone; leave out what belongs to a phone (screen, clocks, run length)"
+        )
+    if not callable(factory):
+        raise InputError(f"device {name} is a {type(factory).__name__}; it must be a function that opens a Runner")
+    opened = factory()
+    if not hasattr(opened, "__enter__"):
+        raise InputError(f"device {name}: its function returns no context manager of a Runner")
+    return opened
+
+
 def scope_of(device: str) -> str | None:
     """Return what must stand beside every time measured on `device`, or None for this computer."""
     if device == HOST:
         return None
+    own = find(Group.RUNNERS, device)
+    if own is not None:
+        scope = getattr(own, "scope", None)
+        return None if scope is None else str(scope)
     from mogakit.android_runner.runner import SHELL_NOTE
 
     return SHELL_NOTE
@@ -92,7 +141,7 @@ def scope_of(device: str) -> str | None:
 def file_kind(target: Target) -> tuple[Format, Precision]:
     """Return format and precision of the file that `target` is given.
 
-    A CPU runs a file as it is. Other hardware may compute in another precision than the file's: a GPU is told to
+    A CPU runs a file as it is. Other hardware may compute in another precision than the file's: a GPU is asked to
     compute a float32 file in half.
 
     Raises:

@@ -31,10 +31,10 @@ def slot_space(name: str, input_size: int = 224) -> SlotSpace:
     Raises:
         InputError: no space is called so, or its slots are not independent.
     """
-    space = get_space(name, input_size)
-    if not isinstance(space, SlotSpace):
+    slotted = get_space(name, input_size).slotted
+    if slotted is None:
         raise InputError(f"space {name!r} does not consist of independent slots, so no table of blocks covers it")
-    return space
+    return slotted
 
 
 def strata(space: SlotSpace) -> tuple[Stratum, ...]:
