@@ -36,10 +36,11 @@ def document(result: BenchResult, scope: str | None) -> dict[str, Any]:
     timings = [
         {
             "model": timing.model,
-            "sha256": timing.artifact.sha256,
-            "num_bytes": timing.artifact.num_bytes,
-            "target": str(timing.target),
-            "clock": str(timing.clock),
+            "sha256": None if timing.artifact is None else timing.artifact.sha256,
+            "num_bytes": None if timing.artifact is None else timing.artifact.num_bytes,
+            "precision": None if timing.artifact is None else str(timing.artifact.precision),
+            "target": None if timing.target is None else str(timing.target),
+            "clock": None if timing.clock is None else str(timing.clock),
             **to_json(timing.row),
         }
         for timing in result.timings
