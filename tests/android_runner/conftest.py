@@ -51,7 +51,7 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(autouse=True)
 def collect_sockets_of_adbutils() -> Iterator[None]:
-    """Close what adbutils leaves open when a server refuses a device, before the next test is blamed."""
+    """Close what adbutils leaves open when a server rejects a device, before the next test is blamed."""
     yield
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)

@@ -76,13 +76,13 @@ def test_semicolons_of_delegate_options_reach_the_tool(echo: Path) -> None:
     assert pairs["library_path"] == "/libs/libQnnHtp.so"
 
 
-def test_what_the_help_does_not_list_is_refused() -> None:
+def test_what_the_help_does_not_list_is_rejected() -> None:
     probe = Probe(str(ToolKind.BENCHMARK_MODEL), ("graph", "num_runs", "min_secs", "max_secs", "use_gpu"))
     with pytest.raises(MeasurementError, match=r"does not know --warmup_runs=1 --warmup_min_secs=0\.5"):
         shell_command(call_for(parse_target("tflite/gpu/int8"), "/bin/tool", "/model", probe))
 
 
-def test_profiling_is_refused_where_the_tool_prints_no_operators() -> None:
+def test_profiling_is_rejected_where_the_tool_prints_no_operators() -> None:
     with pytest.raises(MeasurementError, match="prints no times of single operators"):
         shell_command(call_for(parse_target("tflite/npu/int8"), "/bin/tool", "/model"), profiled=True)
 

@@ -1,4 +1,4 @@
-"""Times of single operators are refused where no tool prints them, before anything is measured."""
+"""Times of single operators are rejected where no tool prints them, before anything is measured."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def test_a_phone_times_operators_where_the_targets_tool_prints_them() -> None:
         check_profilable("a-serial", parse_target("onnx/cpu/float32"))
 
 
-def test_a_profile_that_could_not_time_operators_is_refused_before_it_begins(tmp_path: Path) -> None:
+def test_a_profile_that_could_not_time_operators_is_rejected_before_it_begins(tmp_path: Path) -> None:
     result = CliRunner().invoke(
         cli, ["profile", "--per-op", "--quick", "--input-size", "32", "-o", str(tmp_path / "run")]
     )

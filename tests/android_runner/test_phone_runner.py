@@ -183,7 +183,7 @@ def test_qnn_gets_its_libraries_beside_the_tool(
     assert measured.delegation.nodes_delegated == measured.delegation.nodes_total
 
 
-def test_a_tool_for_another_processor_is_refused_by_name(
+def test_a_tool_for_another_processor_is_rejected_by_name(
     make_phone: Callable[..., Phone], tmp_path: Path, make_job: MakeJob, options: PhoneOptions
 ) -> None:
     tools.add(write_tool(tmp_path / "bin", Tool.BENCHMARK_MODEL, abi=Abi.X86_64))

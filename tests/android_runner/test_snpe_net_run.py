@@ -108,7 +108,7 @@ def test_a_vector_is_a_shape() -> None:
 
 
 @pytest.mark.parametrize("shape", ["1,3", "1x0x3", "1x", "x3", "big", "-1x3", "1x99999999"])
-def test_what_is_no_shape_is_refused(shape: str) -> None:
+def test_what_is_no_shape_is_rejected(shape: str) -> None:
     with pytest.raises(KeySyntaxError):
         parse_target(f"snpe/dsp/int8,tool=net-run,input={shape}")
 
@@ -152,7 +152,7 @@ def test_a_network_that_the_kit_exports_needs_no_shape(
     assert json.loads(result.stdout)["timings"][0]["status"] == "ok"
 
 
-def test_a_container_of_the_user_without_a_shape_is_refused_before_measuring(
+def test_a_container_of_the_user_without_a_shape_is_rejected_before_measuring(
     snapdragon: Phone, reader: Path, dlc: Path
 ) -> None:
     result = moga("bench", dlc, "--device", snapdragon.serial, "--target", "snpe/dsp/int8,tool=net-run", "--quick")

@@ -159,7 +159,7 @@ def test_a_run_that_never_ends_is_ended(quick_phone: Phone, make_job: MakeJob, o
         assert not [process for process in quick_phone.processes() if "benchmark_model" in process.text]
 
 
-def test_a_flag_that_a_build_would_ignore_is_refused(
+def test_a_flag_that_a_build_would_ignore_is_rejected(
     make_phone: Callable[..., Phone], tmp_path: Path, make_job: MakeJob, options: PhoneOptions
 ) -> None:
     tool = tools.add(write_tool(tmp_path / "bin", Tool.BENCHMARK_MODEL))

@@ -131,12 +131,12 @@ def test_a_worker_that_dies_is_a_device_error_with_the_signal(runner: HostRunner
     [
         ("mace/cpu/float32", "give a phone"),
         ("tflite/gpu/float16", "only cpu and, through Vulkan, tflite/gpu/float32"),
-        ("tflite/gpu/float32,threads=4", "legal are: none"),
-        ("tflite/cpu/float32,accelerator=x", "legal are: threads, xnnpack"),
-        ("onnx/cpu/float32,xnnpack=off", "legal are: threads"),
+        ("tflite/gpu/float32,threads=4", "supported: none"),
+        ("tflite/cpu/float32,accelerator=x", "supported: threads, xnnpack"),
+        ("onnx/cpu/float32,xnnpack=off", "supported: threads"),
     ],
 )
-def test_what_this_computer_cannot_run_is_refused_with_advice(runner: HostRunner, target: str, hint: str) -> None:
+def test_what_this_computer_cannot_run_is_rejected_with_advice(runner: HostRunner, target: str, hint: str) -> None:
     assert hint in str(runner.unsupported(parse_target(target)))
 
 
@@ -191,7 +191,7 @@ def test_a_torn_or_foreign_message_is_an_error(tmp_path: Path) -> None:
     for content, complaint in (
         (b"\x00\x00", "inside a message"),
         (b"\x00\x00\x00\x09{}", "inside"),
-        (b"\x00\x00\x00\x021 ", "no message"),
+        (b"\x00\x00\x00\x021 ", "not a message"),
     ):
         path.write_bytes(content)
         with path.open("rb") as stream, pytest.raises(MeasurementError, match=complaint):

@@ -80,14 +80,14 @@ def test_artifacts_and_settings_are_kept(tmp_path: Path, jobs: list[Job]) -> Non
         assert journal.setting("absent") is None
 
 
-def test_a_file_that_is_no_journal_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_no_journal_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "j.db"
     path.write_text("These are the notes of another program, and longer than a header.")
     with pytest.raises(InputError, match="not a journal"):
         Journal(path)
 
 
-def test_a_journal_of_a_newer_kit_is_refused(tmp_path: Path) -> None:
+def test_a_journal_of_a_newer_kit_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "j.db"
     with Journal(path) as journal:
         journal.set_setting("schema_version", 99)

@@ -230,7 +230,7 @@ def test_rounds_beyond_the_planned_ones_count_as_planned_when_they_begin(
     assert [step.num_planned for step in steps] == [12] * 12 + [24] * 12 + [36] * 12
 
 
-def test_what_cannot_be_measured_is_refused_before_anything_is(
+def test_what_cannot_be_measured_is_rejected_before_anything_is(
     make_device: MakeDevice, jobs: list[Job], tmp_path: Path
 ) -> None:
     device = make_device()

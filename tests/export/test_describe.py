@@ -88,7 +88,7 @@ def test_integer_weights_alone_show_in_the_precision_of_an_onnx_file(tmp_path: P
         ("broken.tflite", b"nothing", "not a TFLite model"),
     ],
 )
-def test_what_cannot_be_described_is_refused(tmp_path: Path, name: str, content: bytes | None, reason: str) -> None:
+def test_what_cannot_be_described_is_rejected(tmp_path: Path, name: str, content: bytes | None, reason: str) -> None:
     path = tmp_path / name
     if content is not None:
         path.write_bytes(content)

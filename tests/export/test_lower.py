@@ -1,4 +1,4 @@
-"""What can be lowered computes what torch computes, in every format; what cannot is refused by name."""
+"""What can be lowered computes what torch computes, in every format; what cannot is rejected by name."""
 
 from collections.abc import Callable
 from typing import Any
@@ -212,9 +212,9 @@ class Sorting(nn.Module):
 
 def test_an_unsupported_operator_is_named_with_its_module_and_the_legal_ones() -> None:
     module = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Sequential(nn.ReLU(), Sorting())).eval()
-    with pytest.raises(UnsupportedOperator, match=r"module '1\.1' uses the operator 'sort'") as refusal:
+    with pytest.raises(UnsupportedOperator, match=r"module '1\.1' uses the operator 'sort'") as rejection:
         lower(module, (1, 3, 8, 8))
-    assert all(name in str(refusal.value) for name in RULES)
+    assert all(name in str(rejection.value) for name in RULES)
 
 
 REFUSED: dict[str, tuple[Callable[[Tensor], Any], str]] = {
@@ -228,49 +228,49 @@ REFUSED: dict[str, tuple[Callable[[Tensor], Any], str]] = {
     "mean over channels": (lambda x: x.mean(1), "height and width"),
     "pad before addition": (lambda x: fn.pad(x, (1, 1, 1, 1)) + 1, "before convolutions"),
     "pad returned": (lambda x: fn.pad(x, (1, 1, 1, 1)), "before convolutions"),
-    "pad with ones": (lambda x: fn.pad(x, (1, 1), value=1.0), "only with zeros|legal only with zeros"),
+    "pad with ones": (lambda x: fn.pad(x, (1, 1), value=1.0), "only with zeros|supported only with zeros"),
     "two tensors subtracted": (lambda x: fn.relu(x) - x, "subtracts"),
     "divided by a tensor": (lambda x: x / fn.relu(x), "divides by a tensor"),
     "number minus tensor": (lambda x: 1.0 / x, "reciprocal|left"),
-    "softmax of channels": (lambda x: fn.softmax(x, 1), "legal is the last"),
-    "reshape": (lambda x: x.view(1, 2, 2, 8, 8), "legal are"),
+    "softmax of channels": (lambda x: fn.softmax(x, 1), "supported: the last"),
+    "reshape": (lambda x: x.view(1, 2, 2, 8, 8), "supported:"),
     "bounds from data": (lambda x: x.clamp(max=float(x.max())), "clamp"),
     "view in place": (lambda x: (x, x.view(1, -1).relu_())[0] + 1, "changed in place through a view"),
 }
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_a_form_without_export_is_refused_with_a_reason(name: str) -> None:
+def test_a_form_without_export_is_rejected_with_a_reason(name: str) -> None:
     function, reason = REFUSED[name]
     with pytest.raises(UnsupportedOperator, match=reason):
         lower(seeded(Function(function)), (1, 3, 8, 8))
 
 
-def test_a_flattened_map_that_no_linear_layer_reads_is_refused_by_the_channels_last_writer() -> None:
+def test_a_flattened_map_that_no_linear_layer_reads_is_rejected_by_the_channels_last_writer() -> None:
     graph = lower(seeded(Function(lambda x: fn.relu(x.flatten(1)))), (1, 3, 8, 8))
     with pytest.raises(InputError, match="whose order differs"):
         writer_for(Format.TFLITE, Precision.FLOAT32).write(graph, Options())
 
 
-def test_a_module_in_training_mode_is_refused() -> None:
+def test_a_module_in_training_mode_is_rejected() -> None:
     module = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)).eval()
     module[1].train()
     with pytest.raises(InputError, match=r"Sequential\.1 is in training mode; call \.eval\(\)"):
         lower(module, (1, 3, 8, 8))
 
 
-def test_other_numbers_than_float32_are_refused() -> None:
+def test_other_numbers_than_float32_are_rejected() -> None:
     with pytest.raises(InputError, match=r"0\.weight holds torch\.float64"):
         lower(nn.Sequential(nn.Conv2d(3, 4, 1)).double().eval(), (1, 3, 8, 8))
 
 
-def test_a_shape_that_the_module_does_not_take_is_refused() -> None:
+def test_a_shape_that_the_module_does_not_take_is_rejected() -> None:
     with pytest.raises(InputError, match=r"Conv2d does not run on an input of shape \(1, 2, 8, 8\)"):
         lower(nn.Conv2d(3, 4, 1).eval(), (1, 2, 8, 8))
 
 
 @pytest.mark.parametrize("returned", [lambda x: None, lambda x: torch.ones(1), lambda x: "text"])
-def test_a_module_that_returns_no_tensors_of_its_input_is_refused(returned: Callable[[Tensor], Any]) -> None:
+def test_a_module_that_returns_no_tensors_of_its_input_is_rejected(returned: Callable[[Tensor], Any]) -> None:
     with pytest.raises(InputError, match="not tensors made from its input"):
         lower(seeded(Function(returned)), (1, 3, 8, 8))
 

@@ -66,7 +66,7 @@ def test_a_graph_that_is_not_the_files_own_is_noticed():
         per_operator(foreign, checked(write(graph)), {"input": np.zeros(shape, np.float32)})
 
 
-def test_inputs_of_another_shape_are_refused_with_the_right_one():
+def test_inputs_of_another_shape_are_rejected_with_the_right_one():
     graph = lower(build_block(SPACE.fixed_blocks[1]), (1, 16, 112, 112))
     interpreter = checked(write(graph))
     with pytest.raises(InputError, match=r"\(1, 112, 112, 16\) \(NHWC\)"):

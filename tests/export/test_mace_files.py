@@ -1,4 +1,4 @@
-"""The `.pb` and `.data` files: read by Google's protobuf, by our own reader, and refused where they must be."""
+"""The `.pb` and `.data` files: read by Google's protobuf, by our own reader, and rejected where they must be."""
 
 import dataclasses
 
@@ -196,12 +196,12 @@ def test_half_precision_halves_the_weights_and_keeps_every_tensor_aligned(graph,
     assert model.inputs[0].dtype == model.outputs[0].dtype == "float32"
 
 
-def test_integer_precisions_are_refused_with_what_is_legal(graph):
+def test_integer_precisions_are_rejected_with_what_is_legal(graph):
     with pytest.raises(InputError, match=r"float32, float16 weights, not int8"):
         write(graph, Precision.INT8)
 
 
-def test_weights_of_another_model_are_refused(made):
+def test_weights_of_another_model_are_rejected(made):
     damaged = bytearray(made.data)
     damaged[10] ^= 1
     with pytest.raises(InputError, match="do not belong together"):
@@ -256,7 +256,7 @@ def _dilated_and_strided():
         (_dilated_and_strided, "dilated and strided"),
     ],
 )
-def test_what_mace_cannot_say_is_refused_by_name(build, said):
+def test_what_mace_cannot_say_is_rejected_by_name(build, said):
     with pytest.raises(UnsupportedOperator, match=said):
         write(build())
 

@@ -107,7 +107,10 @@ def test_maps_one_behind_the_other_in_memory_are_the_rows() -> None:
 
 
 REFUSED: dict[str, tuple[Callable[[Tensor], Any], str]] = {
-    "other order": (lambda x: x.permute(0, 3, 1, 2).reshape(1, -1, 4), "a permutation is legal only from NCHW to NHWC"),
+    "other order": (
+        lambda x: x.permute(0, 3, 1, 2).reshape(1, -1, 4),
+        "a permutation is supported only from NCHW to NHWC",
+    ),
     "read permuted": (lambda x: x.permute(0, 2, 3, 1) + 1, "reads a permuted tensor"),
     "returned": (lambda x: x.permute(0, 2, 3, 1), "returns a permuted tensor"),
     "joined permuted": (lambda x: torch.cat([x.permute(0, 2, 3, 1)] * 2, 1), "reads a permuted tensor"),
@@ -117,19 +120,19 @@ REFUSED: dict[str, tuple[Callable[[Tensor], Any], str]] = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_other_permutations_are_refused_with_a_reason(name: str) -> None:
+def test_other_permutations_are_rejected_with_a_reason(name: str) -> None:
     function, reason = REFUSED[name]
     with pytest.raises(UnsupportedOperator, match=reason):
         lower(module_of(function), SHAPE)
 
 
-def test_one_map_for_two_outputs_is_refused_by_mace() -> None:
+def test_one_map_for_two_outputs_is_rejected_by_mace() -> None:
     graph = lower(module_of(lambda x: (rows(x, 4), rows(x, 2))), SHAPE)
     with pytest.raises(UnsupportedOperator, match="two outputs are cut from one map"):
         mace_writer.write(graph)
 
 
-def test_rows_inside_a_network_are_refused_by_mace() -> None:
+def test_rows_inside_a_network_are_rejected_by_mace() -> None:
     graph = lower(module_of(lambda x: rows(x, 4).relu()), SHAPE)
     with pytest.raises(UnsupportedOperator, match="is a Rows, which MACE files cannot hold"):
         mace_writer.write(graph)

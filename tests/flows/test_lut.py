@@ -1,4 +1,4 @@
-"""`moga lut` on real files: what it prints, writes and refuses."""
+"""`moga lut` on real files: what it prints, writes and rejects."""
 
 import gzip
 import json

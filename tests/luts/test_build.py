@@ -185,8 +185,8 @@ def test_partial_delegation_is_in_calibration_and_overhead_where_it_was_accepted
 ) -> None:
     device = make_device(overhead_ms=1.5, noise=0.002)
     taken = device.measure(files_of(device, 6), status=Status.PARTIAL)
-    refused = build_table(taken, identity, name="t", statistic=PLAIN)
-    assert (refused.overhead, refused.calibration.num_networks) == (None, 0)
+    rejected = build_table(taken, identity, name="t", statistic=PLAIN)
+    assert (rejected.overhead, rejected.calibration.num_networks) == (None, 0)
     accepted = build_table(taken, identity, name="t", statistic=PLAIN, accepted=[Status.PARTIAL])
     assert accepted.accepted == (Status.PARTIAL,)
     assert accepted.calibration.num_networks == 6
@@ -209,7 +209,7 @@ def test_opengl_in_a_resumed_job_does_not_count_beside_opencl(files_of: FilesOf,
     assert rows[second[0]].reason == "OpenGL was used after OpenCL in the same job; they are not one target"
 
 
-def test_mixtures_are_refused(files_of: FilesOf, make_device: MakeDevice, identity: Identity) -> None:
+def test_mixtures_are_rejected(files_of: FilesOf, make_device: MakeDevice, identity: Identity) -> None:
     device = make_device()
     listed = files_of(device, 0)[:1]
     other = device.measure(listed, target="onnx/cpu/float32")
@@ -268,7 +268,7 @@ def test_overhead_that_cannot_be_told_from_zero_is_zero() -> None:
     assert abs(overhead.intercept_ms) < 0.05
 
 
-def test_overhead_of_times_that_are_no_line_is_refused() -> None:
+def test_overhead_of_times_that_are_no_line_is_rejected() -> None:
     overhead = fit_overhead(chains({1: (5.0,) * 3, 2: (7.5,) * 3, 4: (6.0,) * 3, 8: (10.0,) * 3}))
     assert overhead is not None
     assert overhead.r2 < 0.99
@@ -279,7 +279,7 @@ def test_overhead_of_times_that_are_no_line_is_refused() -> None:
 def test_chains_too_few_or_misnamed() -> None:
     assert fit_overhead([]) is None
     assert fit_overhead(chains({1: (1.0,), 2: (2.0,)})) is None
-    with pytest.raises(TableError, match="legal is chain-"):
+    with pytest.raises(TableError, match="supported: chain-"):
         fit_overhead([Row("block", Role.CHAIN, 1.0, 1.0)])
     assert parse_chain_name("chain-12xmb_i16_k3") == (12, "mb_i16_k3")
     assert parse_chain_name("mb_i16_k3") is None

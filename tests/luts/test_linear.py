@@ -133,7 +133,7 @@ def test_validation_scores_models_on_networks_they_were_not_fitted_on(
     assert report.models[model.name].mape_percent.value < 1.0
 
 
-def test_wrong_chromosomes_and_too_few_pairs_are_refused(pairs: Pairs, table: LatencyTable) -> None:
+def test_wrong_chromosomes_and_too_few_pairs_are_rejected(pairs: Pairs, table: LatencyTable) -> None:
     model = fit_one_hot(pairs.take(range(30)), None, table.identity)
     with pytest.raises(InputError, match="takes 14 genes, given 3"):
         model.predict_chromosome((0, 0, 0))

@@ -96,7 +96,7 @@ def marked_table(table: LatencyTable, key: str, status: Status) -> LatencyTable:
         (Status.HOT, "-o RUN --resume --rounds N"),
     ],
 )
-def test_what_the_hardware_did_not_run_whole_is_refused_with_the_way_out(
+def test_what_the_hardware_did_not_run_whole_is_rejected_with_the_way_out(
     table: LatencyTable, space: SlotSpace, status: Status, remedy: str
 ) -> None:
     key = space.slots[6][3].key

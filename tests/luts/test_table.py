@@ -67,7 +67,7 @@ def test_a_table_of_before_rows_told_their_backend_is_read(table: LatencyTable, 
     assert load(path) == table
 
 
-def test_files_that_are_no_table_are_refused_with_what_is_wrong(table: LatencyTable, tmp_path: Path) -> None:
+def test_files_that_are_no_table_are_rejected_with_what_is_wrong(table: LatencyTable, tmp_path: Path) -> None:
     path = tmp_path / "lut.json"
     with pytest.raises(TableError, match="moga profile"):
         load(path)

@@ -25,7 +25,7 @@ EPSILONS = st.one_of(st.just(1e-5), st.just(1e-3), st.none(), st.floats(1e-12, 0
 
 @st.composite
 def body_blocks(draw: st.DrawFn) -> Block:
-    """Any block that is no head."""
+    """Any block that is not a head."""
     op = draw(st.sampled_from([Op.CONV, Op.SEP, Op.MB, Op.FUSED]))
     channels = draw(WIDTHS)
     stride = draw(st.integers(1, 3))
@@ -163,7 +163,7 @@ def test_mobilenet_v3_and_mnasnet_blocks_of_one_naive_name_have_two_keys() -> No
         "mb_i٤e120o40_h28_k5s1_relu",
     ],
 )
-def test_what_is_no_key_is_refused_with_what_was_given(text: str) -> None:
+def test_what_is_no_key_is_rejected_with_what_was_given(text: str) -> None:
     with pytest.raises(KeySyntaxError, match=re.escape(repr(text))):
         parse_key(text)
 
@@ -184,7 +184,7 @@ GOOD = Block(Op.MB, 8, 8, 14, kernel=3, expanded_channels=24, residual=True)
         ({"features": 32}, "belong to head"),
     ],
 )
-def test_impossible_blocks_are_refused(changes: dict[str, object], message: str) -> None:
+def test_impossible_blocks_are_rejected(changes: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         replace(GOOD, **changes)
 

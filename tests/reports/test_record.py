@@ -66,7 +66,7 @@ def test_it_lies_beside_the_page_and_is_the_same_each_time(run: Path, tmp_path: 
         report(ReportRequest(run, output=tmp_path / "page.json"))
 
 
-def test_what_is_no_report_is_refused(tmp_path: Path, run: Path) -> None:
+def test_what_is_no_report_is_rejected(tmp_path: Path, run: Path) -> None:
     with pytest.raises(InputError, match="moga report"):
         load_record(tmp_path / "report.json")
     (tmp_path / "report.json").write_text('{"schema_version": 99}')

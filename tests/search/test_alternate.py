@@ -117,7 +117,7 @@ def test_the_warm_up_trains_choices_that_are_not_drawn(tiny):
         assert any(not torch.equal(a, b) for a, b in zip(module.parameters(), before, strict=True)), name
 
 
-def test_a_warm_up_longer_than_the_delay_is_refused():
+def test_a_warm_up_longer_than_the_delay_is_rejected():
     with pytest.raises(InputError, match="rewarded for averages"):
         AlternateSettings(ReinforceSettings(delay=0.1), warm_up=0.25)
 

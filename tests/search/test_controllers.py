@@ -155,7 +155,7 @@ def test_during_the_delay_the_policy_stays_uniform(task):
 
 
 @pytest.mark.parametrize("bad", [{"steps": 0}, {"batch": 1}, {"delay": 1.0}])
-def test_settings_out_of_range_are_refused(bad):
+def test_settings_out_of_range_are_rejected(bad):
     with pytest.raises(InputError, match="needed"):
         ReinforceSettings(**bad)
 

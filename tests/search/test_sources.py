@@ -65,7 +65,7 @@ def test_a_function_is_imported_by_name(space):
     ["nothing", "no.such.module:f", "mogakit.search.sources:absent", "mogakit.search.sources:PROXY", "proxy:depth"],
 )
 def test_an_unknown_source_says_what_is_legal(space, text):
-    with pytest.raises(InputError, match=r"legal are|imported|not a function|there is one"):
+    with pytest.raises(InputError, match=r"supported:|imported|not a function|there is one"):
         accuracy_metric(text, space)
 
 
@@ -86,7 +86,7 @@ def test_a_fitted_model_is_called_what_it_was_fitted_on(space, tmp_path):
         accuracy_metric(f"fitted:{tmp_path / 'latency.json'}", space)
 
 
-def test_a_model_of_another_space_or_no_model_is_refused(space, tmp_path):
+def test_a_model_of_another_space_or_no_model_is_rejected(space, tmp_path):
     FittedModel("other", 0.0, ((0.0,),), 10, None, "test").save(tmp_path / "m.json")
     with pytest.raises(InputError, match="space 'other'"):
         load_fitted(tmp_path / "m.json", space)

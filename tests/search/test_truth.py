@@ -15,7 +15,7 @@ from mogakit.search.truth import find_truth
 
 @pytest.fixture
 def small(random_costs, space):
-    """Four slots of four choices, as a problem of accuracy, latency, params; and MAdds that is no objective."""
+    """Four slots of four choices, as a problem of accuracy, latency, params; and MAdds that is not an objective."""
     rng = np.random.default_rng(5)
     names = ("accuracy", "latency", "params", "madds")
     metrics = tuple(SumMetric(name, "", "made up", random_costs(rng, 4, 4)) for name in names)

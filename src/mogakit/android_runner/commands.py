@@ -90,7 +90,7 @@ class Driver:
         parse: an ended run to numbers.
         prelude: shell text that prepares the folder in which the tool runs.
         questions: what is asked on the phone, in that folder, once the tool has ended; shell text by name.
-        check: refuses, before anything is measured, a file of which the tool must know more than the target says.
+        check: rejects, before anything is measured, a file of which the tool must know more than the target says.
         profile: further arguments of a profiled run, or None where the tool prints no operators.
     """
 
@@ -178,7 +178,7 @@ def read_output(call: Call, run: Finished) -> tuple[Timing, Delegation]:
 
 
 def verdict_of(call: Call, text: str) -> Delegation:
-    """Say how much of the graph the target's hardware took."""
+    """Return how much of the graph the target's hardware took."""
     row = call.row
     if row.tool is ToolKind.MACE_RUN:
         return delegation.mace_verdict(text, row.hardware.value)
@@ -224,7 +224,7 @@ def _fill(text: str, call: Call) -> str:
 
 
 def _check_flags(call: Call, arguments: list[str]) -> None:
-    """Refuse to run a build whose help lists flags and not one of ours: old builds only warn and go on."""
+    """Raise for a build whose help lists flags and not one of ours: old builds only warn and go on."""
     if not call.probe.flags or call.row.tool not in (ToolKind.BENCHMARK_MODEL, ToolKind.BENCHMARK_LITERT):
         return
     unknown = [word for word in arguments if word.startswith("--") and word[2:].split("=")[0] not in call.probe.flags]

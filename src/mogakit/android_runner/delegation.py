@@ -70,7 +70,7 @@ QNN = Delegate("EXTERNAL", "TfLiteQnnDelegate")
 
 
 def tflite_verdict(text: str, delegate: Delegate) -> Delegation:
-    """Say how much of the graph `delegate` took in a run of the classic `benchmark_model`."""
+    """Return how much of the graph `delegate` took in a run of the classic `benchmark_model`."""
     joined = "\n".join(bare_lines(text))
     nodes = _nodes(joined, delegate)
     label = re.escape(delegate.label)
@@ -103,7 +103,7 @@ def litert_verdict(text: str, hardware: str) -> Delegation:
     return Delegation(
         DelegationKind.FULL,
         backend=backends[-1] if backends else hardware.upper(),
-        reason="the tool was told to fail unless the whole graph is delegated, and did not",
+        reason="the tool was asked to fail unless the whole graph is delegated, and did not",
     )
 
 

@@ -51,11 +51,11 @@ def parse_server(text: str) -> AdbServer:
     """Read `host:port` (or a host alone, on adb's usual port).
 
     Raises:
-        InputError: the port is no number of a port.
+        InputError: the port is not a number of a port.
     """
     host, _, port = text.rpartition(":") if ":" in text else (text, "", str(DEFAULT_PORT))
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise InputError(f"{text!r} is no address of an adb server; give HOST:PORT, e.g. 127.0.0.1:{DEFAULT_PORT}")
+        raise InputError(f"{text!r} is not an address of an adb server; give HOST:PORT, e.g. 127.0.0.1:{DEFAULT_PORT}")
     return AdbServer(host, int(port))
 
 

@@ -33,15 +33,15 @@ def fetch(name: str, address: str | None, progress: Progress) -> tools.Tool:
     """Download and register a tool; `address` replaces its makers' one.
 
     Raises:
-        InputError: the kit knows no address for `name`, or what came is no binary of that tool.
+        InputError: the kit knows no address for `name`, or what came is not a binary of that tool.
         FetchError: the address does not answer, or the download broke off.
     """
     if name not in ADDRESSES:
-        legal = ", ".join(ADDRESSES)
-        raise InputError(f"{name} cannot be fetched; legal are {legal}. For the others: moga tools add PATH")
+        supported = ", ".join(ADDRESSES)
+        raise InputError(f"{name} cannot be fetched; supported: {supported}. For the others: moga tools add PATH")
     source = address or ADDRESSES[ToolKind(name)]
     if not source.startswith(("https://", "http://")):
-        raise InputError(f"{source!r} is no web address; give one that begins with https://")
+        raise InputError(f"{source!r} is not a web address; give one that begins with https://")
     with tempfile.TemporaryDirectory(prefix="moga-fetch-") as folder:
         path = Path(folder) / "benchmark_model"
         with files.replacing(path) as temporary:

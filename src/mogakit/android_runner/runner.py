@@ -122,7 +122,7 @@ class PhoneRunner:
     # -- what it is
 
     def identity(self, target: Target) -> Identity:
-        """Say what a table measured on `target` now would be a table of.
+        """Return what a table measured on `target` now would be a table of.
 
         Raises:
             InputError, DeviceError: the target cannot be measured here; see `unsupported`.
@@ -164,7 +164,7 @@ class PhoneRunner:
         return found
 
     def unsupported(self, target: Target) -> str | None:
-        """Return why `target` cannot be measured here and what would mend it, or None where it can."""
+        """Return why `target` cannot be measured here and what would fix it, or None where it can."""
         try:
             row = find_row(target)
             tool, _ = self._toolbox.get(row.tool)
@@ -182,7 +182,7 @@ class PhoneRunner:
         Raises:
             InputError: a file is not what its target runs (a float file for an int8 target), or the target does not
                 say what its tool must know of the file.
-            DeviceError: the phone is away, out of space, or in a state that only a person mends; or what reads the
+            DeviceError: the phone is away, out of space, or in a state that only a person fixes; or what reads the
                 tool's log on this computer is not registered.
         """
         wanted: list[Wanted] = []
@@ -212,7 +212,7 @@ class PhoneRunner:
         return measured
 
     def profile_operators(self, job: Job) -> tuple[OperatorTime, ...]:
-        """Time the operators of one file in a run of their own, which is no source of a latency.
+        """Time the operators of one file in a run of their own, which is not a source of a latency.
 
         Raises:
             MeasurementError: the tool prints no operators, or failed.
@@ -319,7 +319,7 @@ class PhoneRunner:
         return self.state()
 
     def _same_backend(self, target: Target, verdict: Delegation) -> Delegation:
-        """Refuse to mix what OpenCL and what OpenGL measured; `luts.estimate` does it over several jobs."""
+        """Raise where OpenCL and OpenGL results would mix; `luts.estimate` does it over several jobs."""
         record = self._records.setdefault(target, _Record())
         record.backend = record.backend or verdict.delegate_backend
         return verdict.held_to(record.backend)

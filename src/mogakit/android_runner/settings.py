@@ -48,7 +48,7 @@ def applied(link: Link, serialno: str, request: SettingsRequest) -> Iterator[Non
     """Change what is asked for, and restore it on leaving, whatever happened.
 
     Raises:
-        DeviceError: the phone refuses a setting (`fixed_performance` needs Android 11 and the maker's support).
+        DeviceError: the phone rejects a setting (`fixed_performance` needs Android 11 and the maker's support).
     """
     if not request.any:
         yield
@@ -76,7 +76,7 @@ def restore(link: Link, serialno: str) -> bool:
     The record is found on this computer, or on the phone when another computer changed it.
 
     Raises:
-        DeviceError: the phone refused; the record is kept for the next time.
+        DeviceError: the phone rejected it; the record is kept for the next time.
     """
     found = pending(serialno)
     commands = list(found.undo) if found else []
@@ -87,7 +87,7 @@ def restore(link: Link, serialno: str) -> bool:
         return False
     for command in commands:
         if _UNDO.fullmatch(command) is None:  # the file on the phone could have been written by anyone
-            raise InputError(f"{command!r} is no command that the kit would undo a setting with; remove {_ON_PHONE}")
+            raise InputError(f"{command!r} is not a command that the kit would undo a setting with; remove {_ON_PHONE}")
     answer = link.shell(" && ".join(commands) + f" && rm -f {quote(_ON_PHONE)}")
     if answer.exit_code:
         raise DeviceError(f"{link.serial}: settings could not be restored: {answer.stderr.strip()[:300]}")
@@ -126,10 +126,10 @@ def _apply(link: Link, request: SettingsRequest) -> None:
         commands.append("svc power stayon true && input keyevent 224" if request.screen_on else "input keyevent 223")
     for command in commands:
         answer = link.shell(command)
-        refused = answer.exit_code or "Unknown command" in answer.stdout + answer.stderr
-        if refused:
+        rejected = answer.exit_code or "Unknown command" in answer.stdout + answer.stderr
+        if rejected:
             text = (answer.stderr or answer.stdout).strip()[:200]
-            raise DeviceError(f"{link.serial} refuses '{command}': {text}; measure without it")
+            raise DeviceError(f"{link.serial} rejects '{command}': {text}; measure without it")
 
 
 def _record(link: Link, changed: Changed) -> None:

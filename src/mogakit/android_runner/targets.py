@@ -38,7 +38,7 @@ class Proof(StrEnum):
     """What shows that the hardware ran the whole graph."""
 
     LOG = "log"  # the delegate's own lines
-    STRICT = "strict"  # the tool was told to fail rather than fall back
+    STRICT = "strict"  # the tool was asked to fail rather than fall back
     NONE_NEEDED = "none needed"  # plain CPU kernels
 
 
@@ -48,7 +48,7 @@ class TargetRow:
 
     Attributes:
         files: precision of the target to the precisions of file that it may be given. A GPU computes a float32 file in
-            half when it is told to; an integer target takes no float file.
+            half when it is asked to; an integer target takes no float file.
         tool: a `ToolKind`, or the name of a tool of a user's own (`android_runner.own`).
         when: options that the target must name with these very values (absent option: "").
         requires: options that the target must name, with any value.
@@ -253,7 +253,7 @@ ROWS: tuple[TargetRow, ...] = (
         {F32: (F32,), F16: (F16,)},  # the file says in which precision MACE computes
         ToolKind.MACE_RUN,
         ("--gpu_perf_hint=3", "--gpu_priority_hint=3", "--num_threads={threads}"),
-        note="builds up to 1.0.4 refuse OpenCL 3.0 drivers",
+        note="builds up to 1.0.4 reject OpenCL 3.0 drivers",
     ),
     TargetRow(
         Runtime.ONNX,
@@ -315,14 +315,14 @@ def find_row(target: Target) -> TargetRow:
         if fits and target.precision in row.files and set(row.requires) <= set(options) and set(options) <= named:
             return row
     if not near:
-        legal = ", ".join(sorted({f"{row.runtime}/{row.hardware}" for row in rows}))
-        raise InputError(f"target {target} cannot be measured on a phone; legal beginnings are {legal}")
+        supported = ", ".join(sorted({f"{row.runtime}/{row.hardware}" for row in rows}))
+        raise InputError(f"target {target} cannot be measured on a phone; supported beginnings: {supported}")
     offers = "; ".join(_offer(row) for row in near)
-    raise InputError(f"target {target} is not measured like that on a phone; legal are: {offers}")
+    raise InputError(f"target {target} is not measured like that on a phone; supported: {offers}")
 
 
 def check_file(target: Target, row: TargetRow, file_format: Format, precision: Precision, name: str) -> None:
-    """Refuse a file that the target would not run as what it is.
+    """Reject a file that the target would not run as what it is.
 
     Raises:
         InputError: the format is another runtime's, or the precision another's (an int8 target given a float file).
@@ -330,11 +330,11 @@ def check_file(target: Target, row: TargetRow, file_format: Format, precision: P
     wanted = _FORMATS[target.runtime]
     if file_format is not wanted:
         raise InputError(f"{name} is a {file_format} file and {target} runs {wanted}; export it with --format {wanted}")
-    legal = row.files[target.precision]
-    if precision not in legal:
-        names = " or ".join(legal)
-        unwritten = file_format in (Format.ONNX, Format.DLC) and legal[0] is not F32
-        advice = "quantise one and give that file" if unwritten else f"export it with --precision {legal[0]}"
+    supported = row.files[target.precision]
+    if precision not in supported:
+        names = " or ".join(supported)
+        unwritten = file_format in (Format.ONNX, Format.DLC) and supported[0] is not F32
+        advice = "quantise one and give that file" if unwritten else f"export it with --precision {supported[0]}"
         raise InputError(f"{name} is a {precision} file and {target} needs {names}; {advice}")
 
 

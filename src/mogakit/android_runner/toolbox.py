@@ -1,4 +1,4 @@
-"""The measuring tools on one phone: chosen by ABI, brought there with their libraries, asked for their `--help`."""
+"""The measuring tools on one phone: chosen by ABI, deployed with their libraries, asked for their `--help`."""
 
 from mogakit.android_runner import tools
 from mogakit.android_runner.adb import Link
@@ -9,7 +9,7 @@ from mogakit.errors import DeviceError
 
 
 class Toolbox:
-    """The tools of one phone; each is brought there once."""
+    """The tools of one phone; each is deployed once."""
 
     def __init__(self, link: Link, abis: tuple[str, ...], reconnect_s: float) -> None:
         self._link = link

@@ -83,7 +83,7 @@ def add(path: Path, source: str | None = None, versioned: bool = True) -> Tool:
             belongs to no tool.
     """
     if not path.is_file():
-        raise InputError(f"{path} is no file; give the path of a tool's binary for Android")
+        raise InputError(f"{path} is not a file; give the path of a tool's binary for Android")
     kind = kind_of(path)
     runs_here = kind in list(HostTool)
     info = read_host_program(path) if runs_here else read_elf(path)
@@ -124,8 +124,8 @@ def kind_of(path: Path) -> str:
         content = path.read_bytes()
         newer = any(mark in content for mark in _LITERT_MARKS)
         return ToolKind.BENCHMARK_LITERT if newer else ToolKind.BENCHMARK_MODEL
-    legal = ", ".join(sorted({_file_name(kind) for kind in (*ToolKind, *HostTool, *added)}))
-    raise InputError(f"{name} is no tool that the kit knows; legal names hold one of {legal}, or end in .so")
+    supported = ", ".join(sorted({_file_name(kind) for kind in (*ToolKind, *HostTool, *added)}))
+    raise InputError(f"{name} is not a tool that the kit knows; supported names hold one of {supported}, or end in .so")
 
 
 def registered() -> list[Tool]:
@@ -139,7 +139,9 @@ def registered() -> list[Tool]:
         return []
     value = records.read_json(path)
     if not isinstance(value, dict) or value.get("schema_version") != _SCHEMA:
-        raise InputError(f"{path} is no tool registry of schema {_SCHEMA}; move it away and register the tools again")
+        raise InputError(
+            f"{path} is not a tool registry of schema {_SCHEMA}; move it away and register the tools again"
+        )
     return records.from_json(value.get("tools"), list[Tool], str(path))
 
 

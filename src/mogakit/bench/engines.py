@@ -48,22 +48,22 @@ def runtime_version(runtime: Runtime) -> str:
 
 
 def unsupported(target: Target) -> str | None:
-    """Return why `target` cannot be measured on this computer and what would mend it, or None where it can."""
+    """Return why `target` cannot be measured on this computer and what would fix it, or None where it can."""
     if target.runtime not in PACKAGES:
-        legal = ", ".join(PACKAGES)
-        return f"{target.runtime} does not run on this computer (it runs {legal}); give a phone with --device"
+        supported = ", ".join(PACKAGES)
+        return f"{target.runtime} does not run on this computer (it runs {supported}); give a phone with --device"
     if target.hardware is not Hardware.CPU and not on_gpu(target):
         return (
             f"{target.hardware} is not measured on this computer in {target.precision} with {target.runtime}, only cpu "
             "and, through Vulkan, tflite/gpu/float32; give a phone with --device"
         )
-    legal_options = {Runtime.TFLITE: ("threads", "xnnpack"), Runtime.ONNX: ("threads",)}[target.runtime]
-    legal_options = () if target.hardware is Hardware.GPU else (*legal_options, *feeds.OPTIONS)
-    unknown = sorted({name for name, _ in target.options} - set(legal_options))
+    supported_options = {Runtime.TFLITE: ("threads", "xnnpack"), Runtime.ONNX: ("threads",)}[target.runtime]
+    supported_options = () if target.hardware is Hardware.GPU else (*supported_options, *feeds.OPTIONS)
+    unknown = sorted({name for name, _ in target.options} - set(supported_options))
     if unknown:
         return (
             f"option {', '.join(unknown)} has no meaning for {target.runtime}/{target.hardware} on this computer; "
-            f"legal are: {', '.join(legal_options) or 'none'}"
+            f"supported: {', '.join(supported_options) or 'none'}"
         )
     try:
         read_feed(target)
@@ -73,7 +73,7 @@ def unsupported(target: Target) -> str | None:
 
 
 def on_gpu(target: Target) -> bool:
-    """Say whether `target` is this computer's GPU: LiteRT's Vulkan accelerator, with float32 arithmetic enforced."""
+    """Return whether `target` is this computer's GPU: LiteRT's Vulkan accelerator, with float32 arithmetic enforced."""
     return (target.runtime, target.hardware, target.precision) == (Runtime.TFLITE, Hardware.GPU, Precision.FLOAT32)
 
 
@@ -197,7 +197,7 @@ def _tflite_kernels(interpreter: Any, wants_delegate: bool, graph: int) -> Deleg
 
 
 def _load_gpu(path: Path, rng: np.random.Generator) -> Engine:
-    """Compile a file for the GPU; one that is not taken whole is refused there, so delegation is full."""
+    """Compile a file for the GPU; one that is not taken whole is rejected there, so delegation is full."""
     from mogakit.export.gpu import GpuModel, vulkan_drivers
 
     model = GpuModel(path)

@@ -64,7 +64,7 @@ class HostRunner:
         return Clock.THREAD_CPU if target.num_threads == 1 else Clock.WALL
 
     def identity(self, target: Target) -> Identity:
-        """Say what a table measured on `target` now would be a table of."""
+        """Return what a table measured on `target` now would be a table of."""
         name = _cpu_name()
         machine = hashlib.sha256(_machine_id().encode()).hexdigest()[:12]
         cores = os.cpu_count() or 1
@@ -90,7 +90,7 @@ class HostRunner:
         return self._conditions.read()
 
     def unsupported(self, target: Target) -> str | None:
-        """Return why `target` cannot be measured here and what would mend it, or None where it can."""
+        """Return why `target` cannot be measured here and what would fix it, or None where it can."""
         return engines.unsupported(target)
 
     def profile_operators(self, job: Job) -> tuple[OperatorTime, ...]:
@@ -116,16 +116,16 @@ class HostRunner:
         if self._tunable is not None:
             given = environment.get("GLIBC_TUNABLES", "")
             environment["GLIBC_TUNABLES"] = f"{given}:{self._tunable}".strip(":")
-        with tempfile.TemporaryFile() as complaints:
+        with tempfile.TemporaryFile() as stderr_file:
             process = subprocess.Popen(
                 [sys.executable, "-m", "mogakit.bench.worker"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=complaints,
+                stderr=stderr_file,
                 env=environment,
             )
             try:
-                session = HostSession(self, process, complaints, tuple(jobs), round_number)
+                session = HostSession(self, process, stderr_file, tuple(jobs), round_number)
                 session.load(seed, probe=round_number == 0)
                 yield session
             finally:
@@ -180,13 +180,13 @@ class HostSession:
         self,
         runner: HostRunner,
         process: subprocess.Popen[bytes],
-        complaints: IO[bytes],
+        stderr_file: IO[bytes],
         jobs: tuple[Job, ...],
         round_number: int,
     ) -> None:
         self._runner = runner
         self._process = process
-        self._complaints = complaints
+        self._stderr = stderr_file
         self._jobs = jobs
         self._indices = {(job.artifact.sha256, job.target): index for index, job in enumerate(jobs)}
         self._round = round_number
@@ -314,16 +314,16 @@ class HostSession:
         try:
             answer = protocol.exchange(self._process, message)
         except (BrokenPipeError, MeasurementError) as error:
-            raise DeviceError(self._obituary()) from error
+            raise DeviceError(self._exit_report()) from error
         if "error" in answer:
             raise MeasurementError(answer["error"])
         return answer
 
-    def _obituary(self) -> str:
+    def _exit_report(self) -> str:
         code = self._process.wait()
         cause = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
-        self._complaints.seek(0)
-        tail = self._complaints.read()[-_TAIL_CHARACTERS:].decode(errors="replace").strip()
+        self._stderr.seek(0)
+        tail = self._stderr.read()[-_TAIL_CHARACTERS:].decode(errors="replace").strip()
         hint = "; signal 9 is most often a lack of memory: measure fewer files at once" if code == -9 else ""
         return f"the worker process died ({cause}{hint}). It last said:\n{tail or '(nothing)'}"
 

@@ -33,7 +33,7 @@ _COUNTED = (Status.OK, Status.DRIFTED)  # what drifted is less sure, but of the 
 
 
 def counts(status: Status, accepted: Collection[Status] = ()) -> bool:
-    """Say whether a number of this status stands for its target; `accepted` are those that a person lets stand."""
+    """Return whether a number of this status stands for its target; `accepted` are those that a person lets stand."""
     return status in _COUNTED or status in accepted
 
 
@@ -164,7 +164,7 @@ class Measurement:
         process: id of the process that measured; times of one process share its common mode.
         samples_ms: raw timed calls, each after a discarded first call; empty where a tool prints only a summary.
         cold_ms: those first calls, kept: the truth of a block lies between cold and warm (docs/measuring.md).
-        visited_at_ms: when each of those first calls began, from the begin of the window, on the wall clock.
+        visited_at_ms: when each of those first calls began, from the start of the window, on the wall clock.
         warmup_ms: calls made until the tested warm-up was content, kept but never counted; on the window's first file.
         init_ms: loading the file and building the interpreter or engine.
         first_run_ms: the very first inference after loading.

@@ -93,7 +93,7 @@ class Step:
     left_s: float
 
     def tell(self, progress: Progress) -> None:
-        """Say how far it is."""
+        """Report how far it is."""
         progress(self.num_done, self.num_planned, f"round {self.round + 1}, about {_minutes(self.left_s)} left")
 
 
@@ -217,7 +217,7 @@ class _BudgetClock:
         self._started = time.monotonic() - elapsed_s
 
     def has_time(self, rounds_begun: int, next_s: float = 0.0) -> bool:
-        """Say whether something of `next_s` seconds fits in the part of the budget that the rounds begun may take."""
+        """Return whether something of `next_s` seconds fits in the budget of the started rounds."""
         if self._plan.budget_s is None:
             return True
         share = min(rounds_begun / self._plan.num_rounds, 1.0)

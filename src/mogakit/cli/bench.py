@@ -1,33 +1,37 @@
 """`moga bench`."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from mogakit.bench.measurement import Clock, Status, counts
-from mogakit.bench.target import parse_target
-from mogakit.cli.output import json_option, print_json, print_table, progress_bar
+from mogakit.bench.target import Target
+from mogakit.cli.command import command as new_command
+from mogakit.cli.command import ignored
+from mogakit.cli.measuring import HOST, STOPPED, budget_option, clock_option, device_option, rounds_option
+from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say, warn
 from mogakit.cli.phone_options import phone_options
-from mogakit.cli.profile import STOPPED
-from mogakit.flows.measure.bench import BenchRequest, BenchResult, Timing
-from mogakit.flows.measure.bench import bench as run
-from mogakit.flows.measure.bench_json import document
-from mogakit.flows.measure.devices import HOST, PhoneRequest, limits_of, open_runner, scope_of
-from mogakit.flows.measure.feeds import parse
+from mogakit.cli.types import MODEL, NEW_FOLDER, SEED, TARGET
+
+if TYPE_CHECKING:
+    from mogakit.flows.measure.bench import BenchResult, Timing
+    from mogakit.flows.measure.devices import PhoneRequest
 
 
-@click.command("bench", epilog="Example: moga bench moga-a mobilenet-v2 model.onnx --quick")
-@click.argument("models", metavar="FILE|NET...", nargs=-1, required=True)
-@click.option("--device", default=HOST, show_default=True, help="host (this computer) or a phone's serial.")
+@new_command("bench", epilog="Example: moga bench moga-a mobilenet-v2 model.onnx --quick")
+@click.argument("models", metavar="FILE|NET...", nargs=-1, required=True, type=MODEL)
+@device_option
 @click.option(
     "--target",
     "targets",
     multiple=True,
+    type=TARGET,
     help="runtime/hardware/precision[,option=value...]; may be repeated. [default: what runs the file on the CPU]",
 )
-@click.option(
-    "-o", "--output", "folder", type=click.Path(path_type=Path), help="Keep files and journal in this folder."
-)
+@click.option("-o", "--output", "folder", type=NEW_FOLDER, help="Keep files and journal in this folder.")
 @click.option(
     "--shape",
     "shapes",
@@ -43,19 +47,13 @@ from mogakit.flows.measure.feeds import parse
     help="Lowest and highest value drawn for an input, such as the row numbers of a table.",
 )
 @click.option("--input", "values", multiple=True, metavar="[NAME=]FILE.npy", help="An input's values from a file.")
-@click.option(
-    "--signature", "signatures", multiple=True, metavar="NAME", help="Which signature of a .tflite file runs."
-)
+@click.option("--signature", "signatures", multiple=True, metavar="NAME", help="Signature of a .tflite file to run.")
 @click.option("--quick", is_flag=True, help="One round only.")
 @click.option("--resume", is_flag=True, help="Go on with the measurements in the folder.")
-@click.option("--seed", default=0, show_default=True, help="Of the order and the intervals.")
-@click.option("--rounds", type=click.IntRange(min=1), help="Fresh processes (this computer) or passes (a phone).")
-@click.option("--budget-s", type=click.FloatRange(min=0, min_open=True), help="Seconds that measuring may take.")
-@click.option(
-    "--clock",
-    type=click.Choice([clock.value for clock in Clock]),
-    help="Force a clock on this computer (one thread: its CPU time).",
-)
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the order and the intervals.")
+@rounds_option
+@budget_option
+@clock_option
 @click.option(
     "--memory-gb",
     type=click.FloatRange(min=0.1, max=1024),
@@ -68,10 +66,17 @@ from mogakit.flows.measure.feeds import parse
 )
 @phone_options
 @json_option
+@ignored(
+    "memory_gb",
+    "timeout_s",
+    when=lambda given: given["device"] != HOST,
+    because="files are tried on this computer only",
+)
+@ignored("resume", when=lambda given: given["folder"] is None, because="it goes on in a folder; name it with -o")
 def command(
     models: tuple[str, ...],
     device: str,
-    targets: tuple[str, ...],
+    targets: tuple[Target, ...],
     shapes: tuple[str, ...],
     ranges: tuple[str, ...],
     values: tuple[str, ...],
@@ -100,9 +105,15 @@ def command(
     Nothing that a file leaves open is filled in: sizes, row numbers and signatures are given, or that file is a failed
     row that says what to add; the others are timed. The target in the result says what was run.
     """
+    from mogakit.flows.measure.bench import BenchRequest
+    from mogakit.flows.measure.bench import bench as run
+    from mogakit.flows.measure.bench_json import document
+    from mogakit.flows.measure.devices import limits_of, open_runner, scope_of
+    from mogakit.flows.measure.feeds import parse
+
     request = BenchRequest(
         models=models,
-        targets=tuple(parse_target(text) for text in targets) or None,
+        targets=targets or None,
         folder=folder,
         seed=seed,
         quick=quick,
@@ -139,12 +150,11 @@ def _print(result: BenchResult, scope: str | None) -> None:
     for name, timing in zip(names, result.timings, strict=True):
         if timing.row.status is not Status.OK:
             why = timing.row.error or timing.row.reason or timing.row.delegation
-            click.echo(f"{name}: status {timing.row.status}: {why}")
-    click.echo(
-        "Stopped: no file could be tried" if result.outcome is None else f"Stopped: {STOPPED[result.outcome.stopped]}"
-    )
+            say(f"{name}: status {timing.row.status}: {why}")
+    stopped = "no file could be tried" if result.outcome is None else STOPPED[result.outcome.stopped]
+    say(f"Stopped: {stopped}")
     for warning in result.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        warn(warning)
 
 
 def _name(timing: Timing, alone: bool) -> str:

@@ -58,7 +58,7 @@ def _summary(result: DemoResult) -> dict[str, object]:
 
 
 def _print(result: DemoResult) -> None:
-    """Say what was done and what came of it, for someone who has never seen a latency table."""
+    """Print what was done and what came of it, for someone who has never seen a latency table."""
     table, validation, quality = result.profile.table, result.validation, result.search.quality
     whole = validation.strata[0].calibrated
     times = [one.measured_ms for one in validation.networks]

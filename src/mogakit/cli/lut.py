@@ -63,7 +63,7 @@ def show(table: str, limit: int | None, as_json: bool) -> None:
 @click.option("--against", multiple=True, help="Table of another device, to find numbers copied from it. Repeatable.")
 @json_option
 def check(table: str, against: tuple[str, ...], as_json: bool) -> None:
-    """Say what is suspicious about a table or cost model; exit code 1 where a finding is an error.
+    """List what is suspicious about a table or cost model; exit code 1 where a finding is an error.
 
     \b
     moga lut check RUN --against PHONE_RUN
@@ -266,7 +266,7 @@ def _print_model(model: CostModel, limit: int | None) -> None:
 
 
 def _delegations(table: LatencyTable) -> str:
-    """Say what the delegate took: of how many rows all, of how many not."""
+    """Describe what the delegate took: of how many rows all, of how many not."""
     kinds = Counter(row.delegation.split(" ")[0] or "unknown" for row in table.rows.values())
     return ", ".join(f"{kind} ({count} rows)" for kind, count in sorted(kinds.items()))
 

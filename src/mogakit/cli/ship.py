@@ -132,8 +132,8 @@ def _report(made: Bundle, folder: Path, as_json: bool) -> None:
     ]
     print_table(f"{made.network} in {folder}", ["file", "bytes", "difference from torch", "dB (integer)"], rows)
     for item in made.latencies:
-        told = ", ".join(filter(None, (item.spread, item.comment, item.source)))
-        click.echo(f"{item.target} on {item.device}: {item.latency_ms:.3f} ms {item.kind} ({told})")
+        facts = ", ".join(filter(None, (item.spread, item.comment, item.source)))
+        click.echo(f"{item.target} on {item.device}: {item.latency_ms:.3f} ms {item.kind} ({facts})")
     for warning in warnings(made):
         click.echo(f"note: {warning}")
     click.echo(f"check it anywhere with: moga ship --check {folder}")

@@ -1,4 +1,4 @@
-"""The graph under construction, and the words in which a call is refused."""
+"""The graph under construction, and the words in which a call is rejected."""
 
 from dataclasses import dataclass, field
 
@@ -9,8 +9,8 @@ from mogakit.errors import UnsupportedOperator
 from mogakit.export.graph import FloatArray, Node, Padding, Shape
 from mogakit.export.trace import Call, Ref
 
-ONLY_BEFORE_CONVOLUTION = "padding is legal only with zeros, over height and width, and before convolutions"
-ONLY_BEFORE_RESHAPE = "a permutation is legal only from NCHW to NHWC, and before a reshape to (N, H*W*A, V)"
+ONLY_BEFORE_CONVOLUTION = "padding is supported only with zeros, over height and width, and before convolutions"
+ONLY_BEFORE_RESHAPE = "a permutation is supported only from NCHW to NHWC, and before a reshape to (N, H*W*A, V)"
 
 
 def where(call: Call) -> str:
@@ -18,7 +18,7 @@ def where(call: Call) -> str:
     return f"module {call.path!r}" if call.path else "the module's own forward"
 
 
-def refused(call: Call, why: str) -> UnsupportedOperator:
+def rejected(call: Call, why: str) -> UnsupportedOperator:
     """Say that an operator is known, but not in this form."""
     return UnsupportedOperator(f"{where(call)} uses the operator {call.operator!r} in a form without export: {why}")
 
@@ -71,7 +71,7 @@ class Builder:
         """
         value = call.arguments[name]
         if not isinstance(value, Ref):
-            raise refused(call, f"its argument {name!r} does not depend on the module's input")
+            raise rejected(call, f"its argument {name!r} does not depend on the module's input")
         return self.plain(call, self.names[value.number])
 
     def plain(self, call: Call, tensor: str) -> str:
@@ -81,9 +81,9 @@ class Builder:
             UnsupportedOperator: it is padded or permuted, and only what was announced may read it.
         """
         if tensor in self.padded:
-            raise refused(call, f"it reads a padded tensor; {ONLY_BEFORE_CONVOLUTION}")
+            raise rejected(call, f"it reads a padded tensor; {ONLY_BEFORE_CONVOLUTION}")
         if tensor in self.turned:
-            raise refused(call, f"it reads a permuted tensor; {ONLY_BEFORE_RESHAPE}")
+            raise rejected(call, f"it reads a permuted tensor; {ONLY_BEFORE_RESHAPE}")
         return tensor
 
     def constant(self, call: Call, value: FloatArray) -> str:

@@ -2,7 +2,7 @@
 
 Layout. Shapes are those of torch, `(N, C, H, W)` or `(N, C)`; convolution weights are `(O, I/groups, KH, KW)`, linear
 weights `(O, I)`, all float32. A writer whose format wants channels last turns shapes and weights itself; nothing in a
-graph depends on the order in memory but `Reshape`, whose two legal forms are given there.
+graph depends on the order in memory but `Reshape`, whose two supported forms are given there.
 
 Names. A node has one output, and both carry the node's name, which is unique in the graph; names come from module
 paths (`blocks.3.expand.conv`), so that a tensor in a file can be traced to its layer.
@@ -56,7 +56,7 @@ class Padding:
 
     @property
     def symmetric(self) -> bool:
-        """Say whether both ends of each axis get the same."""
+        """Return whether both ends of each axis get the same."""
         return self.top == self.bottom and self.left == self.right
 
 
@@ -96,7 +96,7 @@ class Conv2d(Node):
 
     @property
     def depthwise(self) -> bool:
-        """Say whether each output channel reads one input channel (a dense 1-channel input counts as dense)."""
+        """Return whether each output channel reads one input channel (a dense 1-channel input counts as dense)."""
         return self.groups > 1
 
     @property
@@ -168,7 +168,7 @@ class Softmax(Node):
 class Reshape(Node):
     """(N, C, H, W) to (N, C*H*W) in torch's order of elements, or (N, C) to (N, C, 1, 1).
 
-    The first with H*W > 1 is legal only before `Linear` nodes: a channels-last writer reorders their weights instead.
+    The first with H*W > 1 is for use before `Linear` nodes: a channels-last writer reorders their weights then.
     """
 
 

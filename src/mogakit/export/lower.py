@@ -14,7 +14,7 @@ def lower(module: nn.Module, input_shape: tuple[int, ...]) -> Graph:
     """Lower `module`, in eval mode, for an input of `input_shape` (N, C, H, W).
 
     Raises:
-        UnsupportedOperator: naming the module path, the operator, and the legal ones.
+        UnsupportedOperator: naming the module path, the operator, and the supported ones.
         InputError: the module is in training mode or does not take that shape.
     """
     recorded = trace(module, input_shape)
@@ -24,10 +24,10 @@ def lower(module: nn.Module, input_shape: tuple[int, ...]) -> Graph:
     for call in _needed(recorded.calls, recorded.outputs):
         rule = RULES.get(call.operator)
         if rule is None:
-            legal = ", ".join(sorted(RULES))
+            supported = ", ".join(sorted(RULES))
             raise UnsupportedOperator(
                 f"{where(call)} uses the operator {call.operator!r}, which has no place in the exported graph; "
-                f"legal operators are: {legal}"
+                f"supported operators: {supported}"
             )
         builder.names[call.result.number] = rule(builder, call)
     outputs = tuple(builder.names[ref.number] for ref in recorded.outputs)

@@ -43,7 +43,7 @@ OPSETS = (13, 17)
 DEFAULT_OPSET = 17
 
 IR_VERSION = 8
-"""The container's version when opset 17 appeared; newer ones are refused by older runtimes."""
+"""The container's version when opset 17 appeared; newer ones are rejected by older runtimes."""
 
 PRODUCER = "MoGA Kit"
 
@@ -53,17 +53,17 @@ def write(graph: Graph, precision: Precision = Precision.FLOAT32, opset: int = D
 
     Raises:
         InputError: the opset or precision is not one that this writer makes.
-        ExportError: onnx's own checker refuses the file, which is a bug here.
+        ExportError: onnx's own checker rejects the file, which is a bug here.
     """
     if opset not in OPSETS:
-        raise InputError(f"opset {opset} is not written; legal are {', '.join(map(str, OPSETS))}")
+        raise InputError(f"opset {opset} is not written; supported: {', '.join(map(str, OPSETS))}")
     if precision is not Precision.FLOAT32:
         raise InputError(f"ONNX files are written in float32, not {precision}")
     model = _Writer(prepared(graph, opset), opset).write()
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise ExportError(f"onnx.checker refuses the file: {error}") from error
+        raise ExportError(f"onnx.checker rejects the file: {error}") from error
     return bytes(model.SerializeToString(deterministic=True))
 
 

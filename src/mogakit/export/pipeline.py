@@ -44,7 +44,7 @@ def prepare(
     """Lower `module` and run it in torch, once for all formats.
 
     Raises:
-        UnsupportedOperator: naming module path, operator and the legal ones.
+        UnsupportedOperator: naming module path, operator and the supported ones.
         InputError: the module is in training mode or does not take `input_shape` (N, C, H, W).
     """
     graph = lower(module, input_shape)

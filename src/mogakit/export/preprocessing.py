@@ -84,14 +84,14 @@ def load_image(path: Path, recipe: Preprocessing) -> NDArray[np.float32]:
         with Image.open(path) as image:
             return recipe.apply(image)
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        raise InputError(f"{path} is not an image that can be read ({error}); mend it or take it away") from error
+        raise InputError(f"{path} is not an image that can be read ({error}); fix it or take it away") from error
 
 
 def image_paths(folder: Path) -> Sequence[Path]:
     """Return the images under a folder, in sorted order.
 
     Raises:
-        InputError: it is no folder, or holds no image.
+        InputError: it is not a folder, or holds no image.
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder")

@@ -94,7 +94,7 @@ def quantize(model: bytes, ranges: Ranges, precision: Precision) -> bytes:
     The file says in its description and in metadata what it was calibrated on.
 
     Raises:
-        InputError: `precision` is no integer one, or the ranges belong to another file.
+        InputError: `precision` is not an integer one, or the ranges belong to another file.
         ExportError: a float tensor was left, or ai-edge-litert is another version.
     """
     if precision not in _IO_TYPES:
@@ -142,7 +142,7 @@ def load_ranges(path: Path) -> Ranges:
     """Read what `save_ranges` wrote.
 
     Raises:
-        InputError: it is no such file, or a newer kit's.
+        InputError: it is not such a file, or a newer kit's.
     """
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
@@ -155,7 +155,7 @@ def load_ranges(path: Path) -> Ranges:
 
 
 def _wrapper(model: bytes) -> Any:
-    """Open the private wrapper on a model, and refuse a version that nobody has tested."""
+    """Open the private wrapper on a model, and reject a version that nobody has tested."""
     found = metadata.version("ai-edge-litert")
     if found != SUPPORTED_LITERT:
         raise ExportError(

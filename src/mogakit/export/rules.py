@@ -1,4 +1,4 @@
-"""How each ATen operator becomes nodes. `RULES` is the list of what can be exported; the rest is refused by name."""
+"""How each ATen operator becomes nodes. `RULES` is the list of what can be exported; the rest is rejected by name."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 
-from mogakit.export.builder import ONLY_BEFORE_CONVOLUTION, ONLY_BEFORE_RESHAPE, Builder, array, refused
+from mogakit.export.builder import ONLY_BEFORE_CONVOLUTION, ONLY_BEFORE_RESHAPE, Builder, array, rejected
 from mogakit.export.graph import (
     Activate,
     Activation,
@@ -38,12 +38,12 @@ def _convolution(builder: Builder, call: Call) -> str:
     arguments = call.arguments
     weight, bias, source = arguments["weight"], arguments["bias"], arguments["input"]
     if not isinstance(weight, torch.Tensor) or weight.ndim != 4 or not isinstance(source, Ref):
-        raise refused(call, "only 2-D convolutions with constant weights are legal")
+        raise rejected(call, "only 2-D convolutions with constant weights are supported")
     if arguments["transposed"]:
-        raise refused(call, "it is transposed")
+        raise rejected(call, "it is transposed")
     groups, out_channels, in_channels = arguments["groups"], weight.shape[0], weight.shape[1] * arguments["groups"]
     if groups not in (1, in_channels):
-        raise refused(call, f"it has {groups} groups over {in_channels} channels; legal are 1 and {in_channels}")
+        raise rejected(call, f"it has {groups} groups over {in_channels} channels; supported: 1 and {in_channels}")
     name = builder.names[source.number]
     height, width = _pair(arguments["padding"])
     padding = Padding(height, height, width, width)
@@ -74,7 +74,7 @@ def _joined(first: Padding, second: Padding) -> Padding:
 def _pad(builder: Builder, call: Call) -> str:
     pad = [int(value) for value in call.arguments["pad"]]
     if call.arguments["value"] != 0 or len(pad) > 4 or min(pad) < 0 or len(call.shape) != 4:
-        raise refused(call, ONLY_BEFORE_CONVOLUTION)
+        raise rejected(call, ONLY_BEFORE_CONVOLUTION)
     left, right, top, bottom = (*pad, 0, 0)[:4]
     source = builder.read(call)
     if not any(pad):
@@ -88,7 +88,7 @@ def _batch_norm(builder: Builder, call: Call) -> str:
     arguments = call.arguments
     mean, variance = arguments["running_mean"], arguments["running_var"]
     if arguments.get("training") or mean is None or variance is None:
-        raise refused(call, "it normalises by the batch at hand; legal is eval mode with running statistics")
+        raise rejected(call, "it normalises by the batch at hand; supported: eval mode with running statistics")
     factor = 1.0 / torch.sqrt(variance.double() + arguments["eps"])
     if arguments["weight"] is not None:
         factor = factor * arguments["weight"].double()
@@ -110,7 +110,7 @@ def _sum(builder: Builder, call: Call, sign: float = 1.0) -> str:
     source, other = _operands(call, factor == 1.0)
     if isinstance(other, Ref):
         if factor != 1.0:
-            raise refused(call, "it subtracts or scales one tensor of the trace from another")
+            raise rejected(call, "it subtracts or scales one tensor of the trace from another")
         return _binary(builder, call, Add, builder.read(call, source), builder.read(call, "other"))
     return _binary(builder, call, Add, builder.read(call, source), _scaled(other, factor))
 
@@ -120,11 +120,11 @@ def _difference(builder: Builder, call: Call) -> str:
 
 
 def _operands(call: Call, commutes: bool) -> tuple[str, Argument]:
-    """Return the name of the traced argument and the other operand, turning `3 + x` into `x + 3` where legal."""
+    """Return the name of the traced argument and the other operand, turning `3 + x` into `x + 3` where supported."""
     if isinstance(call.arguments["self"], Ref):
         return "self", call.arguments["other"]
     if not commutes:
-        raise refused(call, "a constant stands on its left")
+        raise rejected(call, "a constant stands on its left")
     return "other", call.arguments["self"]
 
 
@@ -144,7 +144,7 @@ def _product(builder: Builder, call: Call) -> str:
 def _quotient(builder: Builder, call: Call) -> str:
     source, other = _operands(call, commutes=False)
     if isinstance(other, Ref):
-        raise refused(call, "it divides by a tensor of the trace")
+        raise rejected(call, "it divides by a tensor of the trace")
     reciprocal = 1.0 / other.double() if isinstance(other, torch.Tensor) else 1.0 / float(other)
     return _binary(builder, call, Mul, builder.read(call, source), _scaled(reciprocal, 1.0))
 
@@ -167,7 +167,7 @@ def _clamp(low: str, high: str | None) -> Rule:
         bounds = (call.arguments[low], None if high is None else call.arguments[high])
         function = _CLAMPS.get(bounds)
         if function is None:
-            raise refused(call, f"it clamps to {bounds}; legal are (0, 6) and (0, None)")
+            raise rejected(call, f"it clamps to {bounds}; supported: (0, 6) and (0, None)")
         return _activation(function)(builder, call)
 
     return rule
@@ -177,7 +177,7 @@ def _mean(builder: Builder, call: Call) -> str:
     dims = call.arguments["dim"]
     source = builder.read(call)
     if dims is None or {dim % 4 for dim in dims} != {2, 3} or len(builder.shapes[source]) != 4:
-        raise refused(call, f"it takes the mean over axes {dims}; legal are height and width, (2, 3)")
+        raise rejected(call, f"it takes the mean over axes {dims}; supported: height and width, (2, 3)")
     keep = bool(call.arguments["keepdim"])
     return builder.add(GlobalMean(name=builder.name_for(call), inputs=(source,), shape=call.shape, keep_dims=keep))
 
@@ -186,7 +186,7 @@ def _adaptive_average(builder: Builder, call: Call) -> str:
     source = builder.read(call)
     (height, width), (rows, columns) = builder.shapes[source][2:], call.shape[2:]
     if height % rows or width % columns:
-        raise refused(call, f"{height}x{width} does not divide into {rows}x{columns} equal windows")
+        raise rejected(call, f"{height}x{width} does not divide into {rows}x{columns} equal windows")
     kernel = (height // rows, width // columns)
     return _pooled(builder, call, PoolKind.AVERAGE, source, kernel, kernel, Padding())
 
@@ -200,18 +200,18 @@ def _pool(kind: PoolKind) -> Rule:
         source = builder.read(call)
         if kind is PoolKind.AVERAGE:
             if arguments["divisor_override"] is not None:
-                raise refused(call, "it overrides the divisor")
+                raise rejected(call, "it overrides the divisor")
             if (height or width) and arguments["count_include_pad"]:
-                raise refused(call, "it counts padding as zeros; legal is count_include_pad=False")
+                raise rejected(call, "it counts padding as zeros; supported: count_include_pad=False")
         elif _pair(arguments["dilation"]) != (1, 1):
-            raise refused(call, "it is dilated")
+            raise rejected(call, "it is dilated")
         sizes = builder.shapes[source][2:]
         plain = tuple(
             (size + 2 * pad - window) // step + 1
             for size, pad, window, step in zip(sizes, (height, width), kernel, stride, strict=True)
         )
         if plain != call.shape[2:]:
-            raise refused(call, "ceil_mode adds a window that reaches beyond the input")
+            raise rejected(call, "ceil_mode adds a window that reaches beyond the input")
         return _pooled(builder, call, kind, source, kernel, stride, Padding(height, height, width, width))
 
     return rule
@@ -243,9 +243,9 @@ def _linear(builder: Builder, call: Call) -> str:
     source, matrix = ("mat1", "mat2") if addition else ("self", "mat2")
     weight, bias = arguments[matrix], arguments["self"] if addition else None
     if not isinstance(weight, torch.Tensor) or isinstance(bias, Ref):
-        raise refused(call, "only a traced matrix times a constant one, plus a constant bias, is legal")
+        raise rejected(call, "only a traced matrix times a constant one, plus a constant bias, is supported")
     if addition and (arguments["alpha"] != 1 or arguments["beta"] != 1):
-        raise refused(call, "it scales its operands")
+        raise rejected(call, "it scales its operands")
     rows = array(weight.t())
     flat = np.zeros(len(rows), np.float32) if bias is None else array(bias.broadcast_to(len(rows)))
     inputs = (builder.read(call, source),)
@@ -255,7 +255,7 @@ def _linear(builder: Builder, call: Call) -> str:
 def _permute(builder: Builder, call: Call) -> str:
     source = builder.read(call)
     if [dim % 4 for dim in call.arguments["dims"]] != [0, 2, 3, 1]:
-        raise refused(call, ONLY_BEFORE_RESHAPE)
+        raise rejected(call, ONLY_BEFORE_RESHAPE)
     name = builder.unique(f"{source}.channels_last")
     builder.turned[name] = source
     return name
@@ -265,7 +265,7 @@ def _rows(builder: Builder, call: Call, source: str) -> str:
     """Add the node for a map whose channels were moved last and that is now cut into rows."""
     before, after = builder.shapes[source], call.shape
     if len(after) != 3 or after[0] != before[0] or before[1] % after[2]:
-        raise refused(call, f"it turns {before} with channels last into {after}; {ONLY_BEFORE_RESHAPE}")
+        raise rejected(call, f"it turns {before} with channels last into {after}; {ONLY_BEFORE_RESHAPE}")
     return builder.add(Rows(name=builder.name_for(call), inputs=(source,), shape=after))
 
 
@@ -279,7 +279,7 @@ def _reshape(builder: Builder, call: Call) -> str:
         return source
     flat = len(before) == 4 and after == (before[0], int(np.prod(before[1:])))
     if not flat and not (len(before) == 2 and after == (*before, 1, 1)):
-        raise refused(call, f"it turns {before} into {after}; legal are (N, C, H, W) to (N, C*H*W) and (N, C) to "
+        raise rejected(call, f"it turns {before} into {after}; supported: (N, C, H, W) to (N, C*H*W) and (N, C) to "
                             "(N, C, 1, 1)")  # fmt: skip
     return builder.add(Reshape(name=builder.name_for(call), inputs=(source,), shape=after))
 
@@ -287,14 +287,14 @@ def _reshape(builder: Builder, call: Call) -> str:
 def _identity(builder: Builder, call: Call) -> str:
     value = call.arguments.get("self", call.arguments.get("input"))
     if not isinstance(value, Ref):
-        raise refused(call, "it does not depend on the module's input")
+        raise rejected(call, "it does not depend on the module's input")
     return builder.names[value.number]
 
 
 def _concat(builder: Builder, call: Call) -> str:
     tensors = call.arguments["tensors"]
     if not all(isinstance(tensor, Ref) for tensor in tensors):
-        raise refused(call, "it joins a constant")
+        raise rejected(call, "it joins a constant")
     inputs = tuple(builder.plain(call, builder.names[tensor.number]) for tensor in tensors)
     axis = call.arguments["dim"] % len(call.shape)
     return builder.add(Concat(name=builder.name_for(call), inputs=inputs, shape=call.shape, axis=axis))
@@ -302,7 +302,7 @@ def _concat(builder: Builder, call: Call) -> str:
 
 def _softmax(builder: Builder, call: Call) -> str:
     if len(call.shape) != 2 or call.arguments["dim"] % 2 != 1:
-        raise refused(call, f"it is over axis {call.arguments['dim']} of {call.shape}; legal is the last of (N, C)")
+        raise rejected(call, f"it is over axis {call.arguments['dim']} of {call.shape}; supported: the last of (N, C)")
     return builder.add(Softmax(name=builder.name_for(call), inputs=(builder.read(call),), shape=call.shape))
 
 

@@ -25,7 +25,7 @@ def run(file: Path | bytes, format: Format, inputs: Sequence[Array]) -> list[Arr
     """
     runner = RUNNERS.get(format)
     if runner is None:
-        raise InputError(f"{format} files do not run on this computer; legal are {', '.join(RUNNERS)}")
+        raise InputError(f"{format} files do not run on this computer; supported: {', '.join(RUNNERS)}")
     return runner(file, inputs)
 
 
@@ -128,7 +128,7 @@ def onnx_specs(values: Sequence[Any]) -> tuple[TensorSpec, ...]:
         if not all(isinstance(size, int) for size in shape):
             raise InputError(f"tensor {value.name!r} has the free dimensions {value.shape}; fix them before measuring")
         if value.type not in ONNX_TYPES:
-            raise InputError(f"tensor {value.name!r} holds {value.type}; legal are {', '.join(ONNX_TYPES)}")
+            raise InputError(f"tensor {value.name!r} holds {value.type}; supported: {', '.join(ONNX_TYPES)}")
         specs.append(TensorSpec(value.name, tuple(shape), ONNX_TYPES[value.type]))
     return tuple(specs)
 

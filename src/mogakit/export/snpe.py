@@ -108,7 +108,7 @@ def bring(path: Path) -> Artifact:
         num_bytes=path.stat().st_size,
         inputs=(),
         outputs=(),
-        notes={"from": "brought by the user"},
+        notes={"from": "supplied by the user"},
     )
 
 
@@ -146,7 +146,7 @@ def run_program(
         raise ExportError(f"{place.name} could not be started: {error}") from error
     with process:
         try:
-            output, complaints = process.communicate(timeout=timeout_s)
+            output, stderr = process.communicate(timeout=timeout_s)
         except subprocess.TimeoutExpired as error:
             _end(process)
             raise ExportError(f"{place.name} ran longer than {timeout_s:g} s") from error
@@ -154,7 +154,7 @@ def run_program(
             _end(process)
             raise
     if process.returncode != 0:
-        raise ExportError(f"{place.name} failed with {process.returncode}: {(output + complaints)[-500:]}")
+        raise ExportError(f"{place.name} failed with {process.returncode}: {(output + stderr)[-500:]}")
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -259,7 +259,7 @@ def _pool(writer: _Writer, node: Pool) -> None:
     lowest = float(np.finfo(np.float32).min)
     if average and _scheme(writer, node) is None:
         raise InputError(
-            f"{node.name}: average pooling with padding {node.padding} has no TFLite form; legal is none, or SAME's"
+            f"{node.name}: average pooling with padding {node.padding} has no TFLite form; supported: none, or SAME's"
         )
     source, padding = _window(writer, node, lowest)
     options = schema.Pool2DOptionsT(
@@ -307,7 +307,7 @@ def _reshape(writer: _Writer, node: Reshape) -> None:
         return
     if len(before) == 4 and before[2] * before[3] > 1:
         raise InputError(
-            f"{node.name} flattens a map of {before}, whose order differs in channels-last memory; legal is a "
+            f"{node.name} flattens a map of {before}, whose order differs in channels-last memory; supported: a "
             "flatten after pooling to 1x1, or one that only linear layers read"
         )
     _reordered(writer, node)

@@ -48,7 +48,7 @@ class _AlignedBuffer(schema.BufferT):  # type: ignore[misc]  # the generated sch
 class ModelBuilder:
     """Collects one subgraph with a `serving_default` signature.
 
-    Tensor names are unique by construction, since tools such as ai-edge-quantizer refuse twins.
+    Tensor names are unique by construction, since tools such as ai-edge-quantizer reject twins.
     """
 
     def __init__(self) -> None:

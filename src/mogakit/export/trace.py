@@ -3,7 +3,7 @@
 The module is simply run once on real data under a dispatch mode that sees each operator below autograd: any Python code
 works, composite functions arrive already split into a small vocabulary, and a block takes milliseconds, where
 `torch.export` takes seconds. What depends on the data itself (`if x.sum() > 0`) shows as an operator on a traced tensor
-that no writer knows, and is refused there.
+that no writer knows, and is rejected there.
 """
 
 from collections.abc import Iterator
@@ -175,7 +175,9 @@ def trace(module: nn.Module, input_shape: tuple[int, ...]) -> Trace:
             raise InputError(f"{_named(module, path)} is in training mode; call .eval() before exporting")
     for path, parameter in module.named_parameters():
         if parameter.dtype != torch.float32:
-            raise InputError(f"{path} holds {parameter.dtype}; legal is torch.float32: call .float() before exporting")
+            raise InputError(
+                f"{path} holds {parameter.dtype}; supported: torch.float32: call .float() before exporting"
+            )
     data = torch.rand(input_shape, generator=torch.Generator().manual_seed(0))
     recorder = _Recorder()
     recorder.mark(data)

@@ -242,7 +242,7 @@ def writer_for(format: Format, precision: Precision) -> Writer:
     """
     writer = WRITERS.get((format, precision))
     if writer is None:
-        legal = ", ".join(f"{known}/{kind}" for known, kind in WRITERS)
+        supported = ", ".join(f"{known}/{kind}" for known, kind in WRITERS)
         advice = f". An integer file of your own is welcome: {BROUGHT[format]}" if format in BROUGHT else ""
-        raise InputError(f"no writer makes {format} in {precision}; legal are {legal}{advice}")
+        raise InputError(f"no writer makes {format} in {precision}; supported: {supported}{advice}")
     return writer

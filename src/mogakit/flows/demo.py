@@ -54,7 +54,7 @@ def demo(folder: Path, seed: int = 0, step: Step = silent_steps) -> DemoResult:
 
     Raises:
         InputError: the folder holds something else.
-        MeasurementError, ExportError: from the rooms below; calling again goes on.
+        MeasurementError, ExportError: from the packages below; calling again goes on.
     """
     total = 5
     run = RunFolder(folder)

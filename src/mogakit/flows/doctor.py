@@ -237,5 +237,5 @@ def _sdk(variable: str, serves: str, origin: str) -> Finding:
     root = os.environ.get(variable, "")
     if root and Path(root).is_dir():
         return Finding(variable, State.OK, root, serves)
-    seen = f"{root} is no folder" if root else "not set"
+    seen = f"{root} is not a folder" if root else "not set"
     return Finding(variable, State.OPTIONAL, seen, serves, f"set it to the root of {origin}")

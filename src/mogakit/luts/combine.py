@@ -25,8 +25,8 @@ def differing_fields(first: LatencyTable, second: LatencyTable) -> list[str]:
         if getattr(first.identity, field.name) != getattr(second.identity, field.name)
     ]
     names += [name for name in ("target", "statistic") if getattr(first, name) != getattr(second, name)]
-    told = first.backends and second.backends  # a table that does not say what ran it may be of the same
-    return [*names, "backends"] if told and first.backends != second.backends else names
+    known = first.backends and second.backends  # a table that does not say what ran it may be of the same
+    return [*names, "backends"] if known and first.backends != second.backends else names
 
 
 def merge(first: LatencyTable, second: LatencyTable, force: bool = False) -> LatencyTable:

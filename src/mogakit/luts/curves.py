@@ -84,7 +84,7 @@ def _held_out(
         train = pairs.take(inside.tolist())
         fitted = fit_on_table(train, table) if model == "table+one-hot" else fit_one_hot(train, None, table.identity)
         return np.array([fitted.predict_chromosome(pairs.chromosomes[index]) for index in outside])
-    except TableError:  # a row is missing: that is no matter of how many
+    except TableError:  # a row is missing: that is not a matter of how many
         raise
     except InputError:  # too few networks for this kind: the curve begins further right
         return None

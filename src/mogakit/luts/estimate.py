@@ -229,12 +229,12 @@ def _with_delegation(row: Row, taken: Sequence[Measurement]) -> Row:
     def joined(texts: Iterable[str | None]) -> str:
         return " / ".join(sorted({text for text in texts if text}))
 
-    told = [one.delegation for one in taken]
+    known = [one.delegation for one in taken]
     return replace(
         row,
-        delegation=joined(str(one) for one in told),
-        backend=joined(one.backend for one in told),
-        reason=joined(one.reason for one in told),
+        delegation=joined(str(one) for one in known),
+        backend=joined(one.backend for one in known),
+        reason=joined(one.reason for one in known),
     )
 
 

@@ -1,4 +1,4 @@
-"""A latency table or a linear cost model, told apart by what the file holds: whoever takes the one takes the other."""
+"""A table or a linear cost model, distinguished by what the file holds; both are accepted everywhere."""
 
 from pathlib import Path
 

@@ -222,7 +222,7 @@ class LatencyTable:
         return frozenset(row.backend for row in self.rows.values() if row.backend and self.counts(row))
 
     def counts(self, row: Row) -> bool:
-        """Say whether a row of this table, or one measured beside it, has a number that stands for the target."""
+        """Return whether a row of this table, or one measured beside it, has a number that stands for the target."""
         return row.latency_ms is not None and counts(row.status, self.accepted)
 
     @property

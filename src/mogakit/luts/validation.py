@@ -211,7 +211,7 @@ def _model_reports(inside: Sequence[CheckedNetwork], seed: int) -> dict[str, Err
 
 
 def noise_floor(checked: Sequence[CheckedNetwork]) -> NoiseFloor:
-    """Say how well a network's time repeats between processes."""
+    """Return how well a network's time repeats between processes."""
     runs = [one.run_means_ms for one in checked if len(one.run_means_ms) > 1]
     if not runs:
         return NoiseFloor(min((len(one.run_means_ms) for one in checked), default=0), None, None)

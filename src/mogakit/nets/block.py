@@ -104,7 +104,7 @@ class Block:
     settings: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what no graph could be, and every second way to say the same graph.
+        """Reject what no graph could be, and every second way to say the same graph.
 
         Raises:
             InputError: a field does not fit the others.
@@ -244,7 +244,7 @@ def parse_key(text: str) -> Block:
     """Read a key back: `parse_key(block.key) == block`.
 
     Raises:
-        KeySyntaxError: `text` is no key, describes no block, or is not in the one form that `format_key` writes.
+        KeySyntaxError: `text` is not a key, describes no block, or is not in the one form that `format_key` writes.
     """
     found = _KEY.fullmatch(text)
     if found is None:

@@ -72,7 +72,7 @@ def load(path: Path, evolution: Evolution, identity: str) -> None:
     """Put `evolution` where the checkpoint left off.
 
     Raises:
-        InputError: the file is no checkpoint, or one of another search.
+        InputError: the file is not a checkpoint, or one of another search.
     """
     try:
         with np.load(path, allow_pickle=False) as stored:

@@ -77,7 +77,7 @@ class Settings:
         """Check ranges.
 
         Raises:
-            InputError: a number is out of range; the message says which and what is legal.
+            InputError: a number is out of range; the message says which and what is supported.
         """
         if self.population < 4 or self.generations < 2:
             raise InputError(
@@ -85,7 +85,7 @@ class Settings:
             )
         for name in ("crossover_rate", "mutation_rate", "random_share"):
             if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"{name} {getattr(self, name)} is no probability; legal is 0 to 1")
+                raise InputError(f"{name} {getattr(self, name)} is not a probability; supported: 0 to 1")
 
     def with_engine(self, engine: Engine) -> "Settings":
         """Return the same settings for another engine."""

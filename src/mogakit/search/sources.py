@@ -101,7 +101,7 @@ def load_fitted(path: Path, space: SearchSpace) -> FittedModel:
     """Read a model.
 
     Raises:
-        InputError: the file is no model, or one of another space.
+        InputError: the file is not a model, or one of another space.
     """
     try:
         value = json.loads(path.read_text("utf-8"))
@@ -226,7 +226,7 @@ def accuracy_metric(
     """Open an accuracy source.
 
     Args:
-        given: a text as at the head of this module, or the function itself. A function is told from another by its
+        given: a text as at the head of this module, or the function itself. A function differs from another by its
             name and code, so that a search that goes on after a kill asks only for what is not known. What it reads
             besides (weights, global variables) does not count; where that changes, search into a new folder.
         cache: where a callable's values are kept, so that a killed search does not ask for them again.
@@ -282,8 +282,8 @@ def _import_function(text: str) -> Callable[[Network], float | None]:
     """
     function = find(Group.ACCURACIES, text)
     if function is None:
-        legal = ", ".join(f"{kind}:..." if kind != "proxy" else kind for kind in ACCURACY_KINDS)
-        raise InputError(f"accuracy source {text!r} is unknown; legal are {legal} and package.module:function")
+        supported = ", ".join(f"{kind}:..." if kind != "proxy" else kind for kind in ACCURACY_KINDS)
+        raise InputError(f"accuracy source {text!r} is unknown; supported: {supported} and package.module:function")
     if not callable(function):
         raise InputError(f"accuracy source {text!r} is not a function of a network")
     checked: Callable[[Network], float | None] = function

@@ -1,7 +1,7 @@
-"""The road that beats thousands of evaluations: fit an additive model on few, take its exact front, check that.
+"""An engine that beats thousands of evaluations: fit an additive model on few, take its exact front, check that.
 
-Evaluate n random networks; fit every objective that is no sum over slots by ridge regression on one-hot choices; take
-the exact front of the fitted problem; evaluate m networks spread over it. The result is the front of all n + m.
+Evaluate n random networks; fit each objective that is not a sum over slots by ridge regression on one-hot choices;
+take the exact front of the fitted problem; evaluate m networks spread over it. The result is the front of all n + m.
 """
 
 from collections.abc import Sequence

@@ -167,7 +167,7 @@ def open_image_folder(
 def _scan(root: Path, classes: tuple[str, ...] | None = None) -> tuple[tuple[str, ...], tuple[tuple[Path, int], ...]]:
     """List class folders and their images in sorted order."""
     if not root.is_dir():
-        raise InputError(f"{root} is no folder; what is wanted is one folder a class with images inside")
+        raise InputError(f"{root} is not a folder; what is wanted is one folder a class with images inside")
     found = tuple(sorted(entry.name for entry in root.iterdir() if entry.is_dir()))
     classes = found if classes is None else classes
     if not classes:

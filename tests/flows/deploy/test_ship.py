@@ -205,7 +205,7 @@ def test_a_cost_model_predicts_as_a_table_does(tmp_path):
     assert (note.kind, note.spread) == ("predicted", "2.0 % leave-one-out error")
 
 
-def test_measurements_of_something_else_are_refused(tmp_path):
+def test_measurements_of_something_else_are_rejected(tmp_path):
     path = _timings(tmp_path / "other.json", "digits/0-0-0-0-0-0")
     with pytest.raises(InputError, match=r"other\.json times digits/0-0-0-0-0-0; a bundle of digits/10-7-6-3-3-0"):
         ship(ShipRequest(NETWORK, measurements=(path,)), tmp_path / "bundle")
@@ -271,7 +271,7 @@ def test_a_full_disk_leaves_the_old_bundle_and_nothing_else(bundle, monkeypatch)
     assert [path.name for path in bundle.parent.iterdir()] == [bundle.name]
 
 
-def test_weights_of_another_network_are_refused(tmp_path):
+def test_weights_of_another_network_are_rejected(tmp_path):
     wrong = _checkpoint(tmp_path / "w.pth", resolve("digits/0-0-0-0-0-0"))
     with pytest.raises(CheckpointError):
         ship(ShipRequest(NETWORK, weights=wrong), tmp_path / "bundle")
@@ -292,7 +292,7 @@ def test_usage_errors_say_what_to_give(arguments, code, said):
     assert said in result.output
 
 
-def test_labels_and_preprocessing_that_do_not_fit_are_refused(tmp_path):
+def test_labels_and_preprocessing_that_do_not_fit_are_rejected(tmp_path):
     (tmp_path / "labels.txt").write_text("one\ntwo\n")
     with pytest.raises(InputError, match="has 2 lines"):
         ship(ShipRequest(NETWORK, labels=tmp_path / "labels.txt"), tmp_path / "b")

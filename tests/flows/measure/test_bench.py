@@ -81,14 +81,14 @@ def test_the_table_for_people_holds_time_memory_and_delegation(files: dict[Forma
     ("models", "targets", "hint"),
     [
         ((), (), "at least one model"),
-        (("no-such-net",), (), "no network is called"),
+        (("no-such-net",), (), "unknown network"),
         (("gone.tflite",), (), "there is no file"),
         (("{tflite}",), ("onnx/cpu/float32",), "no target runs that"),
         (("{tflite}",), ("tflite/cpu/int8",), "is a float32 file"),
         (("{tflite}",), ("tflite/cpu/float32,threads=2,accelerator=x",), "no meaning"),
     ],
 )
-def test_what_cannot_be_timed_is_refused_with_advice(
+def test_what_cannot_be_timed_is_rejected_with_advice(
     files: dict[Format, Path], models: tuple[str, ...], targets: tuple[str, ...], hint: str
 ) -> None:
     named = tuple(model.format(tflite=files[Format.TFLITE]) for model in models)

@@ -182,7 +182,7 @@ def test_no_model_is_fitted_on_networks_that_ran_on_other_hardware(run: Path, tm
     assert result.on_table.loo_mape_percent < 2.0
 
 
-def test_another_device_is_refused(run: Path) -> None:
+def test_another_device_is_rejected(run: Path) -> None:
     with pytest.raises(TableError, match="driver"):
         fit_run(FitRequest(run, resume=True), MadeUpRunner(driver="v2"))
     with pytest.raises(InputError, match="at least 5"):

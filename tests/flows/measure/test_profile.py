@@ -74,7 +74,7 @@ def test_a_finished_run_can_be_given_another_calibration_and_keeps_it(
     assert profiled.path.read_bytes() == before
 
 
-def test_a_calibration_that_the_run_has_too_few_networks_for_is_refused_before_measuring(tmp_path: Path) -> None:
+def test_a_calibration_that_the_run_has_too_few_networks_for_is_rejected_before_measuring(tmp_path: Path) -> None:
     few = RunSettings("moga", str(TARGET), "host", 0, 4, 6, 3, input_size=32)
     folder = RunFolder(tmp_path / "RUN")
     folder.begin(few, resume=False)
@@ -149,7 +149,7 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
         RunFolder(tmp_path).read_settings()
 
 
-def test_a_target_that_does_not_run_here_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+def test_a_target_that_does_not_run_here_is_rejected_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="give a phone"):
         profile(ProfileRequest("moga", parse_target("mace/cpu/float32"), tmp_path / "RUN"), HostRunner())
     assert not (tmp_path / "RUN").exists()

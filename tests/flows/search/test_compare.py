@@ -121,13 +121,13 @@ def test_measured_and_predicted_stand_side_by_side():
     ("request_", "message"),
     [
         (CompareRequest(("moga-a",)), "--table, --target or --published"),
-        (CompareRequest(("no-such-net",), published=("Pixel 4",)), "no network is called"),
+        (CompareRequest(("no-such-net",), published=("Pixel 4",)), "unknown network"),
         (CompareRequest(("moga-a",), published=("Nokia 3310",)), "nothing is published"),
         (CompareRequest(("moga-a",), published=("Pixel 4",), factors_ms=(1.0,)), "1 factors for 5 columns"),
         (CompareRequest(("moga-a",), targets=(parse_target("tflite/cpu/float32"),)), "--device"),
     ],
 )
-def test_what_cannot_be_compared_is_refused(request_, message):
+def test_what_cannot_be_compared_is_rejected(request_, message):
     with pytest.raises(InputError, match=message):
         compare(request_)
 

@@ -1,4 +1,4 @@
-"""Whole searches in a folder: repeated, killed, resumed, and refused."""
+"""Whole searches in a folder: repeated, killed, resumed, and rejected."""
 
 import importlib
 import json
@@ -79,7 +79,7 @@ def test_a_folder_with_a_search_is_not_overwritten(plan, tmp_path):
     assert (tmp_path / RESULT).read_bytes() == before
 
 
-def test_resuming_with_another_seed_is_refused(plan, tmp_path):
+def test_resuming_with_another_seed_is_rejected(plan, tmp_path):
     search(plan, tmp_path)
     with pytest.raises(InputError, match="another search"):
         search(replace(plan, seed=1), tmp_path, resume=True)
@@ -105,12 +105,12 @@ def test_two_hardware_are_combined_and_the_metric_is_what_the_tables_say(plan, w
     assert values["f_avg"] <= values["f_max"]
 
 
-def test_several_tables_without_a_reference_are_refused(plan, tmp_path):
+def test_several_tables_without_a_reference_are_rejected(plan, tmp_path):
     with pytest.raises(InputError, match="--reference"):
         search(replace(plan, latencies=(table_input(XNNPACK), table_input(PLAIN))), tmp_path)
 
 
-def test_no_latency_at_all_is_refused(plan, tmp_path):
+def test_no_latency_at_all_is_rejected(plan, tmp_path):
     with pytest.raises(InputError, match="--table"):
         search(replace(plan, latencies=()), tmp_path)
 
@@ -157,7 +157,7 @@ def test_a_table_of_another_space_names_a_missing_row(plan, tmp_path):
 
 
 @pytest.mark.parametrize("text", ["speed", "latency:fast", "latency:min:-1", "accuracy:max:x"])
-def test_an_objective_that_does_not_parse_is_refused(plan, text, tmp_path):
+def test_an_objective_that_does_not_parse_is_rejected(plan, text, tmp_path):
     with pytest.raises(InputError):
         search(replace(plan, objectives=(text,)), tmp_path)
 

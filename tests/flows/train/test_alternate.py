@@ -108,7 +108,7 @@ def test_the_learning_rate_falls_over_the_epochs_that_are_asked_for(request_for,
     assert list(told["alternate/mean_reward"]) == list(range(10, 37))
 
 
-def test_bfloat16_is_another_run_and_synchronised_norms_are_refused(request_for):
+def test_bfloat16_is_another_run_and_synchronised_norms_are_rejected(request_for):
     short = Settings(epochs=0.15, checkpoint_interval_s=0.0)
     rounded = replace(short, bfloat16=True)
     run_alternation(request_for("exact", settings=short))
@@ -203,7 +203,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(request_for):
     assert all(torch.equal(value, second["supernet"][name]) for name, value in first["supernet"].items())
 
 
-def test_a_folder_in_use_and_another_run_are_refused(request_for):
+def test_a_folder_in_use_and_another_run_are_rejected(request_for):
     run_alternation(request_for("turn"))
     with pytest.raises(InputError, match="add --resume"):
         run_alternation(request_for("turn"))
@@ -211,7 +211,7 @@ def test_a_folder_in_use_and_another_run_are_refused(request_for):
         run_alternation(request_for("turn", resume=True, delay=0.5))
 
 
-def test_a_batch_larger_than_the_validation_images_is_refused(request_for):
+def test_a_batch_larger_than_the_validation_images_is_rejected(request_for):
     request = request_for("turn")
     with pytest.raises(InputError, match="at most 300"):
         run_alternation(replace(request, settings=Settings(batch_size=301)))

@@ -203,13 +203,13 @@ def test_metadata_says_all_that_an_app_needs(tmp_path: Path) -> None:
     assert metadata.num_classes == 3
 
 
-def test_a_file_without_metadata_is_refused(tmp_path: Path) -> None:
+def test_a_file_without_metadata_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "model.tflite").write_bytes(b"")
     with pytest.raises(InputError, match=r"has no \.detection\.json file beside it"):
         find_objects(tmp_path / "model.tflite", tmp_path / "a.png")
 
 
-def test_a_name_without_weights_is_refused(shapes_folder: Path) -> None:
+def test_a_name_without_weights_is_rejected(shapes_folder: Path) -> None:
     with pytest.raises(InputError, match="give --weights"):
         score_model("ssdlite-moga-a", shapes_folder)
 

@@ -62,7 +62,7 @@ def test_nothing_found_scores_zero(dataset: CocoDataset) -> None:
     assert coco_score(dataset, {each.id: empty for each in dataset.images}).mean_ap == 0.0
 
 
-def test_nothing_looked_at_is_refused(dataset: CocoDataset) -> None:
+def test_nothing_looked_at_is_rejected(dataset: CocoDataset) -> None:
     with pytest.raises(InputError, match="nothing to score"):
         coco_score(dataset, {})
 

@@ -130,7 +130,7 @@ def _statistics(line: str) -> Summary | None:
 
 
 def _check_percentiles(tool: str, summary: Summary, text: str) -> None:
-    """Refuse a statistics line that was cut within its last three numbers, the median of which is a run's value."""
+    """Reject a statistics line that was cut within its last three numbers, the median of which is a run's value."""
     present = {"p5": summary.p5_ms, "median": summary.median_ms, "p95": summary.p95_ms}
     missing = [name for name, value in present.items() if value is None]
     if 0 < len(missing) < len(present):

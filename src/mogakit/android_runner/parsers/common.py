@@ -56,7 +56,7 @@ def parse_error(tool: str, problem: str, text: str) -> ParseError:
 
 
 def check_order(tool: str, summary: Summary, text: str, rounding_ms: float = 0.0) -> None:
-    """Refuse percentiles that no runs can have: a number that was cut, or is another's, must not become a time.
+    """Reject percentiles that no runs can have: a number that was cut, or is another's, must not become a time.
 
     Args:
         summary: what was read from `text`; the tool prints its percentiles with the range in which they lie.

@@ -1,4 +1,4 @@
-"""Per-operator times, from separate profiled runs. They rank operators; their sum is no latency.
+"""Per-operator times, from separate profiled runs. They rank operators; their sum is not a latency.
 
 `benchmark_model --enable_op_profiling` prints tab-separated tables whose columns changed (`[start]` went,
 `[avg ms]` stayed) and whose operator types hold spaces, commas and slashes. `mace_run --benchmark` prints tables
@@ -83,4 +83,4 @@ def _number(row: dict[str, str], text: str) -> float:
     try:
         return number(cell)
     except ValueError as error:
-        raise parse_error("benchmark_model", f"{cell!r} in the profile table is no time", text) from error
+        raise parse_error("benchmark_model", f"{cell!r} in the profile table is not a time", text) from error

@@ -16,7 +16,7 @@ _FAILED = re.compile(r"Unable to successfully create SNPE instance|error_code=\d
 _NAME_COLUMN, _VALUE_COLUMN = 1, 3
 
 
-def refuse_failed(tool: str, text: str) -> None:
+def reject_failed(tool: str, text: str) -> None:
     """Raise where the output of one of SNPE's tools says that an instance was not created, or anything else failed.
 
     Raises:
@@ -38,7 +38,7 @@ def parse_throughput(text: str, duration_s: float) -> Timing:
         MeasurementError: an instance was not created.
         ParseError: there is no throughput.
     """
-    refuse_failed("snpe-throughput-net-run", text)
+    reject_failed("snpe-throughput-net-run", text)
     found = [number(match.group(1)) for match in _THROUGHPUT.finditer(text)]
     if len(found) != 1 or found[0] <= 0.0:
         raise parse_error("snpe-throughput-net-run", "there is no single line 'Total throughput:'", text)

@@ -8,7 +8,7 @@ snippets/          lines of code that load the files
 labels.txt         one class a line, where they were given
 LICENSE-NOTE.txt
 SHA256SUMS         of every file above, as `sha256sum -c` reads it
-SHA256SUMS.sha256  of SHA256SUMS, so that a damaged list is told from a damaged file
+SHA256SUMS.sha256  of SHA256SUMS, so that a damaged list is distinguished from a damaged file
 """
 
 import hashlib
@@ -124,11 +124,11 @@ def load(folder: Path) -> Bundle:
     """Read `bundle.json`.
 
     Raises:
-        InputError: the folder is no bundle, the file does not parse, or a later kit wrote it.
+        InputError: the folder is not a bundle, the file does not parse, or a later kit wrote it.
     """
     path = folder / BUNDLE_NAME
     if not path.is_file():
-        raise InputError(f"{folder} is no bundle: it has no {BUNDLE_NAME}; `moga ship NET -o {folder}` makes one")
+        raise InputError(f"{folder} is not a bundle: it has no {BUNDLE_NAME}; `moga ship NET -o {folder}` makes one")
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -146,7 +146,7 @@ def damages(folder: Path) -> list[Damage]:
         InputError: there is no SHA256SUMS.
     """
     if not (folder / SUMS_NAME).is_file():
-        raise InputError(f"{folder} is no bundle: it has no {SUMS_NAME}")
+        raise InputError(f"{folder} is not a bundle: it has no {SUMS_NAME}")
     raw, actual = (folder / SUMS_NAME).read_bytes(), _digests(folder)
     seal = folder / SEAL_NAME
     sealed = seal.is_file() and seal.read_bytes() == _seal(raw).encode()

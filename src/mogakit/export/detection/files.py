@@ -106,7 +106,7 @@ def load_metadata(path: Path) -> DetectionMetadata:
     """Read what `save_metadata` wrote.
 
     Raises:
-        InputError: it is no such file.
+        InputError: it is not such a file.
         OSError: it cannot be read.
     """
     return records.from_json(records.read_json(path), DetectionMetadata, str(path))
@@ -123,7 +123,7 @@ def metadata_of(model: Path) -> DetectionMetadata:
         InputError: there is no such file, or no metadata beside it.
     """
     if not model.is_file() or model.suffix not in FORMATS:
-        raise InputError(f"{model} is no model file; legal suffixes are {', '.join(FORMATS)}")
+        raise InputError(f"{model} is not a model file; supported suffixes: {', '.join(FORMATS)}")
     # A name may hold dots (`@0.5x`), and a file's suffix too (`.float16.tflite`): the longest stem that fits is meant.
     fitting = [path for path in model.parent.glob(f"*{SUFFIX}") if model.name.startswith(_stem(path) + ".")]
     if not fitting:

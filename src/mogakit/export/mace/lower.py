@@ -271,7 +271,7 @@ class _Lowering:
         self.plan.emit(OpType.CONCAT, node.name, self.sources(node), nhwc(node.shape), axis)
 
     def reshape(self, node: Reshape) -> None:
-        """Emit nothing: both legal forms leave a four-dimensional tensor as it is."""
+        """Emit nothing: both supported forms leave a four-dimensional tensor as it is."""
         before = self.shapes[node.inputs[0]]
         flattens_a_map = len(before) == 4 and before[2:] != (1, 1)
         readers = self.graph.readers().get(node.name, ())
@@ -281,6 +281,6 @@ class _Lowering:
 
 
 def _one_a_channel(constant: Shape, result: Shape) -> bool:
-    """Say whether a constant, aligned to the right as in numpy, varies along the channels only."""
+    """Return whether a constant, aligned to the right as in numpy, varies along the channels only."""
     aligned = (*(1,) * (len(result) - len(constant)), *constant)
     return aligned[1] == result[1] and math.prod(aligned) == result[1]

@@ -49,8 +49,8 @@ def write(
         UnsupportedOperator: see `mace.lower.lower`.
     """
     if precision not in _DATA_TYPES:
-        legal = ", ".join(_DATA_TYPES)
-        raise InputError(f"MACE files hold {legal} weights, not {precision}; write TFLite for integer precisions")
+        supported = ", ".join(_DATA_TYPES)
+        raise InputError(f"MACE files hold {supported} weights, not {precision}; write TFLite for integer precisions")
     data_type = _DATA_TYPES[precision]
     plan = lower(graph, data_type, h_sigmoid)
     tensors, data = _pack(plan.constants, data_type)

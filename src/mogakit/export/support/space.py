@@ -62,8 +62,8 @@ def intersect(space: SlotSpace, hardware: Sequence[Hardware]) -> Intersection:
 def _intersect(space: SlotSpace, hardware: Sequence[Hardware]) -> Intersection:
     fixed = [item for block in space.fixed_blocks for item in _blocked(block, hardware)]
     choices = [item for block in space.choice_blocks for item in _blocked(block, hardware)]
-    refused = {item.key for item in choices}
-    slots = tuple(tuple(index for index, block in enumerate(slot) if block.key not in refused) for slot in space.slots)
+    rejected = {item.key for item in choices}
+    slots = tuple(tuple(index for index, block in enumerate(slot) if block.key not in rejected) for slot in space.slots)
     return Intersection(
         space=space.name,
         hardware=tuple(hardware),

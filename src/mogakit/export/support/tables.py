@@ -12,11 +12,11 @@ _FLOAT = frozenset({Precision.FLOAT32, Precision.FLOAT16})
 
 _GPU_SOURCE = Source(
     "github.com/tensorflow/tensorflow tensorflow/lite/tools/versioning/gpu_compatibility.cc @03a5e4e",
-    "the check by which the GPU delegate takes or refuses a node",
+    "the check by which the GPU delegate takes or rejects a node",
 )
 _HEXAGON_SOURCE = Source(
     "github.com/tensorflow/tensorflow tensorflow/lite/delegates/hexagon/utils.cc @1fa9397, IsNodeSupportedByHexagon",
-    "the check by which the Hexagon delegate takes or refuses a node; the README beside it lists the same operators",
+    "the check by which the Hexagon delegate takes or rejects a node; the README beside it lists the same operators",
 )
 _CORAL_SOURCE = Source(
     "coral.ai/docs/edgetpu/models-intro, Supported operations",

@@ -1,4 +1,4 @@
-"""Say which hardware can run a network, a file or a search space, and what leaves it."""
+"""Report which hardware can run a network, a file or a search space, and what leaves it."""
 
 import tempfile
 from collections.abc import Sequence
@@ -82,7 +82,7 @@ def _check_file(path: Path, hardware: Hardware) -> Checked:
     table = TABLES[hardware]
     if operators.is_mace != table.is_mace:
         takes, given = ("MACE", "TFLite") if table.is_mace else ("TFLite", "MACE")
-        return Checked(path.name, _refused(hardware, f"takes {takes} files, this is a {given} file"))
+        return Checked(path.name, _rejected(hardware, f"takes {takes} files, this is a {given} file"))
     report = check(operators, hardware)
     if hardware is not Hardware.EDGETPU:
         return Checked(path.name, report)
@@ -96,7 +96,7 @@ def _check_network(network: Network | Detector, hardware: Hardware) -> Checked:
     try:
         report = check_network(network, hardware)
     except UnsupportedOperator as error:
-        return Checked(network.name, _refused(hardware, str(error)))
+        return Checked(network.name, _rejected(hardware, str(error)))
     suggestion = None if report.runs else _relu_twin(network, hardware)
     if hardware is not Hardware.EDGETPU:
         return Checked(network.name, report, suggestion)
@@ -132,6 +132,6 @@ def _relu_twin(network: Network | Detector, hardware: Hardware) -> str | None:
         return None
 
 
-def _refused(hardware: Hardware, reason: str) -> Report:
+def _rejected(hardware: Hardware, reason: str) -> Report:
     finding = Finding("(file)", "-", Answer.NO, reason, "", "")
     return Report(hardware, Answer.NO, 0, 0, 0, (finding,), (), TABLES[hardware].caveat)

@@ -176,7 +176,7 @@ def _export_jobs(
     """Export what is missing or changed; the manifest is written from time to time and at every way out."""
     formats = list(dict.fromkeys(formats))
     for format in formats:
-        # a format without a writer, or without the SDK that makes it, is refused before anything is written
+        # a format without a writer, or without the SDK that makes it, is rejected before anything is written
         writer_for(format, precision).notes(options)
     manifest = open_manifest(folder)
     manifest.save()  # from here on the folder is known as ours, also if the first file never comes

@@ -87,7 +87,7 @@ def ship(request: ShipRequest, folder: Path, progress: Progress = silent) -> Bun
         ExportError: a file does not agree with torch.
         OSError: the disk is full; an older bundle is then still there.
     """
-    _refuse_foreign(folder)
+    _reject_foreign(folder)
     if isinstance(request.network, Detector) and request.preprocessing is not None:
         raise InputError("a detector takes the whole image as it was trained on; leave the preprocessing away")
     recipe = request.preprocessing or _usual_recipe(request.network)
@@ -110,7 +110,7 @@ def ship(request: ShipRequest, folder: Path, progress: Progress = silent) -> Bun
     return bundle
 
 
-def _refuse_foreign(folder: Path) -> None:
+def _reject_foreign(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; give a folder for the bundle")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / BUNDLE_NAME).is_file():

@@ -88,7 +88,7 @@ def bench(request: BenchRequest, runner: Runner, progress: Progress = silent) ->
     Raises:
         InputError: a model or target that does not exist or fit, a folder that holds another run, or a request to
             resume without a folder.
-        DeviceError, MeasurementError, ExportError: from the rooms below.
+        DeviceError, MeasurementError, ExportError: from the packages below.
     """
     if not request.models:
         raise InputError("name at least one model file (x.tflite, x.onnx) or network (moga-a); `moga zoo` lists them")

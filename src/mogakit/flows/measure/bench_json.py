@@ -67,7 +67,7 @@ def readings(path: Path) -> list[Reading]:
     found = []
     for index, timing in enumerate(value["timings"]):
         if not isinstance(timing, dict):
-            raise InputError(f"{path}: timing {index} is no object")
+            raise InputError(f"{path}: timing {index} is not an object")
         if timing.get("latency_ms") is None:
             continue
         fields = {name: timing[name] for name in names if name in timing}

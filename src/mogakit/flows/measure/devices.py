@@ -152,7 +152,7 @@ def scope_of(device: str) -> str | None:
 def file_kind(target: Target) -> tuple[Format, Precision]:
     """Return format and precision of the file that `target` is given.
 
-    A CPU runs a file as it is. Other hardware may compute in another precision than the file's: a GPU is told to
+    A CPU runs a file as it is. Other hardware may compute in another precision than the file's: a GPU is asked to
     compute a float32 file in half.
 
     Raises:

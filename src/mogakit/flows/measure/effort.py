@@ -19,7 +19,7 @@ class Effort:
         num_calibration: networks for the calibration, spread evenly over the strata of the space.
         num_sentinels: visits of the sentinel in a pass.
         drift_limit: by how much (a share) the sentinel may be off before its window is measured again. This computer's
-            speed is divided out of every visit, so only what that cannot mend is repeated there.
+            speed is divided out of every visit, so only what that cannot fix is repeated there.
         precision: half-width of a file's interval (a share of its time) at which rounds end early.
     """
 

@@ -115,7 +115,7 @@ def fit_run(request: FitRequest, runner: Runner, progress: Progress = silent) ->
     Raises:
         InputError: the folder holds no run, a fit was begun and `resume` is not set, or too few pairs are asked for.
         TableError: there is no table, or it is of another device or version than is here now.
-        DeviceError, MeasurementError, ExportError: from the rooms below; what was finished is kept for `--resume`.
+        DeviceError, MeasurementError, ExportError: from the packages below; what was finished is kept for `--resume`.
     """
     if request.num_pairs < MIN_PAIRS:
         raise InputError(f"a cost model needs at least {MIN_PAIRS} networks, asked for {request.num_pairs}")
@@ -227,7 +227,7 @@ def _export(
 
 
 def _keep_question(folder: FitFolder, request: FitRequest) -> None:
-    """Keep what the fit is one of; refuse to mix in another one's, but let it grow by whole batches."""
+    """Keep what the fit is one of; reject another one, but let it grow by whole batches."""
     path = folder.batches / "fit.json"
     question = {"num_pairs": request.num_pairs, "seed": request.seed, "quick": request.quick, "rounds": request.rounds}
     if not path.exists():

@@ -81,7 +81,7 @@ def profile(
     Raises:
         InputError: the target does not run on the device, the folder holds another run, or fewer networks are measured
             (or stand for the target) than the kind of calibration asked for needs.
-        ExportError, DeviceError, MeasurementError: from the rooms below; what was finished is kept for `--resume`.
+        ExportError, DeviceError, MeasurementError: from the packages below; what was finished is kept for `--resume`.
     """
     return run_steps(profile_steps(request, runner, progress, exported), progress)
 
@@ -92,7 +92,7 @@ def profile_steps(
     """Do what `profile` does, pausing after every window. Whoever does not go on to the end must close it.
 
     Args:
-        exporting: is told of the export; of the measuring the steps tell.
+        exporting: called for the export; the steps report the measuring.
 
     Raises:
         InputError, ExportError, DeviceError, MeasurementError: as `profile`.
@@ -155,7 +155,7 @@ def profile_steps(
 
 
 def _check_calibration(asked: CalibrationChoice | None, num_networks: int) -> None:
-    """Refuse a calibration that the networks to be measured cannot carry, before any is measured."""
+    """Reject a calibration that the networks to be measured cannot carry, before any is measured."""
     kind = None if asked is None else asked.kind
     if kind is not None and num_networks < MIN_NETWORKS[kind]:
         raise InputError(

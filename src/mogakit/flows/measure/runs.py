@@ -35,7 +35,7 @@ class RunSettings:
         clock: forced on this computer, or None.
         accept_partial: rows count of which the hardware ran a part. accept_unknown: rows whose log does not say.
         calibration: the kind to fit. These say what is made of the measurements, not what is measured, so a run
-            that goes on may be told otherwise.
+            that resumes may change.
     """
 
     space: str

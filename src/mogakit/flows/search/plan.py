@@ -176,7 +176,9 @@ def latency_input(given: str | Path | LatencySource | NetworkLatency) -> Latency
         return _model_input(source)
     name = str(getattr(source, "name", None) or (given if isinstance(given, str) else type(source).__name__))
     if not callable(getattr(source, "latency_ms", None)):
-        raise InputError(f"{name} is a {type(source).__name__}, which has no latency_ms(network), so it is no latency")
+        raise InputError(
+            f"{name} is a {type(source).__name__}, which has no latency_ms(network), so it is not a latency"
+        )
     asked = cast(LatencySource, source if hasattr(source, "slot_costs") else _Asked(cast(NetworkLatency, source)))
     return LatencyInput(name, asked, str(getattr(source, "described", name)))
 
@@ -185,7 +187,7 @@ def device_input(runner: Runner, target: Target) -> LatencyInput:
     """Measure each candidate on a device.
 
     Raises:
-        InputError: the device cannot measure such a target; the message says what would mend it.
+        InputError: the device cannot measure such a target; the message says what would fix it.
     """
     reason = runner.unsupported(target)
     if reason is not None:

@@ -16,7 +16,7 @@ from mogakit import files, records
 from mogakit.errors import InputError
 from mogakit.flows.search.plan import LATENCY, SearchPlan, build_problem, table_input
 from mogakit.flows.train.classifier import broken_images, tensorboard_scalars
-from mogakit.flows.train.supernet import CHECKPOINT, refuse_used, smallest
+from mogakit.flows.train.supernet import CHECKPOINT, reject_used, smallest
 from mogakit.nets.network import Network
 from mogakit.nets.spaces import Chromosome, SearchSpace, format_chromosome, get_space
 from mogakit.progress import Progress, silent
@@ -120,7 +120,7 @@ def run_alternation(request: AlternateRequest, progress: Progress = silent) -> A
     recipe = get_recipe(request.recipe)
     checkpoint = request.folder / CHECKPOINT
     _check(request)
-    refuse_used(request.folder, request.resume)
+    reject_used(request.folder, request.resume)
     size = smallest(request.space).input_size
     training, validation = open_dataset(request.data, size)
     space = get_space(request.space, size, training.num_classes)
@@ -166,7 +166,7 @@ def run_alternation(request: AlternateRequest, progress: Progress = silent) -> A
 
 
 def _check(request: AlternateRequest) -> None:
-    """Refuse what would be ignored."""
+    """Reject what would be ignored."""
     if request.settings.synchronise_norm:
         raise InputError("weights and controller learn in turn in one process only, so leave --sync-norm away")
     if len(request.tables) < 2 and (request.reference or request.factors_ms or request.hardware_weights):

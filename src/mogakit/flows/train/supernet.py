@@ -91,7 +91,7 @@ def run_supernet_training(request: SupernetRequest, progress: Progress = silent)
     """
     recipe = get_recipe(request.recipe)
     checkpoint = request.folder / CHECKPOINT
-    refuse_used(request.folder, request.resume)
+    reject_used(request.folder, request.resume)
     size = smallest(request.space, request.input_size).input_size
     training, _ = open_dataset(request.data, size)
     space = get_space(request.space, size, training.num_classes)
@@ -119,8 +119,8 @@ def run_supernet_training(request: SupernetRequest, progress: Progress = silent)
     return summary
 
 
-def refuse_used(folder: Path, resume: bool) -> None:
-    """Refuse a folder that holds a supernet already, unless it is to be gone on with.
+def reject_used(folder: Path, resume: bool) -> None:
+    """Reject a folder that holds a supernet already, unless it is to be gone on with.
 
     Raises:
         InputError: it does.
@@ -145,7 +145,7 @@ def evaluate_paths(
     """Score chromosomes inside a supernet, each with recalibrated batch norms, all on the same validation images.
 
     Raises:
-        CheckpointError: the file is no supernet.
+        CheckpointError: the file is not a supernet.
     """
     _, run = load_supernet(checkpoint)
     space = get_space(run["space"], run["input_size"], run["num_classes"])
@@ -195,7 +195,7 @@ def rank_supernet(
         resume: whether a folder that holds trainings may be gone on with.
 
     Raises:
-        CheckpointError: the file is no supernet, or the folder's trainings are of another ranking.
+        CheckpointError: the file is not a supernet, or the folder's trainings are of another ranking.
         InputError: no recipe is given and the images are no digits, or the folder is in use and `resume` is false.
     """
     _, run = load_supernet(checkpoint)

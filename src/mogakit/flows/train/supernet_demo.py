@@ -1,4 +1,4 @@
-"""The whole road from a supernet to shipped networks, on scikit-learn's digits, in minutes on a CPU.
+"""The whole way from a supernet to shipped networks, on scikit-learn's digits, in minutes on a CPU.
 
 It shows that the parts fit together. It proves nothing about architectures: the images have 64 pixels, and almost every
 network of the space reads them.
@@ -104,7 +104,7 @@ def run_demo(
     Raises:
         CheckpointError: the folder holds a demonstration with another seed or other efforts.
     """
-    with _step(progress, 1, "supernet: warm path, then strict fairness") as told:
+    with _step(progress, 1, "supernet: warm path, then strict fairness") as inner:
         supernet = run_supernet_training(
             SupernetRequest(
                 SPACE,
@@ -115,14 +115,14 @@ def run_demo(
                 warm_epochs=efforts.warm_epochs,
                 resume=True,
             ),
-            told,
+            inner,
         )
-    with _step(progress, 2, "latency table on this computer") as told, open_runner(HOST) as runner:
+    with _step(progress, 2, "latency table on this computer") as inner, open_runner(HOST) as runner:
         request = ProfileRequest(
             SPACE, parse_target(TARGET), folder / "run", seed=seed, quick=True, resume=True, input_size=8
         )
-        table = profile(request, runner, told)
-    with _step(progress, 3, "search on the supernet's accuracy and the table") as told:
+        table = profile(request, runner, inner)
+    with _step(progress, 3, "search on the supernet's accuracy and the table") as inner:
         plan = SearchPlan(
             space=SPACE,
             accuracy=f"supernet:{supernet.checkpoint}",
@@ -132,12 +132,12 @@ def run_demo(
             surrogate=SurrogateSettings(efforts.num_fit, efforts.num_check),
             seed=seed,
         )
-        found = search(plan, folder / "run" / "search", True, told)
-    with _step(progress, 4, "three picks trained alone, and exported") as told:
+        found = search(plan, folder / "run" / "search", True, inner)
+    with _step(progress, 4, "three picks trained alone, and exported") as inner:
         alone = Settings(seed=seed, epochs=efforts.alone_epochs, checkpoint_interval_s=10.0)
-        picks = _train_picks(found, folder, alone, told)
-    with _step(progress, 5, "ranking: networks trained alone, twice each") as told:
-        ranking = rank_supernet(Path(supernet.checkpoint), efforts.num_ranked, RECIPE, alone, folder, told)
+        picks = _train_picks(found, folder, alone, inner)
+    with _step(progress, 5, "ranking: networks trained alone, twice each") as inner:
+        ranking = rank_supernet(Path(supernet.checkpoint), efforts.num_ranked, RECIPE, alone, folder, inner)
     notes = (_picks_note(picks), _ranking_note(ranking))
     page = report(ReportRequest(folder / "run", output=folder / PAGE, notes=notes)).page
     result = DemoResult(supernet, found.front.how, picks, ranking, PROVES_NOT, str(page))
@@ -152,11 +152,11 @@ NUM_STEPS = 5
 def _step(progress: Progress, number: int, title: str) -> Iterator[Progress]:
     """Turn the progress of one step into that of the whole."""
 
-    def told(done: int, total: int, note: str) -> None:
+    def inner(done: int, total: int, note: str) -> None:
         progress((number - 1) * 1000 + 1000 * done // max(total, 1), NUM_STEPS * 1000, f"{number}. {title}: {note}")
 
-    told(0, 1, "")
-    yield told
+    inner(0, 1, "")
+    yield inner
 
 
 def _picks_note(picks: Sequence[Pick]) -> Note:

@@ -53,7 +53,7 @@ def extract_network(request: ExtractRequest) -> Extracted:
     """Write the weights of one chromosome's network, with its own recalibrated batch norms.
 
     Raises:
-        CheckpointError: the file is no supernet, or the weights have another suffix than `.safetensors`.
+        CheckpointError: the file is not a supernet, or the weights have another suffix than `.safetensors`.
         InputError: the chromosome is none of the supernet's space.
     """
     check_suffix(request.weights)

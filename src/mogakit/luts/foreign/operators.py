@@ -75,7 +75,7 @@ def read_operators(path: Path, column: str) -> tuple[list[OperatorTime], set[str
     """Return the operators with a time in `column`, and the models that have some without one.
 
     Raises:
-        TableError: the file or the column is absent, or a cell is no number; legal columns are listed.
+        TableError: the file or the column is absent, or a cell is not a number; the supported columns are listed.
     """
     times, incomplete = [], set()
     for line, record in enumerate(_records(path, ("model", "operation", "feature"), column), start=2):
@@ -92,7 +92,7 @@ def read_networks(path: Path, column: str) -> dict[str, float]:
     """Return whole networks' mean latency in ms by name, of column `<column>|mean` or `<column>`.
 
     Raises:
-        TableError: the file or the column is absent, or a cell is no number.
+        TableError: the file or the column is absent, or a cell is not a number.
     """
     known = _columns(path)
     name = f"{column}|mean" if f"{column}|mean" in known else column
@@ -108,11 +108,11 @@ def operator_key(operation: str, feature: str, where: str) -> str:
     """Return one name for one operation and shape: features sorted, what follows from them left out.
 
     Raises:
-        TableError: `feature` is no dict of plain values.
+        TableError: `feature` is not a dict of plain values.
     """
     shape = _shape(feature)
     if shape is None:
-        raise TableError(f"{where}: feature {feature!r} is no dict of plain values")
+        raise TableError(f"{where}: feature {feature!r} is not a dict of plain values")
     return f"{operation} {shape}"
 
 
@@ -239,7 +239,7 @@ def _cell(text: str, path: Path, line: int, column: str) -> float | None:
     try:
         value = float(text)
     except ValueError as error:
-        raise TableError(f"{path} line {line}: {column} is {text!r}, which is no number") from error
+        raise TableError(f"{path} line {line}: {column} is {text!r}, which is not a number") from error
     return value if value > 0 else None
 
 

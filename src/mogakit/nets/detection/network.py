@@ -218,7 +218,7 @@ _VARIANTS = {EXPANSION_VARIANT: with_expansion_as_last_map, HALVED_VARIANT: with
 
 
 def is_detector(text: str) -> bool:
-    """Say whether a name is one of a detector rather than of a classifier."""
+    """Return whether a name is one of a detector rather than of a classifier."""
     return text.startswith(PREFIX)
 
 
@@ -240,7 +240,7 @@ def get_detector(
         InputError: nothing is called so, or an argument does not fit.
     """
     if not is_detector(text):
-        raise InputError(f"{text!r} is no detector; their names begin with {PREFIX}, as in {PREFIX}mobilenet-v2")
+        raise InputError(f"{text!r} is not a detector; their names begin with {PREFIX}, as in {PREFIX}mobilenet-v2")
     named = _NAME.fullmatch(text)
     if named is not None and named["rest"]:
         return get_detector(
@@ -251,7 +251,7 @@ def get_detector(
         )
     base, plus, variant = text.removeprefix(PREFIX).partition("+")
     if plus and plus + variant not in _VARIANTS:
-        raise InputError(f"{text!r} ends in an unknown variant; legal are {', '.join(_VARIANTS)}")
+        raise InputError(f"{text!r} ends in an unknown variant; supported: {', '.join(_VARIANTS)}")
     size = INPUT_SIZE if input_size is None else input_size
     classes = COCO_CLASSES if num_classes is None else num_classes
     detector = ssdlite(resolve(base, width, size), classes, width)

@@ -6,7 +6,8 @@ from dataclasses import is_dataclass, replace
 from functools import cache
 from typing import cast
 
-from mogakit.errors import InputError
+from mogakit.errors import InputError, unknown_name
+from mogakit.nets.limits import check_sizes
 from mogakit.nets.spaces.base import Chromosome, SearchSpace, SlotSpace, format_chromosome, parse_chromosome
 from mogakit.nets.spaces.digits import digits_space
 from mogakit.nets.spaces.fairnas import fairnas_space
@@ -58,14 +59,13 @@ def get_space(name: str, input_size: int | None = None, num_classes: int | None 
     Raises:
         InputError: no space has that name, what has it is not a space, or it cannot be had at that size.
     """
+    check_sizes(1.0, input_size, num_classes)
     if name in _SPACES:
         return _own_space(name, input_size, num_classes)
     found = find(Group.SPACES, name)
     if found is None:
-        known = ", ".join((*_SPACES, *plugin_names(Group.SPACES)))
-        raise InputError(
-            f"no search space is called {name!r}; known are {known}, and package.module:name for a space of yours"
-        )
+        message = unknown_name("search space", name, (*_SPACES, *plugin_names(Group.SPACES)))
+        raise InputError(f"{message}{'' if message.endswith('?') else ','} or package.module:name for a space of yours")
     return as_space(found, name, input_size, num_classes)
 
 

@@ -86,7 +86,7 @@ def check_chromosome(name: str, num_choices: tuple[int, ...], chromosome: Chromo
         raise InputError(f"a chromosome of space {name!r} has {len(num_choices)} genes, this one {len(chromosome)}")
     for index, (gene, choices) in enumerate(zip(chromosome, num_choices, strict=True)):
         if not 0 <= gene < choices:
-            raise InputError(f"gene {index} of a chromosome of space {name!r} is {gene}; legal are 0 to {choices - 1}")
+            raise InputError(f"gene {index} of a chromosome of space {name!r} is {gene}; supported: 0 to {choices - 1}")
 
 
 def draw_chromosome(num_choices: tuple[int, ...], rng: np.random.Generator) -> Chromosome:
@@ -161,18 +161,18 @@ class SlotSpace:
         genes = []
         fixed_before = tuple((block,) for block in self.before)
         fixed_after = tuple((block,) for block in self.after)
-        legal = fixed_before + self.slots + fixed_after
-        for index, (block, choices) in enumerate(zip(network.blocks, legal, strict=True)):
+        supported = fixed_before + self.slots + fixed_after
+        for index, (block, choices) in enumerate(zip(network.blocks, supported, strict=True)):
             if block not in choices:
                 raise InputError(
-                    f"{network.name!r} does not lie in space {self.name!r}: block {index} is {block.key}; legal are "
+                    f"{network.name!r} does not lie in space {self.name!r}: block {index} is {block.key}; supported: "
                     f"{', '.join(choice.key for choice in choices)}"
                 )
             genes.append(choices.index(block))
         return tuple(genes[len(self.before) : len(self.before) + len(self.slots)])
 
     def holds(self, network: Network) -> bool:
-        """Say whether a network lies in the space."""
+        """Return whether a network lies in the space."""
         try:
             self.encode(network)
         except InputError:

@@ -264,11 +264,11 @@ def load_supernet(checkpoint: Path) -> tuple[Supernet, dict[str, Any]]:
     """Read a trained supernet and what is known of its run.
 
     Raises:
-        CheckpointError: the file is no checkpoint of a supernet.
+        CheckpointError: the file is not a checkpoint of a supernet.
     """
     state = read_checkpoint(checkpoint)
     if not {"run", "parts", "supernet"} <= set(state):
-        raise CheckpointError(f"{checkpoint} is no checkpoint of a supernet; `moga supernet train` writes one")
+        raise CheckpointError(f"{checkpoint} is not a checkpoint of a supernet; `moga supernet train` writes one")
     run: dict[str, Any] = state["run"]
     space = get_space(run["space"], run["input_size"], run["num_classes"])
     supernet = Supernet(space)

@@ -143,7 +143,7 @@ def _open_split(root: Path, split: str, input_size: int) -> CocoDataset:
         )
     images = root / found[0].stem.removeprefix("instances_")
     if not images.is_dir():
-        raise InputError(f"{found[0]} describes the images in {images}, which is no folder")
+        raise InputError(f"{found[0]} describes the images in {images}, which is not a folder")
     return open_coco(found[0], images, input_size)
 
 
