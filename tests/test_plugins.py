@@ -18,7 +18,8 @@ from mogakit.nets import zoo
 from mogakit.nets.block import Activation, Block, Op, parse_key
 from mogakit.nets.kind_laws import broken_block_laws
 from mogakit.nets.kinds import register_block_kind
-from mogakit.nets.network import Layer, Network, count_params
+from mogakit.nets.layer import Layer
+from mogakit.nets.network import Network, count_params
 from mogakit.nets.network_file import load_network, save_network
 from mogakit.nets.resolve import resolve
 from mogakit.nets.spaces import SearchSpace, SlotSpace, get_space, register_space, space_names
@@ -35,8 +36,16 @@ class Ghost:
     def layers(self, block: Block) -> Iterator[Layer]:
         """Yield the two convolutions."""
         half, size = block.out_channels // 2, block.output_size
-        yield Layer("primary", block.in_channels, half, size, norm=True)
-        yield Layer("cheap", half, half, size, dict(block.settings)["cheap"], half, norm=True)
+        yield Layer(role="primary", in_channels=block.in_channels, out_channels=half, output_size=size, norm=True)
+        yield Layer(
+            role="cheap",
+            in_channels=half,
+            out_channels=half,
+            output_size=size,
+            kernel=dict(block.settings)["cheap"],
+            groups=half,
+            norm=True,
+        )
 
 
 class GhostModule(nn.Module):
@@ -104,7 +113,13 @@ def slot_spaces(draw: st.DrawFn) -> SlotSpace:
         choices = [_choice(kind, before, out, stride) for kind in kinds]
         slots.append(tuple(choices))
         before = choices[0]
-    head = Block(Op.HEAD, before.out_channels, draw(st.integers(1, 9)), before.output_size, norm_eps=None)
+    head = Block(
+        Op.HEAD,
+        before.out_channels,
+        draw(st.integers(1, 9)),
+        before.output_size,
+        norm_eps=None,
+    )
     return SlotSpace("mine", (stem,), tuple(slots), (head,))
 
 
@@ -306,7 +321,7 @@ def test_the_kits_blocks_keep_the_same_laws(network: str) -> None:
 
 class _MissingBias(Ghost):
     def layers(self, block: Block) -> Iterator[Layer]:
-        yield Layer("primary", block.in_channels, 4, 1)
+        yield Layer(role="primary", in_channels=block.in_channels, out_channels=4, output_size=1)
 
 
 def test_a_kind_that_counts_otherwise_than_it_computes_is_found_out() -> None:

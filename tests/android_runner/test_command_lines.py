@@ -21,9 +21,26 @@ NASTY = st.text(st.sampled_from("ab \t\n'\"\\;&|$()`<>*?[]~#!=,:{}é"), min_size
 
 def call_for(target: Target, tool: str, model: str, probe: Probe | None = None) -> Call:
     row = find_row(target)
-    artifact = Artifact("net", Role.NETWORK, Path("net.tflite"), Format.TFLITE, Precision.INT8, "0" * 64, 1, (), ())
+    artifact = Artifact(
+        name="net",
+        role=Role.NETWORK,
+        path=Path("net.tflite"),
+        format=Format.TFLITE,
+        precision=Precision.INT8,
+        sha256="0" * 64,
+        num_bytes=1,
+        inputs=(),
+        outputs=(),
+    )
     return Call(
-        tool, "/libs", target, row, artifact, {"net.tflite": model}, RunLength(), probe or Probe(str(row.tool), ())
+        tool=tool,
+        libs="/libs",
+        target=target,
+        row=row,
+        artifact=artifact,
+        model={"net.tflite": model},
+        length=RunLength(),
+        probe=probe or Probe(str(row.tool), ()),
     )
 
 

@@ -17,7 +17,12 @@ def test_this_computer_times_no_operators(tmp_path: Path) -> None:
     target = parse_target("tflite/cpu/float32")
     with pytest.raises(InputError, match=r"float32 on this computer: .* name one with --device, or leave out --per-op"):
         check_profilable("host", target)
-    RunFolder(tmp_path).begin(RunSettings("moga", str(target), "host", 0, 4, 1, 1), resume=False)
+    RunFolder(tmp_path).begin(
+        RunSettings(
+            space="moga", target=str(target), device="host", seed=0, num_calibration=4, num_passes=1, num_sentinels=1
+        ),
+        resume=False,
+    )
     with pytest.raises(InputError, match="phone's tools only"):
         profile_operators(tmp_path, HostRunner())
 

@@ -60,7 +60,14 @@ def fast_phone(make_phone: Callable[..., Phone], with_tools: None) -> Phone:
 
 def requests_for(phone: Phone, root: Path, *targets: Target) -> list[ProfileRequest]:
     return [
-        ProfileRequest("digits", target, folder_of(root, phone.serial, target), phone.serial, quick=True, input_size=32)
+        ProfileRequest(
+            space="digits",
+            target=target,
+            folder=folder_of(root, phone.serial, target),
+            device=phone.serial,
+            quick=True,
+            input_size=32,
+        )
         for target in targets
     ]
 
@@ -176,7 +183,14 @@ def test_operators_are_asked_for_before_anything_is_measured(fast_phone: Phone, 
 def test_targets_of_this_computer_go_on_one_after_the_other(tmp_path: Path, digits_files: Path) -> None:
     targets = ("tflite/cpu/float32", "mace/cpu/float32", "tflite/cpu/float32,threads=2")
     requests = [
-        ProfileRequest("digits", parse_target(target), tmp_path / str(number), quick=True, rounds=1, input_size=32)
+        ProfileRequest(
+            space="digits",
+            target=parse_target(target),
+            folder=tmp_path / str(number),
+            quick=True,
+            rounds=1,
+            input_size=32,
+        )
         for number, target in enumerate(targets)
     ]
     first, rejected, second = profile_device(requests, exported=dict.fromkeys(requests, digits_files))

@@ -44,6 +44,8 @@ def test_a_reading_is_the_median_of_samples_or_a_tools_summary(
     jobs: list[Job], make_measurement: Callable[..., Measurement]
 ) -> None:
     sampled = make_measurement(jobs[0], 0, 3, (1.0, 9.0, 2.0))
-    summarised = replace(make_measurement(jobs[0], 0, 5, ()), summary=Summary(50, 4.0, 0.1, 3.0, 9.0))
+    summarised = replace(
+        make_measurement(jobs[0], 0, 5, ()), summary=Summary(count=50, mean_ms=4.0, std_ms=0.1, min_ms=3.0, max_ms=9.0)
+    )
     failed = make_measurement(jobs[0], 0, 7, ())
     assert readings([sampled, summarised, failed]) == [Reading(3, 2.0), Reading(5, 4.0)]

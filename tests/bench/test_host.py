@@ -204,7 +204,16 @@ def test_a_torn_or_foreign_message_is_an_error(tmp_path: Path) -> None:
 def test_a_graph_that_xnnpack_takes_in_parts_is_partial_and_still_a_cpu_time(
     runner: HostRunner, tmp_path: Path
 ) -> None:
-    block = Block(Op.MB, 8, 8, 16, kernel=3, expanded_channels=24, activation=Activation.HSWISH, residual=True)
+    block = Block(
+        Op.MB,
+        8,
+        8,
+        16,
+        kernel=3,
+        expanded_channels=24,
+        activation=Activation.HSWISH,
+        residual=True,
+    )
     shape = (1, 8, 16, 16)
     artifact = export_module(build_block(block), "q", Role.CHOICE, Format.TFLITE, Precision.INT8, shape, tmp_path)
     (one,) = measure(runner, [Job(artifact, parse_target("tflite/cpu/int8"))])

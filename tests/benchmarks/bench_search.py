@@ -39,7 +39,7 @@ def make_problem() -> Problem:
         SumMetric("params", "", "counted", param_costs(space)),
     )
     objectives = (Objective("proxy", True, 0.4), Objective("latency", False, 0.4), Objective("params", True, 0.2))
-    return Problem(space, metrics, objectives)
+    return Problem(space=space, metrics=metrics, objectives=objectives)
 
 
 class Plain(PymooProblem):

@@ -16,7 +16,7 @@ from mogakit.errors import InputError
 from mogakit.export.artifact import Format, Precision
 from mogakit.export.describe import describe_file, open_file
 from mogakit.export.foreign import tflite
-from mogakit.export.foreign.model import read_model
+from mogakit.export.foreign.read import read_model
 
 CASES = Path(__file__).parent / "data" / "cases"
 TFLITE, ONNX = CASES / "tflite", CASES / "onnx"

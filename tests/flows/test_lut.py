@@ -33,9 +33,9 @@ def run(tmp_path: Path) -> Path:
     assert isinstance(space, SlotSpace)
     rows = [
         Row(
-            block.key,
-            Role.CHOICE,
-            0.1234567 + 0.01 * index,
+            key=block.key,
+            role=Role.CHOICE,
+            latency_ms=0.1234567 + 0.01 * index,
             alone_ms=0.1234567 + 0.01 * index,
             low_ms=0.12 + 0.01 * index,
             high_ms=0.13 + 0.01 * index,
@@ -44,15 +44,24 @@ def run(tmp_path: Path) -> Path:
         )
         for index, block in enumerate(space.choice_blocks)
     ]
-    identity = Identity("cpu/2/6.1/ab", "a computer", "", "ai-edge-litert 2.3.0", "", ("threads=1",), "", "1")
+    identity = Identity(
+        device="cpu/2/6.1/ab",
+        device_name="a computer",
+        driver="",
+        runtime="ai-edge-litert 2.3.0",
+        tool_sha256="",
+        flags=("threads=1",),
+        affinity="",
+        export_version="1",
+    )
     table = LatencyTable(
-        "RUN/lut.json",
-        "moga",
-        parse_target("tflite/cpu/float32"),
-        identity,
-        HOST_STATISTIC,
-        {row.key: row for row in rows},
-        Origin("mogakit 0.1.0"),
+        name="RUN/lut.json",
+        space="moga",
+        target=parse_target("tflite/cpu/float32"),
+        identity=identity,
+        statistic=HOST_STATISTIC,
+        rows={row.key: row for row in rows},
+        origin=Origin(made_by="mogakit 0.1.0"),
     )
     folder = tmp_path / "RUN"
     save(table, folder / "lut.json")

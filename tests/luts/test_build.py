@@ -135,7 +135,11 @@ def test_a_file_that_never_ran_is_a_row_without_a_number(
     assert row.latency_ms is None
     assert (row.status, row.error) == (Status.FAILED, "no kernel")
     partial = [
-        replace(one, status=Status.PARTIAL, delegation=Delegation(DelegationKind.PARTIAL, 62, 71, 3))
+        replace(
+            one,
+            status=Status.PARTIAL,
+            delegation=Delegation(kind=DelegationKind.PARTIAL, nodes_delegated=62, nodes_total=71, num_partitions=3),
+        )
         for one in device.measure(listed[:1])
     ]
     row = estimate_files(partial, PLAIN)[listed[0][0]]
@@ -145,7 +149,7 @@ def test_a_file_that_never_ran_is_a_row_without_a_number(
 def on_cpu(one: Measurement) -> Measurement:
     """Return the same measurement, of the CPU in place of the GPU: six times as slow."""
     slow = tuple(6 * sample for sample in one.samples_ms)
-    none = Delegation(DelegationKind.NONE, reason="no OpenCL library")
+    none = Delegation(kind=DelegationKind.NONE, reason="no OpenCL library")
     return replace(one, status=Status.FALLBACK, delegation=none, samples_ms=slow, cold_ms=slow)
 
 
@@ -196,7 +200,12 @@ def test_partial_delegation_is_in_calibration_and_overhead_where_it_was_accepted
 def test_opengl_in_a_resumed_job_does_not_count_beside_opencl(files_of: FilesOf, make_device: MakeDevice) -> None:
     device = make_device(noise=1e-6)
     first, second = files_of(device, 0)[:2]
-    whole = {backend: Delegation(DelegationKind.FULL, 5, 5, 1, backend) for backend in ("OpenCL", "OpenGL")}
+    whole = {
+        backend: Delegation(
+            kind=DelegationKind.FULL, nodes_delegated=5, nodes_total=5, num_partitions=1, backend=backend
+        )
+        for backend in ("OpenCL", "OpenGL")
+    }
     by_cl = [replace(one, delegation=whole["OpenCL"]) for one in device.measure([first])]
     later = [
         replace(one, delegation=whole["OpenGL"], round=one.round + 3, before=replace(one.before, at="2026-11-22"))
@@ -244,7 +253,7 @@ def test_calibration_is_fitted_on_the_networks_of_the_run_and_names_them(
 
 def chains(times_ms: dict[int, tuple[float, ...]]) -> list[Row]:
     return [
-        Row(f"chain-{copies}xblock", Role.CHAIN, runs[0], runs[0], run_means_ms=runs)
+        Row(key=f"chain-{copies}xblock", role=Role.CHAIN, latency_ms=runs[0], alone_ms=runs[0], run_means_ms=runs)
         for copies, runs in times_ms.items()
     ]
 
@@ -280,6 +289,6 @@ def test_chains_too_few_or_misnamed() -> None:
     assert fit_overhead([]) is None
     assert fit_overhead(chains({1: (1.0,), 2: (2.0,)})) is None
     with pytest.raises(TableError, match="supported: chain-"):
-        fit_overhead([Row("block", Role.CHAIN, 1.0, 1.0)])
+        fit_overhead([Row(key="block", role=Role.CHAIN, latency_ms=1.0, alone_ms=1.0)])
     assert parse_chain_name("chain-12xmb_i16_k3") == (12, "mb_i16_k3")
     assert parse_chain_name("mb_i16_k3") is None

@@ -87,7 +87,13 @@ def test_thin_wide_marked_and_missing_numbers_are_told(table: LatencyTable, spac
 
 def test_unknown_provenance_is_told() -> None:
     foreign = LatencyTable(
-        "theirs", "", None, UNKNOWN_IDENTITY, PHONE_STATISTIC, {"a": Row("a", None, 1.5)}, Origin("import")
+        name="theirs",
+        space="",
+        target=None,
+        identity=UNKNOWN_IDENTITY,
+        statistic=PHONE_STATISTIC,
+        rows={"a": Row(key="a", role=None, latency_ms=1.5)},
+        origin=Origin(made_by="import"),
     )
     assert Suspicion.UNKNOWN_PROVENANCE in kinds(foreign)
 

@@ -46,7 +46,9 @@ def pairs(device: Any, space: SlotSpace, hidden: np.ndarray) -> Pairs:
     ]
     measured = np.array(truth) * np.exp(rng.normal(0, 0.003, len(truth)))
     names = tuple(space.decode(one).name for one in chromosomes)
-    return Pairs("moga", chromosomes, tuple(float(value) for value in measured), names)
+    return Pairs(
+        space="moga", chromosomes=chromosomes, measured_ms=tuple(float(value) for value in measured), names=names
+    )
 
 
 def test_one_hot_has_one_column_a_choice() -> None:
@@ -120,7 +122,7 @@ def test_validation_scores_models_on_networks_they_were_not_fitted_on(
 ) -> None:
     model = fit_on_table(pairs.take(range(30)), table)
     estimates = {
-        name: Row(name, Role.NETWORK, latency_ms)
+        name: Row(key=name, role=Role.NETWORK, latency_ms=latency_ms)
         for name, latency_ms in zip(pairs.names[:60], pairs.measured_ms[:60], strict=True)
     }
     networks = {name: (resolve(name), ("all",)) for name in estimates}

@@ -26,7 +26,7 @@ FilesOf = Callable[[Any, int], list[tuple[str, Any, float]]]
 def table(files_of: FilesOf, make_device: MakeDevice, identity: Identity) -> LatencyTable:
     device = make_device(overhead_ms=1.0)
     built = build_table(device.measure(files_of(device, 0)), identity, name="RUN/lut.json", space="moga")
-    return built.with_calibration(Calibration(CalibrationKind.AFFINE, 1.1, 0.25, 8))
+    return built.with_calibration(Calibration(kind=CalibrationKind.AFFINE, scale=1.1, offset_ms=0.25, num_networks=8))
 
 
 def test_a_prediction_is_overhead_once_plus_parts_then_calibrated(table: LatencyTable, space: SlotSpace) -> None:
@@ -129,7 +129,7 @@ def cost_model(table: LatencyTable, space: SlotSpace) -> CostModel:
     rng = np.random.default_rng(1)
     chromosomes = tuple(space.sample(rng) for _ in range(8))
     measured_ms = tuple(table.latency_ms(space.decode(one)) for one in chromosomes)
-    return fit_on_table(Pairs("moga", chromosomes, measured_ms, input_size=224), table)
+    return fit_on_table(Pairs(space="moga", chromosomes=chromosomes, measured_ms=measured_ms, input_size=224), table)
 
 
 @pytest.mark.parametrize("kind", ["table", "cost_model"])

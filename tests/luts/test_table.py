@@ -30,8 +30,23 @@ from mogakit.luts.table import (
 def table(identity: Identity) -> LatencyTable:
     conditions = RowConditions(first_at="2026-11-21T00:00:00+00:00", max_temperature_c=41.5, warnings=("load 3 > 1",))
     rows = [
-        Row("conv_i3o16_h224_k3s2_hswish", Role.FIXED, 1.25, 1.26, 1.2, 1.3, run_means_ms=(1.2, 1.3), count=40),
-        Row("mb_i16e48o24_h112_k3s2_relu", Role.CHOICE, None, error="no kernel", conditions=conditions),
+        Row(
+            key="conv_i3o16_h224_k3s2_hswish",
+            role=Role.FIXED,
+            latency_ms=1.25,
+            alone_ms=1.26,
+            low_ms=1.2,
+            high_ms=1.3,
+            run_means_ms=(1.2, 1.3),
+            count=40,
+        ),
+        Row(
+            key="mb_i16e48o24_h112_k3s2_relu",
+            role=Role.CHOICE,
+            latency_ms=None,
+            error="no kernel",
+            conditions=conditions,
+        ),
     ]
     return LatencyTable(
         name="a table",
@@ -40,9 +55,27 @@ def table(identity: Identity) -> LatencyTable:
         identity=identity,
         statistic=HOST_STATISTIC,
         rows={row.key: row for row in rows},
-        origin=Origin("mogakit 0.1.0"),
-        overhead=Overhead(0.01, OverheadVerdict.USED, 0.01, 0.008, 0.012, {"a": 1.0}, 0.9999, 4),
-        calibration=Calibration(CalibrationKind.SCALE, 1.02, 0.0, 3, 1.0, 0.1, 2.0, ("x", "y", "z")),
+        origin=Origin(made_by="mogakit 0.1.0"),
+        overhead=Overhead(
+            value_ms=0.01,
+            verdict=OverheadVerdict.USED,
+            intercept_ms=0.01,
+            low_ms=0.008,
+            high_ms=0.012,
+            slopes_ms={"a": 1.0},
+            r2=0.9999,
+            num_chains=4,
+        ),
+        calibration=Calibration(
+            kind=CalibrationKind.SCALE,
+            scale=1.02,
+            offset_ms=0.0,
+            num_networks=3,
+            loo_mape_percent=1.0,
+            loo_rmse_ms=0.1,
+            raw_mape_percent=2.0,
+            networks=("x", "y", "z"),
+        ),
     )
 
 

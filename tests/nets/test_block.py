@@ -94,7 +94,15 @@ def test_unequal_blocks_have_unequal_keys(left: Block, right: Block) -> None:
     [
         (
             "conv_i3o16_h224_k3s2_hswish",
-            Block(Op.CONV, 3, 16, 224, kernel=3, stride=2, activation=Activation.HSWISH),
+            Block(
+                Op.CONV,
+                3,
+                16,
+                224,
+                kernel=3,
+                stride=2,
+                activation=Activation.HSWISH,
+            ),
         ),
         (
             "mb_i40e240o40_h28_k7s1_hswish_se60_res",
@@ -123,7 +131,10 @@ def test_unequal_blocks_have_unequal_keys(left: Block, right: Block) -> None:
                 norm_eps=1e-3,
             ),
         ),
-        ("head_i1024o1000_h7_linear", Block(Op.HEAD, 1024, 1000, 7, norm_eps=None)),
+        (
+            "head_i1024o1000_h7_linear",
+            Block(Op.HEAD, 1024, 1000, 7, norm_eps=None),
+        ),
     ],
 )
 def test_keys_read_as_documented(key: str, block: Block) -> None:

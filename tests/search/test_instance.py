@@ -30,7 +30,7 @@ def measured(space):
         SumMetric("params", "", "counted", param_costs(space)),
     )
     objectives = (Objective("proxy", True, 0.4), Objective("latency", False, 0.4), Objective("params", True, 0.2))
-    return Problem(space, metrics, objectives)
+    return Problem(space=space, metrics=metrics, objectives=objectives)
 
 
 @pytest.fixture(scope="module")

@@ -73,7 +73,7 @@ def test_names_must_exist_and_differ(problem):
     with pytest.raises(InputError, match="not all different"):
         replace(problem, metrics=(problem.metrics[0], problem.metrics[0]))
     with pytest.raises(InputError, match="none given"):
-        Problem(problem.space, problem.metrics, ())
+        Problem(space=problem.space, metrics=problem.metrics, objectives=())
 
 
 def test_engines_see_indices_and_everyone_else_genes(problem):

@@ -21,7 +21,7 @@ def small(random_costs, space):
     metrics = tuple(SumMetric(name, "", "made up", random_costs(rng, 4, 4)) for name in names)
     slots = SlotSpace("small", space.before, tuple(choices[:4] for choices in space.slots[:4]), space.after)
     objectives = (Objective("accuracy", True), Objective("latency", False), Objective("params", True))
-    return Problem(slots, metrics, objectives)
+    return Problem(space=slots, metrics=metrics, objectives=objectives)
 
 
 def brute(problem):

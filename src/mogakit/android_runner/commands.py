@@ -29,7 +29,7 @@ _MACE_CACHE = f"{ROOT}/mace"  # compiled OpenCL kernels: kept, or every process 
 _ELEMENT_BYTES = {"float32": 4, "float16": 2, "int32": 4, "int64": 8, "int8": 1, "uint8": 1}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunLength:
     """How long one process measures. Tools that count runs do at least `num_runs` and last at least `min_s`."""
 
@@ -53,7 +53,7 @@ class RunLength:
 QUICK = RunLength(num_runs=10, min_s=0.2, max_s=10.0, warmup_runs=1, warmup_min_s=0.1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Call:
     """One run of a tool, ready to be written as a command line.
 
@@ -80,7 +80,7 @@ class Call:
         return self.model[self.artifact.path.name]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Driver:
     """How one tool is called and read.
 
@@ -183,11 +183,11 @@ def verdict_of(call: Call, text: str) -> Delegation:
     if row.tool is ToolKind.MACE_RUN:
         return delegation.mace_verdict(text, row.hardware.value)
     if row.proof is Proof.NONE_NEEDED:
-        return Delegation(DelegationKind.NOT_ASKED, backend="CPU")
+        return Delegation(kind=DelegationKind.NOT_ASKED, backend="CPU")
     if row.proof is Proof.STRICT:
         return delegation.litert_verdict(text, row.hardware.value)
     if row.delegate is None:
-        return Delegation(DelegationKind.UNKNOWN, reason="the target's row names no delegate to look for")
+        return Delegation(kind=DelegationKind.UNKNOWN, reason="the target's row names no delegate to look for")
     verdict = delegation.tflite_verdict(text, row.delegate)
     wanted = {"cl": "OpenCL", "gl": "OpenGL"}.get(call.target.option("backend", ""))
     if wanted and verdict.kind is not DelegationKind.NONE and verdict.backend != wanted:
@@ -288,27 +288,29 @@ def _ort_arguments(call: Call) -> list[str]:
 
 DRIVERS: dict[ToolKind, Driver] = {
     ToolKind.BENCHMARK_MODEL: Driver(
-        _benchmark_arguments,
-        lambda run, call: benchmark_model.parse_classic(run.output),
+        arguments=_benchmark_arguments,
+        parse=lambda run, call: benchmark_model.parse_classic(run.output),
         profile=("--enable_op_profiling=true",),
     ),
-    ToolKind.BENCHMARK_LITERT: Driver(_benchmark_arguments, lambda run, call: benchmark_model.parse_litert(run.output)),
+    ToolKind.BENCHMARK_LITERT: Driver(
+        arguments=_benchmark_arguments, parse=lambda run, call: benchmark_model.parse_litert(run.output)
+    ),
     ToolKind.MACE_RUN: Driver(
-        _mace_arguments,
-        lambda run, call: mace_run.parse(run.output),
+        arguments=_mace_arguments,
+        parse=lambda run, call: mace_run.parse(run.output),
         prelude=_mace_prelude,
         profile=("--benchmark=true",),
     ),
     ToolKind.ORT_PERF_TEST: Driver(
-        _ort_arguments, lambda run, call: onnxruntime.parse(run.output), last=lambda call: [call.main]
+        arguments=_ort_arguments, parse=lambda run, call: onnxruntime.parse(run.output), last=lambda call: [call.main]
     ),
     ToolKind.SNPE_THROUGHPUT: Driver(
-        lambda call: snpe_tools.throughput_arguments(call.main, call.length.min_s),
-        lambda run, call: snpe_tools.read_throughput(run.output, call.length.min_s),
+        arguments=lambda call: snpe_tools.throughput_arguments(call.main, call.length.min_s),
+        parse=lambda run, call: snpe_tools.read_throughput(run.output, call.length.min_s),
     ),
     ToolKind.SNPE_NET_RUN: Driver(
-        lambda call: snpe_tools.net_run_arguments(call.main),
-        lambda run, call: snpe_tools.read_net_run(run.output, run.answers, call.length.num_runs),
+        arguments=lambda call: snpe_tools.net_run_arguments(call.main),
+        parse=lambda run, call: snpe_tools.read_net_run(run.output, run.answers, call.length.num_runs),
         prelude=lambda call: snpe_tools.net_run_prelude(call.artifact, call.target, call.length.num_runs),
         questions=snpe_tools.NET_RUN_QUESTIONS,
         check=snpe_tools.input_bytes,

@@ -18,7 +18,7 @@ _MARGIN_BYTES = 32 * 1024 * 1024  # what a run itself may write: logs, compiled 
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Wanted:
     """A file of this computer that a phone must have.
 

@@ -42,7 +42,7 @@ _STATUSES = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PhoneOptions:
     """How a phone is measured.
 
@@ -246,7 +246,7 @@ class PhoneRunner:
             process=f"{before.boot_id[:8]}-{finished.pid or 0}",
             clock=Clock.WALL,
             status=Status.FAILED,
-            delegation=Delegation(DelegationKind.UNKNOWN),
+            delegation=Delegation(kind=DelegationKind.UNKNOWN),
             before=before.conditions(warnings=warnings),
             after=after.conditions(warnings=heat),
         )
@@ -357,7 +357,7 @@ class PhoneSession:
 
 def _wanted(path: Path, sha256: str) -> Wanted:
     """Return a model file; on the phone it has a plain name, whatever it is called here."""
-    return Wanted(path, sha256, path.stat().st_size, "model" + "".join(path.suffixes[-1:]))
+    return Wanted(source=path, sha256=sha256, num_bytes=path.stat().st_size, name="model" + "".join(path.suffixes[-1:]))
 
 
 def _beside(item: Wanted, artifact: Artifact) -> Wanted:

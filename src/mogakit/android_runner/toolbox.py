@@ -41,8 +41,12 @@ class Toolbox:
     def _bring(self, tool: Tool) -> None:
         """Deploy a tool and all libraries for its ABI into one folder, named by the tool's hash."""
         beside = tools.libraries(tool.abi)
-        wanted = [Wanted(tool.path, tool.sha256, tool.num_bytes, tool.name, executable=True)]
-        wanted += [Wanted(item.path, item.sha256, item.num_bytes, item.name) for item in beside]
+        wanted = [
+            Wanted(source=tool.path, sha256=tool.sha256, num_bytes=tool.num_bytes, name=tool.name, executable=True)
+        ]
+        wanted += [
+            Wanted(source=item.path, sha256=item.sha256, num_bytes=item.num_bytes, name=item.name) for item in beside
+        ]
         self._link.patiently(self._reconnect_s, lambda: deploy(self._link, wanted))
         folder = quote(tool_path(tool).rpartition("/")[0])
         links = "; ".join(f"ln -sf {quote(item.remote)} {folder}/" for item in wanted[1:])
@@ -67,4 +71,4 @@ class Toolbox:
 
 def tool_path(tool: Tool) -> str:
     """Return where a tool lies on a phone."""
-    return Wanted(tool.path, tool.sha256, tool.num_bytes, tool.name).remote
+    return Wanted(source=tool.path, sha256=tool.sha256, num_bytes=tool.num_bytes, name=tool.name).remote

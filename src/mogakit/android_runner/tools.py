@@ -34,7 +34,7 @@ MAKERS: dict[ToolKind | HostTool, str] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Tool:
     """One registered binary.
 

@@ -190,9 +190,9 @@ def _input_details(interpreter: Any, signature: str) -> list[dict[str, Any]]:
 
 def _tflite_kernels(interpreter: Any, wants_delegate: bool, graph: int) -> Delegation:
     if not wants_delegate:
-        return Delegation(DelegationKind.NOT_ASKED, backend="built-in kernels")
+        return Delegation(kind=DelegationKind.NOT_ASKED, backend="built-in kernels")
     if graph:
-        return Delegation(DelegationKind.UNKNOWN, reason="the runtime lists the nodes of the first graph alone")
+        return Delegation(kind=DelegationKind.UNKNOWN, reason="the runtime lists the nodes of the first graph alone")
     return _tflite_delegation(interpreter)
 
 
@@ -202,7 +202,7 @@ def _load_gpu(path: Path, rng: np.random.Generator) -> Engine:
 
     model = GpuModel(path)
     model.set_inputs([rng.standard_normal(shape, np.float32) for shape in model.input_shapes])
-    return Engine(model.invoke, Delegation(DelegationKind.FULL, backend=f"Vulkan: {vulkan_drivers(os.environ)}"))
+    return Engine(model.invoke, Delegation(kind=DelegationKind.FULL, backend=f"Vulkan: {vulkan_drivers(os.environ)}"))
 
 
 def _tflite_delegation(interpreter: Any) -> Delegation:
@@ -214,7 +214,7 @@ def _tflite_delegation(interpreter: Any) -> Delegation:
     """
     read_nodes = getattr(interpreter, "_get_ops_details", None)
     if read_nodes is None:
-        return Delegation(DelegationKind.UNKNOWN, reason="this version of the runtime does not list its nodes")
+        return Delegation(kind=DelegationKind.UNKNOWN, reason="this version of the runtime does not list its nodes")
     nodes = [(node["op_name"], set(map(int, node["inputs"])), set(map(int, node["outputs"]))) for node in read_nodes()]
     partitions = [(inputs, outputs) for name, inputs, outputs in nodes if name == "DELEGATE"]
     originals = [(inputs, outputs) for name, inputs, outputs in nodes if name != "DELEGATE"]
@@ -230,7 +230,13 @@ def _tflite_delegation(interpreter: Any) -> Delegation:
     kind = DelegationKind.FULL if len(taken) == len(originals) else DelegationKind.PARTIAL
     if not taken:
         kind = DelegationKind.NONE
-    return Delegation(kind, len(taken), len(originals), len(partitions), backend="XNNPACK")
+    return Delegation(
+        kind=kind,
+        nodes_delegated=len(taken),
+        nodes_total=len(originals),
+        num_partitions=len(partitions),
+        backend="XNNPACK",
+    )
 
 
 # --- ONNX Runtime
@@ -256,7 +262,7 @@ def _load_onnx(path: Path, target: Target, inputs: _Inputs) -> Engine:
             binding.bind_ortvalue_output(spec.name, place)
         else:
             binding.bind_output(spec.name)  # its size comes from the data: the runtime allocates it
-    delegation = Delegation(DelegationKind.NOT_ASKED, backend="CPUExecutionProvider")
+    delegation = Delegation(kind=DelegationKind.NOT_ASKED, backend="CPUExecutionProvider")
     return Engine(lambda: session.run_with_iobinding(binding), delegation)
 
 

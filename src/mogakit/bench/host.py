@@ -271,7 +271,7 @@ class HostSession:
             process=self._name,
             clock=self._runner.clock(job.target),
             status=Status.FAILED,
-            delegation=Delegation(DelegationKind.UNKNOWN),
+            delegation=Delegation(kind=DelegationKind.UNKNOWN),
             before=before,
             after=after,
             error=error,

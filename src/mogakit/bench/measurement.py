@@ -47,7 +47,7 @@ class DelegationKind(StrEnum):
     NOT_ASKED = "not-asked"  # plain CPU kernels: there is no delegate
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Delegation:
     """Which part of the graph a delegate took: `full 71/71 nodes, 1 partition(s), OpenCL`."""
 
@@ -84,7 +84,7 @@ class Delegation:
         return replace(self, kind=DelegationKind.NONE, reason=reason)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Identity:
     """What must be equal for two tables to be merged.
 
@@ -110,7 +110,7 @@ class Identity:
     export_version: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Conditions:
     """The device's state at one moment; None where it cannot be read. Recorded with every row, never compared."""
 
@@ -130,7 +130,7 @@ class Conditions:
 LEAST_MEDIAN_MS = 0.1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Summary:
     """Statistics of one window; milliseconds. What a tool does not print stays None."""
 
@@ -154,7 +154,7 @@ class Summary:
         return self.median_ms
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Measurement:
     """One unit of the journal: one file on one target in one window of one round.
 

@@ -35,7 +35,7 @@ class StopReason(StrEnum):
     BUDGET = "budget"  # the time was spent before every planned round was measured
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """What is to be measured, and how well.
 
@@ -65,7 +65,7 @@ class Plan:
     seed: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """How a run ended. Windows are counted over the whole journal; `num_measured` only those of this call."""
 
@@ -184,7 +184,15 @@ def plan_steps(plan: Plan, runner: Runner, journal: Journal) -> Generator[Step, 
     stopped = StopReason.PRECISE if wide <= 1 - plan.enough_share else StopReason.ROUNDS
     if not in_time or number < plan.num_rounds:
         stopped = StopReason.BUDGET
-    return Outcome(stopped, number, len(finished), run.num_measured, len(drifted), wide, run.clock.elapsed_s)
+    return Outcome(
+        stopped=stopped,
+        num_rounds=number,
+        num_windows=len(finished),
+        num_measured=run.num_measured,
+        num_drifted=len(drifted),
+        wide_share=wide,
+        seconds=run.clock.elapsed_s,
+    )
 
 
 def _check(plan: Plan, runner: Runner, journal: Journal) -> None:

@@ -9,7 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -71,8 +71,8 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     # rich is loaded here: a command that prints JSON, help or an error does without it
     from rich.table import Table
 
-    table = Table(title=printable(title), caption=printable(caption) or None)
-    table.title_justify = table.caption_justify = "left"
+    _print_wrapped(title, width)
+    table = Table()
     for index, column in enumerate(columns):
         # The first column names the row: a name cut over two lines can be neither read nor copied.
         table.add_column(
@@ -85,6 +85,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     for row in cells:
         table.add_row(*row)
     _print(table, width)
+    _print_wrapped(caption, width)
 
 
 def _width() -> int:
@@ -110,22 +111,27 @@ def _print_paragraphs(
     title: str, columns: Sequence[str], cells: Sequence[Sequence[str]], caption: str, width: int
 ) -> None:
     """Print `column: cell` lines; a table of two columns needs one line a row."""
-    import textwrap
-
-    def wrapped(text: str, indent: str) -> None:
-        click.echo("\n".join(textwrap.wrap(text, max(width, 20), subsequent_indent=indent)) or text)
-
-    wrapped(printable(title), "  ")
+    _print_wrapped(title, width)
     for row in cells:
         if len(columns) == 2:
-            wrapped(f"{row[0]}: {row[1]}", "  ")
+            _print_wrapped(f"{row[0]}: {row[1]}", width, "  ")
             continue
         click.echo()
-        wrapped(f"{columns[0]} {row[0]}", "  ")
+        _print_wrapped(f"{columns[0]} {row[0]}", width, "  ")
         for name, cell in zip(columns[1:], row[1:], strict=True):
-            wrapped(f"  {name}: {cell}", "    ")
-    for line in printable(caption).splitlines():
-        wrapped(line, "  ")
+            _print_wrapped(f"  {name}: {cell}", width, "    ")
+    _print_wrapped(caption, width)
+
+
+def _print_wrapped(text: str, width: int, indent: str = "") -> None:
+    """Print each line of a text, wrapped between words; a word that is too long stays whole, so it can be copied."""
+    import textwrap
+
+    for line in printable(text).splitlines():
+        wrapped = textwrap.wrap(
+            line, max(width, 20), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        )
+        click.echo("\n".join(wrapped))
 
 
 def _print(table: "Table", width: int) -> None:
@@ -152,6 +158,19 @@ def progress_bar(what: str) -> Iterator["Progress"]:
     """Draw a bar with the estimated time left on standard error; where that is not a terminal, nothing is drawn."""
     with progress_bars([what]) as bars:
         yield bars[what]
+
+
+@contextmanager
+def demo_steps() -> Iterator["Callable[[int, int, str], Progress]"]:
+    """Print the title of each step of a demonstration on standard error, with a bar below it."""
+    with ExitStack() as bars:
+
+        def step(number: int, total: int, title: str) -> "Progress":
+            bars.close()
+            click.echo(f"[{number}/{total}] {title}", err=True)
+            return bars.enter_context(progress_bar(title))
+
+        yield step
 
 
 @contextmanager

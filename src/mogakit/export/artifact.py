@@ -64,7 +64,7 @@ class Agreement:
     checked_with: str  # runtime and version, `ai-edge-litert 2.3.0`
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Artifact:
     """One exported file.
 

@@ -10,7 +10,8 @@ import numpy as np
 from mogakit.errors import InputError
 from mogakit.export import snpe
 from mogakit.export.artifact import Artifact, Format, Precision, Role, TensorSpec
-from mogakit.export.foreign.model import READERS, EntryPoint, Input, ModelFile, identity, read_model
+from mogakit.export.foreign.model import EntryPoint, Input, ModelFile, identity
+from mogakit.export.foreign.read import READERS, read_model
 from mogakit.export.mace.naming import data_of
 from mogakit.export.mace.reader import read_file
 from mogakit.files import sha256_of

@@ -32,7 +32,7 @@ class CompiledOperator:
     status: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Compilation:
     """What the compiler says of one file.
 

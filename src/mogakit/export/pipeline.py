@@ -10,8 +10,9 @@ from mogakit.errors import ExportError
 from mogakit.export import verify
 from mogakit.export.artifact import Artifact, Format, Precision, Role
 from mogakit.export.describe import describe_file
-from mogakit.export.graph import FloatArray, Graph
+from mogakit.export.graph import Graph
 from mogakit.export.lower import lower
+from mogakit.export.nodes import FloatArray
 from mogakit.export.run import Array
 from mogakit.export.writers import Options, Written, writer_for
 from mogakit.files import write_bytes
@@ -19,7 +20,7 @@ from mogakit.files import write_bytes
 __all__ = ["Source", "describe_file", "export", "export_module", "file_path", "file_stem", "prepare"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Source:
     """A module made ready for any number of formats.
 
@@ -49,7 +50,14 @@ def prepare(
     """
     graph = lower(module, input_shape)
     inputs = verify.seeded_inputs(input_shape)
-    return Source(name, role, graph, inputs, verify.torch_outputs(module, inputs), dict(notes or {}))
+    return Source(
+        name=name,
+        role=role,
+        graph=graph,
+        inputs=inputs,
+        expected=verify.torch_outputs(module, inputs),
+        notes=dict(notes or {}),
+    )
 
 
 def file_stem(name: str) -> str:

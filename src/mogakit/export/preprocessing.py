@@ -27,7 +27,7 @@ _FILTERS: dict[Resample, Image.Resampling] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Preprocessing:
     """Resize the shorter side, cut the centre, scale to 0..1, subtract `mean` and divide by `std`.
 

@@ -37,7 +37,7 @@ _IO_TYPES: dict[Precision, int] = {Precision.INT8: np.dtype(np.int8).num, Precis
 _ALL_INTEGER = (False, np.dtype(np.int8).num, np.dtype(np.int32).num, False, False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Ranges:
     """Smallest and largest value of every activation of one float file.
 

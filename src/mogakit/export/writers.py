@@ -12,13 +12,14 @@ from mogakit.errors import InputError
 from mogakit.export import integer, onnx, snpe, tflite, verify
 from mogakit.export.artifact import Format, Precision, TensorSpec
 from mogakit.export.calibration import CalibrationData, Synthetic
-from mogakit.export.graph import FloatArray, Graph, Shape
+from mogakit.export.graph import Graph
 from mogakit.export.mace import check as mace_check
 from mogakit.export.mace import ends as mace_ends
 from mogakit.export.mace import interpreter as mace_interpreter
 from mogakit.export.mace import naming as mace_naming
 from mogakit.export.mace import writer as mace_writer
 from mogakit.export.mace.plan import HSigmoid
+from mogakit.export.nodes import FloatArray, Shape
 from mogakit.export.run import Array, run, runtime_of
 
 
@@ -39,7 +40,7 @@ class Options:
     h_sigmoid: HSigmoid = HSigmoid.PORTABLE
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Written:
     """A file in memory, verified before it is on disk.
 
@@ -67,7 +68,7 @@ class Written:
 Inputs: TypeAlias = Sequence[FloatArray]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Writer:
     """One row of the table.
 
@@ -112,14 +113,22 @@ def _tflite(precision: Precision) -> Writer:
 
     def write(graph: Graph, options: Options) -> Written:
         inputs, outputs = specs(graph, channels_last=True)
-        return Written({f"{tag}.tflite": tflite.write(graph, precision)}, inputs, outputs, {})
+        return Written(
+            files={f"{tag}.tflite": tflite.write(graph, precision)}, inputs=inputs, outputs=outputs, notes={}
+        )
 
     def compute(written: Written, inputs: Inputs) -> list[Array]:
         turned = [verify.to_channels_last(value) for value in inputs]
         return [verify.to_channels_first(value) for value in run(written.main, Format.TFLITE, turned)]
 
     limit = FLOAT32_LIMIT if precision is Precision.FLOAT32 else FLOAT16_LIMIT
-    return Writer(write, lambda options: f"{tag}.tflite", compute, lambda: runtime_of(Format.TFLITE), limit)
+    return Writer(
+        write=write,
+        suffix=lambda options: f"{tag}.tflite",
+        run=compute,
+        checked_with=lambda: runtime_of(Format.TFLITE),
+        limit=limit,
+    )
 
 
 def _opset_tag(options: Options) -> str:
@@ -133,7 +142,9 @@ def _onnx_suffix(options: Options) -> str:
 def _onnx_write(graph: Graph, options: Options) -> Written:
     inputs, outputs = specs(graph, channels_last=False)
     data = onnx.write(graph, Precision.FLOAT32, options.opset)
-    return Written({_onnx_suffix(options): data}, inputs, outputs, {"opset": str(options.opset)})
+    return Written(
+        files={_onnx_suffix(options): data}, inputs=inputs, outputs=outputs, notes={"opset": str(options.opset)}
+    )
 
 
 def _onnx_run(written: Written, inputs: Inputs) -> list[Array]:
@@ -153,12 +164,12 @@ def _dlc() -> Writer:
         return f"{_opset_tag(options)}{snpe.SUFFIX}"
 
     return Writer(
-        write,
-        suffix,
-        lambda written, inputs: [np.asarray(value) for value in run(written.source, Format.ONNX, inputs)],
-        lambda: f"{runtime_of(Format.ONNX)}, on the ONNX file that {snpe.CONVERTER} was given",
-        FLOAT32_LIMIT,
-        lambda options: {"sdk": snpe.find_sdk(os.environ).version},
+        write=write,
+        suffix=suffix,
+        run=lambda written, inputs: [np.asarray(value) for value in run(written.source, Format.ONNX, inputs)],
+        checked_with=lambda: f"{runtime_of(Format.ONNX)}, on the ONNX file that {snpe.CONVERTER} was given",
+        limit=FLOAT32_LIMIT,
+        notes=lambda options: {"sdk": snpe.find_sdk(os.environ).version},
     )
 
 
@@ -168,7 +179,12 @@ def _integer(precision: Precision) -> Writer:
     def write(graph: Graph, options: Options) -> Written:
         inputs, outputs = specs(graph, channels_last=True, dtype=precision.value)
         made = integer.write(graph, precision, options.calibration, options.ranges)
-        return Written({suffix: made.model, integer.RANGES_SUFFIX: made.ranges}, inputs, outputs, made.notes)
+        return Written(
+            files={suffix: made.model, integer.RANGES_SUFFIX: made.ranges},
+            inputs=inputs,
+            outputs=outputs,
+            notes=made.notes,
+        )
 
     def compute(written: Written, inputs: Inputs) -> list[Array]:
         turned = [verify.to_channels_last(value) for value in inputs]
@@ -177,7 +193,14 @@ def _integer(precision: Precision) -> Writer:
     def notes(options: Options) -> dict[str, str]:
         return {} if options.ranges is not None else {"calibration": options.calibration.describe()}
 
-    return Writer(write, lambda options: suffix, compute, lambda: runtime_of(Format.TFLITE), None, notes)
+    return Writer(
+        write=write,
+        suffix=lambda options: suffix,
+        run=compute,
+        checked_with=lambda: runtime_of(Format.TFLITE),
+        limit=None,
+        notes=notes,
+    )
 
 
 def _mace(precision: Precision) -> Writer:
@@ -196,7 +219,13 @@ def _mace(precision: Precision) -> Writer:
             for ports in (made.inputs, made.outputs)
         )
         shapes = graph.shapes()
-        return Written(files, inputs, outputs, made.notes, tuple(shapes[name] for name in graph.outputs))
+        return Written(
+            files=files,
+            inputs=inputs,
+            outputs=outputs,
+            notes=made.notes,
+            torch_shapes=tuple(shapes[name] for name in graph.outputs),
+        )
 
     def compute(written: Written, inputs: Inputs) -> list[Array]:
         *_, data = written.files.values()
@@ -205,11 +234,11 @@ def _mace(precision: Precision) -> Writer:
 
     limit = FLOAT32_LIMIT if precision is Precision.FLOAT32 else FLOAT16_LIMIT
     return Writer(
-        write,
-        lambda options: f"{tag(options)}{next(iter(mace_naming.PB_SUFFIXES.values()))}",
-        compute,
-        lambda: runtime_of(Format.MACE),
-        limit,
+        write=write,
+        suffix=lambda options: f"{tag(options)}{next(iter(mace_naming.PB_SUFFIXES.values()))}",
+        run=compute,
+        checked_with=lambda: runtime_of(Format.MACE),
+        limit=limit,
     )
 
 
@@ -217,7 +246,11 @@ WRITERS: dict[tuple[Format, Precision], Writer] = {
     (Format.TFLITE, Precision.FLOAT32): _tflite(Precision.FLOAT32),
     (Format.TFLITE, Precision.FLOAT16): _tflite(Precision.FLOAT16),
     (Format.ONNX, Precision.FLOAT32): Writer(
-        _onnx_write, _onnx_suffix, _onnx_run, lambda: runtime_of(Format.ONNX), FLOAT32_LIMIT
+        write=_onnx_write,
+        suffix=_onnx_suffix,
+        run=_onnx_run,
+        checked_with=lambda: runtime_of(Format.ONNX),
+        limit=FLOAT32_LIMIT,
     ),
     (Format.TFLITE, Precision.INT8): _integer(Precision.INT8),
     (Format.TFLITE, Precision.UINT8): _integer(Precision.UINT8),

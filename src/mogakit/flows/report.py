@@ -28,7 +28,7 @@ from mogakit.search.front import load_front, load_result
 PAGE = "report.html"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ReportRequest:
     """What a person asks for.
 
@@ -51,7 +51,7 @@ class ReportRequest:
     notes: tuple[Note, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ReportResult:
     """Where page and record lie, the page's size, which parts it has, and the figures written."""
 
@@ -84,7 +84,9 @@ def report(request: ReportRequest, progress: Progress = silent) -> ReportResult:
         for index, one in enumerate(drawn):
             written += style.save(one.figure, request.figures, one.name)
             progress(index + 1, len(drawn), one.name)
-    return ReportResult(page, record, len(text.encode("utf-8")), _parts(content), tuple(written))
+    return ReportResult(
+        page=page, record=record, num_bytes=len(text.encode("utf-8")), parts=_parts(content), figures=tuple(written)
+    )
 
 
 def gather(request: ReportRequest) -> RunContent:
@@ -169,7 +171,10 @@ def _comparison(path: Path) -> ComparisonSummary:
         columns=tuple(column.name for column in found.columns),
         factors_ms=tuple(column.factor_ms for column in found.columns),
         networks=tuple(
-            ComparedNetwork(one.name, one.top1, one.latencies_ms, one.f_avg, one.f_max) for one in found.networks
+            ComparedNetwork(
+                name=one.name, top1=one.top1, latencies_ms=one.latencies_ms, f_avg=one.f_avg, f_max=one.f_max
+            )
+            for one in found.networks
         ),
         reference=found.reference,
     )

@@ -19,7 +19,7 @@ MIN_HELD_OUT = 10
 IndexArray = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CurvePoint:
     """Error of one kind of model fitted on `num_pairs` networks, on all others; over random splits.
 

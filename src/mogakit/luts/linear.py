@@ -43,7 +43,7 @@ class ModelKind(StrEnum):
     decode=target_as_record,
     error=TableError,
 )
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CostModel:
     """`latency = intercept_ms + sum of coefficients_ms[gene][choice]`; all in milliseconds.
 
@@ -178,7 +178,7 @@ def in_style_of(space: SearchSpace, network: Network) -> Network:
     return replace(network, blocks=tuple(blocks))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Pairs:
     """Networks of one space with their measured latency: what a cost model is fitted on.
 
@@ -197,11 +197,11 @@ class Pairs:
     def take(self, indices: Sequence[int]) -> "Pairs":
         """Return the pairs at `indices`."""
         return Pairs(
-            self.space,
-            tuple(self.chromosomes[index] for index in indices),
-            tuple(self.measured_ms[index] for index in indices),
-            tuple(self.names[index] for index in indices) if self.names else (),
-            self.input_size,
+            space=self.space,
+            chromosomes=tuple(self.chromosomes[index] for index in indices),
+            measured_ms=tuple(self.measured_ms[index] for index in indices),
+            names=tuple(self.names[index] for index in indices) if self.names else (),
+            input_size=self.input_size,
         )
 
 

@@ -24,7 +24,7 @@ class CommonMode(StrEnum):
     MOMENT = "moment"  # the same for each visit, from the files visited around it: follows bursts of other programs
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Statistic:
     """How a row was made from samples.
 

@@ -32,7 +32,7 @@ UNKNOWN = "unknown"
 """Stands in an imported table wherever its source does not say."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RowConditions:
     """Under what a row was measured; None where no run could read it. Never compared."""
 
@@ -45,7 +45,7 @@ class RowConditions:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Row:
     """One block on the table's target; times in milliseconds.
 
@@ -106,7 +106,7 @@ class OverheadVerdict(StrEnum):
     REFUSED = "refused"  # the times do not lie on a straight line, and zero is used until they are measured again
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Overhead:
     """What a run costs apart from its blocks: the intercept of time against the number of chained blocks.
 
@@ -129,7 +129,7 @@ class Overhead:
     num_networks: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Origin:
     """Where a table comes from.
 
@@ -182,7 +182,7 @@ def _from_file(document: records.Document) -> records.Document:
     decode=_from_file,
     error=TableError,
 )
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LatencyTable:
     """Latency of blocks on one target.
 

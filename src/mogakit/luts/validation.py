@@ -20,7 +20,7 @@ from mogakit.nets.network import Network
 SCHEMA_VERSION = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CheckedNetwork:
     """One network, measured and predicted; milliseconds.
 
@@ -47,7 +47,7 @@ class CheckedNetwork:
     models_ms: dict[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StratumReport:
     """Errors over one part of the space; the `fresh_` ones hold what the stored table's age has no share in.
 
@@ -95,7 +95,7 @@ class Drift:
 
 
 @records.stored("validation", version=SCHEMA_VERSION, made_by="moga validate RUN")
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Validation:
     """The result of `moga validate`; `identity` is that of the validation, which must be the table's own."""
 

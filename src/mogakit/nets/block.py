@@ -10,7 +10,7 @@ their keys are, and `parse_key(block.key) == block`:
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
@@ -86,6 +86,7 @@ class Block:
     in_channels: int
     out_channels: int
     input_size: int
+    _: KW_ONLY
     kernel: int = 1
     stride: int = 1
     activation: Activation = Activation.LINEAR
@@ -274,10 +275,10 @@ def _from_match(found: re.Match[str]) -> Block:
         se = SqueezeExcite(int(found["se"]), inner, Activation(found["gate"] or Activation.HSIGMOID))
     without_norm = found["nobn"] or (op is Op.HEAD and not found["f"] and not found["mbn"])
     return Block(
-        op=op,
-        in_channels=int(found["i"]),
-        out_channels=int(found["o"]),
-        input_size=int(found["h"]),
+        op,
+        int(found["i"]),
+        int(found["o"]),
+        int(found["h"]),
         kernel=number("k") or 1,
         stride=number("s") or 1,
         activation=activation,

@@ -16,7 +16,7 @@ from mogakit.plugins import names as plugin_names
 if TYPE_CHECKING:  # counting layers must not load torch
     from torch import nn
 
-    from mogakit.nets.network import Layer
+    from mogakit.nets.layer import Layer
 
 
 class BlockKind(Protocol):

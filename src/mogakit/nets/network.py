@@ -6,12 +6,14 @@ include batch-norm scale and offset, not its running statistics.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 from mogakit.errors import InputError
 from mogakit.nets.block import Block, Op
 from mogakit.nets.kinds import get_kind
+from mogakit.nets.layer import Layer
 
 
 @dataclass(frozen=True)
@@ -60,45 +62,6 @@ class Network:
         """Length of the output."""
         return self.blocks[-1].out_channels
 
-    def renamed(self, name: str) -> "Network":
-        """Return the same network under another name."""
-        return replace(self, name=name)
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One convolution or linear layer with its batch norm, as it is counted.
-
-    Attributes:
-        role: its name inside the block, as in `nets.modules` (`expand`, `depthwise`, `se.reduce`).
-        output_size: height and width of its output in pixels.
-        groups: 1, or `in_channels` for a depthwise convolution.
-    """
-
-    role: str
-    in_channels: int
-    out_channels: int
-    output_size: int
-    kernel: int = 1
-    groups: int = 1
-    bias: bool = False
-    norm: bool = False
-
-    @property
-    def num_weights(self) -> int:
-        """Number of weights without bias and norm."""
-        return self.out_channels * (self.in_channels // self.groups) * self.kernel**2
-
-    @property
-    def params(self) -> int:
-        """Number of trainable values: weights, bias, batch-norm scale and offset."""
-        return self.num_weights + self.out_channels * (int(self.bias) + 2 * int(self.norm))
-
-    @property
-    def madds(self) -> int:
-        """Multiply-accumulates for one image."""
-        return self.num_weights * self.output_size**2
-
 
 def block_layers(block: Block) -> Iterator[Layer]:
     """Yield a block's layers in the order in which they run."""
@@ -108,22 +71,30 @@ def block_layers(block: Block) -> Iterator[Layer]:
     if block.kind is not None:
         yield from get_kind(block.kind).layers(block)
         return
-    size, norm = block.output_size, block.norm_eps is not None
-    middle = block.expanded_channels or block.in_channels
-    if block.op is Op.CONV:
-        middle = block.out_channels
-        yield Layer("conv", block.in_channels, middle, size, block.kernel, bias=block.bias, norm=norm)
-    elif block.op is Op.FUSED:
-        yield Layer("expand", block.in_channels, middle, size, block.kernel, bias=block.bias, norm=norm)
+    size = block.output_size
+    middle = block.out_channels if block.op is Op.CONV else block.expanded_channels or block.in_channels
+    layer = partial(Layer, bias=block.bias, norm=block.norm_eps is not None)
+    if block.op in (Op.CONV, Op.FUSED):
+        role = "conv" if block.op is Op.CONV else "expand"
+        yield layer(
+            role=role, in_channels=block.in_channels, out_channels=middle, output_size=size, kernel=block.kernel
+        )
     else:
         if block.op is Op.MB:
-            yield Layer("expand", block.in_channels, middle, block.input_size, bias=block.bias, norm=norm)
-        yield Layer("depthwise", middle, middle, size, block.kernel, middle, bias=block.bias, norm=norm)
+            yield layer(role="expand", in_channels=block.in_channels, out_channels=middle, output_size=block.input_size)
+        yield layer(
+            role="depthwise",
+            in_channels=middle,
+            out_channels=middle,
+            output_size=size,
+            kernel=block.kernel,
+            groups=middle,
+        )
     if block.se is not None:
-        yield Layer("se.reduce", middle, block.se.channels, 1, bias=True)
-        yield Layer("se.expand", block.se.channels, middle, 1, bias=True)
+        yield Layer(role="se.reduce", in_channels=middle, out_channels=block.se.channels, output_size=1, bias=True)
+        yield Layer(role="se.expand", in_channels=block.se.channels, out_channels=middle, output_size=1, bias=True)
     if block.op is not Op.CONV:
-        yield Layer("project", middle, block.out_channels, size, bias=block.bias, norm=norm)
+        yield layer(role="project", in_channels=middle, out_channels=block.out_channels, output_size=size)
 
 
 def _head_layers(block: Block) -> Iterator[Layer]:
@@ -131,12 +102,26 @@ def _head_layers(block: Block) -> Iterator[Layer]:
     width = block.in_channels
     if block.features is not None:
         norm = block.norm_eps is not None
-        yield Layer("features", width, block.features, block.input_size, bias=block.bias, norm=norm)
+        yield Layer(
+            role="features",
+            in_channels=width,
+            out_channels=block.features,
+            output_size=block.input_size,
+            bias=block.bias,
+            norm=norm,
+        )
         width = block.features
     if block.hidden is not None:
-        yield Layer("hidden", width, block.hidden, 1, bias=block.hidden_bias, norm=block.hidden_norm)
+        yield Layer(
+            role="hidden",
+            in_channels=width,
+            out_channels=block.hidden,
+            output_size=1,
+            bias=block.hidden_bias,
+            norm=block.hidden_norm,
+        )
         width = block.hidden
-    yield Layer("classifier", width, block.out_channels, 1, bias=True)
+    yield Layer(role="classifier", in_channels=width, out_channels=block.out_channels, output_size=1, bias=True)
 
 
 def count_params(part: Network | Block) -> int:

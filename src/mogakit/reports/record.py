@@ -23,7 +23,7 @@ from mogakit.search.problem import Constraint, Objective
 SCHEMA_VERSION = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TableRecord:
     """A latency table without its rows.
 
@@ -51,7 +51,7 @@ class TableRecord:
     table_schema: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ValidationRecord:
     """A validation without its networks: every error metric of every stratum with its interval, noise and drift."""
 
@@ -84,7 +84,7 @@ class PickRecord:
     values: tuple[float | None, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SearchRecord:
     """A search without its fronts.
 
@@ -118,7 +118,7 @@ class FigureRecord:
 
 
 @records.stored("report", version=SCHEMA_VERSION, made_by="moga report RUN")
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """Everything that `moga report` has numbers for; what a run does not hold is None or empty.
 

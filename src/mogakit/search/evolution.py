@@ -42,7 +42,7 @@ class Engine(StrEnum):
     RANDOM = "random"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """Hyper-parameters; the defaults are MoGA's where the paper gives them (section 4.4), otherwise said to be ours.
 
@@ -92,7 +92,7 @@ class Settings:
         return replace(self, engine=engine)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class State:
     """Everything that the rest of a search depends on, between two generations.
 
@@ -156,12 +156,12 @@ class Evolution:
         indices = indices.reshape(len(individuals), len(self.problem.num_indices))
         values = [self._values[row.tobytes()] for row in indices]
         return State(
-            self.generation,
-            indices,
-            np.array(values, dtype=np.float64).reshape(len(individuals), len(self.problem.metrics)),
-            np.array([_number(each.get("rank")) for each in individuals], dtype=np.float64),
-            np.array([_number(each.get("crowding")) for each in individuals], dtype=np.float64),
-            algorithm.random_state.bit_generator.state,
+            generation=self.generation,
+            indices=indices,
+            values=np.array(values, dtype=np.float64).reshape(len(individuals), len(self.problem.metrics)),
+            rank=np.array([_number(each.get("rank")) for each in individuals], dtype=np.float64),
+            crowding=np.array([_number(each.get("crowding")) for each in individuals], dtype=np.float64),
+            random_state=algorithm.random_state.bit_generator.state,
         )
 
     def restore(self, state: State, archive: Archive) -> None:

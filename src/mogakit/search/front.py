@@ -40,7 +40,7 @@ class MetricInfo:
 
 
 @records.stored("front", version=1, implied_version=1, made_by="moga search -o FOLDER", title="front of a search")
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Front:
     """Networks with their metrics, the best in the first objective first.
 
@@ -78,7 +78,7 @@ class Front:
         return len(self.chromosomes)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Quality:
     """How far a search came, in percent of the hypervolume of the exact front.
 
@@ -107,7 +107,7 @@ class HistoryPoint:
 
 
 @records.stored("search-result", version=SCHEMA_VERSION, made_by="moga search -o FOLDER")
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SearchResult:
     """A finished search.
 
@@ -139,13 +139,13 @@ class SearchResult:
 def make_front(problem: Problem, genes: Genes, values: Values, how: str) -> Front:
     """Describe networks as a `Front`, in the order given."""
     return Front(
-        problem.space.name,
-        tuple(MetricInfo(m.name, m.unit, m.source, m.name == PROXY) for m in problem.metrics),
-        problem.objectives,
-        problem.constraints,
-        how,
-        tuple(format_chromosome(tuple(row)) for row in genes.tolist()),
-        tuple(tuple(None if math.isnan(value) else value for value in row) for row in values.tolist()),
+        space=problem.space.name,
+        metrics=tuple(MetricInfo(m.name, m.unit, m.source, m.name == PROXY) for m in problem.metrics),
+        objectives=problem.objectives,
+        constraints=problem.constraints,
+        how=how,
+        chromosomes=tuple(format_chromosome(tuple(row)) for row in genes.tolist()),
+        values=tuple(tuple(None if math.isnan(value) else value for value in row) for row in values.tolist()),
     )
 
 

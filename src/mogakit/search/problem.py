@@ -93,7 +93,7 @@ def allowed_choices(space: SearchSpace, forbidden: Sequence[str]) -> tuple[tuple
     return left
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Problem:
     """Objectives and constraints on the allowed part of a space.
 

@@ -66,7 +66,7 @@ def capacity(network: Network) -> float:
     return sum(block_capacity(block) for block in network.blocks)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FittedModel:
     """An additive accuracy model on disk: plain coefficients, readable by anything.
 
@@ -175,7 +175,9 @@ def proxy_metric(space: SearchSpace) -> Metric:
     """Return the capacity proxy, a sum over slots where the space has slots."""
     if space.slotted is not None:
         return SumMetric(PROXY, "", PROXY_SOURCE, block_costs(space.slotted, block_capacity))
-    return NetworkMetric(PROXY, "", PROXY_SOURCE, PROXY_SOURCE, space, _AskNetwork(capacity))
+    return NetworkMetric(
+        name=PROXY, unit="", source=PROXY_SOURCE, identity=PROXY_SOURCE, space=space, ask=_AskNetwork(capacity)
+    )
 
 
 def _open_proxy(argument: str, space: SearchSpace, cache: EvaluationCache | None, num_jobs: int) -> Metric:
@@ -242,7 +244,16 @@ def accuracy_metric(
         if kind in ACCURACY_KINDS:
             return ACCURACY_KINDS[kind](argument, space, cache, num_jobs)
         text, function, identity = given, _import_function(given), f"{ACCURACY} {given}"
-    return NetworkMetric(ACCURACY, "", text, identity, space, _AskNetwork(function), cache, num_jobs)
+    return NetworkMetric(
+        name=ACCURACY,
+        unit="",
+        source=text,
+        identity=identity,
+        space=space,
+        ask=_AskNetwork(function),
+        cache=cache,
+        num_jobs=num_jobs,
+    )
 
 
 def function_name(function: object) -> str:
@@ -302,7 +313,15 @@ def latency_metric(
     source: LatencySource, space: SearchSpace, name: str, described: str, cache: EvaluationCache | None = None
 ) -> Metric:
     """Return the latency of a source that must be asked network by network, such as a device in the loop."""
-    return NetworkMetric(name, "ms", described, f"{name} {described}", space, _AskLatency(source), cache)
+    return NetworkMetric(
+        name=name,
+        unit="ms",
+        source=described,
+        identity=f"{name} {described}",
+        space=space,
+        ask=_AskLatency(source),
+        cache=cache,
+    )
 
 
 def summed_latency_metric(per_slot: Sequence[Values], name: str, described: str) -> SumMetric:

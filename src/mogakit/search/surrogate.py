@@ -107,7 +107,15 @@ def _fit(problem: Problem, name: str, genes: Genes, values: Values) -> FittedMod
     fitted = additive_fit(genes, values, sizes, ridge)
     coefficients = tuple(tuple(row.tolist()) for row in fitted.per_slot)
     source = problem.metric(name).source
-    return FittedModel(problem.space.name, fitted.constant, coefficients, len(genes), r2, source, name)
+    return FittedModel(
+        space=problem.space.name,
+        bias=fitted.constant,
+        coefficients=coefficients,
+        num_networks=len(genes),
+        r2=r2,
+        source=source,
+        metric=name,
+    )
 
 
 def _held_out_error(genes: Genes, values: Values, sizes: Sequence[int], ridge: float) -> float:

@@ -34,7 +34,7 @@ SMALL = Settings(population=16, generations=10)
 
 @pytest.fixture(scope="module")
 def plan():
-    return SearchPlan("moga", latencies=(table_input(XNNPACK),), settings=SMALL)
+    return SearchPlan(space="moga", latencies=(table_input(XNNPACK),), settings=SMALL)
 
 
 @pytest.mark.parametrize("method", [Method.NSGA2, Method.SMS_EMOA, Method.RANDOM, Method.EXACT, Method.BEST])
@@ -119,7 +119,16 @@ def test_a_cost_model_takes_the_place_of_a_table(plan, tmp_path):
     table = load(XNNPACK)
     costs = table.slot_costs(get_space("moga"))
     coefficients = tuple(tuple(map(float, column)) for column in costs)
-    model = CostModel("test", ModelKind.TABLE, "moga", table.target, table.identity, 0.0, coefficients, table.origin)
+    model = CostModel(
+        name="test",
+        kind=ModelKind.TABLE,
+        space="moga",
+        target=table.target,
+        identity=table.identity,
+        intercept_ms=0.0,
+        coefficients_ms=coefficients,
+        origin=table.origin,
+    )
     save_model(model, tmp_path / "cost-model.json")
     by_model = replace(plan, latencies=(table_input(tmp_path / "cost-model.json"),))
     found, expected = search(by_model, tmp_path / "m"), search(plan, tmp_path / "t")
@@ -134,7 +143,7 @@ def test_a_model_is_known_by_what_the_file_holds_and_what_came_through_adb_says_
     given = table_input(tmp_path / "pixel1.json")
     assert isinstance(given.source, CostModel)
     assert given.described.startswith("cost model tunas-pixel1-cpu imported")
-    plan = SearchPlan("tunas-proxyless", latencies=(given,), settings=SMALL, objectives=("accuracy", "latency"))
+    plan = SearchPlan(space="tunas-proxyless", latencies=(given,), settings=SMALL, objectives=("accuracy", "latency"))
     found = search(plan, tmp_path / "out")
     expected = [given.source.predict_chromosome(parse_chromosome(each)) for each in found.front.chromosomes]
     assert found.front.column("latency") == pytest.approx(expected, abs=1e-6)
@@ -189,7 +198,7 @@ def test_a_model_of_the_proxy_is_still_called_proxy(tmp_path):
     sources = [tunas / f"proxylessnas_search_{part}.b64" for part in ("kernel", "bias")]
     import_foreign(ForeignFormat.TUNAS, sources, tmp_path / "pixel1.json")
     plan = SearchPlan(
-        "tunas-proxyless",  # without independent slots, the proxy does not add up and is fitted
+        space="tunas-proxyless",  # without independent slots, the proxy does not add up and is fitted
         latencies=(table_input(tmp_path / "pixel1.json"),),
         objectives=("accuracy", "latency"),
         method=Method.FIT_FRONT,

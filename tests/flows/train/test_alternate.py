@@ -37,7 +37,18 @@ def write_table(path, ms_per_block=0.0, space_name="digits"):
         )
         for block in (*space.fixed_blocks, *space.choice_blocks)
     }
-    save(LatencyTable("t", space_name, None, UNKNOWN_IDENTITY, Statistic(), rows, Origin("a test")), path)
+    save(
+        LatencyTable(
+            name="t",
+            space=space_name,
+            target=None,
+            identity=UNKNOWN_IDENTITY,
+            statistic=Statistic(),
+            rows=rows,
+            origin=Origin(made_by="a test"),
+        ),
+        path,
+    )
     return path
 
 
@@ -154,7 +165,15 @@ def test_the_multi_hardware_paper_s_own_space_and_reward(tmp_path):
     tables = tuple(write_table(tmp_path / f"{ms}.json", ms, "multi-hardware") for ms in (0.5, 50.0))
     settings = Settings(epochs=0.006, batch_size=2, checkpoint_interval_s=0.0)  # three steps
     reward = Reward(RewardKind.ABSOLUTE, 1.0)
-    request = AlternateRequest("multi-hardware", "digits", "tunas", tables, reward, tmp_path / "whole", settings)
+    request = AlternateRequest(
+        space="multi-hardware",
+        data="digits",
+        recipe="tunas",
+        tables=tables,
+        reward=reward,
+        folder=tmp_path / "whole",
+        settings=settings,
+    )
     request = replace(request, paths_per_step=2, delay=0.3, warm_up=0.0, worst=True, reference=resolve("multi-avg"))
     whole = run_alternation(request)
     assert whole.rewarded == "f_max"

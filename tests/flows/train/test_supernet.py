@@ -139,7 +139,7 @@ def test_an_extracted_network_exports_and_ships_what_the_supernet_computes(super
     made = json.loads(run("supernet", "extract", str(supernet), CHROMOSOME, "-o", str(weights), "--json"))
     given = [made["network"], "--weights", made["weights"], "--classes", str(made["num_classes"])]
     run("export", "model", *given, "--format", "onnx", "-o", str(models))
-    path = SupernetAccuracy(supernet, "digits").recalibrated((0, 1, 2, 3, 4, 5))
+    path = SupernetAccuracy(checkpoint=supernet, data="digits").recalibrated((0, 1, 2, 3, 4, 5))
     images = torch.from_numpy(open_digits(8)[1].images[:1])
     with torch.inference_mode():
         wanted = path(images)

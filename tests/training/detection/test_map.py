@@ -71,7 +71,11 @@ def test_annotations_without_area_and_crowd_marks_are_completed(dataset: CocoDat
     bare = [{key: value for key, value in each.items() if key not in ("area", "iscrowd", "id")}
             for each in dataset.annotations["annotations"]]  # fmt: skip
     other = CocoDataset(
-        dataset.name, dataset.images, dataset.categories, {**dataset.annotations, "annotations": bare}, 64
+        name=dataset.name,
+        images=dataset.images,
+        categories=dataset.categories,
+        annotations={**dataset.annotations, "annotations": bare},
+        input_size=64,
     )
     assert coco_score(other, truth(dataset)).mean_ap == 1.0
 

@@ -14,7 +14,7 @@ _DIGITS = 1e-5  # a C++ stream prints six digits, and not every version prints e
 _PREFIX = re.compile(r"^(?:INFO|WARN|WARNING|ERROR|VERBOSE|FATAL): ?(?:\[[^\]\s]+:\d+\] ?)?")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Timing:
     """What one run of a tool measured; milliseconds and megabytes, None where the tool does not print it."""
 

@@ -52,4 +52,4 @@ def parse(text: str) -> Timing:
         min_ms=min(means_ms) if several else None,
         max_ms=max(means_ms) if several else None,
     )
-    return Timing(summary, init_ms=number(rows[0][1]), first_run_ms=number(rows[0][2]))
+    return Timing(summary=summary, init_ms=number(rows[0][1]), first_run_ms=number(rows[0][2]))

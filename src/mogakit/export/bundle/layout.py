@@ -41,7 +41,7 @@ class Sample:
     output: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LatencyNote:
     """A latency that came with the bundle.
 
@@ -61,7 +61,7 @@ class LatencyNote:
     comment: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Bundle:
     """What `bundle.json` holds.
 

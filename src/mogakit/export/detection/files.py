@@ -27,7 +27,7 @@ class AnchorMap:
     shapes: tuple[tuple[float, float], ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DetectionMetadata:
     """What turns a detector's outputs into objects.
 

@@ -1,11 +1,9 @@
 """What a model file of any maker is, before a runtime sees it: entry points, free sizes, precision, files."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from mogakit.errors import InputError
 from mogakit.export.artifact import Format, Precision, TensorSpec
 
 
@@ -46,41 +44,6 @@ class ModelFile:
     precision: Precision
     entries: tuple[EntryPoint, ...]
     companions: tuple[str, ...] = field(default=())
-
-
-def read_model(path: Path) -> ModelFile:
-    """Read a `.tflite`, `.onnx` or `.ort` file; the suffix may be written in any case.
-
-    Raises:
-        InputError: it is not such a file, is damaged, or a file that belongs to it is missing.
-        OSError: it cannot be read.
-    """
-    try:
-        return READERS[path.suffix.lower()](path)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-
-
-def _tflite(path: Path) -> ModelFile:
-    from mogakit.export.foreign.describe_tflite import describe
-
-    return describe(path.read_bytes())
-
-
-def _onnx(path: Path) -> ModelFile:
-    from mogakit.export.foreign.describe_onnx import describe
-
-    return describe(path.read_bytes(), path.parent)
-
-
-def _ort(path: Path) -> ModelFile:
-    from mogakit.export.foreign.describe_ort import describe
-
-    return describe(path.read_bytes())
-
-
-READERS: dict[str, Callable[[Path], ModelFile]] = {".tflite": _tflite, ".onnx": _onnx, ".ort": _ort}
-"""Lower-case suffix -> its reader."""
 
 
 def identity(digests: Iterable[str]) -> str:

@@ -85,7 +85,7 @@ _FIELDS: dict[str, dict[str, Slot]] = {
 """Operator -> field -> (slot, letter in `struct`, default): the options that answers depend on."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Tensor:
     """A tensor of a graph.
 
@@ -118,7 +118,7 @@ class Tensor:
         return [int(item) for item in np.frombuffer(self.data, width)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Operator:
     """An operator: `name` is TFLite's (`CONV_2D`), or `CUSTOM:` with the custom operator's."""
 
@@ -129,7 +129,7 @@ class Operator:
     options: Mapping[str, Number] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Graph:
     """A subgraph."""
 
@@ -184,7 +184,7 @@ def _graph(table: Table, buffers: tuple[Table, ...], codes: list[tuple[str, int]
     tensors = tuple(_tensor(item, buffers) for item in table.tables(0))
     inputs, outputs = (_indices(table.integers(slot, "i"), tensors, "graph") for slot in (1, 2))
     operators = tuple(_operator(item, tensors, codes) for item in table.tables(3))
-    return Graph(table.text(4), tensors, operators, inputs, outputs)
+    return Graph(name=table.text(4), tensors=tensors, operators=operators, inputs=inputs, outputs=outputs)
 
 
 def _indices(found: tuple[int, ...] | None, tensors: tuple[Tensor, ...], where: str, least: int = 0) -> tuple[int, ...]:
@@ -206,7 +206,7 @@ def _operator(table: Table, tensors: tuple[Tensor, ...], codes: list[tuple[str, 
         item: default if stored is None else stored.number(slot, letter, default)
         for item, (slot, letter, default) in _FIELDS.get(name, {}).items()
     }
-    return Operator(name, version, inputs, outputs, options)
+    return Operator(name=name, version=version, inputs=inputs, outputs=outputs, options=options)
 
 
 def _tensor(table: Table, buffers: tuple[Table, ...]) -> Tensor:

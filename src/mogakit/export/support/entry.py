@@ -58,7 +58,7 @@ class Entry:
     condition: Condition = Condition.NONE
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Table:
     """Everything known of one hardware.
 

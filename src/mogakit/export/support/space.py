@@ -25,7 +25,7 @@ class Blocked:
     operators: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Intersection:
     """A space cut down to what runs everywhere.
 

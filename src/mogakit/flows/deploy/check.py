@@ -24,7 +24,7 @@ RELU_TWINS = {"mobilenet-v3-large": "mobilenet-v3-large-minimalistic"}
 """Zoo networks whose ReLU variant is a network of its own."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Checked:
     """The answer for one network or file on one hardware.
 
@@ -82,13 +82,13 @@ def _check_file(path: Path, hardware: Hardware) -> Checked:
     table = TABLES[hardware]
     if operators.is_mace != table.is_mace:
         takes, given = ("MACE", "TFLite") if table.is_mace else ("TFLite", "MACE")
-        return Checked(path.name, _rejected(hardware, f"takes {takes} files, this is a {given} file"))
+        return Checked(name=path.name, report=_rejected(hardware, f"takes {takes} files, this is a {given} file"))
     report = check(operators, hardware)
     if hardware is not Hardware.EDGETPU:
-        return Checked(path.name, report)
+        return Checked(name=path.name, report=report)
     program = edgetpu.find()
     if program is None or operators.precision not in table.precisions:
-        return Checked(path.name, report, remark=edgetpu.MISSING if program is None else "")
+        return Checked(name=path.name, report=report, remark=edgetpu.MISSING if program is None else "")
     return _compiled(path.name, report, program, path, None)
 
 
@@ -96,13 +96,13 @@ def _check_network(network: Network | Detector, hardware: Hardware) -> Checked:
     try:
         report = check_network(network, hardware)
     except UnsupportedOperator as error:
-        return Checked(network.name, _rejected(hardware, str(error)))
+        return Checked(name=network.name, report=_rejected(hardware, str(error)))
     suggestion = None if report.runs else _relu_twin(network, hardware)
     if hardware is not Hardware.EDGETPU:
-        return Checked(network.name, report, suggestion)
+        return Checked(name=network.name, report=report, suggestion=suggestion)
     program = edgetpu.find()
     if program is None:
-        return Checked(network.name, report, suggestion, remark=edgetpu.MISSING)
+        return Checked(name=network.name, report=report, suggestion=suggestion, remark=edgetpu.MISSING)
     with tempfile.TemporaryDirectory() as folder:
         (artifact,) = export_network(network, [Format.TFLITE], Precision.INT8, Path(folder))
         return _compiled(network.name, report, program, artifact.path, suggestion)
@@ -112,7 +112,7 @@ def _compiled(name: str, report: Report, program: Path, model: Path, suggestion:
     with tempfile.TemporaryDirectory() as folder:
         compilation = edgetpu.compile_file(program, model, Path(folder))
     remark = f"{edgetpu.PROGRAM} {compilation.version} was run; its own count stands beside the list's"
-    return Checked(name, report, suggestion, compilation, remark)
+    return Checked(name=name, report=report, suggestion=suggestion, compilation=compilation, remark=remark)
 
 
 def _relu_twin(network: Network | Detector, hardware: Hardware) -> str | None:
@@ -133,5 +133,14 @@ def _relu_twin(network: Network | Detector, hardware: Hardware) -> str | None:
 
 
 def _rejected(hardware: Hardware, reason: str) -> Report:
-    finding = Finding("(file)", "-", Answer.NO, reason, "", "")
-    return Report(hardware, Answer.NO, 0, 0, 0, (finding,), (), TABLES[hardware].caveat)
+    finding = Finding(layer="(file)", operator="-", answer=Answer.NO, reason=reason, source="", remedy="")
+    return Report(
+        hardware=hardware,
+        answer=Answer.NO,
+        num_operators=0,
+        num_running=0,
+        num_partitions=0,
+        findings=(finding,),
+        sources=(),
+        caveat=TABLES[hardware].caveat,
+    )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mogakit import __version__, files, records
+from mogakit.bench.readings import readings
 from mogakit.errors import InputError
 from mogakit.export import EXPORT_VERSION
 from mogakit.export.artifact import Artifact, Format, Precision
@@ -34,11 +35,11 @@ from mogakit.export.preprocessing import Preprocessing, for_size
 from mogakit.export.writers import Options
 from mogakit.flows.deploy.export import export_network
 from mogakit.flows.deploy.latency_notes import measured, predicted
-from mogakit.flows.measure.bench_json import readings
 from mogakit.nets import zoo
 from mogakit.nets.block import Block
 from mogakit.nets.detection.network import PREFIX, Detector, detector_layers
-from mogakit.nets.network import Layer, Network, block_layers
+from mogakit.nets.layer import Layer
+from mogakit.nets.network import Network, block_layers
 from mogakit.progress import Progress, silent
 
 SHIPPED: tuple[tuple[Format, Precision, int], ...] = (
@@ -54,7 +55,7 @@ SHIPPED: tuple[tuple[Format, Precision, int], ...] = (
 """Everything in a bundle: format, precision, ONNX opset."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ShipRequest:
     """What to bundle.
 

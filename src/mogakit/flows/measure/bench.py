@@ -27,7 +27,7 @@ from mogakit.nets.detection.network import resolve_model
 from mogakit.progress import Progress, silent
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BenchRequest:
     """What a person asks for.
 
@@ -49,7 +49,7 @@ class BenchRequest:
     feed: FeedRequest = field(default_factory=FeedRequest)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Timing:
     """One file on one target. `row.latency_ms` is its time run by itself; `clock` says how time was read.
 
@@ -226,7 +226,7 @@ def _fed(target: Target, options: dict[str, str]) -> Target:
 
 def _rejected(path: Path, targets: Sequence[Target] | None, reason: str) -> list[Timing]:
     row = Row(key=path.stem, role=Role.NETWORK, latency_ms=None, status=Status.FAILED, error=reason)
-    return [Timing(str(path), None, target, None, row) for target in targets or (None,)]
+    return [Timing(model=str(path), artifact=None, target=target, clock=None, row=row) for target in targets or (None,)]
 
 
 def _targets_of(artifact: Artifact, runtime: Runtime, targets: Sequence[Target] | None) -> list[Target]:
@@ -266,4 +266,4 @@ def _container_jobs(artifact: Artifact, targets: Sequence[Target]) -> list[Job]:
 def _timing(model: str, job: Job, journal: Journal, statistics: Mapping[Target, Statistic], seed: int) -> Timing:
     taken = journal.measurements(job.target, artifact_sha256=job.artifact.sha256)
     (row,) = estimate_files(taken, statistics[job.target], seed).values()
-    return Timing(model, job.artifact, job.target, taken[0].clock, row)
+    return Timing(model=model, artifact=job.artifact, target=job.target, clock=taken[0].clock, row=row)

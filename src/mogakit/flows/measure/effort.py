@@ -9,7 +9,7 @@ from mogakit.bench.target import Hardware
 from mogakit.luts.statistic import HOST_STATISTIC, PHONE_STATISTIC, Statistic
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Effort:
     """How much is measured.
 

@@ -43,7 +43,7 @@ CURVE_SIZES = (5, 10, 20, 50, 100, 200, 400, 800)
 SCHEMA_VERSION = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FitRequest:
     """What a person asks for: `num_pairs` random networks, drawn evenly from the space's strata by `seed`."""
 
@@ -55,7 +55,7 @@ class FitRequest:
     rounds: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FitResult:
     """What `RUN/fit.json` holds, with the models beside it.
 
@@ -163,11 +163,11 @@ def fit_estimates(
     counted = {name: row.latency_ms for name, row in estimates.items() if table.counts(row)}
     usable = [(net, latency_ms) for net in networks if (latency_ms := counted.get(net.name)) is not None]
     pairs = Pairs(
-        space.name,
-        tuple(space.encode(net) for net, _ in usable),
-        tuple(latency_ms for _, latency_ms in usable),
-        tuple(net.name for net, _ in usable),
-        networks[0].input_size,
+        space=space.name,
+        chromosomes=tuple(space.encode(net) for net, _ in usable),
+        measured_ms=tuple(latency_ms for _, latency_ms in usable),
+        names=tuple(net.name for net, _ in usable),
+        input_size=networks[0].input_size,
     )
     sizes = [size for size in CURVE_SIZES if len(usable) - size >= MIN_HELD_OUT]
     return FitResult(

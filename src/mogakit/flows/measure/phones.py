@@ -21,7 +21,7 @@ class TargetAnswer:
     reason: str | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PhoneReport:
     """One phone as the command shows it.
 
@@ -72,9 +72,9 @@ def clean_phones(addresses: Sequence[str] = (), serial: str | None = None) -> li
 
 def _report(found: Found) -> PhoneReport:
     if found.state != READY or found.properties is None or found.condition is None:
-        return PhoneReport(found, (), (), found.advice or None, busy=False)
+        return PhoneReport(found=found, targets=(), fixed=(), problem=found.advice or None, busy=False)
     if found.same_as is not None:
-        return PhoneReport(found, (), (), f"the same phone as {found.same_as}", busy=False)
+        return PhoneReport(found=found, targets=(), fixed=(), problem=f"the same phone as {found.same_as}", busy=False)
     fixed, busy = _fix(found.link, found.serialno)
     problem = None
     try:
@@ -84,7 +84,7 @@ def _report(found: Found) -> PhoneReport:
     registered = tools.registered()
     answers = [_answer(row, found.properties.abis, registered) for row in all_rows()]
     unique = {answer.target: answer for answer in answers}
-    return PhoneReport(found, tuple(unique.values()), fixed, problem, busy)
+    return PhoneReport(found=found, targets=tuple(unique.values()), fixed=fixed, problem=problem, busy=busy)
 
 
 def _fix(link: Link, serialno: str) -> tuple[tuple[str, ...], bool]:

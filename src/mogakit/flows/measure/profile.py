@@ -34,7 +34,7 @@ CHAIN_COPIES = (1, 2, 3, 4, 6, 8)
 """Lengths of the chains from which the overhead of a run is read."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ProfileRequest:
     """What a person asks for; None means the kit's choice for this kind of device.
 

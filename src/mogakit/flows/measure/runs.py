@@ -24,7 +24,7 @@ from mogakit.luts.table import LatencyTable
 
 
 @records.stored("run", version=1, made_by="moga profile -o RUN", title="run's settings")
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunSettings:
     """What a run is a run of. It is written before the first measurement; only the last three may change after that.
 

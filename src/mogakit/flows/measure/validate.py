@@ -36,7 +36,7 @@ PUBLISHED = "published"
 Strata = dict[str, tuple[Network, tuple[str, ...]]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ValidateRequest:
     """What a person asks for: `num_models` random networks a stratum, drawn by `seed`."""
 

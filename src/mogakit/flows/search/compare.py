@@ -46,7 +46,7 @@ class Column:
     factor_ms: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ComparedNetwork:
     """One row.
 
@@ -76,7 +76,7 @@ class Comparison:
     reference: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CompareRequest:
     """What a person asks for.
 
@@ -218,7 +218,9 @@ def _measured(request: CompareRequest, runner: Runner | None, progress: Progress
     from mogakit.flows.measure.bench import BenchRequest, bench
 
     models = dict.fromkeys(request.models if request.factors_ms else (*request.models, request.reference))
-    asked = BenchRequest(tuple(models), request.targets, request.folder, quick=request.quick, resume=request.resume)
+    asked = BenchRequest(
+        models=tuple(models), targets=request.targets, folder=request.folder, quick=request.quick, resume=request.resume
+    )
     timings = bench(asked, runner, progress).timings
     found: list[_Source] = []
     for target in request.targets:

@@ -36,7 +36,9 @@ class DeviceLatency:
         # loaded here, so that a search on tables alone does not load torch
         from mogakit.flows.measure.bench import BenchRequest, bench
 
-        request = BenchRequest((network.name,), (self.target,), seed=self.seed, quick=True, budget_s=self.budget_s)
+        request = BenchRequest(
+            models=(network.name,), targets=(self.target,), seed=self.seed, quick=True, budget_s=self.budget_s
+        )
         row = bench(request, self.runner).timings[0].row
         if row.latency_ms is None and row.error is None:
             raise MeasurementError(

@@ -71,7 +71,7 @@ class LatencyInput:
     measured: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SearchPlan:
     """What to search.
 
@@ -220,7 +220,7 @@ def build_problem(plan: SearchPlan, cache: EvaluationCache) -> Problem:
     names = _Names(tuple(metric.name for metric in metrics), accuracy.name, plan.worst)
     objectives = tuple(names.objective(text) for text in plan.objectives) or names.moga_objectives()
     limits = tuple(Constraint(names.resolve(each.metric), each.low, each.high) for each in plan.limits)
-    return Problem(space, tuple(metrics), objectives, limits, allowed)
+    return Problem(space=space, metrics=tuple(metrics), objectives=objectives, constraints=limits, allowed=allowed)
 
 
 def _allowed(plan: SearchPlan, space: SearchSpace) -> tuple[tuple[int, ...], ...]:
@@ -356,8 +356,8 @@ def _counted(space: SearchSpace) -> list[Metric]:
             SumMetric(MADDS, "", source, madds_costs(space.slotted)),
         ]
     return [
-        NetworkMetric(PARAMS, "", source, PARAMS, space, _ask_params),
-        NetworkMetric(MADDS, "", source, MADDS, space, _ask_madds),
+        NetworkMetric(name=PARAMS, unit="", source=source, identity=PARAMS, space=space, ask=_ask_params),
+        NetworkMetric(name=MADDS, unit="", source=source, identity=MADDS, space=space, ask=_ask_madds),
     ]
 
 

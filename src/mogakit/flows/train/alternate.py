@@ -41,7 +41,7 @@ RESULT, FIGURE = "alternate.json", "rewards"
 _VALIDATION_SEED = 1_000_003  # batches of validation images come in an order of their own
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AlternateRequest:
     """What a person asks of `moga supernet alternate`.
 
@@ -79,7 +79,7 @@ class AlternateRequest:
     tensorboard: Path | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AlternateSummary:
     """What came of it; kept as `alternate.json`.
 
@@ -132,7 +132,9 @@ def run_alternation(request: AlternateRequest, progress: Progress = silent) -> A
         batch_size = options.batch_size or recipe.batch_size
         steps_per_epoch = _steps_per_epoch(training, validation, batch_size)
         num_steps = round((options.epochs or recipe.epochs) * steps_per_epoch)
-        controller = ReinforceSettings(num_steps, request.paths_per_step, request.learning_rate, delay=request.delay)
+        controller = ReinforceSettings(
+            steps=num_steps, batch=request.paths_per_step, learning_rate=request.learning_rate, delay=request.delay
+        )
         supernet = Supernet(space, options.seed)
         prepare(supernet, recipe, options, world)
         alternation = Alternation(
@@ -180,7 +182,7 @@ def _problem(request: AlternateRequest) -> Problem:
     """Return the latencies of the space's networks at their own input size, as a search sees them."""
     request.folder.mkdir(parents=True, exist_ok=True)
     plan = SearchPlan(
-        request.space,
+        space=request.space,
         latencies=tuple(table_input(path) for path in request.tables),
         worst=request.worst,
         reference=request.reference,

@@ -19,7 +19,7 @@ CHECKPOINT, RESULT = "checkpoint.pt", "train.json"
 """Files of a training folder."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainRequest:
     """What a person asks for.
 
@@ -43,7 +43,7 @@ class TrainRequest:
     tensorboard: Path | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainSummary:
     """What came of it; kept as `train.json` beside the checkpoint.
 

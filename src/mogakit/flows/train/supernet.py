@@ -29,7 +29,7 @@ DIGITS = "digits"
 """Images and recipe of that name belong together."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SupernetRequest:
     """What a person asks of `moga supernet train`; see `SupernetSettings` for what the fields mean."""
 
@@ -47,7 +47,7 @@ class SupernetRequest:
     tensorboard: Path | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SupernetSummary:
     """What came of it; kept as `supernet.json`."""
 
@@ -149,7 +149,9 @@ def evaluate_paths(
     """
     _, run = load_supernet(checkpoint)
     space = get_space(run["space"], run["input_size"], run["num_classes"])
-    ask = SupernetAccuracy(checkpoint, data or run["data"], num_recalibration_images=num_recalibration_images)
+    ask = SupernetAccuracy(
+        checkpoint=checkpoint, data=data or run["data"], num_recalibration_images=num_recalibration_images
+    )
     scores = []
     for index, chromosome in enumerate(chromosomes):
         params = count_params(space.decode(chromosome))
@@ -158,7 +160,7 @@ def evaluate_paths(
     return PathScores(tuple(scores), broken_images(*ask.datasets()))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RankResult:
     """Rankings by likelihood and by top-1 on the same networks, and how those trained alone were trained.
 
@@ -203,7 +205,7 @@ def rank_supernet(
     home = None if folder is None else _home_of_trainings(folder, run, resume)
     space = get_space(run["space"], run["input_size"], run["num_classes"])
     data: tuple[Dataset, Dataset] = open_dataset(run["data"], run["input_size"])
-    ask = SupernetAccuracy(checkpoint, run["data"], device=device)
+    ask = SupernetAccuracy(checkpoint=checkpoint, data=run["data"], device=device)
     with joined_world(device) as world:
 
         def alone(network: Network, seed: int) -> Score:
@@ -216,7 +218,15 @@ def rank_supernet(
         by_likelihood, by_top1 = rank(space, chosen, ask.score, alone, progress=progress)
         broken = tuple(sorted({*broken_images(*data), *broken_images(*ask.datasets())}))
         epochs = settings.epochs or recipe.epochs
-        result = RankResult(str(checkpoint), run["data"], recipe.name, epochs, by_likelihood, by_top1, broken)
+        result = RankResult(
+            checkpoint=str(checkpoint),
+            data=run["data"],
+            recipe=recipe.name,
+            epochs=epochs,
+            by_likelihood=by_likelihood,
+            by_top1=by_top1,
+            broken_images=broken,
+        )
         if folder is not None and world.is_first:
             files.write_json(folder / RANKING, records.to_json(result))
     return result

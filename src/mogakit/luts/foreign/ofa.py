@@ -56,7 +56,12 @@ def import_ofa(path: Path, device_name: str = UNKNOWN, target: Target | None = N
         identity=replace(UNKNOWN_IDENTITY, device_name=device_name),
         statistic=Statistic(within_run=Centre.MEAN, trim=0.0, across_runs=Centre.UNKNOWN),
         rows=rows,
-        origin=Origin("import of Once-for-All YAML", path.name, files.sha256_of(path), _UNKNOWN),
+        origin=Origin(
+            made_by="import of Once-for-All YAML",
+            source=path.name,
+            source_sha256=files.sha256_of(path),
+            unknown=_UNKNOWN,
+        ),
     )
 
 
@@ -71,7 +76,7 @@ def _row(key: str, entry: Any, path: Path) -> Row:
     if std is None and variance is not None:
         std = math.sqrt(max(variance, 0.0))
     count = _number(entry, "count", key, path)
-    return Row(key, None, mean, std_ms=std, count=None if count is None else int(count))
+    return Row(key=key, role=None, latency_ms=mean, std_ms=std, count=None if count is None else int(count))
 
 
 def _number(entry: dict[Any, Any], field: str, key: str, path: Path) -> float | None:

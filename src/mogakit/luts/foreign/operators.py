@@ -49,7 +49,7 @@ class HeldOut:
     high: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class OperatorStudy:
     """How well sums of operator times predict whole networks.
 
@@ -149,7 +149,9 @@ def import_operators(path: Path, column: str, networks: Path | None = None) -> L
         identity=replace(UNKNOWN_IDENTITY, device_name=column.split("|")[0], flags=(f"column={column}",)),
         statistic=Statistic(within_run=Centre.UNKNOWN, trim=0.0, across_runs=Centre.MEDIAN),
         rows={key: _row(key, np.array(values)) for key, values in by_key.items()},
-        origin=Origin("import of operator times", path.name, files.sha256_of(path), _UNKNOWN),
+        origin=Origin(
+            made_by="import of operator times", source=path.name, source_sha256=files.sha256_of(path), unknown=_UNKNOWN
+        ),
     )
     return table if networks is None else table.with_calibration(study(path, networks, column).calibration)
 
@@ -205,8 +207,8 @@ def _held_out(kind: CalibrationKind, predicted: FloatArray, truth: FloatArray, n
 def _row(key: str, values: FloatArray) -> Row:
     several = len(values) > 1
     return Row(
-        key,
-        None,
+        key=key,
+        role=None,
         latency_ms=float(np.median(values)),
         mad_ms=statistics.mad(values) if several else None,
         p10_ms=statistics.percentile(values, 10) if several else None,

@@ -1,6 +1,6 @@
 """`SearchSpace`: what a search needs of a space, and `SlotSpace`, where every slot is chosen on its own."""
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from math import prod
 from typing import Protocol, TypeAlias
@@ -110,6 +110,7 @@ class SlotSpace:
     before: tuple[Block, ...]
     slots: tuple[tuple[Block, ...], ...]
     after: tuple[Block, ...]
+    _: KW_ONLY
     dropout: float = 0.0
 
     @property

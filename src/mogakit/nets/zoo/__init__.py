@@ -46,4 +46,11 @@ def get(name: str, width: float = 1.0, input_size: int | None = None, num_classe
     variant += f"@{num_classes}c" if num_classes != 1000 else ""
     network = build(variant, record.table, width, size, num_classes)
     latencies = latencies_of(name)
-    return ZooEntry(network, record.published, latencies, record.source, record.verdict, record.comment)
+    return ZooEntry(
+        network=network,
+        published=record.published,
+        latencies=latencies,
+        source=record.source,
+        verdict=record.verdict,
+        comment=record.comment,
+    )

@@ -60,7 +60,7 @@ class AlternateSettings:
             )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Step:
     """What one step was.
 
@@ -140,7 +140,7 @@ class Alternation:
             self.mean_rewards.append(mean)
             self.step += 1
             throughput.count(len(training.labels))
-            step = Step(self.step, loss, rate, mean, throughput)
+            step = Step(number=self.step, loss=loss, learning_rate=rate, mean_reward=mean, throughput=throughput)
             progress(self.step, self._settings.controller.steps, str(step))
             after_step(step)
             throughput.restart()

@@ -35,7 +35,7 @@ class Category:
     name: str
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class AnnotatedImage:
     """An image file and its objects.
 
@@ -53,7 +53,7 @@ class AnnotatedImage:
     labels: Labels
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class CocoDataset:
     """Images with boxes as COCO annotates them.
 
@@ -172,7 +172,9 @@ def open_coco(annotations: Path, images: Path, input_size: int) -> CocoDataset:
         ) from error
     if not found or not categories:
         raise InputError(f"{annotations} describes {len(found)} images and {len(categories)} categories")
-    return CocoDataset(images.name, found, categories, content, input_size)
+    return CocoDataset(
+        name=images.name, images=found, categories=categories, annotations=content, input_size=input_size
+    )
 
 
 def _annotated(entry: Mapping[str, Any], objects: Sequence[tuple[list[float], int]], folder: Path) -> AnnotatedImage:
@@ -182,7 +184,9 @@ def _annotated(entry: Mapping[str, Any], objects: Sequence[tuple[list[float], in
     labels = np.array([label for _, label in objects], np.int64)
     solid = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
     path = folder / str(entry["file_name"])
-    return AnnotatedImage(int(entry["id"]), path, width, height, boxes[solid], labels[solid])
+    return AnnotatedImage(
+        id=int(entry["id"]), path=path, width=width, height=height, boxes=boxes[solid], labels=labels[solid]
+    )
 
 
 def targets(boxes: Floats, labels: Labels, against: Floats) -> tuple[Labels, Floats]:

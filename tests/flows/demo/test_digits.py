@@ -7,22 +7,22 @@ from pathlib import Path
 import pytest
 
 from mogakit.export.bundle.layout import load
+from mogakit.flows.demo.digits import PROVES_NOT, DigitsDemo, Efforts, run_digits_demo
 from mogakit.flows.deploy.ship import ShipRequest, ship
 from mogakit.flows.deploy.ship_check import check
-from mogakit.flows.train.supernet_demo import PROVES_NOT, DemoResult, Efforts, run_demo
 from mogakit.nets.resolve import resolve
 
 LEAST = Efforts(warm_epochs=0.2, fair_epochs=0.2, num_fit=10, num_check=4, alone_epochs=1.0, num_ranked=3)
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, DemoResult]:
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, DigitsDemo]:
     folder = tmp_path_factory.mktemp("demo")
-    return folder, run_demo(folder, efforts=LEAST)
+    return folder, run_digits_demo(folder, efforts=LEAST)
 
 
 @pytest.mark.slow
-def test_the_ranking_has_its_ceiling_and_its_baseline(demo: tuple[Path, DemoResult]) -> None:
+def test_the_ranking_has_its_ceiling_and_its_baseline(demo: tuple[Path, DigitsDemo]) -> None:
     folder, result = demo
     written = json.loads((folder / "digits.json").read_text())["ranking"]
     for figure in ("by_likelihood", "by_top1"):
@@ -34,7 +34,7 @@ def test_the_ranking_has_its_ceiling_and_its_baseline(demo: tuple[Path, DemoResu
 
 
 @pytest.mark.slow
-def test_the_page_says_what_is_not_proven(demo: tuple[Path, DemoResult]) -> None:
+def test_the_page_says_what_is_not_proven(demo: tuple[Path, DigitsDemo]) -> None:
     _, result = demo
     page = html.unescape(Path(result.page).read_text(encoding="utf-8"))
     assert PROVES_NOT in page
@@ -43,7 +43,7 @@ def test_the_page_says_what_is_not_proven(demo: tuple[Path, DemoResult]) -> None
 
 
 @pytest.mark.slow
-def test_the_picks_are_of_the_front_and_were_trained_alone(demo: tuple[Path, DemoResult]) -> None:
+def test_the_picks_are_of_the_front_and_were_trained_alone(demo: tuple[Path, DigitsDemo]) -> None:
     _, result = demo
     assert 1 <= len(result.picks) <= 3
     for pick in result.picks:
@@ -55,11 +55,11 @@ def test_the_picks_are_of_the_front_and_were_trained_alone(demo: tuple[Path, Dem
 
 
 @pytest.mark.slow
-def test_a_pick_ships_with_its_weights_to_a_folder_of_its_own(demo: tuple[Path, DemoResult]) -> None:
+def test_a_pick_ships_with_its_weights_to_a_folder_of_its_own(demo: tuple[Path, DigitsDemo]) -> None:
     picks = demo[1].picks
     assert len({pick.bundle for pick in picks}) == len(picks)
     pick = picks[0]
-    ship(ShipRequest(resolve(pick.network, num_classes=10), Path(pick.alone.checkpoint)), pick.bundle)
+    ship(ShipRequest(network=resolve(pick.network, num_classes=10), weights=Path(pick.alone.checkpoint)), pick.bundle)
     made = load(pick.bundle)
     assert not made.random_weights
     assert made.network == pick.network

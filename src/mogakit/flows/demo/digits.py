@@ -1,17 +1,17 @@
-"""The whole way from a supernet to shipped networks, on scikit-learn's digits, in minutes on a CPU.
+"""From a supernet to shipped networks, on scikit-learn's digits, in minutes on a CPU.
 
 It shows that the parts fit together. It proves nothing about architectures: the images have 64 pixels, and almost every
 network of the space reads them.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mogakit import files, records
 from mogakit.bench.target import parse_target
 from mogakit.export.artifact import Format, Precision
+from mogakit.flows.demo.steps import Step, silent_steps
 from mogakit.flows.deploy.export import export_network
 from mogakit.flows.measure.devices import HOST, open_runner
 from mogakit.flows.measure.profile import ProfileRequest, profile
@@ -27,7 +27,7 @@ from mogakit.flows.train.supernet import (
     run_supernet_training,
 )
 from mogakit.nets.resolve import resolve
-from mogakit.progress import Progress, silent
+from mogakit.progress import Progress
 from mogakit.reports.content import Note
 from mogakit.search.front import SearchResult, rows_of
 from mogakit.search.surrogate import SurrogateSettings
@@ -35,6 +35,7 @@ from mogakit.training.loop import Settings
 
 SPACE = DATA = RECIPE = "digits"
 TARGET = "tflite/cpu/float32"
+NUM_STEPS = 5
 RESULT, PAGE = "digits.json", "digits.html"
 
 PROVES_NOT = (
@@ -44,7 +45,7 @@ PROVES_NOT = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Efforts:
     """How much the demonstration does; the defaults take minutes.
 
@@ -66,7 +67,7 @@ class Efforts:
 DEFAULT_EFFORTS = Efforts()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Pick:
     """A network taken from the front, its prediction, and what it was when trained alone."""
 
@@ -82,8 +83,8 @@ class Pick:
         return Path(self.alone.checkpoint).parent / "bundle"
 
 
-@dataclass(frozen=True)
-class DemoResult:
+@dataclass(frozen=True, kw_only=True)
+class DigitsDemo:
     """Everything that the demonstration found."""
 
     supernet: SupernetSummary
@@ -94,9 +95,9 @@ class DemoResult:
     page: str
 
 
-def run_demo(
-    folder: Path, seed: int = 0, efforts: Efforts = DEFAULT_EFFORTS, progress: Progress = silent
-) -> DemoResult:
+def run_digits_demo(
+    folder: Path, seed: int = 0, efforts: Efforts = DEFAULT_EFFORTS, step: Step = silent_steps
+) -> DigitsDemo:
     """Train a supernet, measure a table, search on both, train three picks alone, export them, and rank.
 
     Every step resumes where a killed demonstration was.
@@ -104,59 +105,59 @@ def run_demo(
     Raises:
         CheckpointError: the folder holds a demonstration with another seed or other efforts.
     """
-    with _step(progress, 1, "supernet: warm path, then strict fairness") as inner:
-        supernet = run_supernet_training(
-            SupernetRequest(
-                SPACE,
-                DATA,
-                RECIPE,
-                folder / "supernet",
-                Settings(seed=seed, epochs=efforts.fair_epochs, checkpoint_interval_s=10.0),
-                warm_epochs=efforts.warm_epochs,
-                resume=True,
-            ),
-            inner,
-        )
-    with _step(progress, 2, "latency table on this computer") as inner, open_runner(HOST) as runner:
-        request = ProfileRequest(
-            SPACE, parse_target(TARGET), folder / "run", seed=seed, quick=True, resume=True, input_size=8
-        )
-        table = profile(request, runner, inner)
-    with _step(progress, 3, "search on the supernet's accuracy and the table") as inner:
-        plan = SearchPlan(
+    progress = step(1, NUM_STEPS, "supernet: warm path, then strict fairness")
+    supernet = run_supernet_training(
+        SupernetRequest(
             space=SPACE,
-            accuracy=f"supernet:{supernet.checkpoint}",
-            latencies=(table_input(table.path),),
-            objectives=("accuracy", "latency"),
-            method=Method.FIT_FRONT,
-            surrogate=SurrogateSettings(efforts.num_fit, efforts.num_check),
+            data=DATA,
+            recipe=RECIPE,
+            folder=folder / "supernet",
+            settings=Settings(seed=seed, epochs=efforts.fair_epochs, checkpoint_interval_s=10.0),
+            warm_epochs=efforts.warm_epochs,
+            resume=True,
+        ),
+        progress,
+    )
+    progress = step(2, NUM_STEPS, "latency table on this computer")
+    with open_runner(HOST) as runner:
+        request = ProfileRequest(
+            space=SPACE,
+            target=parse_target(TARGET),
+            folder=folder / "run",
             seed=seed,
+            quick=True,
+            resume=True,
+            input_size=8,
         )
-        found = search(plan, folder / "run" / "search", True, inner)
-    with _step(progress, 4, "three picks trained alone, and exported") as inner:
-        alone = Settings(seed=seed, epochs=efforts.alone_epochs, checkpoint_interval_s=10.0)
-        picks = _train_picks(found, folder, alone, inner)
-    with _step(progress, 5, "ranking: networks trained alone, twice each") as inner:
-        ranking = rank_supernet(Path(supernet.checkpoint), efforts.num_ranked, RECIPE, alone, folder, inner)
+        table = profile(request, runner, progress)
+    progress = step(3, NUM_STEPS, "search on the supernet's accuracy and the table")
+    plan = SearchPlan(
+        space=SPACE,
+        accuracy=f"supernet:{supernet.checkpoint}",
+        latencies=(table_input(table.path),),
+        objectives=("accuracy", "latency"),
+        method=Method.FIT_FRONT,
+        surrogate=SurrogateSettings(efforts.num_fit, efforts.num_check),
+        seed=seed,
+    )
+    found = search(plan, folder / "run" / "search", True, progress)
+    progress = step(4, NUM_STEPS, "three picks trained alone, and exported")
+    alone = Settings(seed=seed, epochs=efforts.alone_epochs, checkpoint_interval_s=10.0)
+    picks = _train_picks(found, folder, alone, progress)
+    progress = step(5, NUM_STEPS, "ranking: networks trained alone, twice each")
+    ranking = rank_supernet(Path(supernet.checkpoint), efforts.num_ranked, RECIPE, alone, folder, progress)
     notes = (_picks_note(picks), _ranking_note(ranking))
-    page = report(ReportRequest(folder / "run", output=folder / PAGE, notes=notes)).page
-    result = DemoResult(supernet, found.front.how, picks, ranking, PROVES_NOT, str(page))
+    page = report(ReportRequest(folder=folder / "run", output=folder / PAGE, notes=notes)).page
+    result = DigitsDemo(
+        supernet=supernet,
+        search_how=found.front.how,
+        picks=picks,
+        ranking=ranking,
+        proves_not=PROVES_NOT,
+        page=str(page),
+    )
     files.write_json(folder / RESULT, records.to_json(result))
     return result
-
-
-NUM_STEPS = 5
-
-
-@contextmanager
-def _step(progress: Progress, number: int, title: str) -> Iterator[Progress]:
-    """Turn the progress of one step into that of the whole."""
-
-    def inner(done: int, total: int, note: str) -> None:
-        progress((number - 1) * 1000 + 1000 * done // max(total, 1), NUM_STEPS * 1000, f"{number}. {title}: {note}")
-
-    inner(0, 1, "")
-    yield inner
 
 
 def _picks_note(picks: Sequence[Pick]) -> Note:
@@ -171,7 +172,7 @@ def _picks_note(picks: Sequence[Pick]) -> Note:
     )
     head = ("network", "top-1 in the supernet", "top-1 alone", "predicted latency")
     text = "Three networks of the front, trained alone from scratch; 300 validation images."
-    return Note("Picks trained alone", PROVES_NOT, text, head, rows)
+    return Note(title="Picks trained alone", warning=PROVES_NOT, text=text, head=head, rows=rows)
 
 
 def _ranking_note(ranking: RankResult) -> Note:
@@ -184,7 +185,13 @@ def _ranking_note(ranking: RankResult) -> Note:
         f"{number} networks equally spaced in parameters, each trained alone with two seeds. Ceiling: the order of one "
         "seed against that of the other. Params alone: ordering by their number of parameters."
     )
-    return Note("Does the supernet order them right?", PROVES_NOT, text, ("by", "tau", "ceiling", "params alone"), rows)
+    return Note(
+        title="Does the supernet order them right?",
+        warning=PROVES_NOT,
+        text=text,
+        head=("by", "tau", "ceiling", "params alone"),
+        rows=rows,
+    )
 
 
 def _train_picks(found: SearchResult, folder: Path, settings: Settings, progress: Progress) -> tuple[Pick, ...]:
@@ -193,17 +200,19 @@ def _train_picks(found: SearchResult, folder: Path, settings: Settings, progress
     for index, row in enumerate(rows):
         name = f"{SPACE}/{row['chromosome']}"
         home = folder / "picks" / str(row["chromosome"])
-        summary = run_training(TrainRequest(name, DATA, RECIPE, home, settings, resume=True), progress)
+        summary = run_training(
+            TrainRequest(network=name, data=DATA, recipe=RECIPE, folder=home, settings=settings, resume=True), progress
+        )
         artifacts = export_network(
             resolve(name), [Format.TFLITE, Format.ONNX], Precision.FLOAT32, home / "files", Path(summary.checkpoint)
         )
         picks.append(
             Pick(
-                name,
-                float(row["accuracy"] or 0.0),
-                float(row["latency"] or 0.0),
-                summary,
-                tuple(str(artifact.path) for artifact in artifacts),
+                network=name,
+                supernet_top1_percent=float(row["accuracy"] or 0.0),
+                predicted_ms=float(row["latency"] or 0.0),
+                alone=summary,
+                exported=tuple(str(artifact.path) for artifact in artifacts),
             )
         )
         progress(index + 1, len(rows), name)

@@ -1,14 +1,11 @@
-"""Everything at once on this computer: export, profile, validate, search, ship, and a page to open.
+"""Everything at once on this computer: export, profile, validate, search, ship, and a page to open."""
 
-A demonstration that was stopped goes on where it was: every step resumes.
-"""
-
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from mogakit.bench.target import parse_target
 from mogakit.export.bundle.layout import Bundle
+from mogakit.flows.demo.steps import Step, silent_steps
 from mogakit.flows.deploy.ship import ShipRequest, ship
 from mogakit.flows.measure.devices import HOST, open_runner
 from mogakit.flows.measure.profile import ProfileRequest, ProfileResult, profile
@@ -19,20 +16,17 @@ from mogakit.flows.search.find import search
 from mogakit.flows.search.plan import SearchPlan, table_input
 from mogakit.luts.validation import Validation
 from mogakit.nets.resolve import resolve
-from mogakit.progress import Progress, silent
 from mogakit.search.front import SearchResult, rows_of
 
 SPACE = "moga"
 TARGET = "tflite/cpu/float32"
+NUM_STEPS = 5
 NUM_MODELS = 10
 """Networks a stratum that the demonstration validates with; `moga validate` takes 30."""
 
-Step = Callable[[int, int, str], Progress]
-"""Called as each step begins with (number, of how many, title); returns the progress of that step."""
 
-
-@dataclass(frozen=True)
-class DemoResult:
+@dataclass(frozen=True, kw_only=True)
+class HostDemo:
     """What the demonstration made."""
 
     profile: ProfileResult
@@ -44,31 +38,33 @@ class DemoResult:
     page: Path
 
 
-def silent_steps(number: int, total: int, title: str) -> Progress:
-    """Draw nothing."""
-    return silent
-
-
-def demo(folder: Path, seed: int = 0, step: Step = silent_steps) -> DemoResult:
+def run_host_demo(folder: Path, seed: int = 0, step: Step = silent_steps) -> HostDemo:
     """Run every step in `folder`; what an earlier call finished is taken as it is.
 
     Raises:
         InputError: the folder holds something else.
-        MeasurementError, ExportError: from the packages below; calling again goes on.
+        MeasurementError, ExportError: a step failed; calling again goes on.
     """
-    total = 5
     run = RunFolder(folder)
     with open_runner(HOST) as runner:
-        progress = step(1, total, "export and profile")
-        request = ProfileRequest(SPACE, parse_target(TARGET), folder, seed=seed, quick=True, resume=True)
+        progress = step(1, NUM_STEPS, "export and profile")
+        request = ProfileRequest(
+            space=SPACE, target=parse_target(TARGET), folder=folder, seed=seed, quick=True, resume=True
+        )
         profiled = profile(request, runner, progress)
-        progress = step(2, total, "validate")
-        validated = validate(ValidateRequest(folder, NUM_MODELS, seed, quick=True, resume=True), runner, progress)
+        progress = step(2, NUM_STEPS, "validate")
+        validated = validate(
+            ValidateRequest(folder=folder, num_models=NUM_MODELS, seed=seed, quick=True, resume=True), runner, progress
+        )
     plan = SearchPlan(space=SPACE, latencies=(table_input(run.table),), seed=seed)
-    found = search(plan, folder / "search", True, step(3, total, "search"))
+    found = search(plan, folder / "search", True, step(3, NUM_STEPS, "search"))
     picks = tuple(f"{SPACE}/{row['chromosome']}" for row in rows_of(found.front, found.picks))
     middle = picks[len(picks) // 2]
     bundle = folder / "bundle"
-    shipped = ship(ShipRequest(resolve(middle), tables=(run.table,)), bundle, step(4, total, f"ship {middle}"))
-    page = report(ReportRequest(folder), step(5, total, "page")).page
-    return DemoResult(profiled, validated, found, picks, shipped, bundle, page)
+    shipped = ship(
+        ShipRequest(network=resolve(middle), tables=(run.table,)), bundle, step(4, NUM_STEPS, f"ship {middle}")
+    )
+    page = report(ReportRequest(folder=folder), step(5, NUM_STEPS, "page")).page
+    return HostDemo(
+        profile=profiled, validation=validated, search=found, picks=picks, shipped=shipped, bundle=bundle, page=page
+    )
