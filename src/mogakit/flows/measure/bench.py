@@ -1,11 +1,11 @@
 """Time any model files and networks on any targets: a newcomer's first command. No table is needed, none is made."""
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from mogakit import files
 from mogakit.bench.conditions import worst_warnings
 from mogakit.bench.feed import OPTIONS as FEED_OPTIONS
 from mogakit.bench.journal import Journal
@@ -156,8 +156,8 @@ def _folder(request: BenchRequest) -> Iterator[Path]:
     if request.folder is not None:
         yield request.folder
         return
-    with tempfile.TemporaryDirectory(prefix="moga-bench-") as name:
-        yield Path(name)
+    with files.scratch() as folder:
+        yield folder
 
 
 class _Key:

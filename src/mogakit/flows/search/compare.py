@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from mogakit import records
 from mogakit.bench.measurement import Identity
 from mogakit.bench.runner import Runner
 from mogakit.bench.target import Target
@@ -67,6 +68,7 @@ class ComparedNetwork:
     f_max: float | None
 
 
+@records.stored("comparison", version=1, implied_version=1, made_by="moga compare NET... --json > FILE")
 @dataclass(frozen=True)
 class Comparison:
     """The whole table; `reference` is the network or the words behind the factors."""
