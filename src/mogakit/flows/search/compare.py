@@ -182,7 +182,7 @@ def _network(model: str) -> Network | None:
 
 
 def _is_file(model: str) -> bool:
-    return Path(model).suffix in (".tflite", ".onnx", ".pb", ".yml", ".dlc") or Path(model).is_file()
+    return Path(model).suffix.lower() in (".tflite", ".onnx", ".ort", ".pb", ".yml", ".dlc") or Path(model).is_file()
 
 
 def _predicted(path: Path, networks: dict[str, Network | None]) -> _Source:
