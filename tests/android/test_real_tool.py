@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from debian_adbd.device import AdbdDevice
-from debian_adbd.real_tool import SHA256
 from debian_adbd.real_bench import lacking, measure, small_block
+from debian_adbd.real_tool import SHA256
 
 from mogakit.android_runner import discovery, tools
 from mogakit.bench.measurement import DelegationKind, Status, counts
