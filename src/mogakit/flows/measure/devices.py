@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from mogakit.bench.attempt import DEFAULT_MEMORY_BYTES, DEFAULT_SECONDS, Limits
 from mogakit.bench.host import HostRunner
 from mogakit.bench.measurement import Clock
 from mogakit.bench.runner import Runner
@@ -49,6 +50,7 @@ def open_runner(
     clock: Clock | None = None,
     phone: PhoneRequest | None = None,
     sleep: Callable[[float], None] = time.sleep,
+    limits: Limits | None = None,
 ) -> Iterator[Runner]:
     """Open a device for one job and yield its runner; it is let go on leaving, whatever happened.
 
@@ -58,13 +60,14 @@ def open_runner(
             `package.module:name`.
         clock: forces a clock on this computer (its default: thread CPU time for one thread, the wall for more).
         phone: how a phone is to be treated.
+        limits: what one file may take on this computer when it is first loaded and run; None for the defaults.
         sleep: waits for a phone; a caller that wants to stop raises from it.
 
     Raises:
         DeviceError: there is no such phone, it is not usable, or another process measures on it.
     """
     if device == HOST:
-        yield HostRunner(clock=clock)
+        yield HostRunner(clock=clock, limits=limits)
         return
     own = find(Group.RUNNERS, device)
     if own is not None:
@@ -87,6 +90,14 @@ def open_runner(
     )
     with open_phone(device, options) as runner:
         yield runner
+
+
+def limits_of(memory_gb: float | None, timeout_s: int | None) -> Limits | None:
+    """Return the limits of one file on this computer, None where nothing is asked for."""
+    if memory_gb is None and timeout_s is None:
+        return None
+    memory = DEFAULT_MEMORY_BYTES if memory_gb is None else round(memory_gb * 2**30)
+    return Limits(memory, timeout_s or DEFAULT_SECONDS)
 
 
 class RunnerFactory(Protocol):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from mogakit import records
 from mogakit.bench.measurement import Identity
 from mogakit.bench.runner import Runner
 from mogakit.bench.target import Target
@@ -70,6 +71,7 @@ class ComparedNetwork:
     f_max: float | None
 
 
+@records.stored("comparison", version=1, implied_version=1, made_by="moga compare NET... --json > FILE")
 @dataclass(frozen=True, repr=False)
 class Comparison(Tabular):
     """The whole table; `reference` is the network or the words behind the factors."""
@@ -203,7 +205,7 @@ def _network(model: str) -> Network | None:
 
 
 def _is_file(model: str) -> bool:
-    return Path(model).suffix in (".tflite", ".onnx", ".pb", ".yml", ".dlc") or Path(model).is_file()
+    return Path(model).suffix.lower() in (".tflite", ".onnx", ".ort", ".pb", ".yml", ".dlc") or Path(model).is_file()
 
 
 def _predicted(given: Path | LatencyTable | CostModel, networks: dict[str, Network | None]) -> _Source:
