@@ -37,7 +37,13 @@ def json_option(function: F) -> F:
 
 def print_json(value: Any) -> None:
     """Print one JSON document to standard output."""
-    click.echo(json.dumps(value, indent=1, allow_nan=False))
+    try:
+        text = json.dumps(value, indent=1, allow_nan=False)
+    except ValueError:
+        from mogakit.records import finite  # loaded here: help and errors need nothing of records
+
+        text = json.dumps(finite(value), indent=1, allow_nan=False)  # JSON has no infinity: an unbounded number is null
+    click.echo(text)
 
 
 def say(text: object = "") -> None:
@@ -71,8 +77,8 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     # rich is loaded here: a command that prints JSON, help or an error does without it
     from rich.table import Table
 
-    table = Table(title=printable(title), caption=printable(caption) or None)
-    table.title_justify = table.caption_justify = "left"
+    _print_wrapped(title, width)
+    table = Table()
     for index, column in enumerate(columns):
         # The first column names the row: a name cut over two lines can be neither read nor copied.
         table.add_column(
@@ -85,6 +91,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     for row in cells:
         table.add_row(*row)
     _print(table, width)
+    _print_wrapped(caption, width)
 
 
 def _width() -> int:
@@ -110,22 +117,27 @@ def _print_paragraphs(
     title: str, columns: Sequence[str], cells: Sequence[Sequence[str]], caption: str, width: int
 ) -> None:
     """Print `column: cell` lines; a table of two columns needs one line a row."""
-    import textwrap
-
-    def wrapped(text: str, indent: str) -> None:
-        click.echo("\n".join(textwrap.wrap(text, max(width, 20), subsequent_indent=indent)) or text)
-
-    wrapped(printable(title), "  ")
+    _print_wrapped(title, width)
     for row in cells:
         if len(columns) == 2:
-            wrapped(f"{row[0]}: {row[1]}", "  ")
+            _print_wrapped(f"{row[0]}: {row[1]}", width, "  ")
             continue
         click.echo()
-        wrapped(f"{columns[0]} {row[0]}", "  ")
+        _print_wrapped(f"{columns[0]} {row[0]}", width, "  ")
         for name, cell in zip(columns[1:], row[1:], strict=True):
-            wrapped(f"  {name}: {cell}", "    ")
-    for line in printable(caption).splitlines():
-        wrapped(line, "  ")
+            _print_wrapped(f"  {name}: {cell}", width, "    ")
+    _print_wrapped(caption, width)
+
+
+def _print_wrapped(text: str, width: int, indent: str = "") -> None:
+    """Print each line of a text, wrapped between words; a word that is too long stays whole, so it can be copied."""
+    import textwrap
+
+    for line in printable(text).splitlines():
+        wrapped = textwrap.wrap(
+            line, max(width, 20), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        )
+        click.echo("\n".join(wrapped))
 
 
 def _print(table: "Table", width: int) -> None:
