@@ -44,7 +44,7 @@ def write(graph: Graph, precision: Precision, calibration: CalibrationData, stor
     Raises:
         InputError: the data do not fit, or the folder has no ranges for this float file.
     """
-    float_model = tflite.write(graph)
+    float_model = tflite.build(graph, integers=True).data
     ranges = _measured(float_model, calibration) if stored is None else _found(float_model, stored)
     model = quantize(float_model, ranges, precision)
     notes = {"calibration": ranges.source} | ({"purpose": TIMING_ONLY} if ranges.timing_only else {})
