@@ -41,7 +41,7 @@ _ACCEPT = dict(zip(ACCEPTABLE, ("--resume --accept-partial", "--resume --accept-
     multiple=True,
     help=f"runtime/hardware/precision[,option=value...]; may be repeated. [default: {DEFAULT_TARGET}]",
 )
-@click.option("--input-size", default=224, show_default=True, type=click.IntRange(min=32), help="Pixels of a side.")
+@click.option("--input-size", type=click.IntRange(min=1), help="Pixels of a side; the space's own where absent.")
 @click.option("-o", "--output", "folder", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
 @click.option("--quick", is_flag=True, help="Fewer rounds and networks: a table in under a minute on this computer.")
 @click.option(
@@ -79,7 +79,7 @@ def command(
     space: str,
     devices: tuple[str, ...],
     targets: tuple[str, ...],
-    input_size: int,
+    input_size: int | None,
     folder: Path,
     quick: bool,
     resume: bool,
