@@ -44,10 +44,11 @@ def write(graph: Graph, precision: Precision, calibration: CalibrationData, stor
     Raises:
         InputError: the data do not fit, or the folder has no ranges for this float file.
     """
-    float_model = tflite.build(graph, integers=True).data
+    built = tflite.build(graph, integers=True)
+    float_model = built.data
     ranges = _measured(float_model, calibration) if stored is None else _found(float_model, stored)
     model = quantize(float_model, ranges, precision)
-    notes = {"calibration": ranges.source} | ({"purpose": TIMING_ONLY} if ranges.timing_only else {})
+    notes = built.notes | {"calibration": ranges.source} | ({"purpose": TIMING_ONLY} if ranges.timing_only else {})
     inputs, described = quality_inputs(graph, calibration)
     found = quality.compare(float_model, model, inputs)
     notes |= {"sqnr_db": f"{found.sqnr_db:.1f}", "quality_on": described}

@@ -113,9 +113,9 @@ def _tflite(precision: Precision) -> Writer:
 
     def write(graph: Graph, options: Options) -> Written:
         inputs, outputs = specs(graph, channels_last=True)
-        return Written(
-            files={f"{tag}.tflite": tflite.write(graph, precision)}, inputs=inputs, outputs=outputs, notes={}
-        )
+        built = tflite.build(graph, precision)
+        files = {f"{tag}.tflite": built.data}
+        return Written(files=files, inputs=inputs, outputs=outputs, notes=built.notes)
 
     def compute(written: Written, inputs: Inputs) -> list[Array]:
         turned = [verify.to_channels_last(value) for value in inputs]

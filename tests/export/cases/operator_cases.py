@@ -147,6 +147,7 @@ CASES: dict[str, tuple[Callable[[], nn.Module], Shape]] = {
     "stack": (f(lambda x: torch.stack([x, -2 * x], 2).mean(2)), MAP),
     "unbind": (f(lambda x: sum(x.unbind(1))), MAP),
     "concat over width": (f(lambda x: torch.cat([x, -x], 3)), MAP),
+    "join with zeros of the shape": (f(lambda x: torch.cat([x, torch.zeros_like(x), x.new_ones(1, 1, 9, 7)], 1)), MAP),
     "concat a constant": (f(lambda x: torch.cat([x, torch.ones(1, 2, 9, 7)], 1)), MAP),
     "channel shuffle": (f(shuffled), MAP),
     "channel shuffle of torch": (lambda: nn.ChannelShuffle(4), MAP),

@@ -34,6 +34,11 @@ class Built:
     data: bytes
     num_transposes: int
 
+    @property
+    def notes(self) -> dict[str, str]:
+        """Return what belongs into an artifact's notes: the transpositions, where there are any."""
+        return {"transposes": str(self.num_transposes)} if self.num_transposes else {}
+
 
 def build(graph: Graph, precision: Precision = Precision.FLOAT32, *, integers: bool = False) -> Built:
     """Return a TFLite file; the same graph gives the same bytes.
