@@ -25,7 +25,7 @@ def refused(call: Call, why: str) -> UnsupportedOperator:
 
 def array(value: torch.Tensor) -> FloatArray:
     """Return a constant tensor as the writers read it."""
-    return np.ascontiguousarray(value.detach().cpu().numpy(), dtype=np.float32)
+    return np.array(value.detach().cpu().numpy(), dtype=np.float32, order="C")
 
 
 @dataclass

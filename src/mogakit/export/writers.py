@@ -6,11 +6,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
-import numpy as np
-
 from mogakit.errors import InputError
 from mogakit.export import integer, onnx, snpe, tflite, verify
-from mogakit.export.artifact import Format, Precision, TensorSpec
+from mogakit.export.artifact import Agreement, Format, Precision, TensorSpec
 from mogakit.export.calibration import CalibrationData, Synthetic
 from mogakit.export.graph import FloatArray, Graph, Shape
 from mogakit.export.mace import check as mace_check
@@ -19,7 +17,7 @@ from mogakit.export.mace import interpreter as mace_interpreter
 from mogakit.export.mace import naming as mace_naming
 from mogakit.export.mace import writer as mace_writer
 from mogakit.export.mace.plan import HSigmoid
-from mogakit.export.run import Array, run, runtime_of
+from mogakit.export.run import Array, load, runtime_of
 
 
 @dataclass(frozen=True)
@@ -49,6 +47,8 @@ class Written:
         notes: what changes latency but not the function.
         torch_shapes: of the outputs in torch, given only where the file's may differ in more than the layout.
         source: what the main file was converted from, where nothing here runs the main file itself.
+        agreement: of an integer file with the float file that it was made from; None for the others, which are
+            compared with torch.
     """
 
     files: dict[str, bytes]
@@ -57,6 +57,7 @@ class Written:
     notes: dict[str, str]
     torch_shapes: tuple[Shape, ...] = ()
     source: bytes = b""
+    agreement: Agreement | None = None
 
     @property
     def main(self) -> bytes:
@@ -65,6 +66,7 @@ class Written:
 
 
 Inputs: TypeAlias = Sequence[FloatArray]
+Run: TypeAlias = Callable[[Inputs], list[Array]]
 
 
 @dataclass(frozen=True)
@@ -74,26 +76,25 @@ class Writer:
     Attributes:
         write: makes the file.
         suffix: of the main file, for options; tells files apart that lie in one folder.
-        run: what the file, or the one that it was converted from, makes of inputs in torch's layout, back in torch's
-            layout and in float32.
-        checked_with: runtime and version that `run` uses.
-        limit: largest allowed error over the output's scale; None where quality is reported instead of promised.
+        load: opens the file, or the one that it was converted from, and returns what it makes of inputs in torch's
+            layout, back in torch's layout and in float32.
+        checked_with: runtime and version that `load` uses.
+        half: whether the weights are rounded to float16, so that the file is held against a torch that rounds, too.
+        twin: of an integer file, the float file that has to agree with torch before the integer one is made.
         notes: what a file written under these options says of them; one on disk that says otherwise is written anew.
     """
 
     write: Callable[[Graph, Options], Written]
     suffix: Callable[[Options], str]
-    run: Callable[[Written, Inputs], list[Array]]
+    load: Callable[[Written], Run]
     checked_with: Callable[[], str]
-    limit: float | None
+    half: bool = False
+    twin: tuple[Format, Precision] | None = None
     notes: Callable[[Options], dict[str, str]] = lambda options: {}
 
-
-FLOAT32_LIMIT = 1e-5
-"""Float32 sums in another order: measured 1e-7 to 5e-6 over blocks and whole networks."""
-
-FLOAT16_LIMIT = 1e-2
-"""Weights rounded to 11 bits: measured 1e-4 over a block, up to 5e-3 over a network with random weights."""
+    def run(self, written: Written, inputs: Inputs) -> list[Array]:
+        """Load the file and run it once, on inputs in torch's layout."""
+        return self.load(written)(inputs)
 
 
 def specs(graph: Graph, channels_last: bool, dtype: str = "float32") -> tuple[tuple[TensorSpec, ...], ...]:
@@ -114,12 +115,20 @@ def _tflite(precision: Precision) -> Writer:
         inputs, outputs = specs(graph, channels_last=True)
         return Written({f"{tag}.tflite": tflite.write(graph, precision)}, inputs, outputs, {})
 
-    def compute(written: Written, inputs: Inputs) -> list[Array]:
-        turned = [verify.to_channels_last(value) for value in inputs]
-        return [verify.to_channels_first(value) for value in run(written.main, Format.TFLITE, turned)]
+    def opened(written: Written) -> Run:
+        return _channels_first(load(written.main, Format.TFLITE))
 
-    limit = FLOAT32_LIMIT if precision is Precision.FLOAT32 else FLOAT16_LIMIT
-    return Writer(write, lambda options: f"{tag}.tflite", compute, lambda: runtime_of(Format.TFLITE), limit)
+    half = precision is Precision.FLOAT16
+    return Writer(write, lambda options: f"{tag}.tflite", opened, lambda: runtime_of(Format.TFLITE), half)
+
+
+def _channels_first(run: Run) -> Run:
+    """Return a file that computes channels last as one that takes and gives torch's layout."""
+
+    def turned(inputs: Inputs) -> list[Array]:
+        return [verify.to_channels_first(value) for value in run([verify.to_channels_last(one) for one in inputs])]
+
+    return turned
 
 
 def _opset_tag(options: Options) -> str:
@@ -136,8 +145,8 @@ def _onnx_write(graph: Graph, options: Options) -> Written:
     return Written({_onnx_suffix(options): data}, inputs, outputs, {"opset": str(options.opset)})
 
 
-def _onnx_run(written: Written, inputs: Inputs) -> list[Array]:
-    return [np.asarray(value) for value in run(written.main, Format.ONNX, inputs)]
+def _onnx_load(written: Written) -> Run:
+    return load(written.source or written.main, Format.ONNX)
 
 
 def _dlc() -> Writer:
@@ -155,10 +164,9 @@ def _dlc() -> Writer:
     return Writer(
         write,
         suffix,
-        lambda written, inputs: [np.asarray(value) for value in run(written.source, Format.ONNX, inputs)],
+        _onnx_load,
         lambda: f"{runtime_of(Format.ONNX)}, on the ONNX file that {snpe.CONVERTER} was given",
-        FLOAT32_LIMIT,
-        lambda options: {"sdk": snpe.find_sdk(os.environ).version},
+        notes=lambda options: {"sdk": snpe.find_sdk(os.environ).version},
     )
 
 
@@ -168,16 +176,17 @@ def _integer(precision: Precision) -> Writer:
     def write(graph: Graph, options: Options) -> Written:
         inputs, outputs = specs(graph, channels_last=True, dtype=precision.value)
         made = integer.write(graph, precision, options.calibration, options.ranges)
-        return Written({suffix: made.model, integer.RANGES_SUFFIX: made.ranges}, inputs, outputs, made.notes)
+        files = {suffix: made.model, integer.RANGES_SUFFIX: made.ranges}
+        return Written(files, inputs, outputs, made.notes, agreement=made.agreement)
 
-    def compute(written: Written, inputs: Inputs) -> list[Array]:
-        turned = [verify.to_channels_last(value) for value in inputs]
-        return [verify.to_channels_first(value) for value in integer.run(written.main, turned)]
+    def opened(written: Written) -> Run:
+        return _channels_first(integer.load(written.main))
 
     def notes(options: Options) -> dict[str, str]:
         return {} if options.ranges is not None else {"calibration": options.calibration.describe()}
 
-    return Writer(write, lambda options: suffix, compute, lambda: runtime_of(Format.TFLITE), None, notes)
+    twin = (Format.TFLITE, Precision.FLOAT32)
+    return Writer(write, lambda options: suffix, opened, lambda: runtime_of(Format.TFLITE), twin=twin, notes=notes)
 
 
 def _mace(precision: Precision) -> Writer:
@@ -198,27 +207,29 @@ def _mace(precision: Precision) -> Writer:
         shapes = graph.shapes()
         return Written(files, inputs, outputs, made.notes, tuple(shapes[name] for name in graph.outputs))
 
-    def compute(written: Written, inputs: Inputs) -> list[Array]:
+    def opened(written: Written) -> Run:
         *_, data = written.files.values()
-        found = mace_interpreter.load(written.main, data).run([verify.to_channels_last(value) for value in inputs])
-        return list(mace_ends.joined(found, written.torch_shapes))
+        loaded = mace_interpreter.load(written.main, data)
 
-    limit = FLOAT32_LIMIT if precision is Precision.FLOAT32 else FLOAT16_LIMIT
+        def run(inputs: Inputs) -> list[Array]:
+            found = loaded.run([verify.to_channels_last(value) for value in inputs])
+            return list(mace_ends.joined(found, written.torch_shapes))
+
+        return run
+
     return Writer(
         write,
         lambda options: f"{tag(options)}{next(iter(mace_naming.PB_SUFFIXES.values()))}",
-        compute,
+        opened,
         lambda: runtime_of(Format.MACE),
-        limit,
+        half=precision is Precision.FLOAT16,
     )
 
 
 WRITERS: dict[tuple[Format, Precision], Writer] = {
     (Format.TFLITE, Precision.FLOAT32): _tflite(Precision.FLOAT32),
     (Format.TFLITE, Precision.FLOAT16): _tflite(Precision.FLOAT16),
-    (Format.ONNX, Precision.FLOAT32): Writer(
-        _onnx_write, _onnx_suffix, _onnx_run, lambda: runtime_of(Format.ONNX), FLOAT32_LIMIT
-    ),
+    (Format.ONNX, Precision.FLOAT32): Writer(_onnx_write, _onnx_suffix, _onnx_load, lambda: runtime_of(Format.ONNX)),
     (Format.TFLITE, Precision.INT8): _integer(Precision.INT8),
     (Format.TFLITE, Precision.UINT8): _integer(Precision.UINT8),
     (Format.MACE, Precision.FLOAT32): _mace(Precision.FLOAT32),
