@@ -94,7 +94,7 @@ def run_floats(data: bytes, value: np.ndarray) -> np.ndarray:
 
 def run_integers(data: bytes, value: np.ndarray) -> np.ndarray:
     """Run an integer file in LiteRT, from float32 to float32."""
-    return integer.run(data, [value])[0]
+    return integer.load(data)([value])[0]
 
 
 def by_kit(name: str) -> Record:
