@@ -28,12 +28,11 @@ from mogakit.errors import DeviceError
 from mogakit.export.artifact import Artifact, Format, Precision, Role
 from mogakit.flows.deploy.export import export_blocks, export_network
 from mogakit.flows.measure.profile import ProfileRequest, profile
-from mogakit.luts.predict import Predictor
 from mogakit.nets.spaces import get_space
 
 CPU = "tflite/cpu/float32"
 SHORT = RunLength(num_runs=15, min_s=0.02, max_s=5.0, warmup_min_s=0.01)
-OPTIONS = PhoneOptions(SHORT, GuardLimits(max_wait_s=5.0, poll_s=0.1), reconnect_s=30.0)
+OPTIONS = PhoneOptions(length=SHORT, limits=GuardLimits(max_wait_s=5.0, poll_s=0.1), reconnect_s=30.0)
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 
@@ -123,7 +122,7 @@ def test_files_are_deployed_once_and_verified(device: AdbdDevice, link: Link, tm
     data = os.urandom(3_000_000)
     source = tmp_path / "model.tflite"
     source.write_bytes(data)
-    wanted = Wanted(source, hashlib.sha256(data).hexdigest(), len(data), "model.tflite")
+    wanted = Wanted(source=source, sha256=hashlib.sha256(data).hexdigest(), num_bytes=len(data), name="model.tflite")
     assert deploy.deploy(link, [wanted]) == ["model.tflite"]
     assert deploy.deploy(link, [wanted]) == []
     assert device.host_path(wanted.remote).read_bytes() == data
@@ -135,7 +134,7 @@ def test_files_are_deployed_once_and_verified(device: AdbdDevice, link: Link, tm
 def test_a_file_that_is_not_what_it_claims_is_not_stored(device: AdbdDevice, link: Link, tmp_path: Path) -> None:
     source = tmp_path / "model.tflite"
     source.write_bytes(b"something else")
-    wanted = Wanted(source, "0" * 64, source.stat().st_size, "model.tflite")
+    wanted = Wanted(source=source, sha256="0" * 64, num_bytes=source.stat().st_size, name="model.tflite")
     with pytest.raises(DeviceError, match="another hash twice"):
         deploy.deploy(link, [wanted])
     assert not device.host_path(wanted.remote).exists()
@@ -145,7 +144,7 @@ def test_a_push_cut_in_the_middle_leaves_nothing_that_counts(device: AdbdDevice,
     data = os.urandom(8_000_000)
     source = tmp_path / "model.tflite"
     source.write_bytes(data)
-    wanted = Wanted(source, hashlib.sha256(data).hexdigest(), len(data), "model.tflite")
+    wanted = Wanted(source=source, sha256=hashlib.sha256(data).hexdigest(), num_bytes=len(data), name="model.tflite")
     sent = 0
 
     def pull_the_cable(num_bytes: int) -> None:
@@ -265,7 +264,15 @@ def test_a_table_of_real_times_predicts_networks(device: AdbdDevice, tmp_path: P
     space = get_space("digits", input_size=64)
     target = parse_target(CPU)
     with open_phone(device.serial, OPTIONS) as runner:
-        request = ProfileRequest("digits", target, tmp_path / "run", device.serial, quick=True, rounds=1, input_size=64)
+        request = ProfileRequest(
+            space="digits",
+            target=target,
+            folder=tmp_path / "run",
+            device=device.serial,
+            quick=True,
+            rounds=1,
+            input_size=64,
+        )
         result = profile(request, runner)
         rng = np.random.default_rng(7)
         networks = [space.decode(space.sample(rng)) for _ in range(4)]
@@ -275,8 +282,8 @@ def test_a_table_of_real_times_predicts_networks(device: AdbdDevice, tmp_path: P
         jobs = [Job(artifact, target) for artifact in artifacts]
         with runner.session(jobs, 1, seed=0) as session:
             measured = [one for window, job in enumerate(jobs) for one in session.measure([job], window)]
-    predictor = Predictor(result.table)
+    predictor = result.table
     for network, one in zip(networks, measured, strict=True):
         assert one.summary is not None
-        ratio = predictor.predict(network) / one.summary.mean_ms
+        ratio = predictor.latency_ms(network) / one.summary.mean_ms
         assert 0.5 < ratio < 2.0, "of the right size; one round on a busy computer says no more"

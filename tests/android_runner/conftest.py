@@ -51,7 +51,7 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(autouse=True)
 def collect_sockets_of_adbutils() -> Iterator[None]:
-    """Close what adbutils leaves open when a server refuses a device, before the next test is blamed."""
+    """Close what adbutils leaves open when a server rejects a device, before the next test is blamed."""
     yield
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
@@ -85,7 +85,7 @@ def moga_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def options() -> PhoneOptions:
     """Return short runs and short patience: the simulated phone's seconds are short too."""
     length = RunLength(num_runs=5, min_s=0.02, max_s=2.0, warmup_min_s=0.01)
-    return PhoneOptions(length, GuardLimits(max_wait_s=20.0, poll_s=0.05), reconnect_s=20.0)
+    return PhoneOptions(length=length, limits=GuardLimits(max_wait_s=20.0, poll_s=0.05), reconnect_s=20.0)
 
 
 @pytest.fixture

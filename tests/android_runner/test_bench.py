@@ -62,8 +62,8 @@ def test_a_qdq_file_of_the_user_is_timed_as_int8(quick_phone: Phone, make_job: M
     assert result.exit_code == 0, result.output
     (timing,) = json.loads(result.stdout)["timings"]
     assert (timing["target"], timing["status"]) == ("onnx/cpu/int8", "ok")
-    refused = bench(quick_phone, floats.path, "--target", "onnx/cpu/int8", "--quick")
-    assert "is a float32 file" in str(refused.exception)
+    rejected = bench(quick_phone, floats.path, "--target", "onnx/cpu/int8", "--quick")
+    assert "is a float32 file" in str(rejected.exception)
 
 
 @pytest.fixture
@@ -98,13 +98,13 @@ def test_a_container_of_the_user_is_what_the_target_says(snapdragon: Phone, tmp_
     (timing,) = json.loads(result.stdout)["timings"]
     assert (timing["target"], timing["status"]) == (target, "ok")
     for arguments in ((), ("--target", "tflite/gpu/float16")):
-        refused = bench(snapdragon, path, "--quick", *arguments)
-        assert "add --device SERIAL and --target snpe/gpu/float32" in str(refused.exception)
+        rejected = bench(snapdragon, path, "--quick", *arguments)
+        assert "add --device SERIAL and --target snpe/gpu/float32" in str(rejected.exception)
 
 
 def test_without_an_sdk_a_network_for_snpe_says_what_to_set(snapdragon: Phone, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SNPE_ROOT", "QNN_SDK_ROOT"):
         monkeypatch.delenv(name, raising=False)
-    refused = bench(snapdragon, "moga-a", "--target", "snpe/gpu/float32", "--quick")
-    assert isinstance(refused.exception, InputError)
-    assert "set SNPE_ROOT or QNN_SDK_ROOT to its root folder, or bring a .dlc of your own" in str(refused.exception)
+    rejected = bench(snapdragon, "moga-a", "--target", "snpe/gpu/float32", "--quick")
+    assert isinstance(rejected.exception, InputError)
+    assert "set SNPE_ROOT or QNN_SDK_ROOT to its root folder, or bring a .dlc of your own" in str(rejected.exception)

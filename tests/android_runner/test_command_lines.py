@@ -21,9 +21,26 @@ NASTY = st.text(st.sampled_from("ab \t\n'\"\\;&|$()`<>*?[]~#!=,:{}é"), min_size
 
 def call_for(target: Target, tool: str, model: str, probe: Probe | None = None) -> Call:
     row = find_row(target)
-    artifact = Artifact("net", Role.NETWORK, Path("net.tflite"), Format.TFLITE, Precision.INT8, "0" * 64, 1, (), ())
+    artifact = Artifact(
+        name="net",
+        role=Role.NETWORK,
+        path=Path("net.tflite"),
+        format=Format.TFLITE,
+        precision=Precision.INT8,
+        sha256="0" * 64,
+        num_bytes=1,
+        inputs=(),
+        outputs=(),
+    )
     return Call(
-        tool, "/libs", target, row, artifact, {"net.tflite": model}, RunLength(), probe or Probe(str(row.tool), ())
+        tool=tool,
+        libs="/libs",
+        target=target,
+        row=row,
+        artifact=artifact,
+        model={"net.tflite": model},
+        length=RunLength(),
+        probe=probe or Probe(str(row.tool), ()),
     )
 
 
@@ -76,13 +93,13 @@ def test_semicolons_of_delegate_options_reach_the_tool(echo: Path) -> None:
     assert pairs["library_path"] == "/libs/libQnnHtp.so"
 
 
-def test_what_the_help_does_not_list_is_refused() -> None:
+def test_what_the_help_does_not_list_is_rejected() -> None:
     probe = Probe(str(ToolKind.BENCHMARK_MODEL), ("graph", "num_runs", "min_secs", "max_secs", "use_gpu"))
     with pytest.raises(MeasurementError, match=r"does not know --warmup_runs=1 --warmup_min_secs=0\.5"):
         shell_command(call_for(parse_target("tflite/gpu/int8"), "/bin/tool", "/model", probe))
 
 
-def test_profiling_is_refused_where_the_tool_prints_no_operators() -> None:
+def test_profiling_is_rejected_where_the_tool_prints_no_operators() -> None:
     with pytest.raises(MeasurementError, match="prints no times of single operators"):
         shell_command(call_for(parse_target("tflite/npu/int8"), "/bin/tool", "/model"), profiled=True)
 

@@ -29,7 +29,14 @@ def phones(make_phone: Callable[..., Phone], with_tools: None) -> list[Phone]:
 
 def requests_for(phones: list[Phone], root: Path) -> list[ProfileRequest]:
     return [
-        ProfileRequest("moga", TARGET, folder_of(root, phone.serial, TARGET), phone.serial, quick=True, input_size=32)
+        ProfileRequest(
+            space="moga",
+            target=TARGET,
+            folder=folder_of(root, phone.serial, TARGET),
+            device=phone.serial,
+            quick=True,
+            input_size=32,
+        )
         for phone in phones
     ]
 

@@ -1,4 +1,4 @@
-"""Times of single operators are refused where no tool prints them, before anything is measured."""
+"""Times of single operators are rejected where no tool prints them, before anything is measured."""
 
 from pathlib import Path
 
@@ -17,7 +17,12 @@ def test_this_computer_times_no_operators(tmp_path: Path) -> None:
     target = parse_target("tflite/cpu/float32")
     with pytest.raises(InputError, match=r"float32 on this computer: .* name one with --device, or leave out --per-op"):
         check_profilable("host", target)
-    RunFolder(tmp_path).begin(RunSettings("moga", str(target), "host", 0, 4, 1, 1), resume=False)
+    RunFolder(tmp_path).begin(
+        RunSettings(
+            space="moga", target=str(target), device="host", seed=0, num_calibration=4, num_passes=1, num_sentinels=1
+        ),
+        resume=False,
+    )
     with pytest.raises(InputError, match="phone's tools only"):
         profile_operators(tmp_path, HostRunner())
 
@@ -29,7 +34,7 @@ def test_a_phone_times_operators_where_the_targets_tool_prints_them() -> None:
         check_profilable("a-serial", parse_target("onnx/cpu/float32"))
 
 
-def test_a_profile_that_could_not_time_operators_is_refused_before_it_begins(tmp_path: Path) -> None:
+def test_a_profile_that_could_not_time_operators_is_rejected_before_it_begins(tmp_path: Path) -> None:
     result = CliRunner().invoke(
         cli, ["profile", "--per-op", "--quick", "--input-size", "32", "-o", str(tmp_path / "run")]
     )

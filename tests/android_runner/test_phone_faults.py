@@ -228,7 +228,7 @@ def test_two_serials_of_one_phone_are_one_phone(
         pass
 
 
-def test_a_second_process_is_refused_by_name_and_the_lock_ends_with_its_holder(quick_phone: Phone) -> None:
+def test_a_second_process_is_rejected_by_name_and_the_lock_ends_with_its_holder(quick_phone: Phone) -> None:
     code = (
         "import sys, time; from mogakit.android_runner.lock import phone_lock\n"
         "with phone_lock(sys.argv[1]):\n    print('held', flush=True); time.sleep(60)"

@@ -19,6 +19,7 @@ from mogakit.bench.runner import Job
 from mogakit.bench.target import parse_target
 from mogakit.errors import DeviceError, InputError
 from mogakit.export.artifact import Precision
+from mogakit.export.describe import describe_file
 from mogakit.export.mace import naming
 from mogakit.export.mace.netdef import Generation, RuntimeType
 
@@ -82,6 +83,20 @@ def test_a_deployed_file_has_its_hash_for_a_folder_and_a_plain_name(
     measure(runner, Job(nasty, job.target))
     remote = deploy.remote_path(nasty.sha256, "model.tflite")
     assert quick_phone.host_path(remote).read_bytes() == nasty.path.read_bytes()
+
+
+def test_weights_beside_an_onnx_graph_lie_beside_it_on_the_phone_too(
+    quick_phone: Phone, runner: PhoneRunner, tmp_path: Path
+) -> None:
+    cases = Path(__file__).parents[1] / "export" / "data" / "cases" / "onnx"
+    for name in ("ext.onnx", "ext.onnx.data"):
+        (tmp_path / name).write_bytes((cases / name).read_bytes())
+    artifact = describe_file(tmp_path / "ext.onnx")
+    (measured,) = measure(runner, Job(artifact, parse_target("onnx/cpu/float32")))
+    assert measured.status is Status.OK
+    for source, name in (("ext.onnx", "model.onnx"), ("ext.onnx.data", "ext.onnx.data")):
+        remote = quick_phone.host_path(deploy.remote_path(artifact.sha256, name))
+        assert remote.read_bytes() == (tmp_path / source).read_bytes()
 
 
 def test_the_identity_names_phone_driver_tool_and_cores(runner: PhoneRunner) -> None:
@@ -168,7 +183,7 @@ def test_qnn_gets_its_libraries_beside_the_tool(
     assert measured.delegation.nodes_delegated == measured.delegation.nodes_total
 
 
-def test_a_tool_for_another_processor_is_refused_by_name(
+def test_a_tool_for_another_processor_is_rejected_by_name(
     make_phone: Callable[..., Phone], tmp_path: Path, make_job: MakeJob, options: PhoneOptions
 ) -> None:
     tools.add(write_tool(tmp_path / "bin", Tool.BENCHMARK_MODEL, abi=Abi.X86_64))

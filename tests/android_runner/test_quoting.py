@@ -38,7 +38,7 @@ def test_environment_values_survive(value: str) -> None:
     assert output == value.encode("utf-8", "surrogateescape") + b"\0"
 
 
-def test_what_no_command_line_can_carry_is_refused() -> None:
+def test_what_no_command_line_can_carry_is_rejected() -> None:
     with pytest.raises(InputError, match="NUL"):
         quote("a\0b")
     with pytest.raises(InputError, match="environment variable"):

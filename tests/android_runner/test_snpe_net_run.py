@@ -40,7 +40,17 @@ def moga(*words: object) -> Result:
 def container(*inputs: tuple[int, ...]) -> Artifact:
     """Return what is known of a container; nothing of its inputs where the kit did not export it."""
     specs = tuple(TensorSpec(f"in{number}", shape, "float32") for number, shape in enumerate(inputs))
-    return Artifact("net", Role.NETWORK, Path("net.dlc"), Format.DLC, Precision.INT8, "0" * 64, 1, specs, ())
+    return Artifact(
+        name="net",
+        role=Role.NETWORK,
+        path=Path("net.dlc"),
+        format=Format.DLC,
+        precision=Precision.INT8,
+        sha256="0" * 64,
+        num_bytes=1,
+        inputs=specs,
+        outputs=(),
+    )
 
 
 @pytest.fixture
@@ -70,7 +80,16 @@ def test_the_tool_sees_these_words_whatever_the_path_is(tmp_path: Path) -> None:
     target = parse_target(TARGET)
     row = find_row(target)
     model = "/data/it's; $(reboot)/model.dlc"
-    call = Call(str(echo), "/libs", target, row, container(), {"net.dlc": model}, RunLength(), Probe(str(row.tool), ()))
+    call = Call(
+        tool=str(echo),
+        libs="/libs",
+        target=target,
+        row=row,
+        artifact=container(),
+        model={"net.dlc": model},
+        length=RunLength(),
+        probe=Probe(str(row.tool), ()),
+    )
     printed = subprocess.run(["/bin/sh", "-c", shell_command(call)], capture_output=True, check=True).stdout.decode()
     files = f"--container\0{model}\0--input_list\0input_list.txt\0--output_dir\0output"
     assert printed == f"{files}\0--use_dsp\0--perf_profile\0burst\0--profiling_level\0basic\0"
@@ -108,7 +127,7 @@ def test_a_vector_is_a_shape() -> None:
 
 
 @pytest.mark.parametrize("shape", ["1,3", "1x0x3", "1x", "x3", "big", "-1x3", "1x99999999"])
-def test_what_is_no_shape_is_refused(shape: str) -> None:
+def test_what_is_no_shape_is_rejected(shape: str) -> None:
     with pytest.raises(KeySyntaxError):
         parse_target(f"snpe/dsp/int8,tool=net-run,input={shape}")
 
@@ -152,7 +171,7 @@ def test_a_network_that_the_kit_exports_needs_no_shape(
     assert json.loads(result.stdout)["timings"][0]["status"] == "ok"
 
 
-def test_a_container_of_the_user_without_a_shape_is_refused_before_measuring(
+def test_a_container_of_the_user_without_a_shape_is_rejected_before_measuring(
     snapdragon: Phone, reader: Path, dlc: Path
 ) -> None:
     result = moga("bench", dlc, "--device", snapdragon.serial, "--target", "snpe/dsp/int8,tool=net-run", "--quick")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mogakit.android_runner import affinity, properties, script, state
-from mogakit.android_runner.guard import Guard, GuardLimits, refuse
+from mogakit.android_runner.guard import Guard, GuardLimits, reject
 from mogakit.android_runner.state import PhoneState
 from mogakit.android_runner.targets import find_row
 from mogakit.bench.target import parse_target
@@ -180,7 +180,7 @@ def test_caps_that_stay_on_a_cool_phone_are_its_own() -> None:
         (replace(COOL, power_save=True), "settings put global low_power 0"),
     ],
 )
-def test_what_a_person_must_mend_is_refused_with_the_remedy(spoiled: PhoneState, said: str) -> None:
+def test_what_a_person_must_mend_is_rejected_with_the_remedy(spoiled: PhoneState, said: str) -> None:
     with pytest.raises(DeviceError, match=said):
-        refuse(spoiled)
-    refuse(COOL)
+        reject(spoiled)
+    reject(COOL)

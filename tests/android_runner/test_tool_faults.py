@@ -20,8 +20,8 @@ from mogakit.cli.main import cli
 from mogakit.errors import MeasurementError, TableError
 from mogakit.flows.measure.sampling import slot_space
 from mogakit.luts.estimate import estimate_files
-from mogakit.luts.predict import Predictor
-from mogakit.luts.table import PHONE_STATISTIC, load
+from mogakit.luts.statistic import PHONE_STATISTIC
+from mogakit.luts.table import load
 
 
 def moga(*words: object) -> Result:
@@ -88,12 +88,12 @@ def test_a_table_of_partial_delegation_predicts_only_for_those_who_accept_it(
     assert {row.status for row in table.rows.values()} == {Status.PARTIAL}
     assert (table.overhead, table.calibration.num_networks) == (None, 0)
     with pytest.raises(TableError, match=r"is marked partial: .*--accept-partial"):
-        Predictor(table).predict(network)
+        table.latency_ms(network)
     again = moga(*asked, *options, "--resume", "--accept-partial", "--json")
     assert json.loads(again.stdout)["outcome"]["num_measured"] == 0
     accepted = load(run / "lut.json")
     assert (accepted.accepted, accepted.calibration.num_networks) == ((Status.PARTIAL,), 4)
-    assert len(Predictor(accepted).explain(network).doubtful) == len({block.key for block in network.blocks})
+    assert len(accepted.predict(network).doubtful) == len({block.key for block in network.blocks})
 
 
 def test_opengl_in_place_of_opencl_is_named_and_never_mixed(
@@ -159,7 +159,7 @@ def test_a_run_that_never_ends_is_ended(quick_phone: Phone, make_job: MakeJob, o
         assert not [process for process in quick_phone.processes() if "benchmark_model" in process.text]
 
 
-def test_a_flag_that_a_build_would_ignore_is_refused(
+def test_a_flag_that_a_build_would_ignore_is_rejected(
     make_phone: Callable[..., Phone], tmp_path: Path, make_job: MakeJob, options: PhoneOptions
 ) -> None:
     tool = tools.add(write_tool(tmp_path / "bin", Tool.BENCHMARK_MODEL))

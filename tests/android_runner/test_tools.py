@@ -73,7 +73,7 @@ def test_the_header_tells_the_abi_and_the_system(
 
 
 @pytest.mark.parametrize("content", [b"", b"\x7fELF", b"#!/bin/sh\n" * 10, elf(8), b"MZ" + bytes(100)])
-def test_what_is_no_binary_for_a_phone_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_what_is_no_binary_for_a_phone_is_rejected(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(InputError):
         tools.add(binary(tmp_path, "benchmark_model", content))
     assert tools.registered() == []
@@ -97,7 +97,7 @@ def test_adding_the_same_binary_twice_registers_it_once(tmp_path: Path) -> None:
     assert [tool.kind for tool in tools.registered()] == [ToolKind.MACE_RUN]
 
 
-def test_a_wrong_abi_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_wrong_abi_is_rejected_by_name(tmp_path: Path) -> None:
     tools.add(binary(tmp_path, "mace_run", elf(62)))
     with pytest.raises(
         tools.ToolMissing, match=r"the phone runs arm64-v8a, armeabi-v7a; registered is mace_run for x86_64"
@@ -112,7 +112,7 @@ def test_a_missing_tool_says_where_its_makers_publish_it(kind: ToolKind) -> None
     assert tools.MAKERS[kind] in str(caught.value)
 
 
-def test_an_unknown_name_is_refused_with_the_known_ones(tmp_path: Path) -> None:
+def test_an_unknown_name_is_rejected_with_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"mace_run, onnxruntime_perf_test, snpe-diagview, snpe-net-run"):
         tools.add(binary(tmp_path, "my_tool", elf(183)))
 
@@ -188,16 +188,16 @@ def test_a_failed_download_registers_nothing(address: str, page: str, said: str)
     assert tools.registered() == []
 
 
-def test_a_page_instead_of_a_binary_is_refused(address: str) -> None:
+def test_a_page_instead_of_a_binary_is_rejected(address: str) -> None:
     with pytest.raises(InputError, match="no ELF binary"):
         fetch.fetch("benchmark_model", f"{address}/html", silent)
     assert tools.registered() == []
 
 
 def test_only_what_has_an_address_can_be_fetched() -> None:
-    with pytest.raises(InputError, match="mace_run cannot be fetched; legal are benchmark_model"):
+    with pytest.raises(InputError, match="mace_run cannot be fetched; supported: benchmark_model"):
         fetch.fetch("mace_run", None, silent)
-    with pytest.raises(InputError, match="no web address"):
+    with pytest.raises(InputError, match="not a web address"):
         fetch.fetch("benchmark_model", "file:///etc/passwd", silent)
 
 
@@ -205,5 +205,5 @@ def test_a_damaged_registry_is_named(tmp_path: Path) -> None:
     path = tmp_path / "home" / "tools" / "registry.json"
     path.parent.mkdir(parents=True)
     path.write_text("{")
-    with pytest.raises(InputError, match=r"registry\.json is no JSON"):
+    with pytest.raises(InputError, match=r"registry\.json is not JSON"):
         tools.registered()

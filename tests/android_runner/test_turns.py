@@ -60,7 +60,14 @@ def fast_phone(make_phone: Callable[..., Phone], with_tools: None) -> Phone:
 
 def requests_for(phone: Phone, root: Path, *targets: Target) -> list[ProfileRequest]:
     return [
-        ProfileRequest("digits", target, folder_of(root, phone.serial, target), phone.serial, quick=True, input_size=32)
+        ProfileRequest(
+            space="digits",
+            target=target,
+            folder=folder_of(root, phone.serial, target),
+            device=phone.serial,
+            quick=True,
+            input_size=32,
+        )
         for target in targets
     ]
 
@@ -137,8 +144,8 @@ def test_targets_that_fail_leave_the_table_of_another_whole(
 ) -> None:
     fast_phone.faults.add(Fault.DELEGATE_NOT_CREATED, times=-1, where="--gpu_backend=gl")
     fast_phone.faults.add(Fault.REBOOT_IN_RUN, times=2, where="--gpu_precision_loss_allowed=false")
-    refused, crashing = parse_target("tflite/gpu/float16,tool=litert"), parse_target("tflite/gpu/float32")
-    requests = requests_for(fast_phone, tmp_path, OPENGL, crashing, refused, CPU)
+    rejected, crashing = parse_target("tflite/gpu/float16,tool=litert"), parse_target("tflite/gpu/float32")
+    requests = requests_for(fast_phone, tmp_path, OPENGL, crashing, rejected, CPU)
     with open_phone(fast_phone.serial, options) as runner:
         outcomes = profile_by_turns(requests, runner, silent, dict.fromkeys(requests, digits_files))
     assert [type(outcome.error) for outcome in outcomes] == [MeasurementError, DeviceError, InputError, type(None)]
@@ -176,12 +183,19 @@ def test_operators_are_asked_for_before_anything_is_measured(fast_phone: Phone, 
 def test_targets_of_this_computer_go_on_one_after_the_other(tmp_path: Path, digits_files: Path) -> None:
     targets = ("tflite/cpu/float32", "mace/cpu/float32", "tflite/cpu/float32,threads=2")
     requests = [
-        ProfileRequest("digits", parse_target(target), tmp_path / str(number), quick=True, rounds=1, input_size=32)
+        ProfileRequest(
+            space="digits",
+            target=parse_target(target),
+            folder=tmp_path / str(number),
+            quick=True,
+            rounds=1,
+            input_size=32,
+        )
         for number, target in enumerate(targets)
     ]
-    first, refused, second = profile_device(requests, exported=dict.fromkeys(requests, digits_files))
+    first, rejected, second = profile_device(requests, exported=dict.fromkeys(requests, digits_files))
     assert (first.error, second.error) == (None, None)
-    assert "give a phone" in str(refused.error)
+    assert "give a phone" in str(rejected.error)
     states = []
     for request in (requests[0], requests[2]):
         with Journal(RunFolder(request.folder).journal) as journal:

@@ -17,8 +17,9 @@ from mogakit.bench.measurement import (
     Measurement,
     Status,
 )
-from mogakit.bench.runner import Job
+from mogakit.bench.runner import Job, OperatorTime, RunnerKind
 from mogakit.bench.target import Target, parse_target
+from mogakit.errors import InputError
 from mogakit.export.artifact import Artifact, Format, Precision, Role
 from mogakit.export.pipeline import export_module
 from mogakit.nets.block import Activation, Block, Op
@@ -34,7 +35,16 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> dict[Format, list[Art
     """Export three small blocks as TFLite and ONNX files."""
     folder = tmp_path_factory.mktemp("files")
     blocks = [
-        Block(Op.MB, 8, 8, size, kernel=3, expanded_channels=24, activation=Activation.HSWISH, residual=True)
+        Block(
+            Op.MB,
+            8,
+            8,
+            size,
+            kernel=3,
+            expanded_channels=24,
+            activation=Activation.HSWISH,
+            residual=True,
+        )
         for size in (8, 16, 28)
     ]
     return {
@@ -69,7 +79,17 @@ def onnx_jobs(artifacts: dict[Format, list[Artifact]]) -> list[Job]:
 def make_job(name: str, target: Target = TFLITE) -> Job:
     """Return a job whose file nobody opens."""
     digest = name.encode().hex().ljust(64, "0")[:64]
-    artifact = Artifact(name, Role.CHOICE, Path(f"{name}.tflite"), Format.TFLITE, Precision.FLOAT32, digest, 1, (), ())
+    artifact = Artifact(
+        name=name,
+        role=Role.CHOICE,
+        path=Path(f"{name}.tflite"),
+        format=Format.TFLITE,
+        precision=Precision.FLOAT32,
+        sha256=digest,
+        num_bytes=1,
+        inputs=(),
+        outputs=(),
+    )
     return Job(artifact, target)
 
 
@@ -80,6 +100,7 @@ class InventedDevice:
     It counts what it is asked, so that a test can see what a schedule does.
     """
 
+    kind = RunnerKind.HOST
     jobs_per_window: int | None = None
     noise: float = 0.001
     speed: Callable[[int, int], float] = lambda number, window: 1.0
@@ -90,10 +111,22 @@ class InventedDevice:
     fail_at: int | None = None
 
     def identity(self, target: Target) -> Identity:
-        return Identity(self.name, self.name, "", "runtime 1", "", (), "", "1")
+        return Identity(
+            device=self.name,
+            device_name=self.name,
+            driver="",
+            runtime="runtime 1",
+            tool_sha256="",
+            flags=(),
+            affinity="",
+            export_version="1",
+        )
 
     def conditions(self) -> Conditions:
         return STATE
+
+    def profile_operators(self, job: Job) -> tuple[OperatorTime, ...]:
+        raise InputError("it times whole files only")
 
     def unsupported(self, target: Target) -> str | None:
         return None if target.option("threads", "1") == "1" else "it has one core; leave threads away"
@@ -138,7 +171,9 @@ def measurement(job: Job, round_number: int, window: int, samples_ms: tuple[floa
         process=f"process-{round_number}",
         clock=Clock.THREAD_CPU,
         status=Status.OK,
-        delegation=Delegation(DelegationKind.FULL, 5, 5, 1, "XNNPACK"),
+        delegation=Delegation(
+            kind=DelegationKind.FULL, nodes_delegated=5, nodes_total=5, num_partitions=1, backend="XNNPACK"
+        ),
         before=STATE,
         after=STATE,
         samples_ms=tuple(float(time_ms) for time_ms in samples_ms),

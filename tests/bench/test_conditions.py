@@ -30,9 +30,9 @@ def test_each_warning_names_threshold_value_and_remedy() -> None:
 
 def test_of_many_warnings_the_worst_of_each_kind_is_told_with_its_count() -> None:
     states = [
-        Conditions("1", warnings=("load is 3.5, above 1.0: close",)),
-        Conditions("2", warnings=("load is 12.0, above 1.0: close", "hot")),
-        Conditions("3"),
+        Conditions(at="1", warnings=("load is 3.5, above 1.0: close",)),
+        Conditions(at="2", warnings=("load is 12.0, above 1.0: close", "hot")),
+        Conditions(at="3"),
     ]
     assert worst_warnings(states) == (
         "hot (seen 1 of 3 times)",

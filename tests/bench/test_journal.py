@@ -13,7 +13,16 @@ from mogakit.bench.runner import Job
 from mogakit.bench.target import parse_target
 from mogakit.errors import InputError, MeasurementError
 
-IDENTITY = Identity("a", "A", "", "runtime 1", "", ("threads=1",), "", "1")
+IDENTITY = Identity(
+    device="a",
+    device_name="A",
+    driver="",
+    runtime="runtime 1",
+    tool_sha256="",
+    flags=("threads=1",),
+    affinity="",
+    export_version="1",
+)
 
 
 @pytest.fixture
@@ -28,8 +37,8 @@ def taken(jobs: list[Job], make_measurement: Callable[..., Measurement]) -> list
 
 
 def test_what_was_written_is_read_back_equal_and_in_order(tmp_path: Path, taken: list[Measurement]) -> None:
-    warned = Conditions("2026-01-02T00:00:00+00:00", load_1min=3.5, warnings=("load is 3.5",))
-    summary = Summary(50, 1.5, 0.1, 1.2, None, 1.4)
+    warned = Conditions(at="2026-01-02T00:00:00+00:00", load_1min=3.5, warnings=("load is 3.5",))
+    summary = Summary(count=50, mean_ms=1.5, std_ms=0.1, min_ms=1.2, max_ms=None, median_ms=1.4)
     taken[3] = replace(taken[3], after=warned, summary=summary, warmup_ms=(2.0, 1.0), init_ms=3.25, error="none")
     with Journal(tmp_path / "j.db") as journal:
         journal.append(taken)
@@ -80,14 +89,14 @@ def test_artifacts_and_settings_are_kept(tmp_path: Path, jobs: list[Job]) -> Non
         assert journal.setting("absent") is None
 
 
-def test_a_file_that_is_no_journal_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_no_journal_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "j.db"
     path.write_text("These are the notes of another program, and longer than a header.")
     with pytest.raises(InputError, match="not a journal"):
         Journal(path)
 
 
-def test_a_journal_of_a_newer_kit_is_refused(tmp_path: Path) -> None:
+def test_a_journal_of_a_newer_kit_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "j.db"
     with Journal(path) as journal:
         journal.set_setting("schema_version", 99)

@@ -29,7 +29,7 @@ def test_summaries_of_phones_count_as_one_sample_each(
         replace(
             make_measurement(jobs[0], number, 0, ()),
             process=f"p{number}",
-            summary=Summary(50, mean_ms, 0.1, 1.0, 2.0),
+            summary=Summary(count=50, mean_ms=mean_ms, std_ms=0.1, min_ms=1.0, max_ms=2.0),
         )
         for number, mean_ms in enumerate((1.0, 1.1, 0.9, 1.0))
     ]

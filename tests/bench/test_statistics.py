@@ -33,12 +33,12 @@ def test_the_trimmed_mean_lies_within_the_samples_and_scales_with_them(samples: 
 
 
 @pytest.mark.parametrize("samples", [[], [1.0, float("nan")], [float("inf")]])
-def test_what_is_no_sample_is_refused(samples: list[float]) -> None:
+def test_what_is_no_sample_is_rejected(samples: list[float]) -> None:
     with pytest.raises(ValueError, match="sample"):
         trimmed_mean(samples)
 
 
-def test_an_impossible_trim_is_refused() -> None:
+def test_an_impossible_trim_is_rejected() -> None:
     with pytest.raises(ValueError, match="not in"):
         trimmed_mean([1.0], fraction=0.5)
 

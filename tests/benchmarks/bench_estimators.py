@@ -22,7 +22,7 @@ from mogakit.export.artifact import Role
 from mogakit.luts.calibrate import CalibrationKind, fit
 from mogakit.luts.error_metrics import kendall_tau
 from mogakit.luts.estimate import estimate_files
-from mogakit.luts.table import Centre, CommonMode, Statistic
+from mogakit.luts.statistic import Centre, CommonMode, Statistic
 from mogakit.nets.network import Network
 from mogakit.nets.resolve import resolve
 
@@ -70,7 +70,7 @@ def main(path: Path, input_size: int, seed: int) -> None:
     else:  # of a phone, whose runs are summaries
         choices = itertools.product((CommonMode.NONE,), OF_SUMMARIES, (Centre.MEDIAN, Centre.MEAN, Centre.UNDISTURBED))
     for mode, (centre, trim), over in choices:
-        statistic = Statistic(centre, trim, over, cold_share=0.25, common_mode=mode)
+        statistic = Statistic(within_run=centre, trim=trim, across_runs=over, cold_share=0.25, common_mode=mode)
         rows = estimate_files(taken, statistic, seed)
         predicted = np.array([sum(rows[block.key].latency_ms or 0.0 for block in net.blocks) for net in networks])
         measured = np.array([rows[name].latency_ms or 0.0 for name in names])

@@ -51,7 +51,6 @@ from mogakit.flows.measure.profile import (
 )
 from mogakit.flows.measure.sampling import slot_space
 from mogakit.flows.measure.validate import ValidateRequest, validate
-from mogakit.luts.predict import Predictor
 from mogakit.progress import silent
 from mogakit.records import to_json
 
@@ -59,9 +58,16 @@ TARGETS = ("tflite/cpu/float32", "tflite/gpu/float16", "tflite/cpu/int8")
 NOISE = Variation(process=0.01, sample=0.02, drift=0.005)
 NUM_UNSEEN = 20
 HEAT_AFTER_WINDOWS = 60
-OPTIONS = PhoneOptions(RunLength(50, 0.0, 5.0, 1, 0.0), GuardLimits(max_wait_s=120.0, poll_s=0.1))
-SHORT = RunLength(15, 0.15, 10.0, 1, 0.05)  # many short processes: what slows one here lasts about as long
-HALF = replace(OPTIONS, length=RunLength(50, 0.5, 20.0, 1, 0.25))  # half as long as real runs are
+OPTIONS = PhoneOptions(
+    length=RunLength(num_runs=50, min_s=0.0, max_s=5.0, warmup_runs=1, warmup_min_s=0.0),
+    limits=GuardLimits(max_wait_s=120.0, poll_s=0.1),
+)
+SHORT = RunLength(
+    num_runs=15, min_s=0.15, max_s=10.0, warmup_runs=1, warmup_min_s=0.05
+)  # many short processes: what slows one here lasts about as long
+HALF = replace(
+    OPTIONS, length=RunLength(num_runs=50, min_s=0.5, max_s=20.0, warmup_runs=1, warmup_min_s=0.25)
+)  # half as long as real runs are
 
 
 class Bench:
@@ -99,7 +105,9 @@ class Bench:
                 phone.heat_to(50.0)
 
         run = self.folder / "runs" / phone.profile.name / target.replace("/", "-")
-        request = ProfileRequest("moga", parse_target(target), run, phone.serial, rounds=rounds)
+        request = ProfileRequest(
+            space="moga", target=parse_target(target), folder=run, device=phone.serial, rounds=rounds
+        )
         with open_phone(phone.serial, options) as runner:
             return profile(request, runner, advance, self.exported(target))
 
@@ -107,7 +115,7 @@ class Bench:
         """Return the relative errors of raw predictions of unseen networks, in percent of the truth."""
         space = slot_space("moga")
         rng = np.random.default_rng(1234)
-        predictor = Predictor(result.table)
+        predictor = result.table
         found = []
         for _ in range(NUM_UNSEEN):
             network = space.decode(space.sample(rng))
@@ -202,9 +210,11 @@ def real(bench: Bench, target: str, rounds: int | None, num_models: int) -> dict
     options = replace(OPTIONS, length=SHORT)
     run = bench.folder / "runs" / "real"
     with open_phone(phone.serial, options) as runner:
-        request = ProfileRequest("moga", parse_target(target), run, phone.serial, rounds=rounds)
+        request = ProfileRequest(
+            space="moga", target=parse_target(target), folder=run, device=phone.serial, rounds=rounds
+        )
         profile(request, runner, silent, bench.exported(target))
-        report = validate(ValidateRequest(run, num_models=num_models, rounds=rounds), runner)
+        report = validate(ValidateRequest(folder=run, num_models=num_models, rounds=rounds), runner)
     row: dict[str, object] = to_json(report)
     click.echo(json.dumps(row))
     return row

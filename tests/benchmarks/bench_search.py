@@ -18,7 +18,6 @@ from pymoo.operators.repair.rounding import RoundingRepair
 from pymoo.operators.sampling.rnd import IntegerRandomSampling
 from pymoo.optimize import minimize
 
-from mogakit.luts.predict import Predictor
 from mogakit.luts.table import load
 from mogakit.nets.spaces import get_space
 from mogakit.search.additive import param_costs
@@ -36,11 +35,11 @@ def make_problem() -> Problem:
     space = get_space("moga")
     metrics = (
         proxy_metric(space),
-        summed_latency_metric(Predictor(load(TABLE)).slot_costs(space), "latency", "table"),
+        summed_latency_metric(load(TABLE).slot_costs(space), "latency", "table"),
         SumMetric("params", "", "counted", param_costs(space)),
     )
     objectives = (Objective("proxy", True, 0.4), Objective("latency", False, 0.4), Objective("params", True, 0.2))
-    return Problem(space, metrics, objectives)
+    return Problem(space=space, metrics=metrics, objectives=objectives)
 
 
 class Plain(PymooProblem):

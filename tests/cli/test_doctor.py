@@ -34,7 +34,7 @@ def test_json_holds_the_same_findings() -> None:
 def test_an_sdk_variable_that_names_no_folder_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SNPE_ROOT", "/nowhere/snpe")
     finding = next(each for each in examine() if each.what == "SNPE_ROOT")
-    assert (finding.state, finding.seen) == (State.OPTIONAL, "/nowhere/snpe is no folder")
+    assert (finding.state, finding.seen) == (State.OPTIONAL, "/nowhere/snpe is not a folder")
 
 
 def test_the_extras_are_named_with_how_to_install_them() -> None:

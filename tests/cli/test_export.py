@@ -24,7 +24,7 @@ def test_blocks_are_summed_up_per_role_and_format_and_listed_as_json(
     assert first.returncode == 0, first.stderr
     assert "choice" in first.stdout
     assert "fixed" in first.stdout
-    assert first.stderr == ""  # no bar where standard error is no terminal, no greeting of the runtime
+    assert first.stderr == ""  # no bar where standard error is not a terminal, no greeting of the runtime
     monkeypatch.setattr(sys, "argv", ["moga", "export", "blocks", "--space", "digits", "-o", str(folder), "--json"])
     main()
     listed = json.loads(capsys.readouterr().out)

@@ -61,7 +61,7 @@ def test_best_under_a_limit(tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [["--limit", "quick"], ["--accuracy", "unknown"], ["--forbid", "*_k9*"]])
-def test_bad_input_is_refused_before_anything_runs(tmp_path, arguments):
+def test_bad_input_is_rejected_before_anything_runs(tmp_path, arguments):
     with pytest.raises(InputError):
         run("-o", str(tmp_path / "out"), *arguments)
 
@@ -93,7 +93,7 @@ def test_help_shows_an_example():
     assert "moga search --table RUN/lut.json" in CliRunner().invoke(command, ["--help"]).output
 
 
-def test_what_a_hardware_cannot_run_is_left_out_or_the_space_refused(tmp_path):
+def test_what_a_hardware_cannot_run_is_left_out_or_the_space_rejected(tmp_path):
     with pytest.raises(InputError, match="search --space moga-relu"):
         run("-o", str(tmp_path / "a"), "--runs-on", "edgetpu")
     document = json.loads(run("-o", str(tmp_path / "b"), "--json", "--runs-on", "tflite-gpu").stdout)

@@ -76,19 +76,19 @@ def test_integer_weights_alone_show_in_the_precision_of_an_onnx_file(tmp_path: P
     del model.graph.node[:]
     model.graph.node.extend(nodes)
     save(model, path)
-    assert describe_file(path).precision is Precision.INT8
+    assert describe_file(path).precision is Precision.DYNAMIC_RANGE
 
 
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
         ("absent.tflite", None, "there is no file"),
-        ("notes.txt", b"", r"legal suffixes are \.tflite, \.onnx"),
+        ("notes.txt", b"", r"supported suffixes: \.tflite, \.onnx"),
         ("broken.onnx", b"nothing", "not an ONNX model"),
         ("broken.tflite", b"nothing", "not a TFLite model"),
     ],
 )
-def test_what_cannot_be_described_is_refused(tmp_path: Path, name: str, content: bytes | None, reason: str) -> None:
+def test_what_cannot_be_described_is_rejected(tmp_path: Path, name: str, content: bytes | None, reason: str) -> None:
     path = tmp_path / name
     if content is not None:
         path.write_bytes(content)

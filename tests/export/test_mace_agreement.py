@@ -6,13 +6,14 @@ import torch
 
 from mogakit.errors import ExportError, InputError
 from mogakit.export.artifact import Precision
-from mogakit.export.graph import Activate, Activation, Graph
+from mogakit.export.graph import Graph
 from mogakit.export.lower import lower
 from mogakit.export.mace.agreement import per_operator
 from mogakit.export.mace.check import checked
 from mogakit.export.mace.interpreter import load
 from mogakit.export.mace.netdef import Generation, RuntimeType
 from mogakit.export.mace.writer import write
+from mogakit.export.nodes import Activate, Activation
 from mogakit.nets import zoo
 from mogakit.nets.modules import build_block, build_network
 from mogakit.nets.spaces import get_space
@@ -66,7 +67,7 @@ def test_a_graph_that_is_not_the_files_own_is_noticed():
         per_operator(foreign, checked(write(graph)), {"input": np.zeros(shape, np.float32)})
 
 
-def test_inputs_of_another_shape_are_refused_with_the_right_one():
+def test_inputs_of_another_shape_are_rejected_with_the_right_one():
     graph = lower(build_block(SPACE.fixed_blocks[1]), (1, 16, 112, 112))
     interpreter = checked(write(graph))
     with pytest.raises(InputError, match=r"\(1, 112, 112, 16\) \(NHWC\)"):

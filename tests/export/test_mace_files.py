@@ -1,4 +1,4 @@
-"""The `.pb` and `.data` files: read by Google's protobuf, by our own reader, and refused where they must be."""
+"""The `.pb` and `.data` files: read by Google's protobuf, by our own reader, and rejected where they must be."""
 
 import dataclasses
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mogakit.errors import InputError, UnsupportedOperator
 from mogakit.export.artifact import Format, Precision, TensorSpec
 from mogakit.export.describe import describe_file
-from mogakit.export.graph import Activate, Activation, Concat, Conv2d, Graph, Padding, Pool, PoolKind, Tensor
+from mogakit.export.graph import Graph, Tensor
 from mogakit.export.lower import lower
 from mogakit.export.mace import wire
 from mogakit.export.mace.check import checked
@@ -22,6 +22,7 @@ from mogakit.export.mace.plan import HSigmoid
 from mogakit.export.mace.reader import read
 from mogakit.export.mace.rules import problems
 from mogakit.export.mace.writer import MaceFiles, write
+from mogakit.export.nodes import Activate, Activation, Concat, Conv2d, Padding, Pool, PoolKind
 from mogakit.export.run import run
 from mogakit.nets.block import parse_key
 from mogakit.nets.modules import build_block
@@ -196,12 +197,12 @@ def test_half_precision_halves_the_weights_and_keeps_every_tensor_aligned(graph,
     assert model.inputs[0].dtype == model.outputs[0].dtype == "float32"
 
 
-def test_integer_precisions_are_refused_with_what_is_legal(graph):
+def test_integer_precisions_are_rejected_with_what_is_legal(graph):
     with pytest.raises(InputError, match=r"float32, float16 weights, not int8"):
         write(graph, Precision.INT8)
 
 
-def test_weights_of_another_model_are_refused(made):
+def test_weights_of_another_model_are_rejected(made):
     damaged = bytearray(made.data)
     damaged[10] ^= 1
     with pytest.raises(InputError, match="do not belong together"):
@@ -256,7 +257,7 @@ def _dilated_and_strided():
         (_dilated_and_strided, "dilated and strided"),
     ],
 )
-def test_what_mace_cannot_say_is_refused_by_name(build, said):
+def test_what_mace_cannot_say_is_rejected_by_name(build, said):
     with pytest.raises(UnsupportedOperator, match=said):
         write(build())
 

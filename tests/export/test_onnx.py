@@ -81,11 +81,11 @@ def test_equal_graphs_give_equal_bytes() -> None:
 
 
 @pytest.mark.parametrize("opset", [12, 18])
-def test_other_opsets_are_refused_with_the_legal_ones(opset: int) -> None:
-    with pytest.raises(InputError, match=f"opset {opset} is not written; legal are 13, 17"):
+def test_other_opsets_are_rejected_with_the_legal_ones(opset: int) -> None:
+    with pytest.raises(InputError, match=f"opset {opset} is not written; supported: 13, 17"):
         writer.write(block_graph(BLOCK), opset=opset)
 
 
-def test_other_precisions_are_refused() -> None:
+def test_other_precisions_are_rejected() -> None:
     with pytest.raises(InputError, match="float32, not float16"):
         writer.write(block_graph(BLOCK), Precision.FLOAT16)

@@ -7,11 +7,12 @@ from mogakit.errors import InputError
 from mogakit.export import tflite
 from mogakit.export.artifact import Precision
 from mogakit.export.calibration import Synthetic
-from mogakit.export.graph import Add, Concat, Graph, Tensor
+from mogakit.export.graph import Graph, Tensor
 from mogakit.export.lower import lower
 from mogakit.export.mace.interpreter import load
 from mogakit.export.mace.netdef import Generation, RuntimeType
 from mogakit.export.mace.writer import write as write_mace
+from mogakit.export.nodes import Add, Concat
 from mogakit.export.quantize import calibrate, quantize
 from mogakit.export.support.entry import Answer, Condition, Hardware
 from mogakit.export.support.network import check_block, check_network
@@ -33,7 +34,7 @@ def test_the_multi_hardware_networks_run_everywhere(name, hardware):
     assert report.sources
 
 
-def test_mobilenet_v3_is_refused_on_edgetpu_as_in_the_paper():
+def test_mobilenet_v3_is_rejected_on_edgetpu_as_in_the_paper():
     report = check_network(zoo.get("mobilenet-v3-large", input_size=64).network, Hardware.EDGETPU)
     assert report.answer is Answer.NO
     assert {finding.operator for finding in report.findings} == {"HARD_SWISH"}
@@ -43,7 +44,7 @@ def test_mobilenet_v3_is_refused_on_edgetpu_as_in_the_paper():
 
 
 @pytest.mark.parametrize(
-    ("name", "refused_on"),
+    ("name", "rejected_on"),
     [
         ("moga-a", {Hardware.EDGETPU, Hardware.XNNPACK_INT8}),
         ("mobilenet-v2", set()),
@@ -51,9 +52,9 @@ def test_mobilenet_v3_is_refused_on_edgetpu_as_in_the_paper():
         ("fairnas-a", set()),
     ],
 )
-def test_the_zoos_answers(name, refused_on):
+def test_the_zoos_answers(name, rejected_on):
     network = zoo.get(name, input_size=64).network
-    assert {hardware for hardware in Hardware if not check_network(network, hardware).runs} == refused_on
+    assert {hardware for hardware in Hardware if not check_network(network, hardware).runs} == rejected_on
 
 
 def test_every_answer_of_every_table_names_a_page():
@@ -101,7 +102,7 @@ def test_a_condition_that_does_not_hold_is_a_no_that_says_so():
     assert report.findings[0].reason == "supported only where the mean is taken over height and width"
 
 
-def test_a_file_of_the_wrong_precision_is_refused_as_a_whole():
+def test_a_file_of_the_wrong_precision_is_rejected_as_a_whole():
     model = tflite.write(lower(build_block(parse_key("sep_i16o16_h112_k3s1_relu")), (1, 16, 112, 112)))
     report = check(of_tflite(model), Hardware.EDGETPU)
     assert report.answer is Answer.NO
@@ -136,7 +137,7 @@ def test_conditions_are_read_off_the_operators():
     assert Condition.MEAN_OVER_HEIGHT_AND_WIDTH not in by_operator["CONV_2D"].holds
 
 
-def test_files_of_other_kinds_are_refused(tmp_path):
+def test_files_of_other_kinds_are_rejected(tmp_path):
     with pytest.raises(InputError, match="TFL3"):
         of_tflite(b"not a model at all")
     (tmp_path / "a.onnx").write_bytes(b"")

@@ -101,7 +101,7 @@ def test_float16_stores_weights_in_half_and_turns_each_back() -> None:
     assert details["dtype"] is np.float32
 
 
-def test_a_weight_beyond_the_range_of_half_is_refused() -> None:
+def test_a_weight_beyond_the_range_of_half_is_rejected() -> None:
     conv = nn.Conv2d(3, 4, 1)
     nn.init.constant_(conv.weight, 1e5)
     with pytest.raises(ExportError, match=r"output\.weight holds 100000, beyond float16's 65504"):
@@ -168,7 +168,7 @@ def test_stride_2_on_an_odd_size_is_same_and_on_an_even_one_is_a_pad() -> None:
     assert operators_in(tflite.write(lower(conv, (1, 3, 8, 8)))) == ["PAD", "CONV_2D"]
 
 
-def test_a_broken_file_is_refused_with_its_name(tmp_path: Any) -> None:
+def test_a_broken_file_is_rejected_with_its_name(tmp_path: Any) -> None:
     path = tmp_path / "broken.tflite"
     path.write_bytes(b"not a model at all")
     with pytest.raises(InputError, match=r"broken\.tflite is not a TFLite model"):

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from mogakit.errors import ExportError
 from mogakit.export import exact, verify
 from mogakit.export.artifact import Agreement, Format, Precision, Role
-from mogakit.export.graph import Conv2d, Graph, Linear, Node, Padding
+from mogakit.export.graph import Graph
 from mogakit.export.lower import lower
+from mogakit.export.nodes import Conv2d, Linear, Node, Padding
 from mogakit.export.pipeline import export, prepare
 from mogakit.export.writers import Options, writer_for
 from mogakit.nets import zoo

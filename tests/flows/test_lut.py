@@ -1,4 +1,4 @@
-"""`moga lut` on real files: what it prints, writes and refuses."""
+"""`moga lut` on real files: what it prints, writes and rejects."""
 
 import gzip
 import json
@@ -15,7 +15,8 @@ from mogakit.errors import InputError, TableError
 from mogakit.export.artifact import Role
 from mogakit.flows import lut as flow
 from mogakit.luts.linear import load_model
-from mogakit.luts.table import HOST_STATISTIC, LatencyTable, Origin, Row, load, save
+from mogakit.luts.statistic import HOST_STATISTIC
+from mogakit.luts.table import LatencyTable, Origin, Row, load, save
 from mogakit.nets.spaces import SlotSpace, get_space
 
 DATA = Path(__file__).parents[1] / "luts" / "data"
@@ -32,9 +33,9 @@ def run(tmp_path: Path) -> Path:
     assert isinstance(space, SlotSpace)
     rows = [
         Row(
-            block.key,
-            Role.CHOICE,
-            0.1234567 + 0.01 * index,
+            key=block.key,
+            role=Role.CHOICE,
+            latency_ms=0.1234567 + 0.01 * index,
             alone_ms=0.1234567 + 0.01 * index,
             low_ms=0.12 + 0.01 * index,
             high_ms=0.13 + 0.01 * index,
@@ -43,15 +44,24 @@ def run(tmp_path: Path) -> Path:
         )
         for index, block in enumerate(space.choice_blocks)
     ]
-    identity = Identity("cpu/2/6.1/ab", "a computer", "", "ai-edge-litert 2.3.0", "", ("threads=1",), "", "1")
+    identity = Identity(
+        device="cpu/2/6.1/ab",
+        device_name="a computer",
+        driver="",
+        runtime="ai-edge-litert 2.3.0",
+        tool_sha256="",
+        flags=("threads=1",),
+        affinity="",
+        export_version="1",
+    )
     table = LatencyTable(
-        "RUN/lut.json",
-        "moga",
-        parse_target("tflite/cpu/float32"),
-        identity,
-        HOST_STATISTIC,
-        {row.key: row for row in rows},
-        Origin("mogakit 0.1.0"),
+        name="RUN/lut.json",
+        space="moga",
+        target=parse_target("tflite/cpu/float32"),
+        identity=identity,
+        statistic=HOST_STATISTIC,
+        rows={row.key: row for row in rows},
+        origin=Origin(made_by="mogakit 0.1.0"),
     )
     folder = tmp_path / "RUN"
     save(table, folder / "lut.json")
@@ -154,13 +164,12 @@ def test_a_model_is_checked_at_once_when_it_is_imported(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"intercept_ms": float("inf")}, "not finite"),
         ({"coefficients_ms": [[1.0]]}, "1 genes, and space tunas-proxyless has 22"),
         ({"space": "another"}, "its space is not known"),
     ],
 )
 def test_a_model_that_gives_no_latency_is_an_error(pixel1: Path, change: dict[str, object], complaint: str) -> None:
-    pixel1.write_text(json.dumps(json.loads(pixel1.read_text()) | change))
+    edit(pixel1, change)
     found = moga("check", pixel1, "--json")
     assert found.exit_code == 1
     first = json.loads(found.output)[0]
@@ -168,10 +177,23 @@ def test_a_model_that_gives_no_latency_is_an_error(pixel1: Path, change: dict[st
     assert complaint in first["message"]
 
 
+def edit(path: Path, change: dict[str, object]) -> None:
+    """Change fields by hand, as the message about a wrong checksum says."""
+    document = json.loads(path.read_text()) | change
+    del document["checksum"]
+    path.write_text(json.dumps(document))
+
+
+def test_a_model_whose_number_is_infinite_is_rejected(pixel1: Path) -> None:
+    edit(pixel1, {"intercept_ms": float("inf")})
+    with pytest.raises(TableError, match="Infinity is not a number"):
+        moga("check", pixel1, "--json")
+
+
 def test_a_gene_with_too_few_coefficients_is_named(pixel1: Path) -> None:
-    document = json.loads(pixel1.read_text())
-    document["coefficients_ms"][4].pop()
-    pixel1.write_text(json.dumps(document))
+    coefficients = json.loads(pixel1.read_text())["coefficients_ms"]
+    coefficients[4].pop()
+    edit(pixel1, {"coefficients_ms": coefficients})
     found = moga("check", pixel1, "--json")
     assert found.exit_code == 1
     assert json.loads(found.output)[0]["keys"] == ["gene 4"]
@@ -181,7 +203,7 @@ def test_what_is_neither_table_nor_model_says_what_writes_one(tmp_path: Path) ->
     with pytest.raises(TableError, match=r"moga profile.*moga fit"):
         moga("show", tmp_path / "absent.json")
     (tmp_path / "list.json").write_text("[]")
-    with pytest.raises(TableError, match="no latency table and no cost model"):
+    with pytest.raises(TableError, match=r"no JSON object; expected a latency table or cost model"):
         moga("check", tmp_path / "list.json")
 
 

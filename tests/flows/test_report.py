@@ -9,7 +9,8 @@ from click.testing import CliRunner
 from mogakit.cli.report import command
 from mogakit.errors import InputError, TableError
 from mogakit.export.artifact import Role
-from mogakit.luts.table import PHONE_STATISTIC, UNKNOWN_IDENTITY, LatencyTable, Origin, Row, save
+from mogakit.luts.statistic import PHONE_STATISTIC
+from mogakit.luts.table import UNKNOWN_IDENTITY, LatencyTable, Origin, Row, save
 from mogakit.nets.spaces import SlotSpace, get_space
 
 
@@ -18,8 +19,19 @@ def run(tmp_path: Path) -> Path:
     space = get_space("digits")
     assert isinstance(space, SlotSpace)
     blocks = [*space.choice_blocks, *space.fixed_blocks]
-    rows = {block.key: Row(block.key, Role.CHOICE, 0.1 + 0.01 * index) for index, block in enumerate(blocks)}
-    table = LatencyTable("t", "digits", None, UNKNOWN_IDENTITY, PHONE_STATISTIC, rows, Origin("import"))
+    rows = {
+        block.key: Row(key=block.key, role=Role.CHOICE, latency_ms=0.1 + 0.01 * index)
+        for index, block in enumerate(blocks)
+    }
+    table = LatencyTable(
+        name="t",
+        space="digits",
+        target=None,
+        identity=UNKNOWN_IDENTITY,
+        statistic=PHONE_STATISTIC,
+        rows=rows,
+        origin=Origin(made_by="import"),
+    )
     save(table, tmp_path / "RUN" / "lut.json")
     return tmp_path / "RUN"
 

@@ -73,7 +73,11 @@ class Device:
                 cold = self.cold * truth_ms * speed * np.exp(rng.normal(0, self.noise, count))
                 state = Conditions(at=f"2026-11-21T00:00:{round_number:02d}+00:00", temperature_c=40.0 + round_number)
                 summary = Summary(
-                    count, float(times.mean()), float(times.std()), float(times.min()), float(times.max())
+                    count=count,
+                    mean_ms=float(times.mean()),
+                    std_ms=float(times.std()),
+                    min_ms=float(times.min()),
+                    max_ms=float(times.max()),
                 )
                 taken.append(
                     Measurement(
@@ -86,7 +90,7 @@ class Device:
                         process=f"process-{round_number}",
                         clock=Clock.THREAD_CPU,
                         status=status,
-                        delegation=Delegation(DelegationKind.NOT_ASKED),
+                        delegation=Delegation(kind=DelegationKind.NOT_ASKED),
                         before=state,
                         after=state,
                         samples_ms=() if summaries else tuple(times),

@@ -15,8 +15,8 @@ from mogakit.luts.calibrate import CalibrationKind
 from mogakit.luts.error_metrics import score
 from mogakit.luts.estimate import estimate_files, speed_factors
 from mogakit.luts.overhead import fit_overhead, parse_chain_name
-from mogakit.luts.predict import Predictor
-from mogakit.luts.table import HOST_STATISTIC, PHONE_STATISTIC, CommonMode, OverheadVerdict, Row
+from mogakit.luts.statistic import HOST_STATISTIC, PHONE_STATISTIC, CommonMode
+from mogakit.luts.table import OverheadVerdict, Row
 from mogakit.luts.validation import check_networks, left_out
 from mogakit.nets.spaces import SlotSpace
 
@@ -35,7 +35,7 @@ def test_a_table_predicts_networks_of_an_additive_device(
     assert len(table.rows) == 120 + 3
     rng = np.random.default_rng(77)
     unseen = [space.decode(space.sample(rng)) for _ in range(30)]
-    report = score([Predictor(table).predict_raw(net) for net in unseen], [device.network_ms(net) for net in unseen])
+    report = score([table.predict_raw(net) for net in unseen], [device.network_ms(net) for net in unseen])
     assert report.mape_percent.value < 1.0
     assert report.kendall_tau.value > 0.95
 
@@ -51,7 +51,7 @@ def test_overhead_is_subtracted_from_rows_and_added_once(
     assert row.latency_ms == pytest.approx(row.alone_ms - table.overhead_ms)
     assert row.low_ms <= row.latency_ms <= row.high_ms
     network = space.decode((0,) * 14)
-    assert Predictor(table).predict(network) == pytest.approx(device.network_ms(network), rel=0.01)
+    assert table.latency_ms(network) == pytest.approx(device.network_ms(network), rel=0.01)
 
 
 def test_speed_of_each_process_is_divided_out(files_of: FilesOf, space: SlotSpace, make_device: MakeDevice) -> None:
@@ -135,7 +135,11 @@ def test_a_file_that_never_ran_is_a_row_without_a_number(
     assert row.latency_ms is None
     assert (row.status, row.error) == (Status.FAILED, "no kernel")
     partial = [
-        replace(one, status=Status.PARTIAL, delegation=Delegation(DelegationKind.PARTIAL, 62, 71, 3))
+        replace(
+            one,
+            status=Status.PARTIAL,
+            delegation=Delegation(kind=DelegationKind.PARTIAL, nodes_delegated=62, nodes_total=71, num_partitions=3),
+        )
         for one in device.measure(listed[:1])
     ]
     row = estimate_files(partial, PLAIN)[listed[0][0]]
@@ -145,7 +149,7 @@ def test_a_file_that_never_ran_is_a_row_without_a_number(
 def on_cpu(one: Measurement) -> Measurement:
     """Return the same measurement, of the CPU in place of the GPU: six times as slow."""
     slow = tuple(6 * sample for sample in one.samples_ms)
-    none = Delegation(DelegationKind.NONE, reason="no OpenCL library")
+    none = Delegation(kind=DelegationKind.NONE, reason="no OpenCL library")
     return replace(one, status=Status.FALLBACK, delegation=none, samples_ms=slow, cold_ms=slow)
 
 
@@ -185,8 +189,8 @@ def test_partial_delegation_is_in_calibration_and_overhead_where_it_was_accepted
 ) -> None:
     device = make_device(overhead_ms=1.5, noise=0.002)
     taken = device.measure(files_of(device, 6), status=Status.PARTIAL)
-    refused = build_table(taken, identity, name="t", statistic=PLAIN)
-    assert (refused.overhead, refused.calibration.num_networks) == (None, 0)
+    rejected = build_table(taken, identity, name="t", statistic=PLAIN)
+    assert (rejected.overhead, rejected.calibration.num_networks) == (None, 0)
     accepted = build_table(taken, identity, name="t", statistic=PLAIN, accepted=[Status.PARTIAL])
     assert accepted.accepted == (Status.PARTIAL,)
     assert accepted.calibration.num_networks == 6
@@ -196,7 +200,12 @@ def test_partial_delegation_is_in_calibration_and_overhead_where_it_was_accepted
 def test_opengl_in_a_resumed_job_does_not_count_beside_opencl(files_of: FilesOf, make_device: MakeDevice) -> None:
     device = make_device(noise=1e-6)
     first, second = files_of(device, 0)[:2]
-    whole = {backend: Delegation(DelegationKind.FULL, 5, 5, 1, backend) for backend in ("OpenCL", "OpenGL")}
+    whole = {
+        backend: Delegation(
+            kind=DelegationKind.FULL, nodes_delegated=5, nodes_total=5, num_partitions=1, backend=backend
+        )
+        for backend in ("OpenCL", "OpenGL")
+    }
     by_cl = [replace(one, delegation=whole["OpenCL"]) for one in device.measure([first])]
     later = [
         replace(one, delegation=whole["OpenGL"], round=one.round + 3, before=replace(one.before, at="2026-11-22"))
@@ -209,7 +218,7 @@ def test_opengl_in_a_resumed_job_does_not_count_beside_opencl(files_of: FilesOf,
     assert rows[second[0]].reason == "OpenGL was used after OpenCL in the same job; they are not one target"
 
 
-def test_mixtures_are_refused(files_of: FilesOf, make_device: MakeDevice, identity: Identity) -> None:
+def test_mixtures_are_rejected(files_of: FilesOf, make_device: MakeDevice, identity: Identity) -> None:
     device = make_device()
     listed = files_of(device, 0)[:1]
     other = device.measure(listed, target="onnx/cpu/float32")
@@ -244,7 +253,7 @@ def test_calibration_is_fitted_on_the_networks_of_the_run_and_names_them(
 
 def chains(times_ms: dict[int, tuple[float, ...]]) -> list[Row]:
     return [
-        Row(f"chain-{copies}xblock", Role.CHAIN, runs[0], runs[0], run_means_ms=runs)
+        Row(key=f"chain-{copies}xblock", role=Role.CHAIN, latency_ms=runs[0], alone_ms=runs[0], run_means_ms=runs)
         for copies, runs in times_ms.items()
     ]
 
@@ -268,7 +277,7 @@ def test_overhead_that_cannot_be_told_from_zero_is_zero() -> None:
     assert abs(overhead.intercept_ms) < 0.05
 
 
-def test_overhead_of_times_that_are_no_line_is_refused() -> None:
+def test_overhead_of_times_that_are_no_line_is_rejected() -> None:
     overhead = fit_overhead(chains({1: (5.0,) * 3, 2: (7.5,) * 3, 4: (6.0,) * 3, 8: (10.0,) * 3}))
     assert overhead is not None
     assert overhead.r2 < 0.99
@@ -279,7 +288,7 @@ def test_overhead_of_times_that_are_no_line_is_refused() -> None:
 def test_chains_too_few_or_misnamed() -> None:
     assert fit_overhead([]) is None
     assert fit_overhead(chains({1: (1.0,), 2: (2.0,)})) is None
-    with pytest.raises(TableError, match="legal is chain-"):
-        fit_overhead([Row("block", Role.CHAIN, 1.0, 1.0)])
+    with pytest.raises(TableError, match="supported: chain-"):
+        fit_overhead([Row(key="block", role=Role.CHAIN, latency_ms=1.0, alone_ms=1.0)])
     assert parse_chain_name("chain-12xmb_i16_k3") == (12, "mb_i16_k3")
     assert parse_chain_name("mb_i16_k3") is None

@@ -64,7 +64,7 @@ def test_the_errors_of_all_kinds_are_kept_whichever_is_fitted() -> None:
     assert list(fit_best(SUMS[:3], measured[:3]).loo_mape_percent_by_kind) == ["none", "scale"]
 
 
-def test_too_few_networks_and_dead_ones_are_refused() -> None:
+def test_too_few_networks_and_dead_ones_are_rejected() -> None:
     with pytest.raises(InputError, match="at least 5 networks, given 4"):
         fit("affine", SUMS[:4], SUMS[:4])
     with pytest.raises(InputError, match="above zero"):

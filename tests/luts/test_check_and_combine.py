@@ -16,7 +16,8 @@ from mogakit.luts.calibrate import Calibration
 from mogakit.luts.check import Severity, Suspicion, check_table
 from mogakit.luts.combine import Difference, diff, differing_fields, merge
 from mogakit.luts.csvfile import to_csv
-from mogakit.luts.table import PHONE_STATISTIC, UNKNOWN_IDENTITY, LatencyTable, Origin, Row
+from mogakit.luts.statistic import PHONE_STATISTIC
+from mogakit.luts.table import UNKNOWN_IDENTITY, LatencyTable, Origin, Row
 from mogakit.nets.spaces import SlotSpace
 
 
@@ -86,7 +87,13 @@ def test_thin_wide_marked_and_missing_numbers_are_told(table: LatencyTable, spac
 
 def test_unknown_provenance_is_told() -> None:
     foreign = LatencyTable(
-        "theirs", "", None, UNKNOWN_IDENTITY, PHONE_STATISTIC, {"a": Row("a", None, 1.5)}, Origin("import")
+        name="theirs",
+        space="",
+        target=None,
+        identity=UNKNOWN_IDENTITY,
+        statistic=PHONE_STATISTIC,
+        rows={"a": Row(key="a", role=None, latency_ms=1.5)},
+        origin=Origin(made_by="import"),
     )
     assert Suspicion.UNKNOWN_PROVENANCE in kinds(foreign)
 

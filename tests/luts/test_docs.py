@@ -7,7 +7,8 @@ import pytest
 
 from mogakit.bench.measurement import Identity
 from mogakit.luts.calibrate import Calibration
-from mogakit.luts.table import LatencyTable, Origin, Overhead, Row, Statistic
+from mogakit.luts.statistic import Statistic
+from mogakit.luts.table import LatencyTable, Origin, Overhead, Row
 
 PAGE = (Path(__file__).parents[2] / "docs" / "tables.md").read_text(encoding="utf-8")
 

@@ -92,7 +92,7 @@ def test_a_thousand_networks_are_scored_in_little_memory() -> None:
 @pytest.mark.parametrize(
     ("predicted", "measured"), [([], []), ([1.0], [1.0, 2.0]), ([float("nan")], [1.0]), ([1.0], [float("inf")])]
 )
-def test_what_cannot_be_compared_is_refused(predicted: list[float], measured: list[float]) -> None:
+def test_what_cannot_be_compared_is_rejected(predicted: list[float], measured: list[float]) -> None:
     with pytest.raises(InputError):
         score(predicted, measured)
 

@@ -17,8 +17,8 @@ from mogakit.luts.foreign.operators import (
 )
 from mogakit.luts.foreign.tunas import SPACE, chromosome_from_oneofs, chromosome_of, import_tunas
 from mogakit.luts.linear import CostModel
-from mogakit.luts.predict import Predictor
-from mogakit.luts.table import UNKNOWN, Centre, load, save
+from mogakit.luts.statistic import Centre
+from mogakit.luts.table import UNKNOWN, load, save
 from mogakit.nets import zoo
 from mogakit.nets.spaces import get_space
 
@@ -52,7 +52,7 @@ def test_the_tunas_model_predicts_its_published_check(tunas: CostModel) -> None:
     chromosome = chromosome_from_oneofs(TUNAS_INDICES)
     assert tunas.predict_chromosome(chromosome) == pytest.approx(84.0, abs=1.0)
     assert tunas.predict_chromosome(chromosome) == pytest.approx(84.017, abs=1e-3)
-    assert tunas.predict(get_space(SPACE).decode(chromosome)) == pytest.approx(84.017, abs=1e-3)
+    assert tunas.latency_ms(get_space(SPACE).decode(chromosome)) == pytest.approx(84.017, abs=1e-3)
 
 
 def test_the_tunas_model_predicts_proxylessnas_mobile(tunas: CostModel) -> None:
@@ -66,7 +66,7 @@ def test_what_tunas_does_not_say_stays_unknown(tunas: CostModel) -> None:
     assert "runtime and its version" in tunas.origin.unknown
 
 
-def test_tunas_files_in_the_wrong_order_are_refused(tmp_path: Path) -> None:
+def test_tunas_files_in_the_wrong_order_are_rejected(tmp_path: Path) -> None:
     kernel, bias = (DATA / f"tunas/proxylessnas_search_{part}.b64" for part in ("kernel", "bias"))
     with pytest.raises(TableError, match="Give kernel, then bias"):
         import_tunas(bias, kernel)
@@ -94,7 +94,7 @@ def test_ofa_yaml_keeps_its_keys_and_turns_variance_into_deviation(tmp_path: Pat
     assert table.identity.device == UNKNOWN
     assert table.statistic.across_runs is Centre.UNKNOWN
     assert any("unit" in what for what in table.origin.unknown)
-    assert Predictor(table).sum_keys(table.rows) == pytest.approx(7.0)
+    assert table.sum_rows(table.rows) == pytest.approx(7.0)
     save(table, tmp_path / "lut.json")
     assert load(tmp_path / "lut.json") == table
 
@@ -104,7 +104,7 @@ def test_every_missing_foreign_key_is_named_at_once(tmp_path: Path) -> None:
     path.write_text(OFA_YAML)
     keys = ["Logits-input:1x1x1280-output:1000", "Conv-input:192x192x3-output:96x96x24", "Conv_1-input:7x7x320"]
     with pytest.raises(TableError) as caught:
-        Predictor(import_ofa(path)).sum_keys(keys)
+        import_ofa(path).sum_rows(keys)
     assert "Conv-input:192x192x3-output:96x96x24 (nearest: Conv-input:224x224x3-output:112x112x24" in str(caught.value)
     assert "Conv_1-input:7x7x320" in str(caught.value)
 
@@ -114,14 +114,14 @@ def test_every_missing_foreign_key_is_named_at_once(tmp_path: Path) -> None:
     [
         ("a: [1, 2", "not YAML"),
         ("- 1", "holds no table"),
-        ("a: 3.5", "legal is a mapping"),
+        ("a: 3.5", "supported: a mapping"),
         ("a: {std: 1.0}", "has no mean"),
-        ("a: {mean: fast}", "which is no number"),
-        ("a: {mean: .nan}", "which is no number"),
+        ("a: {mean: fast}", "which is not a number"),
+        ("a: {mean: .nan}", "which is not a number"),
         ("!!python/object/apply:os.getcwd []", "not YAML"),
     ],
 )
-def test_yaml_that_is_no_table_is_refused(tmp_path: Path, text: str, complaint: str) -> None:
+def test_yaml_that_is_no_table_is_rejected(tmp_path: Path, text: str, complaint: str) -> None:
     path = tmp_path / "lut.yaml"
     path.write_text(text)
     with pytest.raises(TableError, match=complaint):
@@ -186,5 +186,5 @@ def test_a_wrong_column_lists_the_legal_ones(operators: Path) -> None:
         read_operators(operators, "pixel5|gpu|float")
     assert column_names(operators) == ["pixel4|gpu|float", "mi8se|gpu|float"]
     assert "mi8se|1large|quant" in column_names(NETWORKS)
-    with pytest.raises(TableError, match="no dict"):
+    with pytest.raises(TableError, match="not a dict"):
         operator_key("CONV_2D", "__import__('os').getcwd()", "line 3")

@@ -46,7 +46,9 @@ def pairs(device: Any, space: SlotSpace, hidden: np.ndarray) -> Pairs:
     ]
     measured = np.array(truth) * np.exp(rng.normal(0, 0.003, len(truth)))
     names = tuple(space.decode(one).name for one in chromosomes)
-    return Pairs("moga", chromosomes, tuple(float(value) for value in measured), names)
+    return Pairs(
+        space="moga", chromosomes=chromosomes, measured_ms=tuple(float(value) for value in measured), names=names
+    )
 
 
 def test_one_hot_has_one_column_a_choice() -> None:
@@ -89,7 +91,7 @@ def test_on_the_residual_of_a_table_far_fewer_pairs_are_needed(pairs: Pairs, tab
 def test_with_many_pairs_both_find_the_device(pairs: Pairs, table: LatencyTable, space: SlotSpace) -> None:
     train, test = pairs.take(range(350)), pairs.take(range(350, 400))
     for model in (fit_one_hot(train, table.target, table.identity), fit_on_table(train, table)):
-        predicted = np.array([model.predict(space.decode(one)) for one in test.chromosomes])
+        predicted = np.array([model.latency_ms(space.decode(one)) for one in test.chromosomes])
         assert np.mean(np.abs(predicted / np.array(test.measured_ms) - 1)) < 0.01
 
 
@@ -98,7 +100,7 @@ def test_models_stay_additive(pairs: Pairs, table: LatencyTable, space: SlotSpac
     costs = model.slot_costs(space)
     chromosome = pairs.chromosomes[7]
     total = sum(slot[gene] for slot, gene in zip(costs, chromosome, strict=True))
-    assert total == pytest.approx(model.predict(space.decode(chromosome)))
+    assert total == pytest.approx(model.latency_ms(space.decode(chromosome)))
     assert model.latency_ms(space.decode(chromosome)) == pytest.approx(total)
     with pytest.raises(InputError, match="is of space moga"):
         model.slot_costs(get_space("fairnas"))
@@ -111,7 +113,7 @@ def test_a_model_survives_its_file(pairs: Pairs, table: LatencyTable, tmp_path: 
     with pytest.raises(TableError, match="moga fit"):
         load_model(tmp_path / "absent.json")
     (tmp_path / "other.json").write_text('{"rows": []}')
-    with pytest.raises(TableError, match="no cost model"):
+    with pytest.raises(TableError, match="expected a cost model"):
         load_model(tmp_path / "other.json")
 
 
@@ -120,7 +122,7 @@ def test_validation_scores_models_on_networks_they_were_not_fitted_on(
 ) -> None:
     model = fit_on_table(pairs.take(range(30)), table)
     estimates = {
-        name: Row(name, Role.NETWORK, latency_ms)
+        name: Row(key=name, role=Role.NETWORK, latency_ms=latency_ms)
         for name, latency_ms in zip(pairs.names[:60], pairs.measured_ms[:60], strict=True)
     }
     networks = {name: (resolve(name), ("all",)) for name in estimates}
@@ -133,7 +135,7 @@ def test_validation_scores_models_on_networks_they_were_not_fitted_on(
     assert report.models[model.name].mape_percent.value < 1.0
 
 
-def test_wrong_chromosomes_and_too_few_pairs_are_refused(pairs: Pairs, table: LatencyTable) -> None:
+def test_wrong_chromosomes_and_too_few_pairs_are_rejected(pairs: Pairs, table: LatencyTable) -> None:
     model = fit_one_hot(pairs.take(range(30)), None, table.identity)
     with pytest.raises(InputError, match="takes 14 genes, given 3"):
         model.predict_chromosome((0, 0, 0))

@@ -17,11 +17,11 @@ from mogakit.bench.target import parse_target
 from mogakit.export.artifact import Role
 from mogakit.luts.estimate import estimate_files
 from mogakit.luts.local_speed import divide_out_moments
-from mogakit.luts.table import HOST_STATISTIC, CommonMode
+from mogakit.luts.statistic import HOST_STATISTIC, CommonMode
 
 NUM_FILES, NUM_WINDOWS = 150, 12
 TRUTH_MS = np.geomspace(0.1, 10, NUM_FILES)
-STATE = Conditions("2026-01-01T00:00:00+00:00")
+STATE = Conditions(at="2026-01-01T00:00:00+00:00")
 
 
 def windows_with_bursts(burst: float, share: float = 0.3, seed: int = 0) -> list[Measurement]:
@@ -51,7 +51,7 @@ def measurement(index: int, window: int, at_ms: float, times: list[float]) -> Me
         process=f"process-{window // 4}",
         clock=Clock.THREAD_CPU,
         status=Status.OK,
-        delegation=Delegation(DelegationKind.FULL),
+        delegation=Delegation(kind=DelegationKind.FULL),
         before=STATE,
         after=STATE,
         samples_ms=tuple(times[1:]),

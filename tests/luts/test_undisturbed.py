@@ -12,7 +12,8 @@ from mogakit.bench.measurement import Identity, Measurement, Status
 from mogakit.luts import undisturbed
 from mogakit.luts.build import build_table
 from mogakit.luts.estimate import estimate_files
-from mogakit.luts.table import PHONE_STATISTIC, Centre, Row
+from mogakit.luts.statistic import PHONE_STATISTIC, Centre
+from mogakit.luts.table import Row
 
 NUM_FILES, NUM_SENTINEL, NUM_RUNS = 200, 42, 6
 MakeDevice = Callable[..., Any]
@@ -89,7 +90,7 @@ def test_a_phones_table_takes_medians_of_runs_and_leaves_out_those_that_were_slo
         replace(one, process=f"{one.round}-{one.artifact_name}")
         for one in [*device.measure(listed, rounds=8, summaries=True), *often]
     ]
-    # half of the runs end slow, and the sentinel condemns as many good ones as slow ones
+    # half of the runs end slow, and the sentinel flags as many good ones as slow ones
     rng = np.random.default_rng(1)
     mixed = [
         slowed(one, 1.4 if rng.random() < 0.5 else 1.0, Status.DRIFTED if rng.random() < 0.5 else Status.OK)

@@ -25,7 +25,7 @@ EPSILONS = st.one_of(st.just(1e-5), st.just(1e-3), st.none(), st.floats(1e-12, 0
 
 @st.composite
 def body_blocks(draw: st.DrawFn) -> Block:
-    """Any block that is no head."""
+    """Any block that is not a head."""
     op = draw(st.sampled_from([Op.CONV, Op.SEP, Op.MB, Op.FUSED]))
     channels = draw(WIDTHS)
     stride = draw(st.integers(1, 3))
@@ -94,7 +94,15 @@ def test_unequal_blocks_have_unequal_keys(left: Block, right: Block) -> None:
     [
         (
             "conv_i3o16_h224_k3s2_hswish",
-            Block(Op.CONV, 3, 16, 224, kernel=3, stride=2, activation=Activation.HSWISH),
+            Block(
+                Op.CONV,
+                3,
+                16,
+                224,
+                kernel=3,
+                stride=2,
+                activation=Activation.HSWISH,
+            ),
         ),
         (
             "mb_i40e240o40_h28_k7s1_hswish_se60_res",
@@ -123,7 +131,10 @@ def test_unequal_blocks_have_unequal_keys(left: Block, right: Block) -> None:
                 norm_eps=1e-3,
             ),
         ),
-        ("head_i1024o1000_h7_linear", Block(Op.HEAD, 1024, 1000, 7, norm_eps=None)),
+        (
+            "head_i1024o1000_h7_linear",
+            Block(Op.HEAD, 1024, 1000, 7, norm_eps=None),
+        ),
     ],
 )
 def test_keys_read_as_documented(key: str, block: Block) -> None:
@@ -163,7 +174,7 @@ def test_mobilenet_v3_and_mnasnet_blocks_of_one_naive_name_have_two_keys() -> No
         "mb_i٤e120o40_h28_k5s1_relu",
     ],
 )
-def test_what_is_no_key_is_refused_with_what_was_given(text: str) -> None:
+def test_what_is_no_key_is_rejected_with_what_was_given(text: str) -> None:
     with pytest.raises(KeySyntaxError, match=re.escape(repr(text))):
         parse_key(text)
 
@@ -184,7 +195,7 @@ GOOD = Block(Op.MB, 8, 8, 14, kernel=3, expanded_channels=24, residual=True)
         ({"features": 32}, "belong to head"),
     ],
 )
-def test_impossible_blocks_are_refused(changes: dict[str, object], message: str) -> None:
+def test_impossible_blocks_are_rejected(changes: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         replace(GOOD, **changes)
 

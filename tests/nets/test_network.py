@@ -119,7 +119,7 @@ def test_a_network_ends_in_its_head(blocks: tuple[Block, ...]) -> None:
         Network("bad", blocks)
 
 
-def test_a_head_in_the_middle_is_refused() -> None:
+def test_a_head_in_the_middle_is_rejected() -> None:
     head = Block(Op.HEAD, 8, 8, 1, norm_eps=None)
     with pytest.raises(InputError, match="one head"):
         Network("bad", (head, head))

@@ -163,11 +163,11 @@ def test_input_size_and_classes_are_parameters(name: str) -> None:
     assert network.num_classes == 7
 
 
-def test_a_network_of_elsewhere_is_refused_with_the_block_that_differs() -> None:
+def test_a_network_of_elsewhere_is_rejected_with_the_block_that_differs() -> None:
     network = zoo.get("moga-a").network
     first = replace(network.blocks[1], residual=True)
     changed = replace(network, blocks=(network.blocks[0], first, *network.blocks[2:]))
-    with pytest.raises(InputError, match=r"block 1 is sep_i16o16_h112_k3s1_relu_res; legal are sep_i16o16"):
+    with pytest.raises(InputError, match=r"block 1 is sep_i16o16_h112_k3s1_relu_res; supported: sep_i16o16"):
         get_space("moga").encode(changed)
     with pytest.raises(InputError, match="19 blocks"):
         get_space("moga").encode(zoo.get("mobilenet-v2").network)
@@ -175,9 +175,9 @@ def test_a_network_of_elsewhere_is_refused_with_the_block_that_differs() -> None
 
 @pytest.mark.parametrize(
     ("chromosome", "message"),
-    [((0,) * 13, "has 14 genes, this one 13"), ((0,) * 13 + (12,), "gene 13 .* is 12; legal are 0 to 11")],
+    [((0,) * 13, "has 14 genes, this one 13"), ((0,) * 13 + (12,), "gene 13 .* is 12; supported: 0 to 11")],
 )
-def test_chromosomes_that_do_not_fit_are_refused(chromosome: tuple[int, ...], message: str) -> None:
+def test_chromosomes_that_do_not_fit_are_rejected(chromosome: tuple[int, ...], message: str) -> None:
     with pytest.raises(InputError, match=message):
         get_space("moga").decode(chromosome)
 
@@ -189,13 +189,13 @@ def test_chromosomes_are_read_as_written(chromosome: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "-", "8-x-6", "8-1.5", "²"])
-def test_what_is_no_chromosome_is_refused(text: str) -> None:
+def test_what_is_no_chromosome_is_rejected(text: str) -> None:
     with pytest.raises(KeySyntaxError, match="not a chromosome"):
         parse_chromosome(text)
 
 
 def test_an_unknown_space_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(InputError, match="known are moga, "):
+    with pytest.raises(InputError, match="unknown search space 'darts'; supported: moga, "):
         get_space("darts")
 
 
@@ -205,7 +205,7 @@ def test_names_resolve_to_networks() -> None:
     assert resolve(text).blocks == zoo.get("moga-b").network.blocks
     assert resolve(text).name == text
     assert resolve(text, input_size=96).input_size == 96
-    with pytest.raises(InputError, match="no network is called 'moga-d'; known are moga-a"):
+    with pytest.raises(InputError, match="unknown network 'moga-d'; did you mean moga-a, moga-b, moga-c"):
         resolve("moga-d")
     with pytest.raises(InputError, match="width"):
         resolve(text, width=0.5)

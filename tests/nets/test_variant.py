@@ -14,6 +14,6 @@ def test_a_name_of_the_zoo_is_read_back(width: float, size: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["mobilenet-v2@wide", "mobilenet-v2@x", "mobilenet-v2@192.5px"])
-def test_what_is_no_scale_is_refused(text: str) -> None:
-    with pytest.raises(InputError, match="is no scale"):
+def test_what_is_no_scale_is_rejected(text: str) -> None:
+    with pytest.raises(InputError, match="is not a scale"):
         parse_variant(text)

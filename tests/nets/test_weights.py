@@ -93,7 +93,7 @@ def test_safetensors_load_in_both_layouts(
         assert same_output(module, trained)
 
 
-def test_another_network_is_refused_with_the_first_key_and_both_shapes(authors_state: State, tmp_path: Path) -> None:
+def test_another_network_is_rejected_with_the_first_key_and_both_shapes(authors_state: State, tmp_path: Path) -> None:
     path = tmp_path / "a.pth"
     torch.save({"model_state": authors_state}, path)
     module = build_network(zoo.get("moga-b", input_size=32).network)
@@ -103,7 +103,7 @@ def test_another_network_is_refused_with_the_first_key_and_both_shapes(authors_s
     assert all(torch.equal(value, before[key]) for key, value in module.state_dict().items())
 
 
-def test_a_network_of_another_shape_is_refused(authors_state: State, tmp_path: Path) -> None:
+def test_a_network_of_another_shape_is_rejected(authors_state: State, tmp_path: Path) -> None:
     path = tmp_path / "a.pth"
     torch.save(authors_state, path)
     with pytest.raises(CheckpointError, match="layout of the MoGA authors"):
@@ -122,7 +122,7 @@ def test_missing_and_surplus_tensors_are_named(network: Network, trained: Networ
         load_weights(build_network(network), tmp_path / "missing.pt")
 
 
-def test_what_is_no_checkpoint_is_refused(network: Network, tmp_path: Path) -> None:
+def test_what_is_no_checkpoint_is_rejected(network: Network, tmp_path: Path) -> None:
     module = build_network(network)
     (tmp_path / "text.pth").write_text("<html>not found</html>")
     (tmp_path / "empty.pth").write_bytes(b"")

@@ -25,8 +25,10 @@ from mogakit.luts import validation
 from mogakit.luts.build import build_table
 from mogakit.luts.curves import learning_curves
 from mogakit.luts.estimate import estimate_files
-from mogakit.luts.linear import Pairs
-from mogakit.luts.table import HOST_STATISTIC, LatencyTable, save
+from mogakit.luts.fit_record import FitRecord, ModelErrors
+from mogakit.luts.linear import ModelKind, Pairs
+from mogakit.luts.statistic import HOST_STATISTIC
+from mogakit.luts.table import LatencyTable, save
 from mogakit.nets.block import Block
 from mogakit.nets.network import Network, count_madds
 from mogakit.nets.resolve import resolve
@@ -61,7 +63,7 @@ def measure(times_ms: dict[str, tuple[Role, float]], seed: int) -> list[Measurem
             process=f"p{number}",
             clock=Clock.THREAD_CPU,
             status=Status.OK,
-            delegation=Delegation(DelegationKind.FULL, 5, 5, 1),
+            delegation=Delegation(kind=DelegationKind.FULL, nodes_delegated=5, nodes_total=5, num_partitions=1),
             before=STATE,
             after=STATE,
             samples_ms=tuple(truth * np.exp(rng.normal(0, 0.01, 15))),
@@ -92,7 +94,16 @@ def make_table(space: SlotSpace, identity: Identity, seed: int) -> LatencyTable:
 def run(tmp_path_factory: pytest.TempPathFactory, space: SlotSpace) -> Path:
     """Return a run with table, validation, cost models and two searches."""
     folder = tmp_path_factory.mktemp("report") / "RUN"
-    identity = Identity("cpu/2", NASTY, "", "ai-edge-litert 2.3.0", "", ("threads=1",), "", "1")
+    identity = Identity(
+        device="cpu/2",
+        device_name=NASTY,
+        driver="",
+        runtime="ai-edge-litert 2.3.0",
+        tool_sha256="",
+        flags=("threads=1",),
+        affinity="",
+        export_version="1",
+    )
     table = make_table(space, identity, 1)
     save(table, folder / "lut.json")
     rng = np.random.default_rng(2)
@@ -123,7 +134,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, space: SlotSpace) -> Path:
     validation.save_validation(found, folder / "validation.json")
     write_fit(folder, space, table)
     plan = SearchPlan(
-        "moga",
+        space="moga",
         latencies=(table_input(folder / "lut.json"),),
         settings=Settings(population=20, generations=10),
     )
@@ -136,20 +147,31 @@ def write_fit(folder: Path, space: SlotSpace, table: LatencyTable) -> None:
     rng = np.random.default_rng(4)
     chromosomes = tuple(space.sample(rng) for _ in range(40))
     measured = tuple(truth_ms(space.decode(one)) * float(np.exp(rng.normal(0, 0.01))) for one in chromosomes)
-    pairs = Pairs("moga", chromosomes, measured, tuple(space.decode(one).name for one in chromosomes))
+    pairs = Pairs(
+        space="moga",
+        chromosomes=chromosomes,
+        measured_ms=measured,
+        names=tuple(space.decode(one).name for one in chromosomes),
+    )
     curves = learning_curves(pairs, table, [5, 20], num_repeats=2)
-    document = {
-        "pairs": records.to_json(pairs),
-        "models": {"table+one-hot": {"loo_mape_percent": 1.0}},
-        "curves": records.to_json(curves),
-    }
-    files.write_json(folder / "fit.json", document)
+    errors = {ModelKind.TABLE: ModelErrors(1.0, None)}
+    found = FitRecord(table=table.name, pairs=pairs, failed=(), models=errors, curves=tuple(curves))
+    records.save(found, folder / "fit.json")
 
 
 @pytest.fixture(scope="session")
 def other(run: Path, space: SlotSpace) -> Path:
     """Return a run of the same space on another target, with the same networks measured."""
-    identity = Identity("cpu/2", "a GPU", "", "ai-edge-litert 2.3.0", "", ("threads=1",), "", "1")
+    identity = Identity(
+        device="cpu/2",
+        device_name="a GPU",
+        driver="",
+        runtime="ai-edge-litert 2.3.0",
+        tool_sha256="",
+        flags=("threads=1",),
+        affinity="",
+        export_version="1",
+    )
     table = replace(make_table(space, identity, 7), target=parse_target("tflite/gpu/float16"), name="gpu")
     folder = run.parent / "GPU"
     save(table, folder / "lut.json")
@@ -192,4 +214,4 @@ def comparison(run: Path) -> Path:
 @pytest.fixture(scope="session")
 def content(run: Path, other: Path, comparison: Path) -> RunContent:
     """Return everything gathered."""
-    return gather(ReportRequest(run, against=(other,), comparison=comparison))
+    return gather(ReportRequest(folder=run, against=(other,), comparison=comparison))

@@ -71,7 +71,7 @@ def test_the_same_results_give_the_same_page(content: RunContent, page: str) -> 
 def test_every_part_is_there(page: str) -> None:
     for part in ("overview", "search-0", "search-1", "searches", "validation", "table", "models", "targets", "sources"):
         assert f'<section id="{part}">' in page
-    for words in ("Kendall tau", "Noise floor", "leave-one-out MAPE", "It is no accuracy", "load 3 &gt; 1"):
+    for words in ("Kendall tau", "Noise floor", "leave-one-out MAPE", "It is not an accuracy", "load 3 &gt; 1"):
         assert words in page
 
 
@@ -79,7 +79,7 @@ def test_a_table_measured_through_adb_says_so(content: RunContent, page: str) ->
     words = "a shell binary is scheduled differently from an app"
     assert words not in page
     identity = replace(content.table.identity, flags=("transport=adb shell",))
-    phone = RunContent("PHONE", replace(content.table, identity=identity), findings=())
+    phone = RunContent(name="PHONE", table=replace(content.table, identity=identity), findings=())
     assert words in build_page(phone)
     other = replace(content.others[0], identity=replace(content.others[0].identity, flags=("transport=adb shell",)))
     assert f"tflite/gpu/float16, a GPU: measured through adb: {words}." in build_page(replace(content, others=(other,)))
@@ -119,12 +119,12 @@ def test_a_run_with_a_table_alone_has_a_page(run: Path, tmp_path: Path) -> None:
     folder = tmp_path / "BARE"
     folder.mkdir()
     shutil.copy(run / "lut.json", folder)
-    result = report(ReportRequest(folder))
+    result = report(ReportRequest(folder=folder))
     assert result.parts == ("table",)
     text = result.page.read_text(encoding="utf-8")
     assert '<section id="validation">' not in text
     with pytest.raises(TableError, match="moga profile"):
-        report(ReportRequest(tmp_path))
+        report(ReportRequest(folder=tmp_path))
 
 
 def test_searches_below_a_run_are_found(run: Path) -> None:

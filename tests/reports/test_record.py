@@ -56,21 +56,21 @@ def test_every_error_metric_stands_there_with_its_interval(record: Report) -> No
 
 
 def test_it_lies_beside_the_page_and_is_the_same_each_time(run: Path, tmp_path: Path) -> None:
-    request = ReportRequest(run, output=tmp_path / "page.html")
+    request = ReportRequest(folder=run, output=tmp_path / "page.html")
     done = report(request)
     assert done.record == tmp_path / "page.json"
     first = done.record.read_bytes()
     assert report(request).record.read_bytes() == first
     assert str(run.parent) not in first.decode("utf-8")
     with pytest.raises(InputError, match=r"page\.html"):
-        report(ReportRequest(run, output=tmp_path / "page.json"))
+        report(ReportRequest(folder=run, output=tmp_path / "page.json"))
 
 
-def test_what_is_no_report_is_refused(tmp_path: Path, run: Path) -> None:
+def test_what_is_no_report_is_rejected(tmp_path: Path, run: Path) -> None:
     with pytest.raises(InputError, match="moga report"):
         load_record(tmp_path / "report.json")
     (tmp_path / "report.json").write_text('{"schema_version": 99}')
-    with pytest.raises(InputError, match="this release reads 1"):
+    with pytest.raises(InputError, match="this kit reads up to 1"):
         load_record(tmp_path / "report.json")
     with pytest.raises(InputError, match="valid Report"):
         (tmp_path / "report.json").write_text('{"schema_version": 1}')

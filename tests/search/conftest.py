@@ -32,13 +32,13 @@ def problem(space: SlotSpace, latency_costs: SlotCosts) -> Problem:
 def additive_problem(space: SlotSpace, latency: SlotCosts) -> Problem:
     """Capacity proxy, latency and params, as MoGA weights them."""
     return Problem(
-        space,
-        (
+        space=space,
+        metrics=(
             proxy_metric(space),
             SumMetric("latency", "ms", "made up", latency),
             SumMetric("params", "", "counted", param_costs(space)),
         ),
-        (Objective("proxy", True, 0.4), Objective("latency", False, 0.4), Objective("params", True, 0.2)),
+        objectives=(Objective("proxy", True, 0.4), Objective("latency", False, 0.4), Objective("params", True, 0.2)),
     )
 
 

@@ -47,7 +47,7 @@ def test_weighted_sum_is_the_sum_of_the_parts():
     assert weighted_sum([one, two], 0.5).evaluate(np.array([[0], [1]])).tolist() == [5.0, 6.5]
 
 
-def test_terms_too_large_for_exact_sums_are_refused():
+def test_terms_too_large_for_exact_sums_are_rejected():
     with pytest.raises(InputError, match="too large"):
         on_grid(0.5, [[1e9 + 0.25]])
 
@@ -63,6 +63,6 @@ def test_the_fit_recovers_a_function_that_is_additive():
     assert one_hot(genes, sizes).sum(axis=1).tolist() == [3.0] * 400
 
 
-def test_a_fit_on_nothing_is_refused():
+def test_a_fit_on_nothing_is_rejected():
     with pytest.raises(InputError, match="at least one"):
         additive_fit(np.zeros((0, 2), dtype=np.int64), np.zeros(0), (2, 2))

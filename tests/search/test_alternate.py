@@ -41,7 +41,16 @@ def one_thread():
 def tiny():
     stem = Block(Op.CONV, 3, 8, 8, kernel=3, activation=Activation.RELU)
     choices = tuple(
-        Block(Op.MB, 8, 8, 8, kernel=kernel, activation=Activation.RELU, expanded_channels=16, residual=True)
+        Block(
+            Op.MB,
+            8,
+            8,
+            8,
+            kernel=kernel,
+            activation=Activation.RELU,
+            expanded_channels=16,
+            residual=True,
+        )
         for kernel in (3, 5, 7)
     )
     head = Block(Op.HEAD, 8, 2, 8, norm_eps=None)
@@ -117,7 +126,7 @@ def test_the_warm_up_trains_choices_that_are_not_drawn(tiny):
         assert any(not torch.equal(a, b) for a, b in zip(module.parameters(), before, strict=True)), name
 
 
-def test_a_warm_up_longer_than_the_delay_is_refused():
+def test_a_warm_up_longer_than_the_delay_is_rejected():
     with pytest.raises(InputError, match="rewarded for averages"):
         AlternateSettings(ReinforceSettings(delay=0.1), warm_up=0.25)
 
@@ -157,7 +166,7 @@ def begin_without_slots(ask=madds_in_millions, warm_up=0.0, recipe="mnasnet"):
     supernet = Supernet(space, 0)
     prepare(supernet, get_recipe(recipe), Settings(), World(0, 1, torch.device("cpu")))
     optimiser = build_optimizer(supernet, get_recipe(recipe))
-    latency = NetworkMetric("latency", "ms", ASKED, ASKED, space, ask)
+    latency = NetworkMetric(name="latency", unit="ms", source=ASKED, identity=ASKED, space=space, ask=ask)
     controller = ReinforceSettings(steps=3, batch=2, delay=0.25, learning_rate=0.1)
     reward = Reward(RewardKind.ABSOLUTE, 5.0)
     return Alternation(supernet, optimiser, latency, reward, AlternateSettings(controller, warm_up), 0)

@@ -31,7 +31,7 @@ def test_values_come_back_exactly_and_in_any_number(tmp_path):
         assert cache.get("a", list(names)) == names
 
 
-def test_a_file_of_something_else_is_refused(tmp_path):
-    (tmp_path / "c.sqlite").write_text("this is no database, but long enough to have a header" * 20)
+def test_a_file_of_something_else_is_rejected(tmp_path):
+    (tmp_path / "c.sqlite").write_text("this is not a database, but long enough to have a header" * 20)
     with pytest.raises(InputError, match="not a cache"):
         EvaluationCache(tmp_path / "c.sqlite")

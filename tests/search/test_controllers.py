@@ -42,7 +42,9 @@ def small(random_costs, space):
     accuracy = SumMetric("accuracy", "", "made up", random_costs(rng, 4, 4).scaled(0.01))
     latency = SumMetric("latency", "ms", "made up", replace(random_costs(rng, 4, 4), constant=1.0))
     slots = SlotSpace("small", space.before, tuple(choices[:4] for choices in space.slots[:4]), space.after)
-    return Problem(slots, (accuracy, latency), (Objective("accuracy", True), Objective("latency", False)))
+    return Problem(
+        space=slots, metrics=(accuracy, latency), objectives=(Objective("accuracy", True), Objective("latency", False))
+    )
 
 
 @pytest.mark.parametrize("kind", RewardKind)
@@ -155,7 +157,7 @@ def test_during_the_delay_the_policy_stays_uniform(task):
 
 
 @pytest.mark.parametrize("bad", [{"steps": 0}, {"batch": 1}, {"delay": 1.0}])
-def test_settings_out_of_range_are_refused(bad):
+def test_settings_out_of_range_are_rejected(bad):
     with pytest.raises(InputError, match="needed"):
         ReinforceSettings(**bad)
 

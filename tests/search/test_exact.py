@@ -87,7 +87,7 @@ def test_a_choice_without_a_value_is_named():
         exact_front([on_grid(0.0, [[1.0], [1.0, float("nan")]])], [True])
 
 
-def test_a_front_that_grows_too_large_is_refused(monkeypatch, problem):
+def test_a_front_that_grows_too_large_is_rejected(monkeypatch, problem):
     monkeypatch.setattr(exact, "LARGEST_FRONT", 50)
     with pytest.raises(InputError, match="exceeds 50 points"):
         exact_front([metric.costs for metric in problem.metrics], problem.maximise)

@@ -29,7 +29,7 @@ def test_the_proxy_is_marked_as_one(front):
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"schema_version": 99}'])
-def test_a_file_that_is_no_result_is_refused(tmp_path, content):
+def test_a_file_that_is_no_result_is_rejected(tmp_path, content):
     (tmp_path / "r.json").write_text(content)
     with pytest.raises(InputError):
         load_result(tmp_path / "r.json")

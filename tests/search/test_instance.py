@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mogakit.luts.predict import Predictor
 from mogakit.luts.table import load
 from mogakit.search.additive import param_costs
 from mogakit.search.evolution import Engine, Evolution, Settings
@@ -24,14 +23,14 @@ SEEDS = range(10)
 
 @pytest.fixture(scope="module")
 def measured(space):
-    costs = Predictor(load(TABLE)).slot_costs(space)
+    costs = load(TABLE).slot_costs(space)
     metrics = (
         proxy_metric(space),
         summed_latency_metric(costs, "latency", str(TABLE)),
         SumMetric("params", "", "counted", param_costs(space)),
     )
     objectives = (Objective("proxy", True, 0.4), Objective("latency", False, 0.4), Objective("params", True, 0.2))
-    return Problem(space, metrics, objectives)
+    return Problem(space=space, metrics=metrics, objectives=objectives)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +52,7 @@ def percentages(measured, truth, engine):
 
 
 def test_the_predictor_and_the_sum_agree(measured, space):
-    predictor = Predictor(load(TABLE))
+    predictor = load(TABLE)
     genes = np.random.default_rng(0).integers(12, size=(20, 14))
     networks = [space.decode(tuple(map(int, row))) for row in genes]
     expected = [predictor.latency_ms(network) for network in networks]

@@ -40,7 +40,9 @@ def genes():
 
 def test_values_come_in_order_and_none_is_nan(space, genes):
     genes[3, 0] = 11
-    values = NetworkMetric("n", "", "test", "test", space, ask_params).evaluate(genes)
+    values = NetworkMetric(name="n", unit="", source="test", identity="test", space=space, ask=ask_params).evaluate(
+        genes
+    )
     assert math.isnan(values[3])
     assert values[0] == count_params(space.decode(tuple(map(int, genes[0]))))
 
@@ -48,15 +50,17 @@ def test_values_come_in_order_and_none_is_nan(space, genes):
 def test_a_network_is_asked_for_once_in_a_search_and_never_again_with_a_cache(space, genes, tmp_path):
     ask = Counting(tmp_path / "calls")
     with EvaluationCache(tmp_path / "c.sqlite") as cache:
-        metric = NetworkMetric("n", "", "test", "id", space, ask, cache)
+        metric = NetworkMetric(name="n", unit="", source="test", identity="id", space=space, ask=ask, cache=cache)
         assert metric.evaluate(np.concatenate([genes, genes])).tolist() == [*genes.sum(axis=1)] * 2
         metric.evaluate(genes)
         assert ask.calls == 12
     with EvaluationCache(tmp_path / "c.sqlite") as cache:
-        again = NetworkMetric("n", "", "test", "id", space, ask, cache)
+        again = NetworkMetric(name="n", unit="", source="test", identity="id", space=space, ask=ask, cache=cache)
         assert again.evaluate(genes).tolist() == genes.sum(axis=1).tolist()
         assert ask.calls == 12
-        NetworkMetric("n", "", "test", "another identity", space, ask, cache).evaluate(genes[:2])
+        NetworkMetric(
+            name="n", unit="", source="test", identity="another identity", space=space, ask=ask, cache=cache
+        ).evaluate(genes[:2])
         assert ask.calls == 14
 
 
@@ -69,9 +73,13 @@ def test_each_value_is_kept_before_the_next_is_asked_for(space, genes, tmp_path)
 
     ask = Dies(tmp_path / "calls")
     with EvaluationCache(tmp_path / "c.sqlite") as cache, pytest.raises(KeyboardInterrupt):
-        NetworkMetric("n", "", "test", "id", space, ask, cache).evaluate(genes)
+        NetworkMetric(name="n", unit="", source="test", identity="id", space=space, ask=ask, cache=cache).evaluate(
+            genes
+        )
     with EvaluationCache(tmp_path / "c.sqlite") as cache:
-        NetworkMetric("n", "", "test", "id", space, Counting(tmp_path / "calls"), cache).evaluate(genes)
+        NetworkMetric(
+            name="n", unit="", source="test", identity="id", space=space, ask=Counting(tmp_path / "calls"), cache=cache
+        ).evaluate(genes)
     assert ask.calls == 12
 
 
@@ -88,7 +96,10 @@ def test_hardware_metrics_are_the_formulas_of_the_paper(space, random_costs, wor
     rng = np.random.default_rng(0)
     sums = [SumMetric(f"l{i}", "ms", "", random_costs(rng, 14, 12).scaled(1.0)) for i in range(3)]
     sums = [SumMetric(each.name, "ms", "", shifted(each.costs)) for each in sums]
-    asked = [NetworkMetric(each.name, "ms", "", each.name, space, AskSum(each)) for each in sums]
+    asked = [
+        NetworkMetric(name=each.name, unit="ms", source="", identity=each.name, space=space, ask=AskSum(each))
+        for each in sums
+    ]
     factors, weights = (3.0, 5.0, 7.0), (1.0, 0.0, 2.0)
     metric = hardware_metric(worst, sums if additive else asked, factors, weights)
     genes = rng.integers(12, size=(10, 14))

@@ -69,6 +69,6 @@ def test_the_mean_lies_between_least_and_worst(rows):
         ([-1.0], [1.0], None),
     ],
 )
-def test_what_is_no_latency_factor_or_weight_is_refused(latencies, factors, weights):
+def test_what_is_no_latency_factor_or_weight_is_rejected(latencies, factors, weights):
     with pytest.raises(InputError):
         f_avg(latencies, factors, weights)

@@ -72,6 +72,6 @@ def test_the_absolute_reward_is_maximised_from_both_sides(three, beta):
     assert best_absolute_reward(accuracy, positive, target, beta).value == pytest.approx(max(rewards))
 
 
-def test_a_reward_for_slowness_is_refused(three):
+def test_a_reward_for_slowness_is_rejected(three):
     with pytest.raises(InputError, match="at most zero"):
         best_absolute_reward(three[0], three[1], 1.0, 0.1)

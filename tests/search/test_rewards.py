@@ -41,6 +41,6 @@ def test_a_record_calls_the_formula_that_it_names():
     assert Reward(RewardKind.ABSOLUTE, 80)(0.5, 40) == absolute(0.5, 40, 80)
 
 
-def test_a_latency_of_zero_is_refused():
+def test_a_latency_of_zero_is_rejected():
     with pytest.raises(InputError, match="above zero"):
         mnasnet(0.5, 0, 80)

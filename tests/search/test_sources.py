@@ -41,7 +41,7 @@ def test_a_table_gives_what_it_names_and_nothing_else(space, tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("name,accuracy\n", "needs chromosome and accuracy"),
+        ("name,accuracy\n", "no column chromosome.*chromosome and accuracy"),
         (f"chromosome,accuracy\n{A_TEXT},high\n", "line 2"),
         ("chromosome,accuracy\n1-2-3,70\n", "line 2.*14 genes"),
         (f"chromosome,accuracy\n{A_TEXT},70\n{A_TEXT},71\n", "line 3.*twice"),
@@ -65,13 +65,15 @@ def test_a_function_is_imported_by_name(space):
     ["nothing", "no.such.module:f", "mogakit.search.sources:absent", "mogakit.search.sources:PROXY", "proxy:depth"],
 )
 def test_an_unknown_source_says_what_is_legal(space, text):
-    with pytest.raises(InputError, match=r"legal are|imported|not a function|there is one"):
+    with pytest.raises(InputError, match=r"supported:|imported|not a function|there is one"):
         accuracy_metric(text, space)
 
 
 def test_a_fitted_model_is_read_back_and_adds_up(space, tmp_path):
     rows = tuple(tuple(float(choice + slot) for choice in range(12)) for slot in range(14))
-    FittedModel("moga", 10.0, rows, 500, 0.9, "test").save(tmp_path / "m.json")
+    FittedModel(space="moga", bias=10.0, coefficients=rows, num_networks=500, r2=0.9, source="test").save(
+        tmp_path / "m.json"
+    )
     metric = accuracy_metric(f"fitted:{tmp_path / 'm.json'}", space)
     assert isinstance(metric, SumMetric)
     assert metric.evaluate(np.array([A]))[0] == 10 + sum(A) + sum(range(14))
@@ -80,14 +82,18 @@ def test_a_fitted_model_is_read_back_and_adds_up(space, tmp_path):
 def test_a_fitted_model_is_called_what_it_was_fitted_on(space, tmp_path):
     rows = ((0.0,) * 12,) * 14
     for name in (PROXY, "latency"):
-        FittedModel("moga", 1.0, rows, 500, 0.9, "test", name).save(tmp_path / f"{name}.json")
+        FittedModel(
+            space="moga", bias=1.0, coefficients=rows, num_networks=500, r2=0.9, source="test", metric=name
+        ).save(tmp_path / f"{name}.json")
     assert accuracy_metric(f"fitted:{tmp_path / 'proxy.json'}", space).name == PROXY
     with pytest.raises(InputError, match="a model of latency"):
         accuracy_metric(f"fitted:{tmp_path / 'latency.json'}", space)
 
 
-def test_a_model_of_another_space_or_no_model_is_refused(space, tmp_path):
-    FittedModel("other", 0.0, ((0.0,),), 10, None, "test").save(tmp_path / "m.json")
+def test_a_model_of_another_space_or_no_model_is_rejected(space, tmp_path):
+    FittedModel(space="other", bias=0.0, coefficients=((0.0,),), num_networks=10, r2=None, source="test").save(
+        tmp_path / "m.json"
+    )
     with pytest.raises(InputError, match="space 'other'"):
         load_fitted(tmp_path / "m.json", space)
     (tmp_path / "n.json").write_text("{}")

@@ -68,7 +68,7 @@ def test_spread_points_are_far_apart():
     assert len(spread(points, 1000)) == 101
 
 
-def test_too_few_evaluations_are_refused():
+def test_too_few_evaluations_are_rejected():
     with pytest.raises(InputError, match="at least 10"):
         SurrogateSettings(3, 3)
 

@@ -15,13 +15,13 @@ from mogakit.search.truth import find_truth
 
 @pytest.fixture
 def small(random_costs, space):
-    """Four slots of four choices, as a problem of accuracy, latency, params; and MAdds that is no objective."""
+    """Four slots of four choices, as a problem of accuracy, latency, params; and MAdds that is not an objective."""
     rng = np.random.default_rng(5)
     names = ("accuracy", "latency", "params", "madds")
     metrics = tuple(SumMetric(name, "", "made up", random_costs(rng, 4, 4)) for name in names)
     slots = SlotSpace("small", space.before, tuple(choices[:4] for choices in space.slots[:4]), space.after)
     objectives = (Objective("accuracy", True), Objective("latency", False), Objective("params", True))
-    return Problem(slots, metrics, objectives)
+    return Problem(space=slots, metrics=metrics, objectives=objectives)
 
 
 def brute(problem):

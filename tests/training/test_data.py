@@ -50,14 +50,16 @@ def test_a_validation_split_is_carved_by_hash_and_survives_new_files(folder: Pat
 
 def test_a_broken_image_is_left_out_and_named(folder: Path) -> None:
     files = tuple((path, 0) for path in sorted((folder / "cat").glob("*.png")))
-    dataset = ImageFolder("cats", ("cat",), files, 32, 36)
+    dataset = ImageFolder(name="cats", classes=("cat",), files=files, input_size=32, resize=36)
     batch = read_batch(dataset, range(len(dataset)), 0, 0, augment=False)
     assert batch.images.shape == (29, 3, 32, 32)
     assert dataset.broken == {folder / "cat" / "0.png"}
 
 
 def test_a_batch_of_broken_images_only_is_an_error(folder: Path) -> None:
-    dataset = ImageFolder("cats", ("cat",), ((folder / "cat" / "0.png", 0),), 32, 36)
+    dataset = ImageFolder(
+        name="cats", classes=("cat",), files=((folder / "cat" / "0.png", 0),), input_size=32, resize=36
+    )
     with pytest.raises(InputError, match="none of the 1 images"):
         read_batch(dataset, [0], 0, 0, augment=False)
 

@@ -51,7 +51,7 @@ def test_sizes_that_do_not_fit_are_explained() -> None:
         train(smallest_network(), open_digits(8)[:2], recipe, Settings(batch_size=5000), ALONE)
 
 
-def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "run.pt"
     path.write_bytes(b"not a checkpoint")
     with pytest.raises(CheckpointError, match="no readable checkpoint"):

@@ -40,6 +40,6 @@ def test_every_recipe_names_its_source(name: str) -> None:
     assert set(recipe.ours) <= fields | {"all"}
 
 
-def test_an_unknown_recipe_is_refused_with_those_there_are() -> None:
+def test_an_unknown_recipe_is_rejected_with_those_there_are() -> None:
     with pytest.raises(InputError, match="moga, mnasnet, tunas"):
         get_recipe("mogaa")

@@ -146,7 +146,7 @@ class Link:
         """Write a file's bytes to `remote`; `advance` is called with the number of bytes of each chunk.
 
         Raises:
-            DeviceError: the phone refused (its words are in the message: no space, no permission).
+            DeviceError: the phone rejected it (its words are in the message: no space, no permission).
             LinkLost: the connection ended on the way.
         """
         with _translated(self.serial), self._open("sync:", _STALL_S) as connection, source.open("rb") as file:
@@ -192,7 +192,7 @@ class Link:
         """Do something on the phone; where the link is lost, wait for the phone and do it again, twice at most.
 
         Raises:
-            DeviceError: the phone did not come back, or refuses.
+            DeviceError: the phone did not come back, or rejects the call.
         """
         for _ in range(2):
             try:

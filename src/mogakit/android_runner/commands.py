@@ -16,7 +16,7 @@ from mogakit.android_runner.detached import Finished
 from mogakit.android_runner.parsers import benchmark_model, mace_run, onnxruntime
 from mogakit.android_runner.parsers.common import Timing, tail
 from mogakit.android_runner.quoting import assignments, command_line, quote
-from mogakit.android_runner.targets import Proof, TargetRow, ToolKind
+from mogakit.android_runner.targets import Proof, TargetRow, ToolKind, own_tool
 from mogakit.android_runner.tools import Probe
 from mogakit.bench.measurement import Delegation, DelegationKind
 from mogakit.bench.target import Hardware, Target
@@ -29,7 +29,7 @@ _MACE_CACHE = f"{ROOT}/mace"  # compiled OpenCL kernels: kept, or every process 
 _ELEMENT_BYTES = {"float32": 4, "float16": 2, "int32": 4, "int64": 8, "int8": 1, "uint8": 1}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunLength:
     """How long one process measures. Tools that count runs do at least `num_runs` and last at least `min_s`."""
 
@@ -53,7 +53,7 @@ class RunLength:
 QUICK = RunLength(num_runs=10, min_s=0.2, max_s=10.0, warmup_runs=1, warmup_min_s=0.1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Call:
     """One run of a tool, ready to be written as a command line.
 
@@ -80,7 +80,7 @@ class Call:
         return self.model[self.artifact.path.name]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Driver:
     """How one tool is called and read.
 
@@ -90,7 +90,7 @@ class Driver:
         parse: an ended run to numbers.
         prelude: shell text that prepares the folder in which the tool runs.
         questions: what is asked on the phone, in that folder, once the tool has ended; shell text by name.
-        check: refuses, before anything is measured, a file of which the tool must know more than the target says.
+        check: rejects, before anything is measured, a file of which the tool must know more than the target says.
         profile: further arguments of a profiled run, or None where the tool prints no operators.
     """
 
@@ -103,13 +103,29 @@ class Driver:
     profile: tuple[str, ...] | None = None
 
 
+def driver_of(tool: str) -> Driver:
+    """Return how a tool is called and read; it may be a user's own.
+
+    Raises:
+        MeasurementError: no target that the kit knows has a driver for it.
+    """
+    if tool in DRIVERS:
+        return DRIVERS[ToolKind(tool)]
+    own = own_tool(tool)
+    if own is None or own.driver is None:
+        raise MeasurementError(f"tool {tool!r} has no driver; give its OwnTarget one (mogakit.android_runner.own)")
+    driver: Driver = own.driver
+    return driver
+
+
 def files_of(artifact: Artifact, row: TargetRow, probe: Probe) -> list[Path]:
     """Return the files of an artifact that a target needs, the main one first.
 
     MACE has a `.pb` for each runtime and container generation beside one `.data`; other formats have one file.
     """
     if row.tool is not ToolKind.MACE_RUN:
-        return [artifact.path, *(artifact.path.parent / name for name in artifact.companions or {})]
+        beside = [artifact.path.parent / name for name in artifact.companions or {}]
+        return [artifact.path, *(path for path in beside if path != artifact.path)]
     runtime = RuntimeType.GPU if row.hardware is Hardware.GPU else RuntimeType.CPU
     generation = Generation.NET if probe.old_containers else Generation.MULTI
     named = any(artifact.path.name.endswith(suffix) for suffix in naming.PB_SUFFIXES.values())
@@ -123,7 +139,7 @@ def shell_command(call: Call, profiled: bool = False) -> str:
     Raises:
         MeasurementError: the tool's `--help` does not know a flag, or the tool prints no operators.
     """
-    driver = DRIVERS[call.row.tool]
+    driver = driver_of(call.row.tool)
     arguments = [*driver.arguments(call), *_row_flags(call)]
     if profiled:
         if driver.profile is None:
@@ -158,20 +174,20 @@ def read_output(call: Call, run: Finished) -> tuple[Timing, Delegation]:
         how = "was ended by signal" if exit_code is not None and exit_code > 128 else "failed with exit code"
         number = exit_code - 128 if exit_code is not None and exit_code > 128 else exit_code
         raise MeasurementError(f"{tool} {how} {number}{why}. The output ended with:\n{tail(text)}")
-    return DRIVERS[tool].parse(run, call), verdict_of(call, text)
+    return driver_of(tool).parse(run, call), verdict_of(call, text)
 
 
 def verdict_of(call: Call, text: str) -> Delegation:
-    """Say how much of the graph the target's hardware took."""
+    """Return how much of the graph the target's hardware took."""
     row = call.row
     if row.tool is ToolKind.MACE_RUN:
         return delegation.mace_verdict(text, row.hardware.value)
     if row.proof is Proof.NONE_NEEDED:
-        return Delegation(DelegationKind.NOT_ASKED, backend="CPU")
+        return Delegation(kind=DelegationKind.NOT_ASKED, backend="CPU")
     if row.proof is Proof.STRICT:
         return delegation.litert_verdict(text, row.hardware.value)
     if row.delegate is None:
-        return Delegation(DelegationKind.UNKNOWN, reason="the target's row names no delegate to look for")
+        return Delegation(kind=DelegationKind.UNKNOWN, reason="the target's row names no delegate to look for")
     verdict = delegation.tflite_verdict(text, row.delegate)
     wanted = {"cl": "OpenCL", "gl": "OpenGL"}.get(call.target.option("backend", ""))
     if wanted and verdict.kind is not DelegationKind.NONE and verdict.backend != wanted:
@@ -208,7 +224,7 @@ def _fill(text: str, call: Call) -> str:
 
 
 def _check_flags(call: Call, arguments: list[str]) -> None:
-    """Refuse to run a build whose help lists flags and not one of ours: old builds only warn and go on."""
+    """Raise for a build whose help lists flags and not one of ours: old builds only warn and go on."""
     if not call.probe.flags or call.row.tool not in (ToolKind.BENCHMARK_MODEL, ToolKind.BENCHMARK_LITERT):
         return
     unknown = [word for word in arguments if word.startswith("--") and word[2:].split("=")[0] not in call.probe.flags]
@@ -272,27 +288,29 @@ def _ort_arguments(call: Call) -> list[str]:
 
 DRIVERS: dict[ToolKind, Driver] = {
     ToolKind.BENCHMARK_MODEL: Driver(
-        _benchmark_arguments,
-        lambda run, call: benchmark_model.parse_classic(run.output),
+        arguments=_benchmark_arguments,
+        parse=lambda run, call: benchmark_model.parse_classic(run.output),
         profile=("--enable_op_profiling=true",),
     ),
-    ToolKind.BENCHMARK_LITERT: Driver(_benchmark_arguments, lambda run, call: benchmark_model.parse_litert(run.output)),
+    ToolKind.BENCHMARK_LITERT: Driver(
+        arguments=_benchmark_arguments, parse=lambda run, call: benchmark_model.parse_litert(run.output)
+    ),
     ToolKind.MACE_RUN: Driver(
-        _mace_arguments,
-        lambda run, call: mace_run.parse(run.output),
+        arguments=_mace_arguments,
+        parse=lambda run, call: mace_run.parse(run.output),
         prelude=_mace_prelude,
         profile=("--benchmark=true",),
     ),
     ToolKind.ORT_PERF_TEST: Driver(
-        _ort_arguments, lambda run, call: onnxruntime.parse(run.output), last=lambda call: [call.main]
+        arguments=_ort_arguments, parse=lambda run, call: onnxruntime.parse(run.output), last=lambda call: [call.main]
     ),
     ToolKind.SNPE_THROUGHPUT: Driver(
-        lambda call: snpe_tools.throughput_arguments(call.main, call.length.min_s),
-        lambda run, call: snpe_tools.read_throughput(run.output, call.length.min_s),
+        arguments=lambda call: snpe_tools.throughput_arguments(call.main, call.length.min_s),
+        parse=lambda run, call: snpe_tools.read_throughput(run.output, call.length.min_s),
     ),
     ToolKind.SNPE_NET_RUN: Driver(
-        lambda call: snpe_tools.net_run_arguments(call.main),
-        lambda run, call: snpe_tools.read_net_run(run.output, run.answers, call.length.num_runs),
+        arguments=lambda call: snpe_tools.net_run_arguments(call.main),
+        parse=lambda run, call: snpe_tools.read_net_run(run.output, run.answers, call.length.num_runs),
         prelude=lambda call: snpe_tools.net_run_prelude(call.artifact, call.target, call.length.num_runs),
         questions=snpe_tools.NET_RUN_QUESTIONS,
         check=snpe_tools.input_bytes,

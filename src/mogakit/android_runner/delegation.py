@@ -70,7 +70,7 @@ QNN = Delegate("EXTERNAL", "TfLiteQnnDelegate")
 
 
 def tflite_verdict(text: str, delegate: Delegate) -> Delegation:
-    """Say how much of the graph `delegate` took in a run of the classic `benchmark_model`."""
+    """Return how much of the graph `delegate` took in a run of the classic `benchmark_model`."""
     joined = "\n".join(bare_lines(text))
     nodes = _nodes(joined, delegate)
     label = re.escape(delegate.label)
@@ -91,7 +91,14 @@ def tflite_verdict(text: str, delegate: Delegate) -> Delegation:
         partitions = int(kernels.group(1))
     backends = _BACKEND.findall(joined)
     backend = None if kind is DelegationKind.NONE else backends[-1] if backends else delegate.label
-    return Delegation(kind, taken, total, partitions, backend, _reason(joined, delegate, kind))
+    return Delegation(
+        kind=kind,
+        nodes_delegated=taken,
+        nodes_total=total,
+        num_partitions=partitions,
+        backend=backend,
+        reason=_reason(joined, delegate, kind),
+    )
 
 
 def litert_verdict(text: str, hardware: str) -> Delegation:
@@ -101,9 +108,9 @@ def litert_verdict(text: str, hardware: str) -> Delegation:
     """
     backends = _BACKEND.findall(text)
     return Delegation(
-        DelegationKind.FULL,
+        kind=DelegationKind.FULL,
         backend=backends[-1] if backends else hardware.upper(),
-        reason="the tool was told to fail unless the whole graph is delegated, and did not",
+        reason="the tool was asked to fail unless the whole graph is delegated, and did not",
     )
 
 
@@ -111,17 +118,17 @@ def mace_verdict(text: str, hardware: str) -> Delegation:
     """Say where `mace_run` ran a graph: `hardware` is `cpu` or `gpu`."""
     found = messages(text)
     if hardware == "cpu":
-        return Delegation(DelegationKind.NOT_ASKED, backend="CPU")
+        return Delegation(kind=DelegationKind.NOT_ASKED, backend="CPU")
     runtimes = [line for line in found if line.startswith("runtimes:")]
     devices = [line for line in found if line.startswith("device:")]  # up to 1.0.4, which has no `runtimes:`
     fallen = [line for line in found if "fall back to CPU" in line]
     if not any(hardware.upper() in line for line in (runtimes or devices)):
         said = (runtimes or devices or ["no line says where it ran"])[-1]
-        return Delegation(DelegationKind.NONE, backend="CPU", reason=said)
+        return Delegation(kind=DelegationKind.NONE, backend="CPU", reason=said)
     if fallen:
         reason = f"{len(fallen)} operator(s) fell back to the CPU, first: {fallen[0]}"
-        return Delegation(DelegationKind.PARTIAL, backend="OpenCL", reason=reason)
-    return Delegation(DelegationKind.FULL, backend="OpenCL")
+        return Delegation(kind=DelegationKind.PARTIAL, backend="OpenCL", reason=reason)
+    return Delegation(kind=DelegationKind.FULL, backend="OpenCL")
 
 
 def accelerators(text: str) -> tuple[str, ...] | None:

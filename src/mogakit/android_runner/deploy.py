@@ -1,6 +1,6 @@
 """Files on the phone, by content: nothing is pushed twice, nothing half written is ever used.
 
-/data/local/tmp/mogakit/files/<sha256>/<name>     models, tools and libraries
+/data/local/tmp/mogakit/files/<sha256>/<name>     models, tools and libraries; <sha256> of all files of one model
 /data/local/tmp/mogakit/runs/<id>/                one running tool: pid, out, rc
 """
 
@@ -18,20 +18,32 @@ _MARGIN_BYTES = 32 * 1024 * 1024  # what a run itself may write: logs, compiled 
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """A file of this computer that a phone must have. `name` is the plain name it gets there."""
+    """A file of this computer that a phone must have.
+
+    Attributes:
+        name: the plain name it gets there.
+        group: what the files of a model that must lie beside each other have in common, in the form of a hash; empty
+            for a file that stands alone.
+    """
 
     source: Path
     sha256: str
     num_bytes: int
     name: str
     executable: bool = False
+    group: str = ""
+
+    @property
+    def folder(self) -> str:
+        """Return the name of the folder that it lies in on the phone."""
+        return self.group or self.sha256
 
     @property
     def remote(self) -> str:
         """Return where it lies on the phone."""
-        return remote_path(self.sha256, self.name)
+        return remote_path(self.folder, self.name)
 
 
 def remote_path(sha256: str, name: str, root: str = ROOT) -> str:
@@ -93,9 +105,10 @@ def clean(link: Link, root: str = ROOT) -> int:
 def _missing(link: Link, wanted: Sequence[Wanted], root: str) -> list[Wanted]:
     """Return the distinct files whose verified copy is not there; a verified copy has its final name and size."""
     for item in wanted:
-        if not _SHA256.match(item.sha256) or "/" in item.name or item.name in ("", ".", ".."):
+        hashes = (item.sha256, item.folder)
+        if not all(map(_SHA256.match, hashes)) or "/" in item.name or item.name in ("", ".", ".."):
             raise DeviceError(f"{item.name!r} with hash {item.sha256!r} cannot be the name of a file on the phone")
-    distinct = {(item.sha256, item.name): item for item in wanted}
+    distinct = {(item.folder, item.name): item for item in wanted}
     listing = link.shell(
         f"mkdir -p {quote(root)}/files {quote(root)}/runs && cd {quote(root)}/files && "
         'for f in */*; do [ -f "$f" ] && stat -c "%s %n" "$f"; done; true',
@@ -112,8 +125,8 @@ def _missing(link: Link, wanted: Sequence[Wanted], root: str) -> list[Wanted]:
 
 def _push_verified(link: Link, item: Wanted, advance: Callable[[int], None] | None, root: str) -> bool:
     """Push to a temporary name, compare the hash on the phone, rename. Return False where the hash differs."""
-    final = quote(remote_path(item.sha256, item.name, root))
-    folder = quote(f"{root}/files/{item.sha256}")
+    final = quote(remote_path(item.folder, item.name, root))
+    folder = quote(f"{root}/files/{item.folder}")
     temporary = f"{root}/files/{item.sha256}.part"
     link.push(item.source, temporary, 0o755 if item.executable else 0o644, advance)
     part = quote(temporary)

@@ -39,7 +39,7 @@ class Run:
     boot_id: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Finished:
     """How a run ended.
 
@@ -154,7 +154,9 @@ def _give_up(link: Link, run: Run, questions: Mapping[str, str], reconnect_s: fl
     """End a run whose time is up and bring back what it printed, without an exit code."""
     kill(link, run.folder)
     finished = _collect(link, run, questions, reconnect_s)
-    return Finished(None, finished.output, finished.pid, finished.answers, finished.cut)
+    return Finished(
+        exit_code=None, output=finished.output, pid=finished.pid, answers=finished.answers, cut=finished.cut
+    )
 
 
 def _collect(link: Link, run: Run, questions: Mapping[str, str], reconnect_s: float) -> Finished:
@@ -172,11 +174,11 @@ def _collect(link: Link, run: Run, questions: Mapping[str, str], reconnect_s: fl
         raise Rebooted(f"{link.serial} restarted while a tool was running; that run is lost")
     code, pid = answers.get("rc", "").strip(), answers.get("pid", "").strip()
     return Finished(
-        int(code) if code.isdecimal() else None,
-        output,
-        int(pid) if pid.isdecimal() else None,
-        answers,
-        len(output) >= MAX_OUTPUT_BYTES,
+        exit_code=int(code) if code.isdecimal() else None,
+        output=output,
+        pid=int(pid) if pid.isdecimal() else None,
+        answers=answers,
+        cut=len(output) >= MAX_OUTPUT_BYTES,
     )
 
 

@@ -18,7 +18,7 @@ _LOOK_AGAIN_S = 0.25
 _PASSING = ("offline", "authorizing", READY)  # states that may pass by themselves
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Found:
     """One line of an adb server's list.
 
@@ -51,11 +51,11 @@ def parse_server(text: str) -> AdbServer:
     """Read `host:port` (or a host alone, on adb's usual port).
 
     Raises:
-        InputError: the port is no number of a port.
+        InputError: the port is not a number of a port.
     """
     host, _, port = text.rpartition(":") if ":" in text else (text, "", str(DEFAULT_PORT))
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise InputError(f"{text!r} is no address of an adb server; give HOST:PORT, e.g. 127.0.0.1:{DEFAULT_PORT}")
+        raise InputError(f"{text!r} is not an address of an adb server; give HOST:PORT, e.g. 127.0.0.1:{DEFAULT_PORT}")
     return AdbServer(host, int(port))
 
 
@@ -75,7 +75,16 @@ def find(servers: Sequence[AdbServer] = ()) -> list[Found]:
     for item in found:
         known = first.setdefault(item.serialno, item.link.serial) if item.properties else item.link.serial
         same_as = known if known != item.link.serial else None
-        result.append(Found(item.link, item.state, item.advice, item.properties, item.condition, same_as))
+        result.append(
+            Found(
+                link=item.link,
+                state=item.state,
+                advice=item.advice,
+                properties=item.properties,
+                condition=item.condition,
+                same_as=same_as,
+            )
+        )
     return result
 
 
@@ -84,11 +93,11 @@ def look(server: AdbServer, listed: Listed) -> Found:
     link = Link(server, listed.serial)
     if listed.state != READY:
         advice = STATE_ADVICE.get(listed.state, "replug the phone, or restart it")
-        return Found(link, listed.state, advice)
+        return Found(link=link, state=listed.state, advice=advice)
     try:
-        return Found(link, READY, "", properties.read(link), state.read(link))
+        return Found(link=link, state=READY, advice="", properties=properties.read(link), condition=state.read(link))
     except DeviceError as error:
-        return Found(link, READY, str(error))
+        return Found(link=link, state=READY, advice=str(error))
 
 
 def choose(

@@ -42,21 +42,23 @@ def read_elf(path: Path) -> ElfInfo:
     """Read the header of a binary.
 
     Raises:
-        InputError: the file is no ELF binary, is cut short, or is built for a processor that phones do not have.
+        InputError: the file is not an ELF binary, is cut short, or is built for a processor that phones do not have.
     """
     with path.open("rb") as file:
         head = file.read(65536)
     if len(head) < 20 or head[:4] != b"\x7fELF":
         raise InputError(
-            f"{path} is no ELF binary; give an Android build of the tool, e.g. android_aarch64_benchmark_model"
+            f"{path} is not an ELF binary; give an Android build of the tool, e.g. android_aarch64_benchmark_model"
         )
     bits = head[4]
     order = "<" if head[5] == 1 else ">"
     kind, machine = struct.unpack_from(order + "HH", head, 16)
     abi = _ABIS.get((machine, bits))
     if abi is None or kind not in (_EXECUTABLE, _SHARED):
-        legal = ", ".join(_ABIS.values())
-        raise InputError(f"{path} is an ELF file for machine {machine}, type {kind}; legal are programs for {legal}")
+        supported = ", ".join(_ABIS.values())
+        raise InputError(
+            f"{path} is an ELF file for machine {machine}, type {kind}; supported: programs for {supported}"
+        )
     interpreter = _interpreter(head, bits, order)
     return ElfInfo(abi, kind == _EXECUTABLE or bool(interpreter), interpreter)
 

@@ -1,7 +1,6 @@
 """Download a tool from the address at which its makers publish it."""
 
 import http.client
-import tempfile
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -33,17 +32,17 @@ def fetch(name: str, address: str | None, progress: Progress) -> tools.Tool:
     """Download and register a tool; `address` replaces its makers' one.
 
     Raises:
-        InputError: the kit knows no address for `name`, or what came is no binary of that tool.
+        InputError: the kit knows no address for `name`, or what came is not a binary of that tool.
         FetchError: the address does not answer, or the download broke off.
     """
     if name not in ADDRESSES:
-        legal = ", ".join(ADDRESSES)
-        raise InputError(f"{name} cannot be fetched; legal are {legal}. For the others: moga tools add PATH")
+        supported = ", ".join(ADDRESSES)
+        raise InputError(f"{name} cannot be fetched; supported: {supported}. For the others: moga tools add PATH")
     source = address or ADDRESSES[ToolKind(name)]
     if not source.startswith(("https://", "http://")):
-        raise InputError(f"{source!r} is no web address; give one that begins with https://")
-    with tempfile.TemporaryDirectory(prefix="moga-fetch-") as folder:
-        path = Path(folder) / "benchmark_model"
+        raise InputError(f"{source!r} is not a web address; give one that begins with https://")
+    with files.scratch() as folder:
+        path = folder / "benchmark_model"
         with files.replacing(path) as temporary:
             _download(source, temporary, name, progress)
         tool = tools.add(path, source=source, versioned=False)

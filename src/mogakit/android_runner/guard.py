@@ -1,4 +1,4 @@
-"""When a phone may be measured: refuse what only a person can mend, wait for what passes, mark what would not pass."""
+"""When a phone may be measured: reject what only a person can fix, wait for what passes, mark what would not pass."""
 
 import math
 import time
@@ -45,7 +45,7 @@ class Guard:
         Raises:
             DeviceError: a person must do something first (charge, reset an override, end the battery saver).
         """
-        refuse(state)
+        reject(state)
         if self._start_c is None:
             self._start_c = state.temperature_c
         problems = self.heat(state)
@@ -57,7 +57,7 @@ class Guard:
                 return self._after_waiting(state, problems)
             self._sleep(self._limits.poll_s)
             state = self._read()
-            refuse(state)
+            reject(state)
             problems = self.heat(state)
         return state, ()
 
@@ -66,7 +66,7 @@ class Guard:
         problems = []
         if state.thermal_status:
             name = THERMAL_NAMES[min(state.thermal_status, len(THERMAL_NAMES) - 1)]
-            problems.append(f"thermal status is {name} (legal: none); let the phone cool, out of its case")
+            problems.append(f"thermal status is {name} (supported: none); let the phone cool, out of its case")
         if state.skin_c is not None and state.skin_c > MAX_SKIN_C:
             problems.append(f"case at {state.skin_c:.1f} C, above {MAX_SKIN_C:g} C; let the phone cool")
         if state.battery_c is not None and state.battery_c > MAX_BATTERY_C:
@@ -96,11 +96,11 @@ class Guard:
         )
 
 
-def refuse(state: PhoneState) -> None:
-    """Raise for what waiting does not mend.
+def reject(state: PhoneState) -> None:
+    """Raise for what waiting does not fix.
 
     Raises:
-        DeviceError: what it is, and the command or act that mends it.
+        DeviceError: what it is, and the command or act that fixes it.
     """
     if state.thermal_overridden:
         raise DeviceError("the phone's thermal status is overridden; run: adb shell cmd thermalservice reset")

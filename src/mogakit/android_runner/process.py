@@ -43,7 +43,7 @@ class Launcher:
             DeviceError: the phone did not come back, or restarted again.
         """
         command = commands.shell_command(call, profiled)
-        driver = commands.DRIVERS[call.row.tool]
+        driver = commands.driver_of(call.row.tool)
         prelude = driver.prelude(call)
         least_s = _least_s(call)
         expected_s = self._expected_s.get(call.target, max(least_s, call.length.expected_s))

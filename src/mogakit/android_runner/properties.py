@@ -34,7 +34,7 @@ class Cluster:
         return f"{sum(1 << cpu for cpu in self.cpus):x}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PhoneProperties:
     """A phone's unchanging description; what it does not say is an empty string or an empty tuple."""
 

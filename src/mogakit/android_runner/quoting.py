@@ -39,5 +39,5 @@ def assignments(variables: Mapping[str, str]) -> str:
     """
     for name in variables:
         if not _VARIABLE.match(name):
-            raise InputError(f"{name!r} cannot name an environment variable; legal are letters, digits and _")
+            raise InputError(f"{name!r} cannot name an environment variable; supported: letters, digits and _")
     return " ".join(f"{name}={quote(value)}" for name, value in variables.items())

@@ -15,7 +15,6 @@ from mogakit.android_runner.guard import Guard, GuardLimits
 from mogakit.android_runner.lock import phone_id, phone_lock
 from mogakit.android_runner.parsers import op_profile
 from mogakit.android_runner.parsers.common import Timing, tail
-from mogakit.android_runner.parsers.op_profile import OperatorTime
 from mogakit.android_runner.process import Launcher, Patience
 from mogakit.android_runner.properties import PhoneProperties
 from mogakit.android_runner.settings import SettingsRequest
@@ -24,10 +23,11 @@ from mogakit.android_runner.targets import TargetRow, ToolKind, check_file, find
 from mogakit.android_runner.toolbox import Toolbox, tool_path
 from mogakit.android_runner.tools import Probe, ToolMissing
 from mogakit.bench.measurement import Clock, Conditions, Delegation, DelegationKind, Identity, Measurement, Status
-from mogakit.bench.runner import Job
+from mogakit.bench.runner import Job, OperatorTime, RunnerKind
 from mogakit.bench.target import Hardware, Target
 from mogakit.errors import DeviceError, InputError, MeasurementError
 from mogakit.export import EXPORT_VERSION
+from mogakit.export.artifact import Artifact, Format
 
 SHELL_NOTE = "measured through adb: a shell binary is scheduled differently from an app"
 _FRESH_S = 2.0  # a state read this long ago still holds
@@ -42,7 +42,7 @@ _STATUSES = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PhoneOptions:
     """How a phone is measured.
 
@@ -105,6 +105,7 @@ class _Record:
 class PhoneRunner:
     """One phone over adb; see `bench.runner.Runner`. The phone is held by `open_phone`."""
 
+    kind = RunnerKind.PHONE
     jobs_per_window: int | None = 1
 
     def __init__(self, link: Link, properties: PhoneProperties, options: PhoneOptions) -> None:
@@ -121,7 +122,7 @@ class PhoneRunner:
     # -- what it is
 
     def identity(self, target: Target) -> Identity:
-        """Say what a table measured on `target` now would be a table of.
+        """Return what a table measured on `target` now would be a table of.
 
         Raises:
             InputError, DeviceError: the target cannot be measured here; see `unsupported`.
@@ -163,7 +164,7 @@ class PhoneRunner:
         return found
 
     def unsupported(self, target: Target) -> str | None:
-        """Return why `target` cannot be measured here and what would mend it, or None where it can."""
+        """Return why `target` cannot be measured here and what would fix it, or None where it can."""
         try:
             row = find_row(target)
             tool, _ = self._toolbox.get(row.tool)
@@ -181,14 +182,14 @@ class PhoneRunner:
         Raises:
             InputError: a file is not what its target runs (a float file for an int8 target), or the target does not
                 say what its tool must know of the file.
-            DeviceError: the phone is away, out of space, or in a state that only a person mends; or what reads the
+            DeviceError: the phone is away, out of space, or in a state that only a person fixes; or what reads the
                 tool's log on this computer is not registered.
         """
         wanted: list[Wanted] = []
         for job in jobs:
             row = find_row(job.target)
             check_file(job.target, row, job.artifact.format, job.artifact.precision, job.artifact.name)
-            commands.DRIVERS[row.tool].check(job.artifact, job.target)
+            commands.driver_of(row.tool).check(job.artifact, job.target)
             if row.reader is not None:
                 tools.host_tool(row.reader)  # before anything is measured that nothing could read
             wanted += self._model_files(job, row, self._toolbox.get(row.tool)[1])
@@ -211,7 +212,7 @@ class PhoneRunner:
         return measured
 
     def profile_operators(self, job: Job) -> tuple[OperatorTime, ...]:
-        """Time the operators of one file in a run of their own, which is no source of a latency.
+        """Time the operators of one file in a run of their own, which is not a source of a latency.
 
         Raises:
             MeasurementError: the tool prints no operators, or failed.
@@ -245,7 +246,7 @@ class PhoneRunner:
             process=f"{before.boot_id[:8]}-{finished.pid or 0}",
             clock=Clock.WALL,
             status=Status.FAILED,
-            delegation=Delegation(DelegationKind.UNKNOWN),
+            delegation=Delegation(kind=DelegationKind.UNKNOWN),
             before=before.conditions(warnings=warnings),
             after=after.conditions(warnings=heat),
         )
@@ -302,11 +303,15 @@ class PhoneRunner:
 
     def _model_files(self, job: Job, row: TargetRow, probe: Probe) -> list[Wanted]:
         """Return the files of a job as they are wanted on the phone, under their hashes."""
-        known = {job.artifact.path.name: job.artifact.sha256, **(job.artifact.companions or {})}
-        return [
+        artifact = job.artifact
+        known = {artifact.path.name: artifact.sha256, **(artifact.companions or {})}
+        wanted = [
             _wanted(path, known.get(path.name) or files.sha256_of(path))
-            for path in commands.files_of(job.artifact, row, probe)
+            for path in commands.files_of(artifact, row, probe)
         ]
+        if artifact.format is not Format.ONNX or artifact.path.name not in (artifact.companions or {}):
+            return wanted
+        return [_beside(item, artifact) for item in wanted]
 
     def _fresh_state(self) -> PhoneState:
         if self._last is not None and time.monotonic() - self._last[0] < _FRESH_S:
@@ -314,7 +319,7 @@ class PhoneRunner:
         return self.state()
 
     def _same_backend(self, target: Target, verdict: Delegation) -> Delegation:
-        """Refuse to mix what OpenCL and what OpenGL measured; `luts.estimate` does it over several jobs."""
+        """Raise where OpenCL and OpenGL results would mix; `luts.estimate` does it over several jobs."""
         record = self._records.setdefault(target, _Record())
         record.backend = record.backend or verdict.delegate_backend
         return verdict.held_to(record.backend)
@@ -352,7 +357,22 @@ class PhoneSession:
 
 def _wanted(path: Path, sha256: str) -> Wanted:
     """Return a model file; on the phone it has a plain name, whatever it is called here."""
-    return Wanted(path, sha256, path.stat().st_size, "model" + "".join(path.suffixes[-1:]))
+    return Wanted(source=path, sha256=sha256, num_bytes=path.stat().st_size, name="model" + "".join(path.suffixes[-1:]))
+
+
+def _beside(item: Wanted, artifact: Artifact) -> Wanted:
+    """Put a file of a model whose graph names its weights' files beside the others, under the name that it has there.
+
+    Raises:
+        InputError: the graph looks for it in a folder of its own.
+    """
+    if item.source.parent != artifact.path.parent:
+        raise InputError(
+            f"{artifact.path} has its weights in {item.source.parent}; on a phone they must lie beside the graph: save "
+            "the model again with its weights in the same folder"
+        )
+    name = item.name if item.source == artifact.path else item.source.name
+    return replace(item, name=name, group=artifact.sha256)
 
 
 def _filled(blank: Measurement, timing: Timing, verdict: Delegation, status: Status) -> Measurement:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from mogakit import files, records
+from mogakit import records
 from mogakit.android_runner.adb import Link
 from mogakit.android_runner.deploy import ROOT
 from mogakit.android_runner.home import home
@@ -35,6 +35,13 @@ class SettingsRequest:
         return self.fixed_performance or self.screen_on is not None
 
 
+@records.stored(
+    "phone-settings",
+    version=1,
+    implied_version=1,
+    made_by="moga profile --screen-on",
+    title="record of changed phone settings",
+)
 @dataclass(frozen=True)
 class Changed:
     """The record of a change: shell commands that undo it, in order."""
@@ -48,7 +55,7 @@ def applied(link: Link, serialno: str, request: SettingsRequest) -> Iterator[Non
     """Change what is asked for, and restore it on leaving, whatever happened.
 
     Raises:
-        DeviceError: the phone refuses a setting (`fixed_performance` needs Android 11 and the maker's support).
+        DeviceError: the phone rejects a setting (`fixed_performance` needs Android 11 and the maker's support).
     """
     if not request.any:
         yield
@@ -67,7 +74,7 @@ def pending(serialno: str) -> Changed | None:
     path = _path(serialno)
     if not path.exists():
         return None
-    return records.from_json(records.read_json(path), Changed, str(path))
+    return records.load(Changed, path)
 
 
 def restore(link: Link, serialno: str) -> bool:
@@ -76,7 +83,7 @@ def restore(link: Link, serialno: str) -> bool:
     The record is found on this computer, or on the phone when another computer changed it.
 
     Raises:
-        DeviceError: the phone refused; the record is kept for the next time.
+        DeviceError: the phone rejected it; the record is kept for the next time.
     """
     found = pending(serialno)
     commands = list(found.undo) if found else []
@@ -87,7 +94,7 @@ def restore(link: Link, serialno: str) -> bool:
         return False
     for command in commands:
         if _UNDO.fullmatch(command) is None:  # the file on the phone could have been written by anyone
-            raise InputError(f"{command!r} is no command that the kit would undo a setting with; remove {_ON_PHONE}")
+            raise InputError(f"{command!r} is not a command that the kit would undo a setting with; remove {_ON_PHONE}")
     answer = link.shell(" && ".join(commands) + f" && rm -f {quote(_ON_PHONE)}")
     if answer.exit_code:
         raise DeviceError(f"{link.serial}: settings could not be restored: {answer.stderr.strip()[:300]}")
@@ -126,14 +133,14 @@ def _apply(link: Link, request: SettingsRequest) -> None:
         commands.append("svc power stayon true && input keyevent 224" if request.screen_on else "input keyevent 223")
     for command in commands:
         answer = link.shell(command)
-        refused = answer.exit_code or "Unknown command" in answer.stdout + answer.stderr
-        if refused:
+        rejected = answer.exit_code or "Unknown command" in answer.stdout + answer.stderr
+        if rejected:
             text = (answer.stderr or answer.stdout).strip()[:200]
-            raise DeviceError(f"{link.serial} refuses '{command}': {text}; measure without it")
+            raise DeviceError(f"{link.serial} rejects '{command}': {text}; measure without it")
 
 
 def _record(link: Link, changed: Changed) -> None:
-    files.write_json(_path(changed.serialno), records.to_json(changed))
+    records.save(changed, _path(changed.serialno))
     text = "\n".join(changed.undo)
     answer = link.shell(f"mkdir -p {quote(ROOT)} && printf '%s\\n' {quote(text)} >{quote(_ON_PHONE)}")
     if answer.exit_code:

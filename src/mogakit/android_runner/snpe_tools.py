@@ -95,7 +95,7 @@ def read_net_run(text: str, answers: Mapping[str, str], num_runs: int) -> Timing
         MeasurementError: an instance was not created, there is no log, it is not whole, or `snpe-diagview` failed.
         ToolMissing: `snpe-diagview` is not registered.
     """
-    snpe.refuse_failed("snpe-net-run", text)
+    snpe.reject_failed("snpe-net-run", text)
     try:
         log = base64.b64decode("".join(answers.get("snpe-log", "").split()), validate=True)
     except binascii.Error as error:

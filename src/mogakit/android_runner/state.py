@@ -29,7 +29,7 @@ SECTIONS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PhoneState:
     """One reading; None where the phone does not tell.
 

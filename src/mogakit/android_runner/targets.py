@@ -6,11 +6,13 @@ out) and `{libs}` (the folder of the tool and its libraries on the phone).
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from mogakit.android_runner.delegation import GPU, HEXAGON, NNAPI, QNN, XNNPACK, Delegate
 from mogakit.bench.target import Hardware, Runtime, Target
 from mogakit.errors import InputError
 from mogakit.export.artifact import Format, Precision
+from mogakit.plugins import Group, every
 
 F32, F16, I8, U8 = Precision.FLOAT32, Precision.FLOAT16, Precision.INT8, Precision.UINT8
 
@@ -36,17 +38,18 @@ class Proof(StrEnum):
     """What shows that the hardware ran the whole graph."""
 
     LOG = "log"  # the delegate's own lines
-    STRICT = "strict"  # the tool was told to fail rather than fall back
+    STRICT = "strict"  # the tool was asked to fail rather than fall back
     NONE_NEEDED = "none needed"  # plain CPU kernels
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TargetRow:
     """How a family of targets is run.
 
     Attributes:
         files: precision of the target to the precisions of file that it may be given. A GPU computes a float32 file in
-            half when it is told to; an integer target takes no float file.
+            half when it is asked to; an integer target takes no float file.
+        tool: a `ToolKind`, or the name of a tool of a user's own (`android_runner.own`).
         when: options that the target must name with these very values (absent option: "").
         requires: options that the target must name, with any value.
         flags: by precision of the target; `flags_always` come first.
@@ -57,7 +60,7 @@ class TargetRow:
     runtime: Runtime
     hardware: Hardware
     files: dict[Precision, tuple[Precision, ...]]
-    tool: ToolKind
+    tool: str
     flags_always: tuple[str, ...] = ()
     flags: dict[Precision, tuple[str, ...]] = field(default_factory=dict)
     when: tuple[tuple[str, str], ...] = ()
@@ -94,11 +97,11 @@ def _qnn(hardware: Hardware, files: dict[Precision, tuple[Precision, ...]], libr
     """Return a row of Qualcomm's external TFLite delegate."""
     options = _QNN_TEXT.format(backend=hardware.value, library=library, more=more)
     return TargetRow(
-        Runtime.TFLITE,
-        hardware,
-        files,
-        ToolKind.BENCHMARK_MODEL,
-        (
+        runtime=Runtime.TFLITE,
+        hardware=hardware,
+        files=files,
+        tool=ToolKind.BENCHMARK_MODEL,
+        flags_always=(
             "--external_delegate_path={libs}/libQnnTFLiteDelegate.so",
             f"--external_delegate_options={options}",
             "--num_threads={threads}",
@@ -114,12 +117,12 @@ def _qnn(hardware: Hardware, files: dict[Precision, tuple[Precision, ...]], libr
 def _litert(hardware: Hardware, files: dict[Precision, tuple[Precision, ...]], *flags: str, when: bool) -> TargetRow:
     """Return a row of the LiteRT (CompiledModel) tool; it says nothing about delegation, so it must be strict."""
     return TargetRow(
-        Runtime.TFLITE,
-        hardware,
-        files,
-        ToolKind.BENCHMARK_LITERT,
-        ("--use_cpu=false", "--require_full_delegation=true", *flags),
-        {F16: ("--gpu-precision=fp16",), F32: ("--gpu-precision=fp32",)} if hardware is Hardware.GPU else {},
+        runtime=Runtime.TFLITE,
+        hardware=hardware,
+        files=files,
+        tool=ToolKind.BENCHMARK_LITERT,
+        flags_always=("--use_cpu=false", "--require_full_delegation=true", *flags),
+        flags={F16: ("--gpu-precision=fp16",), F32: ("--gpu-precision=fp32",)} if hardware is Hardware.GPU else {},
         when=(("tool", "litert"),) if when else (),
         optional=("tool",),
         proof=Proof.STRICT,
@@ -131,10 +134,10 @@ def _snpe(hardware: Hardware, files: dict[Precision, tuple[Precision, ...]], too
     net_run = tool is ToolKind.SNPE_NET_RUN
     always = ("--perf_profile", "burst", *(("--profiling_level", "basic") if net_run else ()))
     return TargetRow(
-        Runtime.SNPE,
-        hardware,
-        files,
-        tool,
+        runtime=Runtime.SNPE,
+        hardware=hardware,
+        files=files,
+        tool=tool,
         flags={precision: (*_snpe_runtime(hardware, precision, net_run), *always) for precision in files},
         when=(("tool", "net-run"),) if net_run else (),
         optional=("input",) if net_run else (),
@@ -154,42 +157,42 @@ def _snpe_runtime(hardware: Hardware, precision: Precision, net_run: bool) -> tu
 
 ROWS: tuple[TargetRow, ...] = (
     TargetRow(
-        Runtime.TFLITE,
-        Hardware.CPU,
-        {F32: (F32,), F16: (F16,), **_INT},
-        ToolKind.BENCHMARK_MODEL,
-        ("--num_threads={threads}", "--use_xnnpack=true"),
+        runtime=Runtime.TFLITE,
+        hardware=Hardware.CPU,
+        files={F32: (F32,), F16: (F16,), **_INT},
+        tool=ToolKind.BENCHMARK_MODEL,
+        flags_always=("--num_threads={threads}", "--use_xnnpack=true"),
         when=(("xnnpack", ""), ("tool", "")),
         optional=("threads", "cpus"),
         delegate=XNNPACK,
     ),
     TargetRow(
-        Runtime.TFLITE,
-        Hardware.CPU,
-        {F32: (F32,), F16: (F16,), **_INT},
-        ToolKind.BENCHMARK_MODEL,
-        ("--num_threads={threads}", "--use_xnnpack=false"),
+        runtime=Runtime.TFLITE,
+        hardware=Hardware.CPU,
+        files={F32: (F32,), F16: (F16,), **_INT},
+        tool=ToolKind.BENCHMARK_MODEL,
+        flags_always=("--num_threads={threads}", "--use_xnnpack=false"),
         when=(("xnnpack", "off"), ("tool", "")),
         optional=("threads", "cpus"),
         proof=Proof.NONE_NEEDED,
     ),
     TargetRow(
-        Runtime.TFLITE,
-        Hardware.CPU,
-        {F32: (F32,), F16: (F16,), **_INT},
-        ToolKind.BENCHMARK_LITERT,
-        ("--use_cpu=true", "--num_threads={threads}"),
+        runtime=Runtime.TFLITE,
+        hardware=Hardware.CPU,
+        files={F32: (F32,), F16: (F16,), **_INT},
+        tool=ToolKind.BENCHMARK_LITERT,
+        flags_always=("--use_cpu=true", "--num_threads={threads}"),
         when=(("tool", "litert"),),
         optional=("threads", "cpus"),
         proof=Proof.NONE_NEEDED,
     ),
     TargetRow(
-        Runtime.TFLITE,
-        Hardware.GPU,
-        {**_ANY_FLOAT, I8: (I8, U8)},
-        ToolKind.BENCHMARK_MODEL,
-        ("--use_gpu=true", "--gpu_backend={backend}"),
-        {
+        runtime=Runtime.TFLITE,
+        hardware=Hardware.GPU,
+        files={**_ANY_FLOAT, I8: (I8, U8)},
+        tool=ToolKind.BENCHMARK_MODEL,
+        flags_always=("--use_gpu=true", "--gpu_backend={backend}"),
+        flags={
             F32: ("--gpu_precision_loss_allowed=false",),
             F16: ("--gpu_precision_loss_allowed=true",),
             I8: ("--gpu_precision_loss_allowed=true", "--gpu_experimental_enable_quant=true"),
@@ -201,31 +204,31 @@ ROWS: tuple[TargetRow, ...] = (
     _litert(Hardware.GPU, _ANY_FLOAT, "--use_gpu=true", when=True),
     _litert(Hardware.NPU, {**_ANY_FLOAT, **_INT}, "--use_npu=true", "--dispatch_library_path={libs}", when=False),
     TargetRow(
-        Runtime.TFLITE,
-        Hardware.NNAPI,
-        {**_ANY_FLOAT, **_INT},
-        ToolKind.BENCHMARK_MODEL,
-        (*_NNAPI_FLAGS, "--nnapi_accelerator_name={accelerator}"),
-        {F32: ("--nnapi_allow_fp16=false",), F16: ("--nnapi_allow_fp16=true",)},
+        runtime=Runtime.TFLITE,
+        hardware=Hardware.NNAPI,
+        files={**_ANY_FLOAT, **_INT},
+        tool=ToolKind.BENCHMARK_MODEL,
+        flags_always=(*_NNAPI_FLAGS, "--nnapi_accelerator_name={accelerator}"),
+        flags={F32: ("--nnapi_allow_fp16=false",), F16: ("--nnapi_allow_fp16=true",)},
         requires=("accelerator",),
         delegate=NNAPI,
         note="NNAPI is deprecated since Android 15; a vendor's driver may itself run on the CPU",
     ),
     TargetRow(
-        Runtime.TFLITE,
-        Hardware.EDGETPU,
-        _INT,
-        ToolKind.BENCHMARK_MODEL,
-        (*_NNAPI_FLAGS, "--nnapi_accelerator_name=google-edgetpu"),
+        runtime=Runtime.TFLITE,
+        hardware=Hardware.EDGETPU,
+        files=_INT,
+        tool=ToolKind.BENCHMARK_MODEL,
+        flags_always=(*_NNAPI_FLAGS, "--nnapi_accelerator_name=google-edgetpu"),
         delegate=NNAPI,
         note="reached through NNAPI on Pixel 6 to 8; newer Pixels list it and run on the CPU",
     ),
     TargetRow(
-        Runtime.TFLITE,
-        Hardware.DSP,
-        _INT,
-        ToolKind.BENCHMARK_MODEL,
-        ("--use_hexagon=true", "--hexagon_lib_path={libs}"),
+        runtime=Runtime.TFLITE,
+        hardware=Hardware.DSP,
+        files=_INT,
+        tool=ToolKind.BENCHMARK_MODEL,
+        flags_always=("--use_hexagon=true", "--hexagon_lib_path={libs}"),
         when=(("delegate", ""),),
         delegate=HEXAGON,
         libraries=("libhexagon_interface.so", "libhexagon_nn_skel*.so"),
@@ -236,46 +239,46 @@ ROWS: tuple[TargetRow, ...] = (
     _qnn(Hardware.DSP, _INT, "libQnnDsp.so", ";dsp_performance_mode:2"),
     _qnn(Hardware.GPU, _ANY_FLOAT, "libQnnGpu.so", ";gpu_performance_mode:1"),
     TargetRow(
-        Runtime.MACE,
-        Hardware.CPU,
-        {F32: (F32,), F16: (F16,)},
-        ToolKind.MACE_RUN,
-        ("--num_threads={threads}", "--cpu_affinity_policy=0"),
+        runtime=Runtime.MACE,
+        hardware=Hardware.CPU,
+        files={F32: (F32,), F16: (F16,)},
+        tool=ToolKind.MACE_RUN,
+        flags_always=("--num_threads={threads}", "--cpu_affinity_policy=0"),
         optional=("threads", "cpus"),
         proof=Proof.NONE_NEEDED,
     ),
     TargetRow(
-        Runtime.MACE,
-        Hardware.GPU,
-        {F32: (F32,), F16: (F16,)},  # the file says in which precision MACE computes
-        ToolKind.MACE_RUN,
-        ("--gpu_perf_hint=3", "--gpu_priority_hint=3", "--num_threads={threads}"),
-        note="builds up to 1.0.4 refuse OpenCL 3.0 drivers",
+        runtime=Runtime.MACE,
+        hardware=Hardware.GPU,
+        files={F32: (F32,), F16: (F16,)},  # the file says in which precision MACE computes
+        tool=ToolKind.MACE_RUN,
+        flags_always=("--gpu_perf_hint=3", "--gpu_priority_hint=3", "--num_threads={threads}"),
+        note="builds up to 1.0.4 reject OpenCL 3.0 drivers",
     ),
     TargetRow(
-        Runtime.ONNX,
-        Hardware.CPU,
-        {F32: (F32,), **_INT},
-        ToolKind.ORT_PERF_TEST,
-        ("-e", "cpu", "-x", "{threads}", "-y", "1"),
+        runtime=Runtime.ONNX,
+        hardware=Hardware.CPU,
+        files={F32: (F32,), **_INT},
+        tool=ToolKind.ORT_PERF_TEST,
+        flags_always=("-e", "cpu", "-x", "{threads}", "-y", "1"),
         optional=("threads", "cpus"),
         proof=Proof.NONE_NEEDED,
     ),
     TargetRow(
-        Runtime.ONNX,
-        Hardware.NNAPI,
-        {**_ANY_FLOAT, **_INT},
-        ToolKind.ORT_PERF_TEST,
-        ("-e", "nnapi", "-C", "session.disable_cpu_ep_fallback|1"),
-        {F16: ("-i", "NNAPI_FLAG_USE_FP16|1")},
+        runtime=Runtime.ONNX,
+        hardware=Hardware.NNAPI,
+        files={**_ANY_FLOAT, **_INT},
+        tool=ToolKind.ORT_PERF_TEST,
+        flags_always=("-e", "nnapi", "-C", "session.disable_cpu_ep_fallback|1"),
+        flags={F16: ("-i", "NNAPI_FLAG_USE_FP16|1")},
         proof=Proof.STRICT,
     ),
     TargetRow(
-        Runtime.ONNX,
-        Hardware.HTP,
-        _INT,
-        ToolKind.ORT_PERF_TEST,
-        ("-e", "qnn", "-i", "backend_path|{libs}/libQnnHtp.so", "-C", "session.disable_cpu_ep_fallback|1"),
+        runtime=Runtime.ONNX,
+        hardware=Hardware.HTP,
+        files=_INT,
+        tool=ToolKind.ORT_PERF_TEST,
+        flags_always=("-e", "qnn", "-i", "backend_path|{libs}/libQnnHtp.so", "-C", "session.disable_cpu_ep_fallback|1"),
         proof=Proof.STRICT,
         libraries=("libQnnHtp.so",),
         environment=(_SKEL_PATH,),
@@ -287,13 +290,24 @@ ROWS: tuple[TargetRow, ...] = (
 )
 
 
+def all_rows() -> tuple[TargetRow, ...]:
+    """Return the kit's rows, and behind them those that a user added (`android_runner.own.OwnTarget`)."""
+    return (*ROWS, *(own.row for own in every(Group.TARGETS).values()))
+
+
+def own_tool(name: str) -> Any | None:
+    """Return the `OwnTarget` of a user whose tool has this name, None where there is none."""
+    return next((own for own in every(Group.TARGETS).values() if own.row.tool == name), None)
+
+
 def find_row(target: Target) -> TargetRow:
-    """Return the row that runs `target`.
+    """Return the row that runs `target`: the kit's own before a user's.
 
     Raises:
         InputError: no row does; the message lists what the runtime and hardware offer.
     """
-    near = [row for row in ROWS if (row.runtime, row.hardware) == (target.runtime, target.hardware)]
+    rows = all_rows()
+    near = [row for row in rows if (row.runtime, row.hardware) == (target.runtime, target.hardware)]
     options = {name: value for name, value in target.options if _DEFAULTS.get(name) != value}
     for row in near:
         named = {name for name, _ in row.when} | set(row.requires) | set(row.optional)
@@ -301,14 +315,14 @@ def find_row(target: Target) -> TargetRow:
         if fits and target.precision in row.files and set(row.requires) <= set(options) and set(options) <= named:
             return row
     if not near:
-        legal = ", ".join(sorted({f"{row.runtime}/{row.hardware}" for row in ROWS}))
-        raise InputError(f"target {target} cannot be measured on a phone; legal beginnings are {legal}")
+        supported = ", ".join(sorted({f"{row.runtime}/{row.hardware}" for row in rows}))
+        raise InputError(f"target {target} cannot be measured on a phone; supported beginnings: {supported}")
     offers = "; ".join(_offer(row) for row in near)
-    raise InputError(f"target {target} is not measured like that on a phone; legal are: {offers}")
+    raise InputError(f"target {target} is not measured like that on a phone; supported: {offers}")
 
 
 def check_file(target: Target, row: TargetRow, file_format: Format, precision: Precision, name: str) -> None:
-    """Refuse a file that the target would not run as what it is.
+    """Reject a file that the target would not run as what it is.
 
     Raises:
         InputError: the format is another runtime's, or the precision another's (an int8 target given a float file).
@@ -316,11 +330,11 @@ def check_file(target: Target, row: TargetRow, file_format: Format, precision: P
     wanted = _FORMATS[target.runtime]
     if file_format is not wanted:
         raise InputError(f"{name} is a {file_format} file and {target} runs {wanted}; export it with --format {wanted}")
-    legal = row.files[target.precision]
-    if precision not in legal:
-        names = " or ".join(legal)
-        unwritten = file_format in (Format.ONNX, Format.DLC) and legal[0] is not F32
-        advice = "quantise one and give that file" if unwritten else f"export it with --precision {legal[0]}"
+    supported = row.files[target.precision]
+    if precision not in supported:
+        names = " or ".join(supported)
+        unwritten = file_format in (Format.ONNX, Format.DLC) and supported[0] is not F32
+        advice = "quantise one and give that file" if unwritten else f"export it with --precision {supported[0]}"
         raise InputError(f"{name} is a {precision} file and {target} needs {names}; {advice}")
 
 

@@ -1,24 +1,23 @@
-"""The measuring tools on one phone: chosen by ABI, brought there with their libraries, asked for their `--help`."""
+"""The measuring tools on one phone: chosen by ABI, deployed with their libraries, asked for their `--help`."""
 
 from mogakit.android_runner import tools
 from mogakit.android_runner.adb import Link
 from mogakit.android_runner.deploy import Wanted, deploy
 from mogakit.android_runner.quoting import quote
-from mogakit.android_runner.targets import ToolKind
 from mogakit.android_runner.tools import Probe, Tool, ToolMissing
 from mogakit.errors import DeviceError
 
 
 class Toolbox:
-    """The tools of one phone; each is brought there once."""
+    """The tools of one phone; each is deployed once."""
 
     def __init__(self, link: Link, abis: tuple[str, ...], reconnect_s: float) -> None:
         self._link = link
         self._abis = abis
         self._reconnect_s = reconnect_s
-        self._tools: dict[ToolKind, tuple[Tool, Probe]] = {}
+        self._tools: dict[str, tuple[Tool, Probe]] = {}
 
-    def get(self, kind: ToolKind) -> tuple[Tool, Probe]:
+    def get(self, kind: str) -> tuple[Tool, Probe]:
         """Bring a tool of this kind to the phone, with its libraries, and ask it what it is.
 
         Raises:
@@ -35,15 +34,19 @@ class Toolbox:
             else:
                 raise ToolMissing(
                     f"the registered benchmark_model is not {kind} but the other tool of that name; register it too. "
-                    f"Its makers publish it: {tools.MAKERS[kind]}"
+                    f"Its makers publish it: {tools.maker_of(kind)}"
                 )
         return self._tools[kind]
 
     def _bring(self, tool: Tool) -> None:
         """Deploy a tool and all libraries for its ABI into one folder, named by the tool's hash."""
         beside = tools.libraries(tool.abi)
-        wanted = [Wanted(tool.path, tool.sha256, tool.num_bytes, tool.name, executable=True)]
-        wanted += [Wanted(item.path, item.sha256, item.num_bytes, item.name) for item in beside]
+        wanted = [
+            Wanted(source=tool.path, sha256=tool.sha256, num_bytes=tool.num_bytes, name=tool.name, executable=True)
+        ]
+        wanted += [
+            Wanted(source=item.path, sha256=item.sha256, num_bytes=item.num_bytes, name=item.name) for item in beside
+        ]
         self._link.patiently(self._reconnect_s, lambda: deploy(self._link, wanted))
         folder = quote(tool_path(tool).rpartition("/")[0])
         links = "; ".join(f"ln -sf {quote(item.remote)} {folder}/" for item in wanted[1:])
@@ -60,7 +63,7 @@ class Toolbox:
         if "not executable" in answer.stdout or "No such file" in answer.stdout or "Permission denied" in answer.stdout:
             raise DeviceError(
                 f"{tool.name} ({tool.abi}) does not start on {self._link.serial}: {answer.stdout.strip()[:200]}; "
-                f"register an Android build: {tools.MAKERS[ToolKind(tool.kind)]}"
+                f"register an Android build: {tools.maker_of(tool.kind)}"
             )
         tools.remember_probe(tool.sha256, probe)
         return probe
@@ -68,4 +71,4 @@ class Toolbox:
 
 def tool_path(tool: Tool) -> str:
     """Return where a tool lies on a phone."""
-    return Wanted(tool.path, tool.sha256, tool.num_bytes, tool.name).remote
+    return Wanted(source=tool.path, sha256=tool.sha256, num_bytes=tool.num_bytes, name=tool.name).remote

@@ -13,11 +13,11 @@ from pathlib import Path
 from mogakit import files, records
 from mogakit.android_runner.elf import read_elf, read_host_program
 from mogakit.android_runner.home import home
-from mogakit.android_runner.targets import HostTool, TargetRow, ToolKind
+from mogakit.android_runner.targets import HostTool, TargetRow, ToolKind, all_rows, own_tool
 from mogakit.errors import DeviceError, InputError
 
 LIBRARY = "library"
-_SAME_NAME = (ToolKind.BENCHMARK_MODEL, ToolKind.BENCHMARK_LITERT)
+_SAME_NAME: tuple[str, ...] = (ToolKind.BENCHMARK_MODEL, ToolKind.BENCHMARK_LITERT)
 _SCHEMA = 1
 _LITERT_MARKS = (b"use_npu", b"benchmark_litert")  # flags and sources that only the newer tool has
 
@@ -34,7 +34,7 @@ MAKERS: dict[ToolKind | HostTool, str] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Tool:
     """One registered binary.
 
@@ -66,6 +66,15 @@ class Tool:
         return self.kind in list(HostTool)
 
 
+@records.stored("tool-registry", version=1, made_by="moga tools add PATH", title="registry of tools")
+@dataclass(frozen=True)
+class Registry:
+    """Every registered binary, in the order in which they were added."""
+
+    tools: tuple[Tool, ...]
+
+
+@records.stored("tool-probe", version=1, implied_version=1, made_by="moga devices", title="answer of a tool to --help")
 @dataclass(frozen=True)
 class Probe:
     """What a tool's `--help` said on a phone; `flags` without dashes, empty where it lists none."""
@@ -83,7 +92,7 @@ def add(path: Path, source: str | None = None, versioned: bool = True) -> Tool:
             belongs to no tool.
     """
     if not path.is_file():
-        raise InputError(f"{path} is no file; give the path of a tool's binary for Android")
+        raise InputError(f"{path} is not a file; give the path of a tool's binary for Android")
     kind = kind_of(path)
     runs_here = kind in list(HostTool)
     info = read_host_program(path) if runs_here else read_elf(path)
@@ -115,7 +124,8 @@ def kind_of(path: Path) -> str:
     name = path.name
     if fnmatch(name, "*.so") or fnmatch(name, "*.so.*"):
         return LIBRARY
-    known: list[str] = [*(kind for kind in ToolKind if kind not in _SAME_NAME), *HostTool]
+    added = [row.tool for row in all_rows() if row.tool not in list(ToolKind)]
+    known: list[str] = [*(kind for kind in ToolKind if kind not in _SAME_NAME), *HostTool, *added]
     for kind in known:
         if kind in name:
             return kind
@@ -123,8 +133,8 @@ def kind_of(path: Path) -> str:
         content = path.read_bytes()
         newer = any(mark in content for mark in _LITERT_MARKS)
         return ToolKind.BENCHMARK_LITERT if newer else ToolKind.BENCHMARK_MODEL
-    legal = ", ".join(sorted({_file_name(kind) for kind in (*ToolKind, *HostTool)}))
-    raise InputError(f"{name} is no tool that the kit knows; legal names hold one of {legal}, or end in .so")
+    supported = ", ".join(sorted({_file_name(kind) for kind in (*ToolKind, *HostTool, *added)}))
+    raise InputError(f"{name} is not a tool that the kit knows; supported names hold one of {supported}, or end in .so")
 
 
 def registered() -> list[Tool]:
@@ -136,17 +146,22 @@ def registered() -> list[Tool]:
     path = _registry_path()
     if not path.exists():
         return []
-    value = records.read_json(path)
-    if not isinstance(value, dict) or value.get("schema_version") != _SCHEMA:
-        raise InputError(f"{path} is no tool registry of schema {_SCHEMA}; move it away and register the tools again")
-    return records.from_json(value.get("tools"), list[Tool], str(path))
+    return list(records.load(Registry, path).tools)
 
 
 class ToolMissing(DeviceError):  # noqa: N818 - named for what it says
     """A tool or library that a target needs is not registered, or not for the phone's ABI."""
 
 
-def candidates(kind: ToolKind, abis: tuple[str, ...]) -> list[Tool]:
+def maker_of(kind: str) -> str:
+    """Return where the makers of a tool publish it; of a user's own, what its `OwnTarget` says."""
+    if kind in MAKERS:
+        return MAKERS[ToolKind(kind) if kind in list(ToolKind) else HostTool(kind)]
+    own = own_tool(kind)
+    return "unknown" if own is None or not own.maker else str(own.maker)
+
+
+def candidates(kind: str, abis: tuple[str, ...]) -> list[Tool]:
     """Return the registered tools that may be of a kind and run on the phone, best first.
 
     Best is the ABI that the phone prefers, then the newest. Of the two tools of one name, either may turn out to be the
@@ -160,13 +175,13 @@ def candidates(kind: ToolKind, abis: tuple[str, ...]) -> list[Tool]:
     if not any(tool.kind == kind for tool in found):
         found = [tool for tool in found if remembered_probe(tool.sha256) is None]
     if not found:
-        raise ToolMissing(f"{kind} is not registered; moga tools add PATH. Its makers publish it: {MAKERS[kind]}")
+        raise ToolMissing(f"{kind} is not registered; moga tools add PATH. Its makers publish it: {maker_of(kind)}")
     fitting = [tool for tool in reversed(found) if tool.abi in abis]
     if not fitting:
         have = ", ".join(f"{tool.name} for {tool.abi}" for tool in found)
         raise ToolMissing(
             f"the phone runs {', '.join(abis) or 'no ABI that it names'}; registered is {have}. "
-            f"Register a build for the phone: {MAKERS[kind]}"
+            f"Register a build for the phone: {maker_of(kind)}"
         )
     return sorted(fitting, key=lambda tool: (tool.kind != kind, abis.index(tool.abi)))
 
@@ -205,7 +220,7 @@ def host_tool(kind: HostTool) -> Tool:
     if not found:
         raise ToolMissing(
             f"{kind}, which reads the tool's log on this computer, is not registered; moga tools add "
-            f"$SNPE_ROOT/bin/x86_64-linux-clang/{kind}. Its makers publish it: {MAKERS[kind]}"
+            f"$SNPE_ROOT/bin/x86_64-linux-clang/{kind}. Its makers publish it: {maker_of(kind)}"
         )
     return found[-1]
 
@@ -222,12 +237,12 @@ def read_help(kind: str, text: str) -> Probe:
 def remembered_probe(sha256: str) -> Probe | None:
     """Return what a binary's `--help` said before, or None."""
     path = home() / "tools" / sha256 / "probe.json"
-    return records.from_json(records.read_json(path), Probe, str(path)) if path.exists() else None
+    return records.load(Probe, path) if path.exists() else None
 
 
 def remember_probe(sha256: str, probe: Probe) -> None:
     """Keep what a binary's `--help` said."""
-    files.write_json(home() / "tools" / sha256 / "probe.json", records.to_json(probe))
+    records.save(probe, home() / "tools" / sha256 / "probe.json")
 
 
 def _file_name(kind: str) -> str:
@@ -239,4 +254,4 @@ def _registry_path() -> Path:
 
 
 def _write(tools: list[Tool]) -> None:
-    files.write_json(_registry_path(), {"schema_version": _SCHEMA, "tools": records.to_json(tools)})
+    records.save(Registry(tuple(tools)), _registry_path())

@@ -12,7 +12,7 @@ import numpy as np
 from mogakit.bench.measurement import Measurement
 
 MIN_READINGS = 4
-"""Readings of a round before the first verdict: the median of fewer is no reference."""
+"""Readings of a round before the first verdict: the median of fewer is not a reference."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ def drifted_windows(taken: Sequence[Reading], limit: float) -> frozenset[int]:
     """Return the windows of a round in which the machine's speed was off by more than `limit` (a share, 0.03).
 
     A reading is compared with the median of all readings up to it (the first ones with the median of the first
-    `MIN_READINGS`). One that is off condemns its own window and those between it and its neighbours: on a phone, where
+    `MIN_READINGS`). One that is off flags its own window and those between it and its neighbours: on a phone, where
     a window holds one file, the files measured between two readings.
     """
-    condemned: set[int] = set()
+    flagged: set[int] = set()
     for index, reading in enumerate(taken):
         known = taken[: max(index + 1, MIN_READINGS)]
         if len(known) < MIN_READINGS:
@@ -51,5 +51,5 @@ def drifted_windows(taken: Sequence[Reading], limit: float) -> frozenset[int]:
             continue
         first = taken[index - 1].window + 1 if index > 0 else 0
         last = taken[index + 1].window - 1 if index + 1 < len(taken) else reading.window
-        condemned.update(range(min(first, reading.window), max(last, reading.window) + 1))
-    return frozenset(condemned)
+        flagged.update(range(min(first, reading.window), max(last, reading.window) + 1))
+    return frozenset(flagged)

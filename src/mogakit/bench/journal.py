@@ -267,6 +267,6 @@ class _Transaction:
 
 
 def is_sound(path: Path) -> bool:
-    """Say whether SQLite finds the file whole (used by the tests that kill runs, and by `moga doctor`)."""
+    """Return whether SQLite finds the file whole (used by the tests that kill runs, and by `moga doctor`)."""
     with closing(sqlite3.connect(path)) as connection:
         return bool(connection.execute("PRAGMA integrity_check").fetchone() == ("ok",))

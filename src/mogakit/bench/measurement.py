@@ -33,7 +33,7 @@ _COUNTED = (Status.OK, Status.DRIFTED)  # what drifted is less sure, but of the 
 
 
 def counts(status: Status, accepted: Collection[Status] = ()) -> bool:
-    """Say whether a number of this status stands for its target; `accepted` are those that a person lets stand."""
+    """Return whether a number of this status stands for its target; `accepted` are those that a person lets stand."""
     return status in _COUNTED or status in accepted
 
 
@@ -47,7 +47,7 @@ class DelegationKind(StrEnum):
     NOT_ASKED = "not-asked"  # plain CPU kernels: there is no delegate
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Delegation:
     """Which part of the graph a delegate took: `full 71/71 nodes, 1 partition(s), OpenCL`."""
 
@@ -84,7 +84,7 @@ class Delegation:
         return replace(self, kind=DelegationKind.NONE, reason=reason)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Identity:
     """What must be equal for two tables to be merged.
 
@@ -110,7 +110,7 @@ class Identity:
     export_version: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Conditions:
     """The device's state at one moment; None where it cannot be read. Recorded with every row, never compared."""
 
@@ -130,7 +130,7 @@ class Conditions:
 LEAST_MEDIAN_MS = 0.1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Summary:
     """Statistics of one window; milliseconds. What a tool does not print stays None."""
 
@@ -154,7 +154,7 @@ class Summary:
         return self.median_ms
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Measurement:
     """One unit of the journal: one file on one target in one window of one round.
 
@@ -164,7 +164,7 @@ class Measurement:
         process: id of the process that measured; times of one process share its common mode.
         samples_ms: raw timed calls, each after a discarded first call; empty where a tool prints only a summary.
         cold_ms: those first calls, kept: the truth of a block lies between cold and warm (docs/measuring.md).
-        visited_at_ms: when each of those first calls began, from the begin of the window, on the wall clock.
+        visited_at_ms: when each of those first calls began, from the start of the window, on the wall clock.
         warmup_ms: calls made until the tested warm-up was content, kept but never counted; on the window's first file.
         init_ms: loading the file and building the interpreter or engine.
         first_run_ms: the very first inference after loading.

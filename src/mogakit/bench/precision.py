@@ -36,7 +36,7 @@ def relative_half_widths(measurements: Iterable[Measurement], seed: int = 0) -> 
 
 
 def _are_shared(group_of: NDArray[np.int64], item_of: NDArray[np.int64]) -> bool:
-    """Say whether every group timed several files, without which it has no common mode."""
+    """Return whether every group timed several files, without which it has no common mode."""
     pairs = np.unique(np.stack([group_of, item_of]), axis=1)
     return bool(np.bincount(pairs[0]).min() > 1)
 

@@ -34,7 +34,7 @@ def receive(stream: IO[bytes]) -> dict[str, Any] | None:
         raise MeasurementError("the worker process ended inside a message")
     message = json.loads(body)
     if not isinstance(message, dict):
-        raise MeasurementError(f"the worker process said {body[:80]!r}, which is no message")
+        raise MeasurementError(f"the worker process said {body[:80]!r}, which is not a message")
     return message
 
 

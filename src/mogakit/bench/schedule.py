@@ -35,7 +35,7 @@ class StopReason(StrEnum):
     BUDGET = "budget"  # the time was spent before every planned round was measured
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """What is to be measured, and how well.
 
@@ -65,7 +65,7 @@ class Plan:
     seed: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """How a run ended. Windows are counted over the whole journal; `num_measured` only those of this call."""
 
@@ -93,7 +93,7 @@ class Step:
     left_s: float
 
     def tell(self, progress: Progress) -> None:
-        """Say how far it is."""
+        """Report how far it is."""
         progress(self.num_done, self.num_planned, f"round {self.round + 1}, about {_minutes(self.left_s)} left")
 
 
@@ -184,7 +184,15 @@ def plan_steps(plan: Plan, runner: Runner, journal: Journal) -> Generator[Step, 
     stopped = StopReason.PRECISE if wide <= 1 - plan.enough_share else StopReason.ROUNDS
     if not in_time or number < plan.num_rounds:
         stopped = StopReason.BUDGET
-    return Outcome(stopped, number, len(finished), run.num_measured, len(drifted), wide, run.clock.elapsed_s)
+    return Outcome(
+        stopped=stopped,
+        num_rounds=number,
+        num_windows=len(finished),
+        num_measured=run.num_measured,
+        num_drifted=len(drifted),
+        wide_share=wide,
+        seconds=run.clock.elapsed_s,
+    )
 
 
 def _check(plan: Plan, runner: Runner, journal: Journal) -> None:
@@ -217,7 +225,7 @@ class _BudgetClock:
         self._started = time.monotonic() - elapsed_s
 
     def has_time(self, rounds_begun: int, next_s: float = 0.0) -> bool:
-        """Say whether something of `next_s` seconds fits in the part of the budget that the rounds begun may take."""
+        """Return whether something of `next_s` seconds fits in the budget of the started rounds."""
         if self._plan.budget_s is None:
             return True
         share = min(rounds_begun / self._plan.num_rounds, 1.0)

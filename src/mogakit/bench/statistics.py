@@ -130,7 +130,7 @@ def relative_half_width(samples: ArrayLike, seed: int = 0) -> float:
 
 
 def is_warm(samples: Sequence[float], window: int = WARM_UP_WINDOW) -> bool:
-    """Say whether the last two windows of `samples` are alike, by pyperf's tested warm-up.
+    """Return whether the last two windows of `samples` are alike, by pyperf's tested warm-up.
 
     The later window must not begin with a slow outlier, its mean may lie 50 % below to 10 % above the earlier one's,
     and its MAD (10 %) and quartiles (5 %) must be those of the earlier one. False for fewer than two windows.

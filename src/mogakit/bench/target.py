@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from mogakit.errors import KeySyntaxError
+from mogakit.errors import MAX_SUGGESTIONS, KeySyntaxError, closest
 from mogakit.export.artifact import Precision
 
 
@@ -68,8 +68,13 @@ OPTIONS: dict[str, str] = {
     "tool": "on a phone, litert: the newer CompiledModel benchmark_model, the classic one where absent; net-run: "
     "snpe-net-run, snpe-throughput-net-run where absent",
     "input": "shape of a .dlc's input for tool=net-run, which the file does not tell, e.g. 1x224x224x3",
+    "shape": "on this computer: sizes of every input, 1x224x224x3, those of several joined by +",
+    "range": "on this computer: lowest and highest value of every input, 0:255, joined by +; - for the default",
+    "signature": "on this computer: name of a TFLite file's signature",
+    "values": "on this computer: hash of the files that the inputs' values come from",
     "cpus": "cluster that CPU runs are pinned to: big (where absent), little, all, or a mask such as f0",
 }
+_THREADS = re.compile(r"[1-9][0-9]{0,2}", re.ASCII)
 _SHAPE = re.compile(r"[1-9][0-9]{0,6}(?:x[1-9][0-9]{0,6})*")
 
 
@@ -77,28 +82,108 @@ def parse_target(text: str) -> Target:
     """Parse `runtime/hardware/precision[,name=value...]`.
 
     Raises:
-        KeySyntaxError: a part is missing or unknown; the message lists the legal ones.
+        KeySyntaxError: a part is missing or unknown; the message lists the supported ones.
     """
     head, *tail = text.strip().split(",")
     parts = head.split("/")
     if len(parts) != 3:
-        raise KeySyntaxError(f"target {text!r} is not of the form runtime/hardware/precision, e.g. tflite/cpu/float32")
+        raise KeySyntaxError(
+            f"target {text!r} is not of the form runtime/hardware/precision[,option=value]; {_suggest(parts)}"
+        )
     vocabularies: tuple[type[StrEnum], ...] = (Runtime, Hardware, Precision)
     for part, vocabulary in zip(parts, vocabularies, strict=True):
         if part not in list(vocabulary):
-            legal = ", ".join(vocabulary)
-            raise KeySyntaxError(f"{part!r} in target {text!r} is no {vocabulary.__name__.lower()}; legal are: {legal}")
+            raise KeySyntaxError(
+                f"unknown {vocabulary.__name__.lower()} {part!r} in target {text!r} (supported: "
+                f"{', '.join(vocabulary)}); {_suggest(parts)}"
+            )
     options: dict[str, str] = {}
     for item in tail:
         name, equals, value = item.partition("=")
         if not equals or name not in OPTIONS or not value:
-            legal = "; ".join(f"{key}: {meaning}" for key, meaning in OPTIONS.items())
-            raise KeySyntaxError(f"{item!r} in target {text!r} is no option; legal are: {legal}")
+            near = closest(name, OPTIONS)
+            listed = "; ".join(f"{key}: {OPTIONS[key]}" for key in near or OPTIONS)
+            hint = f"did you mean {listed}?" if near else f"supported: {listed}"
+            raise KeySyntaxError(f"unknown option {item!r} in target {text!r}; {hint}")
         options[name] = value
-    if not options.get("threads", "1").isdecimal() or options.get("threads") == "0":
-        raise KeySyntaxError(f"threads={options['threads']} in target {text!r} is not a whole number above zero")
+    if not _THREADS.fullmatch(options.get("threads", "1")):
+        given = options["threads"]
+        raise KeySyntaxError(f"threads={given} in target {text!r} is not a whole number above zero (up to 999)")
     if options.get("xnnpack", "on") not in ("on", "off"):
         raise KeySyntaxError(f"xnnpack={options['xnnpack']} in target {text!r} is neither on nor off")
     if not _SHAPE.fullmatch(options.get("input", "1")):
-        raise KeySyntaxError(f"input={options['input']} in target {text!r} is no shape; write one as 1x224x224x3")
+        raise KeySyntaxError(f"input={options['input']} in target {text!r} is not a shape; write one as 1x224x224x3")
     return Target(Runtime(parts[0]), Hardware(parts[1]), Precision(parts[2]), tuple(sorted(options.items())))
+
+
+COMMON_TARGETS = (
+    "tflite/cpu/float32",
+    "tflite/cpu/int8",
+    "tflite/gpu/float16",
+    "tflite/gpu/float32",
+    "tflite/edgetpu/int8",
+    "tflite/dsp/int8",
+    "tflite/npu/int8",
+    "tflite/nnapi/int8,accelerator=google-edgetpu",
+    "tflite/htp/int8,delegate=qnn",
+    "onnx/cpu/float32",
+    "mace/cpu/float32",
+    "mace/gpu/float16",
+    "mace/gpu/float32",
+    "snpe/gpu/float32",
+    "snpe/dsp/int8",
+)
+"""Targets to suggest, in the order of what is asked for most."""
+
+_OTHER_WORDS = {
+    "fp32": "float32",
+    "f32": "float32",
+    "float": "float32",
+    "single": "float32",
+    "fp16": "float16",
+    "f16": "float16",
+    "half": "float16",
+    "i8": "int8",
+    "u8": "uint8",
+    "quant": "int8",
+    "quantized": "int8",
+    "lite": "tflite",
+    "litert": "tflite",
+    "tensorflow": "tflite",
+    "tensorflowlite": "tflite",
+    "onnxruntime": "onnx",
+    "ort": "onnx",
+    "qnn": "htp",
+    "tpu": "edgetpu",
+    "hexagon": "dsp",
+    "xnnpack": "cpu",
+}
+"""What others call a runtime, a hardware or a precision."""
+
+
+def _suggest(parts: list[str]) -> str:
+    """Return what was probably meant: every word that is known put in its place, the rest from common targets."""
+    words = [_known(part) for part in parts if part]
+    understood = [word for word in words if word is not None]
+    (runtime, hardware, precision) = (
+        next((word for word in understood if word in list(vocabulary)), None)
+        for vocabulary in (Runtime, Hardware, Precision)
+    )
+    if runtime and hardware and precision:
+        return f"did you mean {runtime}/{hardware}/{precision}?"
+    fitting = [target for target in COMMON_TARGETS if set(understood) <= set(target.split(",")[0].split("/"))]
+    if not fitting and runtime and precision:  # such as tflite/npu/int8, of which no target is common
+        fitting = [target for target in COMMON_TARGETS if target.startswith(runtime)]
+    return (
+        f"did you mean {', '.join(fitting[:MAX_SUGGESTIONS])}?"
+        if understood and fitting
+        else f"e.g. {COMMON_TARGETS[0]}"
+    )
+
+
+def _known(word: str) -> str | None:
+    """Return the word of a vocabulary that a person means, or None."""
+    lower = word.casefold().strip().replace("-", "").replace("_", "")
+    vocabulary = [*Runtime, *Hardware, *Precision]
+    near = closest(_OTHER_WORDS.get(lower, lower), vocabulary)
+    return near[0] if near else None

@@ -6,29 +6,30 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mogakit.cli.output import json_option, print_json, print_table, progress_bar
+from mogakit.cli.command import command as new_command
+from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say
+from mogakit.cli.types import MODEL, SPACE
 from mogakit.export.support.entry import Hardware
-from mogakit.records import to_json
 
 if TYPE_CHECKING:  # importing the flow imports torch, which `moga check --help` does not need
     from mogakit.export.support.space import Intersection
     from mogakit.flows.deploy.check import Checked
 
 
-@click.command()
-@click.argument("models", metavar="[MODEL]...", nargs=-1)
+@new_command("check")
+@click.argument("models", metavar="[MODEL]...", nargs=-1, type=MODEL)
 @click.option(
     "--hardware",
     "names",
     type=click.Choice([item.value for item in Hardware]),
     multiple=True,
-    help="May be given several times; all of them where absent.",
+    help="May be repeated. [default: all of them]",
 )
 @click.option("--zoo", is_flag=True, help="Instead of MODEL: every network of the zoo.")
-@click.option("--space", help="Instead of MODEL: what is left of a search space on all the hardware together.")
+@click.option("--space", type=SPACE, help="Instead of MODEL: what all the hardware together leaves of a search space.")
 @json_option
 def command(models: tuple[str, ...], names: tuple[str, ...], zoo: bool, space: str | None, as_json: bool) -> None:
-    """Say which hardware can run a network, and which layers would leave it.
+    """Report which hardware can run a network, and which layers would leave it.
 
     MODEL is a network (moga-a, moga/8-10-6-...), a .tflite file or a MACE .pb file. Every answer names its source; what
     no source says is unknown. The command ends with 0 whatever the answer is: it is an answer, not a failure.
@@ -38,11 +39,12 @@ def command(models: tuple[str, ...], names: tuple[str, ...], zoo: bool, space: s
     moga check --zoo
     moga check --space moga --hardware edgetpu --hardware hexagon
     """
-    from mogakit.flows.deploy.check import check_models, check_space
-    from mogakit.nets import zoo as networks
-
     if [bool(models), zoo, space is not None].count(True) != 1:
         raise click.UsageError("give one of MODEL, --zoo and --space")
+    from mogakit.flows.deploy.check import check_models, check_space
+    from mogakit.nets import zoo as networks
+    from mogakit.records import to_json
+
     hardware = [Hardware(name) for name in dict.fromkeys(names)] or list(Hardware)
     if space is not None:
         _print_space(check_space(space, hardware), as_json)
@@ -64,7 +66,7 @@ def _print_matrix(answers: list[Checked], hardware: list[Hardware]) -> None:
         by_model.setdefault(item.name, {})[item.report.hardware] = item.report.answer.value
     rows = [[name, *(found[one] for one in hardware)] for name, found in by_model.items()]
     print_table("Which hardware runs all of it", ["model", *(one.value for one in hardware)], rows)
-    click.echo("Why, with sources: moga check MODEL, or --json")
+    say("Why, with sources: moga check MODEL, or --json")
 
 
 def _print_model(answers: list[Checked]) -> None:
@@ -89,31 +91,33 @@ def _print_model(answers: list[Checked]) -> None:
 
 def _print_details(item: Checked) -> None:
     report = item.report
-    click.echo(f"\n{report.hardware}: {report.answer}")
+    say(f"\n{report.hardware}: {report.answer}")
     grouped: dict[tuple[str, str, str], list[str]] = {}
     for finding in report.findings:
         grouped.setdefault((finding.operator, finding.reason, finding.remedy), []).append(finding.layer)
     for (operator, reason, remedy), layers in grouped.items():
-        click.echo(f"  {operator} leaves it ({len(layers)}): {', '.join(layers)}")
-        click.echo(f"    why: {reason}")
+        say(f"  {operator} leaves it ({len(layers)}): {', '.join(layers)}")
+        say(f"    why: {reason}")
         if remedy:
-            click.echo(f"    what would mend it: {remedy}")
+            say(f"    what would fix it: {remedy}")
     for page in sorted({*report.sources, *(finding.source for finding in report.findings if finding.source)}):
-        click.echo(f"  source: {page}")
+        say(f"  source: {page}")
     if item.suggestion:
-        click.echo(f"  runs there: {item.suggestion}")
+        say(f"  runs there: {item.suggestion}")
     if item.compilation is not None:
         found = item.compilation
-        click.echo(
+        say(
             f"  compiler: {found.num_on_edgetpu} operators on the Edge TPU, {found.num_on_cpu} on the CPU; weights "
             f"{found.on_chip_used_bytes} bytes on the chip, {found.off_chip_bytes} streamed"
         )
     for remark in (report.caveat, item.remark):
         if remark:
-            click.echo(f"  note: {remark}")
+            say(f"  note: {remark}")
 
 
 def _print_space(found: Intersection, as_json: bool) -> None:
+    from mogakit.records import to_json
+
     if as_json:
         print_json(to_json(found))
         return
@@ -126,10 +130,10 @@ def _print_space(found: Intersection, as_json: bool) -> None:
         ]
         print_table("blocks that do not run", ["block", "hardware", "answer", "because of"], blocked)
     if found.size:
-        click.echo(f"{found.size:,} networks are left")
+        say(f"{found.size:,} networks are left")
     elif found.blocked_fixed:
-        click.echo(f"no network is left: {found.blocked_fixed} fixed parts (the first rows above) do not run")
+        say(f"no network is left: {found.blocked_fixed} fixed parts (the first rows above) do not run")
     else:
-        click.echo("no network is left: a slot has no choice that runs")
+        say("no network is left: a slot has no choice that runs")
     if found.suggestion:
-        click.echo(f"the kit's space {found.suggestion} has networks that run there: --space {found.suggestion}")
+        say(f"the kit's space {found.suggestion} has networks that run there: --space {found.suggestion}")

@@ -9,7 +9,7 @@ from mogakit.bench.target import parse_target
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar
 from mogakit.flows.measure.devices import HOST, open_runner
 from mogakit.flows.search.compare import CompareRequest, Comparison, compare
-from mogakit.records import to_json
+from mogakit.records import document
 
 EPILOG = """
 \b
@@ -76,7 +76,7 @@ def command(
     with open_runner(device) if targets else nullcontext() as runner, progress_bar("compare") as progress:
         result = compare(request, runner, progress)
     if as_json:
-        print_json(to_json(result))
+        print_json(document(result))
     else:
         _print(result)
 

@@ -49,14 +49,14 @@ def command(
     On a table the best reward is known exactly; regret is what a search stayed below it, at equal evaluations.
     """
     request = JudgeRequest(
-        table,
-        space,
-        accuracy,
-        tuple(RewardKind(each) for each in rewards),
-        target_ms,
-        seeds,
-        population,
-        generations,
+        table=table,
+        space=space,
+        accuracy=accuracy,
+        kinds=tuple(RewardKind(each) for each in rewards),
+        target_ms=target_ms,
+        num_seeds=seeds,
+        population=population,
+        generations=generations,
     )
     with progress_bar("judging") as progress:
         result = judge_controllers(request, folder, progress)

@@ -1,13 +1,11 @@
 """`moga demo`."""
 
-import contextlib
 from pathlib import Path
 
 import click
 
-from mogakit.cli.output import json_option, print_json, progress_bar
-from mogakit.flows.demo import DemoResult, demo
-from mogakit.progress import Progress
+from mogakit.cli.output import demo_steps, json_option, print_json
+from mogakit.flows.demo.host import HostDemo, run_host_demo
 
 
 @click.command("demo")
@@ -27,21 +25,15 @@ def command(folder: Path, seed: int, as_json: bool) -> None:
 
     Takes a few minutes. Nothing leaves the machine.
     """
-    with contextlib.ExitStack() as bars:
-
-        def step(number: int, total: int, title: str) -> Progress:
-            bars.close()
-            click.echo(f"[{number}/{total}] {title}", err=True)
-            return bars.enter_context(progress_bar(title))
-
-        result = demo(folder, seed, step)
+    with demo_steps() as step:
+        result = run_host_demo(folder, seed, step)
     if as_json:
         print_json(_summary(result))
     else:
         _print(result)
 
 
-def _summary(result: DemoResult) -> dict[str, object]:
+def _summary(result: HostDemo) -> dict[str, object]:
     whole = result.validation.strata[0].calibrated
     return {
         "device": result.profile.table.identity.device_name,
@@ -57,8 +49,8 @@ def _summary(result: DemoResult) -> dict[str, object]:
     }
 
 
-def _print(result: DemoResult) -> None:
-    """Say what was done and what came of it, for someone who has never seen a latency table."""
+def _print(result: HostDemo) -> None:
+    """Print what was done and what came of it, for someone who has never seen a latency table."""
     table, validation, quality = result.profile.table, result.validation, result.search.quality
     whole = validation.strata[0].calibrated
     times = [one.measured_ms for one in validation.networks]

@@ -1,10 +1,16 @@
 """`moga devices`."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import click
 
-from mogakit.cli.output import json_option, print_json, print_table
-from mogakit.flows.measure.phones import PhoneReport, clean_phones, is_primary, list_phones
-from mogakit.records import to_json
+from mogakit.cli.command import group, ignored
+from mogakit.cli.output import json_option, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from mogakit.flows.measure.phones import PhoneReport
 
 _ADB = click.option(
     "--adb",
@@ -15,10 +21,11 @@ _ADB = click.option(
 )
 
 
-@click.group("devices", invoke_without_command=True, epilog="Example: moga devices --adb 127.0.0.1:5037 --json")
+@group("devices", invoke_without_command=True, epilog="Example: moga devices --adb 127.0.0.1:5037 --json")
 @_ADB
 @click.option("--all-targets", is_flag=True, help="Show every kind of target, not TFLite and MACE on CPU and GPU only.")
 @json_option
+@ignored("all_targets", when=lambda given: given["as_json"], because="--json always holds every kind of target")
 @click.pass_context
 def command(ctx: click.Context, addresses: tuple[str, ...], all_targets: bool, as_json: bool) -> None:
     """List phones, their state and what would work on them.
@@ -29,14 +36,14 @@ def command(ctx: click.Context, addresses: tuple[str, ...], all_targets: bool, a
     if ctx.invoked_subcommand is not None:
         ctx.obj = addresses
         return
+    from mogakit.flows.measure.phones import list_phones
+
     reports = list_phones(addresses)
     if as_json:
         print_json([_document(report) for report in reports])
         return
     if not reports:
-        click.echo(
-            "No phone. Connect one with a cable, switch on USB debugging in its developer options, and look again."
-        )
+        say("No phone. Connect one with a cable, switch on USB debugging in its developer options, and look again.")
         return
     _print(reports, all_targets)
 
@@ -48,15 +55,19 @@ def command(ctx: click.Context, addresses: tuple[str, ...], all_targets: bool, a
 @click.pass_obj
 def clean(parent: tuple[str, ...] | None, addresses: tuple[str, ...], serial: str | None, as_json: bool) -> None:
     """Remove everything that the kit left on the phones."""
+    from mogakit.flows.measure.phones import clean_phones
+
     freed = clean_phones(addresses or parent or (), serial)
     if as_json:
         print_json([{"serial": name, "freed_bytes": size} for name, size in freed])
         return
     for name, size in freed:
-        click.echo(f"{name}: {size / 1e6:.1f} MB removed")
+        say(f"{name}: {size / 1e6:.1f} MB removed")
 
 
 def _document(report: PhoneReport) -> dict[str, object]:
+    from mogakit.records import to_json
+
     found = report.found
     return {
         "serial": found.link.serial,
@@ -65,7 +76,7 @@ def _document(report: PhoneReport) -> dict[str, object]:
         "problem": report.problem,
         "same_as": found.same_as,
         "busy": report.busy,
-        "mended": list(report.mended),
+        "mended": list(report.fixed),
         "properties": None if found.properties is None else to_json(found.properties),
         "condition": None if found.condition is None else to_json(found.condition.conditions()),
         "targets": [{"target": answer.target, "reason": answer.reason} for answer in report.targets],
@@ -73,6 +84,8 @@ def _document(report: PhoneReport) -> dict[str, object]:
 
 
 def _print(reports: list[PhoneReport], all_targets: bool) -> None:
+    from mogakit.flows.measure.phones import is_primary
+
     rows = []
     for report in reports:
         phone, now = report.found.properties, report.found.condition
@@ -89,10 +102,10 @@ def _print(reports: list[PhoneReport], all_targets: bool) -> None:
     columns = ("serial", "state", "phone", "system", "GPU", "cores x MHz (mask)", "°C", "battery %")
     print_table("Phones", columns, rows)
     for report in reports:
-        for line in report.mended:
-            click.echo(f"{report.found.link.serial}: left by an earlier session: {line}")
+        for line in report.fixed:
+            say(f"{report.found.link.serial}: left by an earlier session: {line}")
         if report.problem:
-            click.echo(f"{report.found.link.serial}: {report.problem}")
+            say(f"{report.found.link.serial}: {report.problem}")
     for report in reports:
         shown = [answer for answer in report.targets if all_targets or is_primary(answer)]
         answers = [(answer.target, "yes" if answer.reason is None else answer.reason) for answer in shown]

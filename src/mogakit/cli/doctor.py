@@ -12,7 +12,7 @@ from mogakit.flows.doctor import State, examine
 @click.command("doctor")
 @json_option
 def command(as_json: bool) -> None:
-    """Say what is installed, what would work, and what to install for the rest.
+    """Report what is installed, what would work, and what to install for the rest.
 
     Exit code 1 where something is missing without which the kit does not work.
     """

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from mogakit.cli.command import Given, group, ignored
 from mogakit.cli.options import with_options
-from mogakit.cli.output import json_option, print_json, print_table, progress_bar
+from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say
+from mogakit.cli.types import CLASSES, FILE, FILE_OR_FOLDER, NAMED_MODEL, NEW_FOLDER, PIXELS, SEED, SPACE, WIDTH
 from mogakit.errors import InputError
 from mogakit.export.artifact import Artifact, Format, Precision
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-@click.group()
+@group("export")
 def command() -> None:
     """Write choice blocks or whole models as TFLite, ONNX and MACE files, and as DLC through Qualcomm's own SDK.
 
@@ -37,31 +39,42 @@ def _shared_options(function: F) -> F:
     """Add the options that both commands take."""
     formats = [format.value for format in Format]
     precisions = [precision.value for precision in Precision]
-    target = click.Path(path_type=Path, file_okay=False)
-    existing = click.Path(path_type=Path, exists=True)
     options = (
         click.option("--format", "formats", type=click.Choice(formats), multiple=True, default=("tflite",),
                      show_default=True,
                      help="May be given several times; dlc takes Qualcomm's SDK (SNPE_ROOT or QNN_SDK_ROOT)."),
-        click.option("--precision", type=click.Choice(precisions), default="float32", show_default=True),
+        click.option("--precision", type=click.Choice(precisions), default="float32", show_default=True,
+                     help="Numeric type of weights and activations."),
         click.option("--opset", type=click.Choice(["17", "13"]), default="17", show_default=True,
                      help="Of ONNX files, and of those that become DLC."),
-        click.option("--calibration", type=existing,
+        click.option("--calibration", type=FILE_OR_FOLDER,
                      help="Images or .npy for integer files; without it they are fit for timing only."),
-        click.option("--ranges", type=existing,
+        click.option("--ranges", type=FILE_OR_FOLDER,
                      help="Folder of an earlier export, whose stored ranges give the same integer files anywhere."),
         click.option("--h-sigmoid", type=click.Choice(["portable", "native"]), default="portable", show_default=True,
                      help="How MACE files write it; native runs on the CPU of MACE 1.1.1 and later only."),
-        click.option("--seed", type=int, default=0, show_default=True, help="Of random weights."),
-        click.option("-o", "--output", "folder", type=target, required=True,
+        click.option("--seed", type=SEED, default=0, show_default=True, help="Of random weights."),
+        click.option("-o", "--output", "folder", type=NEW_FOLDER, required=True,
                      help="Folder for the files and manifest.json."),
         json_option,
     )  # fmt: skip
-    return with_options(function, options)
+    rules = (
+        ignored("opset", when=lambda given: not {"onnx", "dlc"} & set(given["formats"]),
+                because="it is of ONNX files, and of DLC files made from them; add --format onnx"),
+        ignored("h_sigmoid", when=lambda given: "mace" not in given["formats"],
+                because="it is of MACE files; add --format mace"),
+        ignored("calibration", "ranges", when=_is_float,
+                because="only integer files are calibrated; add --precision int8 or uint8"),
+    )  # fmt: skip
+    return with_options(function, (*options, *rules))
+
+
+def _is_float(given: Given) -> bool:
+    return str(given["precision"]).startswith("float")
 
 
 @command.command()
-@click.option("--space", "space_name", default="moga", show_default=True, help="Search space; `moga zoo` lists them.")
+@click.option("--space", "space_name", type=SPACE, default="moga", show_default=True, help="Search space.")
 @_shared_options
 def blocks(
     space_name: str,
@@ -80,10 +93,10 @@ def blocks(
     Example: moga export blocks --space moga --format tflite --format onnx -o blocks
     """
     from mogakit.flows.deploy.export import export_space
-    from mogakit.nets.spaces import SlotSpace, get_space
+    from mogakit.nets.spaces import get_space
 
-    space = get_space(space_name)
-    if not isinstance(space, SlotSpace):
+    space = get_space(space_name).slotted
+    if space is None:
         raise InputError(f"the space {space_name!r} has no independent slots, so it has no table of choice blocks")
     options = _options(opset, calibration, ranges, h_sigmoid)
     with progress_bar(f"export {space_name}") as progress:
@@ -94,17 +107,19 @@ def blocks(
 
 
 @command.command()
-@click.argument("network")
+@click.argument("network", type=NAMED_MODEL)
 @click.option(
     "--weights",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=FILE,
     help="Checkpoint (.pth, .pt, .safetensors); without it the weights are random, fit for timing only.",
 )
-@click.option("--width", type=float, default=1.0, show_default=True, help="Width multiplier of a zoo network.")
-@click.option("--input-size", type=int, help="Side of the image in pixels; the network's own where absent.")
-@click.option("--classes", type=int, help="Number of classes; the network's own where absent.")
+@click.option("--width", type=WIDTH, default=1.0, show_default=True, help="Width multiplier of a zoo network.")
+@click.option("--input-size", type=PIXELS, help="Side of the image in pixels; the network's own where absent.")
+@click.option("--classes", type=CLASSES, help="Number of classes; the network's own where absent.")
 @click.option("--per-layer", is_flag=True, help="Of int8 and uint8 files: the signal to noise of every layer.")
 @_shared_options
+@ignored("seed", when=lambda given: given["weights"] is not None, because="--weights are given")
+@ignored("per_layer", when=_is_float, because="only integer files lose signal; add --precision int8 or uint8")
 def model(
     network: str,
     weights: Path | None,
@@ -140,7 +155,7 @@ def model(
         return
     _report(artifacts, folder, as_json)
     if weights is None and not as_json:
-        click.echo("The weights are random: these files are for timing, not for use. --weights takes a checkpoint.")
+        say("The weights are random: these files are for timing, not for use. --weights takes a checkpoint.")
 
 
 def _options(opset: str, calibration: Path | None, ranges: Path | None, h_sigmoid: str) -> "Options":
@@ -191,10 +206,10 @@ def _report(artifacts: Sequence[Artifact], folder: Path, as_json: bool) -> None:
     for artifact in artifacts:
         groups.setdefault((artifact.role, artifact.format, artifact.precision), []).append(artifact)
     rows = []
-    for group, members in groups.items():
+    for kind, members in groups.items():
         size_mb = sum(member.num_bytes for member in members) / 1e6
         worst = max(member.agreement.relative for member in members if member.agreement is not None)
-        rows.append((*map(str, group), len(members), f"{size_mb:.1f}", f"{worst:.1e}"))
+        rows.append((*map(str, kind), len(members), f"{size_mb:.1f}", f"{worst:.1e}"))
     columns = ("role", "format", "precision", "files", "MB", "worst error")
     caption = f"Error: largest difference from torch over the output's scale. Details: {folder / FILE_NAME}"
     print_table(f"Exported to {folder}", columns, rows, caption)

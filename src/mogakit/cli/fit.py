@@ -26,7 +26,7 @@ def command(folder: Path, pairs: int, seed: int, quick: bool, resume: bool, roun
     exact front stays exact: one number a choice on top of the table, and one number a choice without it. Writes
     RUN/cost-model.json, RUN/cost-model-one-hot.json and RUN/fit.json (pairs, learning curves).
     """
-    request = FitRequest(folder, num_pairs=pairs, seed=seed, quick=quick, resume=resume, rounds=rounds)
+    request = FitRequest(folder=folder, num_pairs=pairs, seed=seed, quick=quick, resume=resume, rounds=rounds)
     settings = RunFolder(folder).read_settings()
     with open_runner(settings.device, clock=settings.clock) as runner, progress_bar("fit") as progress:
         result = fit_run(request, runner, progress)

@@ -12,9 +12,9 @@ from mogakit.flows import lut as flow
 from mogakit.luts.check import Finding, Severity, half_width_percent
 from mogakit.luts.foreign.operators import OperatorStudy
 from mogakit.luts.latencies import scope_note
-from mogakit.luts.linear import CostModel, model_to_document
-from mogakit.luts.table import LatencyTable, to_document
-from mogakit.records import to_json
+from mogakit.luts.linear import CostModel
+from mogakit.luts.table import LatencyTable
+from mogakit.records import document, to_json
 
 
 @click.group(name="lut")
@@ -41,12 +41,12 @@ def show(table: str, limit: int | None, as_json: bool) -> None:
     loaded = flow.load_any(table)
     if isinstance(loaded, CostModel):
         if as_json:
-            print_json(model_to_document(loaded))
+            print_json(document(loaded))
         else:
             _print_model(loaded, limit)
         return
     if as_json:
-        print_json(to_document(loaded))
+        print_json(document(loaded))
         return
     _print_header(loaded)
     rows = sorted(loaded.rows.values(), key=lambda row: -(row.latency_ms or 0.0))
@@ -63,7 +63,7 @@ def show(table: str, limit: int | None, as_json: bool) -> None:
 @click.option("--against", multiple=True, help="Table of another device, to find numbers copied from it. Repeatable.")
 @json_option
 def check(table: str, against: tuple[str, ...], as_json: bool) -> None:
-    """Say what is suspicious about a table or cost model; exit code 1 where a finding is an error.
+    """List what is suspicious about a table or cost model; exit code 1 where a finding is an error.
 
     \b
     moga lut check RUN --against PHONE_RUN
@@ -266,7 +266,7 @@ def _print_model(model: CostModel, limit: int | None) -> None:
 
 
 def _delegations(table: LatencyTable) -> str:
-    """Say what the delegate took: of how many rows all, of how many not."""
+    """Describe what the delegate took: of how many rows all, of how many not."""
     kinds = Counter(row.delegation.split(" ")[0] or "unknown" for row in table.rows.values())
     return ", ".join(f"{kind} ({count} rows)" for kind, count in sorted(kinds.items()))
 

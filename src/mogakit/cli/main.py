@@ -1,40 +1,58 @@
 """The command `moga`. A command's module is imported only when that command is called, so `moga --help` is quick."""
 
 import importlib
+import os
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 
 import click
 
-from mogakit import __version__
-from mogakit.errors import MogaKitError
+from mogakit import __version__, files
+from mogakit.cli.command import Group
+from mogakit.cli.exits import exit_code_of
+from mogakit.plugins import use
 
-COMMANDS: dict[str, tuple[str, str]] = {
-    # name: (module under mogakit.cli, one line for --help); the module holds `command`
-    "zoo": ("zoo", "List the networks that the kit knows, with their counts and sources."),
-    "show": ("show", "Show a network or chromosome layer by layer."),
-    "export": ("export", "Write choice blocks or whole models as TFLite, ONNX and MACE files."),
-    "bench": ("bench", "Time any model file or zoo network on this computer or a phone."),
-    "profile": ("profile", "Measure a latency table for a search space on a device."),
-    "validate": ("validate", "Compare a table's predictions with networks measured afresh."),
-    "lut": ("lut", "Show, check, diff, merge, export or import latency tables."),
-    "devices": ("devices", "List phones, their state and what would work on them."),
-    "tools": ("tools", "Register or fetch the on-device measuring tools."),
-    "check": ("check", "Say which hardware can run a network, and which layers would leave it."),
-    "ship": ("ship", "Bundle a model for an app's author, or check a bundle."),
-    "search": ("search", "Search a space for networks that are accurate and fast."),
-    "compare": ("compare", "Compare networks over several targets."),
-    "controllers": ("controllers", "Judge controllers and evolution by the best reward there is."),
-    "fit": ("fit", "Fit a linear cost model on measured networks."),
-    "supernet": ("supernet", "Train, evaluate and rank a weight-sharing supernet."),
-    "train": ("train", "Train a network with a published recipe."),
-    "detect": ("detect", "SSDLite detectors on the zoo's backbones."),
-    "report": ("report", "Build a self-contained page from a run."),
-    "demo": ("demo", "Export, profile, validate and search on this computer."),
-    "doctor": ("doctor", "Say what is installed, what would work, and what to install for the rest."),
+SECTIONS: dict[str, dict[str, str]] = {
+    # section of --help: {command: its line}; the command is `command` in the module of its name under mogakit.cli
+    "Start": {
+        "doctor": "Show what is installed, what would work, and how to install the rest.",
+        "demo": "Export, profile, validate and search on this computer, in minutes.",
+    },
+    "Measure": {
+        "devices": "List phones, their state and what would work on them.",
+        "tools": "Register or fetch the on-device measuring tools.",
+        "export": "Write choice blocks or whole models as TFLite, ONNX and MACE files.",
+        "bench": "Time any model file or network on this computer or a phone.",
+        "profile": "Measure a latency table for a search space on a device.",
+        "validate": "Compare a table's predictions with networks measured afresh.",
+        "fit": "Fit a linear cost model on measured networks.",
+        "lut": "Show, check, diff, merge, export or import latency tables.",
+    },
+    "Use": {
+        "zoo": "List the networks and search spaces that the kit knows.",
+        "show": "Show a network or chromosome block by block.",
+        "predict": "Predict the latency of networks from a table, without measuring.",
+        "search": "Search a space for networks that are accurate and fast.",
+        "compare": "Compare networks over several targets.",
+        "controllers": "Judge controllers and evolution by the best reward there is.",
+        "report": "Build a self-contained page from a run.",
+    },
+    "Ship": {
+        "check": "Show which hardware can run a network, and which layers would leave it.",
+        "ship": "Bundle a model for an app's author, or check a bundle.",
+    },
+    "Train": {
+        "train": "Train a network with a published recipe.",
+        "supernet": "Train, evaluate and rank a weight-sharing supernet.",
+        "detect": "Train, score and run SSDLite detectors on the zoo's backbones.",
+    },
 }
+COMMANDS = tuple(name for section in SECTIONS.values() for name in section)
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """A group that lists its commands from a table and imports one when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -45,40 +63,60 @@ class LazyGroup(click.Group):
         """Import and return a command."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"mogakit.cli.{COMMANDS[cmd_name][0]}")
+        module = importlib.import_module(f"mogakit.cli.{cmd_name}")
         command: click.Command = module.command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands without importing any of them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+        """Write the commands section by section, without importing any of them."""
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl(list(commands.items()))
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="moga")
-def cli() -> None:
+@click.option(
+    "--use",
+    "modules",
+    multiple=True,
+    envvar="MOGA_USE",
+    metavar="MODULE",
+    help="Import a module of yours first, which registers block kinds, spaces, targets or devices; may be repeated.",
+)
+def cli(modules: tuple[str, ...]) -> None:
     """Latency tables for your own device: export, profile, validate, search and ship mobile architectures.
 
     With no phone, this computer is the device. Begin with `moga doctor` or `moga demo`.
     """
+    for module in modules:
+        use(module)
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[None]:
+    """Give the process and its workers a temporary folder that is removed: runtimes and compilers leave files in it."""
+    with ExitStack() as stack:
+        with suppress(OSError):  # nowhere to write: what needs a temporary file will say so
+            folder = stack.enter_context(files.scratch())
+            before = os.environ.get("TMPDIR")
+            os.environ["TMPDIR"], tempfile.tempdir = str(folder), None
+            stack.callback(_restore_temporary_folder, before)
+        yield
+
+
+def _restore_temporary_folder(before: str | None) -> None:
+    tempfile.tempdir = None
+    if before is None:
+        del os.environ["TMPDIR"]
+    else:
+        os.environ["TMPDIR"] = before
 
 
 def main() -> None:
-    """Run the command line; errors of the kit become one message and an exit code, Ctrl-C becomes 130."""
-    try:
-        cli.main(standalone_mode=False)
-    except click.exceptions.Exit as leaving:
-        sys.exit(leaving.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("stopped; what was finished is kept", err=True)
-        sys.exit(130)
-    except MogaKitError as error:
-        click.echo(f"moga: {error}", err=True)
-        sys.exit(error.exit_code)
-    except OSError as error:
-        click.echo(f"moga: {error.strerror or error}: {error.filename or ''}".rstrip(": "), err=True)
-        sys.exit(1)
+    """Run the command line; every way to end becomes the exit code that docs/cli.md lists."""
+    with _temporary_folder():
+        # Without standalone mode click returns the code of `Exit`, and otherwise what the command returned.
+        code = exit_code_of(lambda: cli.main(prog_name="moga", standalone_mode=False))
+    if code:
+        sys.exit(code)

@@ -1,21 +1,31 @@
-"""How every command prints: a table for people, `--json` for programs, progress on standard error."""
+"""How every command prints: a table for people, `--json` for programs, progress on standard error.
 
+Text that a file, a phone or a person supplied reaches a terminal only through `say`, `warn` and `print_table`, which
+show control characters as escapes.
+"""
+
+import errno
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, TypeVar
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
-from rich.table import Table
 
-from mogakit.progress import Progress
+from mogakit.cli.text import one_line, printable
+from mogakit.progress import silent
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from mogakit.progress import Progress
 
 PIPE_WIDTH = 150
-"""Columns of a table that does not go to a terminal."""
+"""Columns of a table that does not go to a terminal, where COLUMNS does not say another number."""
+LONGEST_WORD = 18
+"""Columns that text of a table may be squeezed to; a longer word is broken."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -30,51 +40,165 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=1, allow_nan=False))
 
 
+def say(text: object = "") -> None:
+    """Print a line to standard output."""
+    click.echo(printable(str(text)))
+
+
+def warn(text: object) -> None:
+    """Print a line to standard error, as a warning."""
+    click.echo(f"warning: {printable(str(text))}", err=True)
+
+
+def report(text: object) -> None:
+    """Print a line to standard error."""
+    click.echo(printable(str(text)), err=True)
+
+
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], caption: str = "") -> None:
-    """Print rows under a heading; numbers are aligned to the right."""
-    table = Table(title=title, caption=caption or None, title_justify="left", caption_justify="left")
+    """Print rows under a heading; numbers are aligned to the right.
+
+    Where the width is too small for the columns, every row becomes a paragraph with a line for each column, so that no
+    number loses its name and no name is cut.
+    """
+    cells = [[one_line("-" if cell is None else str(cell)) for cell in row] for row in rows]
+    numeric = [bool(rows) and all(_is_number(row[index]) for row in rows) for index in range(len(columns))]
+    width = _width()
+    widths = [_least_width(name, [row[i] for row in cells], i == 0 or numeric[i]) for i, name in enumerate(columns)]
+    if sum(widths) + 3 * len(columns) + 1 > width:
+        _print_paragraphs(title, columns, cells, caption, width)
+        return
+    # rich is loaded here: a command that prints JSON, help or an error does without it
+    from rich.table import Table
+
+    _print_wrapped(title, width)
+    table = Table()
     for index, column in enumerate(columns):
-        numeric = bool(rows) and all(_is_number(row[index]) for row in rows)
         # The first column names the row: a name cut over two lines can be neither read nor copied.
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=index == 0)
-    for row in rows:
-        table.add_row(*("-" if cell is None else str(cell) for cell in row))
-    width = None if sys.stdout.isatty() else PIPE_WIDTH
-    Console(file=sys.stdout, highlight=False, markup=False, width=width).print(table)
+        table.add_column(
+            column,
+            justify="right" if numeric[index] else "left",
+            overflow="fold",
+            no_wrap=index == 0 or numeric[index],
+            min_width=widths[index],
+        )
+    for row in cells:
+        table.add_row(*row)
+    _print(table, width)
+    _print_wrapped(caption, width)
+
+
+def _width() -> int:
+    """Return the columns of the terminal, of COLUMNS, or of a pipe."""
+    given = os.environ.get("COLUMNS", "")
+    if given.isdecimal() and int(given) > 0:
+        return int(given)
+    return os.get_terminal_size(sys.stdout.fileno()).columns or 80 if sys.stdout.isatty() else PIPE_WIDTH
+
+
+def _least_width(column: str, cells: Sequence[str], whole: bool) -> int:
+    """Return the columns under which a heading or a number would be cut."""
+    from rich.cells import cell_len
+
+    words = [cell_len(word) for word in column.split()]
+    if whole:
+        return max([*words, *(cell_len(cell) for cell in cells)], default=1)
+    longest = max((cell_len(word) for cell in cells for word in cell.split()), default=1)
+    return max([*words, min(longest, LONGEST_WORD)])
+
+
+def _print_paragraphs(
+    title: str, columns: Sequence[str], cells: Sequence[Sequence[str]], caption: str, width: int
+) -> None:
+    """Print `column: cell` lines; a table of two columns needs one line a row."""
+    _print_wrapped(title, width)
+    for row in cells:
+        if len(columns) == 2:
+            _print_wrapped(f"{row[0]}: {row[1]}", width, "  ")
+            continue
+        click.echo()
+        _print_wrapped(f"{columns[0]} {row[0]}", width, "  ")
+        for name, cell in zip(columns[1:], row[1:], strict=True):
+            _print_wrapped(f"  {name}: {cell}", width, "    ")
+    _print_wrapped(caption, width)
+
+
+def _print_wrapped(text: str, width: int, indent: str = "") -> None:
+    """Print each line of a text, wrapped between words; a word that is too long stays whole, so it can be copied."""
+    import textwrap
+
+    for line in printable(text).splitlines():
+        wrapped = textwrap.wrap(
+            line, max(width, 20), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        )
+        click.echo("\n".join(wrapped))
+
+
+def _print(table: "Table", width: int) -> None:
+    from rich.console import Console
+
+    class Leaving(Console):
+        """A console that leaves it to the command how to end where nobody reads the output any more."""
+
+        def on_broken_pipe(self) -> None:
+            """Raise, where rich itself would end the process with the exit code of a failure."""
+            raise BrokenPipeError(errno.EPIPE, "standard output is closed")
+
+    Leaving(file=sys.stdout, highlight=False, markup=False, width=width).print(table)
 
 
 def _is_number(cell: object) -> bool:
-    """Say whether a cell is a number, written or not; empty cells do not matter."""
+    """Return whether a cell is a number, written or not; empty cells do not matter."""
     text = "" if cell is None else str(cell)
-    return isinstance(cell, int | float) or not text or text.replace(",", "").replace(".", "", 1).isdecimal()
+    return isinstance(cell, int | float) or text in ("", "-") or text.replace(",", "").replace(".", "", 1).isdecimal()
 
 
 @contextmanager
-def progress_bar(what: str) -> Iterator[Progress]:
-    """Draw a bar with the estimated time left on standard error; where that is no terminal, nothing is drawn."""
+def progress_bar(what: str) -> Iterator["Progress"]:
+    """Draw a bar with the estimated time left on standard error; where that is not a terminal, nothing is drawn."""
     with progress_bars([what]) as bars:
         yield bars[what]
 
 
 @contextmanager
-def progress_bars(names: Sequence[str]) -> Iterator[dict[str, Progress]]:
+def demo_steps() -> Iterator["Callable[[int, int, str], Progress]"]:
+    """Print the title of each step of a demonstration on standard error, with a bar below it."""
+    with ExitStack() as bars:
+
+        def step(number: int, total: int, title: str) -> "Progress":
+            bars.close()
+            click.echo(f"[{number}/{total}] {title}", err=True)
+            return bars.enter_context(progress_bar(title))
+
+        yield step
+
+
+@contextmanager
+def progress_bars(names: Sequence[str]) -> Iterator[dict[str, "Progress"]]:
     """Draw one bar for each name, as `progress_bar` does; each may be advanced from a thread of its own."""
-    console = Console(stderr=True)
+    if not sys.stderr.isatty():
+        yield dict.fromkeys(names, silent)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
     )
+    console = Console(stderr=True)
     with Bar(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
-        tasks = {name: bar.add_task(name, total=None, note="") for name in names}
+        tasks = {name: bar.add_task(one_line(name), total=None, note="") for name in names}
 
-        def advancing(name: str) -> Progress:
+        def advancing(name: str) -> "Progress":
             def advance(done: int, total: int, note: str) -> None:
-                bar.update(tasks[name], completed=done, total=total, note=note)
+                bar.update(tasks[name], completed=done, total=total, note=one_line(note))
 
             return advance
 

@@ -41,7 +41,7 @@ _ACCEPT = dict(zip(ACCEPTABLE, ("--resume --accept-partial", "--resume --accept-
     multiple=True,
     help=f"runtime/hardware/precision[,option=value...]; may be repeated. [default: {DEFAULT_TARGET}]",
 )
-@click.option("--input-size", default=224, show_default=True, type=click.IntRange(min=32), help="Pixels of a side.")
+@click.option("--input-size", type=click.IntRange(min=1), help="Pixels of a side; the space's own where absent.")
 @click.option("-o", "--output", "folder", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
 @click.option("--quick", is_flag=True, help="Fewer rounds and networks: a table in under a minute on this computer.")
 @click.option(
@@ -79,7 +79,7 @@ def command(
     space: str,
     devices: tuple[str, ...],
     targets: tuple[str, ...],
-    input_size: int,
+    input_size: int | None,
     folder: Path,
     quick: bool,
     resume: bool,
@@ -104,7 +104,7 @@ def command(
     the other; then each has its own run in RUN/DEVICE/TARGET.
 
     Only what the hardware of the target ran whole counts in the table, unless you accept more; a run that is finished
-    can be told otherwise with --resume, and its table is made anew.
+    can be changed with --resume, and its table is made anew.
     """
     wanted = [(device, parse_target(text)) for device in devices or (HOST,) for text in targets or (DEFAULT_TARGET,)]
     pairs = tuple(dict.fromkeys(wanted))
@@ -226,7 +226,7 @@ def _other_kinds(calibration: Calibration) -> str:
 
 def _marked(table: LatencyTable) -> list[str]:
     """Say of how many rows something speaks against the number, the first reason, and whether they count."""
-    told = []
+    notes = []
     for status in (one for one in Status if one is not Status.OK):
         rows = [row for row in table.rows.values() if row.status is status]
         if not rows:
@@ -234,8 +234,8 @@ def _marked(table: LatencyTable) -> list[str]:
         why = rows[0].error or rows[0].reason or rows[0].delegation
         what = "counts all the same" if table.counts(rows[0]) else "does not count, and no network with it is predicted"
         option = f" ({_ACCEPT[status]} lets it count)" if status in _ACCEPT and not table.counts(rows[0]) else ""
-        told.append(f"{len(rows)} row(s) {status}, which {what}{option}; {rows[0].key}: {why}")
-    return told
+        notes.append(f"{len(rows)} row(s) {status}, which {what}{option}; {rows[0].key}: {why}")
+    return notes
 
 
 def _verdict(result: ProfileResult) -> str:

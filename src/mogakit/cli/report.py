@@ -50,7 +50,9 @@ def command(
     Beside it goes report.json with the same numbers (-o page.html: page.json). The page opens in any browser and loads
     nothing from elsewhere. The same results give the same bytes.
     """
-    request = ReportRequest(folder, searches, against, comparison, output, figures)
+    request = ReportRequest(
+        folder=folder, searches=searches, against=against, comparison=comparison, output=output, figures=figures
+    )
     with progress_bar("figures") as progress:
         result = run(request, progress)
     if as_json:

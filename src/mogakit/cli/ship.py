@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,8 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar
-from mogakit.errors import InputError
-from mogakit.records import from_json, to_json
+from mogakit.records import load, to_json
 
 if TYPE_CHECKING:  # importing the flow imports torch, which `moga ship --help` does not need
     from mogakit.export.bundle.layout import Bundle
@@ -108,11 +106,7 @@ def _preprocessing(path: Path | None) -> Preprocessing | None:
 
     if path is None:
         return None
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path} is not JSON: {error}") from error
-    return from_json(value, Preprocessing, str(path))
+    return load(Preprocessing, path)
 
 
 def _report(made: Bundle, folder: Path, as_json: bool) -> None:
@@ -132,8 +126,8 @@ def _report(made: Bundle, folder: Path, as_json: bool) -> None:
     ]
     print_table(f"{made.network} in {folder}", ["file", "bytes", "difference from torch", "dB (integer)"], rows)
     for item in made.latencies:
-        told = ", ".join(filter(None, (item.spread, item.comment, item.source)))
-        click.echo(f"{item.target} on {item.device}: {item.latency_ms:.3f} ms {item.kind} ({told})")
+        facts = ", ".join(filter(None, (item.spread, item.comment, item.source)))
+        click.echo(f"{item.target} on {item.device}: {item.latency_ms:.3f} ms {item.kind} ({facts})")
     for warning in warnings(made):
         click.echo(f"note: {warning}")
     click.echo(f"check it anywhere with: moga ship --check {folder}")

@@ -37,7 +37,7 @@ def command(network: str, width: float, input_size: int | None, classes: int | N
 
 
 def _caption(summary: NetworkSummary) -> str:
-    """Say what the counts are and what was published."""
+    """Describe what the counts are and what was published."""
     lines = [f"{summary.params_without_norm:,} params without batch norm; {summary.num_classes} classes"]
     published = summary.published
     if published is not None:

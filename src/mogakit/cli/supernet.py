@@ -10,8 +10,9 @@ import numpy as np
 from mogakit import records
 from mogakit.cli.alternate import command as alternate
 from mogakit.cli.broken_images import print_broken_images
-from mogakit.cli.output import json_option, print_json, print_table, progress_bar
+from mogakit.cli.output import demo_steps, json_option, print_json, print_table, progress_bar
 from mogakit.cli.training_options import device_option, training_options
+from mogakit.flows.demo.digits import DEFAULT_EFFORTS, run_digits_demo
 from mogakit.flows.train.supernet import (
     RankResult,
     SupernetRequest,
@@ -19,7 +20,6 @@ from mogakit.flows.train.supernet import (
     rank_supernet,
     run_supernet_training,
 )
-from mogakit.flows.train.supernet_demo import DEFAULT_EFFORTS, run_demo
 from mogakit.flows.train.supernet_extract import ExtractRequest, extract_network
 from mogakit.nets.spaces import format_chromosome, parse_chromosome, space_names
 from mogakit.search.supernet.fairness import SharedScale, Strategy
@@ -160,7 +160,14 @@ def extract(
 
     Its batch norms are recalibrated on training images, as evaluation does, so that the file is what was scored.
     """
-    request = ExtractRequest(checkpoint, parse_chromosome(chromosome), weights, data, raw, device=device)
+    request = ExtractRequest(
+        checkpoint=checkpoint,
+        chromosome=parse_chromosome(chromosome),
+        weights=weights,
+        data=data,
+        raw=raw,
+        device=device,
+    )
     made = extract_network(request)
     if as_json:
         print_json(asdict(made))
@@ -221,7 +228,7 @@ def rank(
     """
     if resume and folder is None:
         raise click.UsageError("--resume goes on in a folder: name it with -o")
-    settings = Settings(seed, batch_size, epochs, bfloat16, num_workers=workers)
+    settings = Settings(seed=seed, batch_size=batch_size, epochs=epochs, bfloat16=bfloat16, num_workers=workers)
     with progress_bar("ranking") as progress:
         result = rank_supernet(checkpoint, networks, recipe, settings, folder, progress, device, resume)
     if as_json:
@@ -246,8 +253,8 @@ def demonstration(folder: Path, seed: int, networks: int, as_json: bool) -> None
 
     A demonstration that was stopped goes on where it was.
     """
-    with progress_bar("digits") as progress:
-        result = run_demo(folder, seed, replace(DEFAULT_EFFORTS, num_ranked=networks), progress)
+    with demo_steps() as step:
+        result = run_digits_demo(folder, seed, replace(DEFAULT_EFFORTS, num_ranked=networks), step)
     if as_json:
         print_json(records.to_json(result))
         return

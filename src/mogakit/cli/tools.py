@@ -1,16 +1,21 @@
 """`moga tools`."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from mogakit.android_runner.tools import Tool
-from mogakit.cli.output import json_option, print_json, print_table, progress_bar
-from mogakit.flows.measure.tools import add_tools, fetch_tool, fetchable, list_tools, missing_tools
-from mogakit.records import to_json
+from mogakit.cli.command import group
+from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say, warn
+from mogakit.cli.types import FILE
+
+if TYPE_CHECKING:
+    from mogakit.android_runner.tools import Tool
 
 
-@click.group("tools", epilog="Example: moga tools fetch benchmark_model && moga tools list")
+@group("tools", epilog="Example: moga tools fetch benchmark_model && moga tools list")
 def command() -> None:
     """Register or fetch the on-device measuring tools.
 
@@ -19,10 +24,13 @@ def command() -> None:
 
 
 @command.command("add", epilog="Example: moga tools add ~/mace/build/mace_run libQnnHtp.so")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=FILE)
 @json_option
 def add(paths: tuple[Path, ...], as_json: bool) -> None:
     """Register tools and libraries (*.so) by path; a copy of each is kept."""
+    from mogakit.flows.measure.tools import add_tools
+    from mogakit.records import to_json
+
     added = add_tools(list(paths))
     if as_json:
         print_json([to_json(tool) for tool in added])
@@ -34,6 +42,9 @@ def add(paths: tuple[Path, ...], as_json: bool) -> None:
 @json_option
 def list_command(as_json: bool) -> None:
     """Show what is registered, and where the makers publish the rest."""
+    from mogakit.flows.measure.tools import list_tools, missing_tools
+    from mogakit.records import to_json
+
     have, missing = list_tools(), missing_tools()
     if as_json:
         print_json({"registered": [to_json(tool) for tool in have], "missing": missing})
@@ -49,13 +60,16 @@ def list_command(as_json: bool) -> None:
 @json_option
 def fetch(name: str, address: str | None, as_json: bool) -> None:
     """Download a tool from its makers and register it: benchmark_model or benchmark_model_litert."""
+    from mogakit.flows.measure.tools import fetch_tool, fetchable
+    from mogakit.records import to_json
+
     with progress_bar(f"fetch {name}") as progress:
         tool = fetch_tool(name, address, progress)
     if as_json:
         print_json({**to_json(tool), "note": _UNVERSIONED})
         return
     _print(f"Fetched from {address or fetchable()[name]}", [tool])
-    click.echo(_UNVERSIONED)
+    say(_UNVERSIONED)
 
 
 _UNVERSIONED = (
@@ -71,4 +85,4 @@ def _print(title: str, tools: list[Tool]) -> None:
     print_table(title, ("tool", "file", "ABI", "MB", "sha256", "from"), rows)
     for tool in tools:
         if not tool.for_android and not tool.runs_here:
-            click.echo(f"warning: {tool.name} asks for a Linux loader, so it will not start on a phone", err=True)
+            warn(f"{tool.name} asks for a Linux loader, so it will not start on a phone")

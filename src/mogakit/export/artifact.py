@@ -15,12 +15,25 @@ class Format(StrEnum):
 
 
 class Precision(StrEnum):
-    """Numeric type of a file: of its weights and activations, and for the integer ones of its input and output."""
+    """What a graph computes in; `export.foreign.precision` reads it off a file of any maker."""
 
     FLOAT32 = "float32"
     FLOAT16 = "float16"  # weights stored in half, computed as the runtime sees fit
     INT8 = "int8"  # full integer, int8 input and output
     UINT8 = "uint8"  # full integer inside as INT8; uint8 input and output
+    INT8_FLOAT_IO = "int8-float-io"  # full integer inside as INT8; float32 at an end
+    DYNAMIC_RANGE = "dynamic-range"  # weights in 8 bits or fewer, activations in float
+    INT16X8 = "int16x8"  # activations in 16 bits, weights in 8
+    MIXED = "mixed"  # some operators compute in float, others in integers
+
+    @property
+    def computed(self) -> "Precision":
+        """Return the precision of a CPU's arithmetic on such a file: half weights compute in float32."""
+        return {
+            Precision.FLOAT16: Precision.FLOAT32,
+            Precision.UINT8: Precision.INT8,
+            Precision.INT8_FLOAT_IO: Precision.INT8,
+        }.get(self, self)
 
 
 class Role(StrEnum):
@@ -60,16 +73,17 @@ class Agreement:
     torch_relative: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Artifact:
     """One exported file.
 
     Attributes:
         name: `Block.key` of a block, the name of a network, `chain-<n>x<key>` of a chain.
         path: where the file lies (for MACE the `.pb`; its `.data` is in `companions`).
-        sha256: of the file at `path`, hexadecimal.
+        sha256: of the file at `path`, hexadecimal; over all files of a model whose weights lie beside its graph.
         agreement: None only for a file that the kit did not write (`moga bench FILE`).
-        companions: further files that belong to it, with their sha256.
+        companions: further files that belong to it, with their sha256; of a model that the user supplied in several
+            files, all of them.
         notes: what changes latency but not the function, e.g. `{"h_sigmoid": "folded"}`.
     """
 

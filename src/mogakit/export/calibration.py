@@ -21,7 +21,7 @@ class CalibrationData(Protocol):
 
     @property
     def timing_only(self) -> bool:
-        """Say whether the resulting file must not be judged for accuracy."""
+        """Return whether the resulting file must not be judged for accuracy."""
 
     def describe(self) -> str:
         """Say in a few words what the inputs are."""
@@ -47,7 +47,7 @@ class Synthetic:
         return True
 
     def describe(self) -> str:
-        """Say what the inputs are."""
+        """Describe what the inputs are."""
         return f"synthetic, {self.num_inputs} standard normal inputs, seed {self.seed}"
 
     def batches(self, shape: Shape) -> Iterator[NDArray[np.float32]]:
@@ -70,7 +70,7 @@ class ImageFolder:
     timing_only: bool = field(default=False, init=False)
 
     def describe(self) -> str:
-        """Say what the inputs are, without the place they were read from."""
+        """Describe what the inputs are, without the place they were read from."""
         count = min(len(image_paths(self.folder)), self.max_images)
         return f"{count} images from folder {self.folder.resolve().name}"
 
@@ -96,7 +96,7 @@ class NpyFile:
     timing_only: bool = field(default=False, init=False)
 
     def describe(self) -> str:
-        """Say what the inputs are."""
+        """Describe what the inputs are."""
         return f"{len(self._load())} inputs from {self.path.name}"
 
     def batches(self, shape: Shape) -> Iterator[NDArray[np.float32]]:
@@ -129,7 +129,7 @@ def from_path(path: Path | None) -> CalibrationData:
     if path is None:
         return Synthetic()
     if path.is_dir():
-        image_paths(path)  # an empty folder is refused before anything is built
+        image_paths(path)  # an empty folder is rejected before anything is built
         return ImageFolder(path)
     if path.suffix == ".npy":
         return NpyFile(path)

@@ -32,7 +32,7 @@ class CompiledOperator:
     status: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Compilation:
     """What the compiler says of one file.
 
@@ -111,5 +111,5 @@ def _line(text: str, pattern: str) -> str:
 def _bytes(text: str) -> int:
     found = re.fullmatch(r"([\d.]+)(B|KiB|MiB|GiB)", text)
     if found is None:
-        raise ParseError(f"{text!r} in the report of {PROGRAM} is no size")
+        raise ParseError(f"{text!r} in the report of {PROGRAM} is not a size")
     return round(float(found[1]) * _UNITS[found[2]])

@@ -1,7 +1,7 @@
 """TFLite files on a GPU of this computer, through LiteRT's CompiledModel and its WebGPU (Vulkan) accelerator.
 
 A Vulkan driver is needed. A software one does for seeing that files work, never for timing: SwiftShader, which Debian
-packages with Chromium (`chromium-common`), with VK_ICD_FILENAMES set to its .json. Mesa's lavapipe is refused.
+packages with Chromium (`chromium-common`), with VK_ICD_FILENAMES set to its .json. Mesa's lavapipe is rejected.
 """
 
 import os

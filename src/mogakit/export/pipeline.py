@@ -18,7 +18,7 @@ from mogakit.files import write_bytes
 __all__ = ["Source", "describe_file", "export", "export_module", "file_path", "file_stem", "prepare"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Source:
     """A module made ready for any number of formats.
 
@@ -44,18 +44,21 @@ def prepare(
     """Lower `module` and run it in torch, once for all formats.
 
     Raises:
-        UnsupportedOperator: naming module path, operator and the legal ones.
+        UnsupportedOperator: naming module path, operator and the supported ones.
         InputError: the module is in training mode or does not take `input_shape` (N, C, H, W).
     """
     graph = lower(module, input_shape)
     kinds = tuple(verify.Distribution) if role is Role.NETWORK else verify.INSIDE
     reference = verify.Reference(module, verify.check_inputs(input_shape, kinds=kinds))
-    return Source(name, role, graph, reference, dict(notes or {}))
+    return Source(name=name, role=role, graph=graph, reference=reference, notes=dict(notes or {}))
 
 
 def file_stem(name: str) -> str:
-    """Return the name of an artifact as a file's stem: the slash of `moga/8-10-6` would be a folder."""
-    return name.replace("/", "_")
+    """Return the name of an artifact as a file's stem: the slash of `moga/8-10-6` would be a folder.
+
+    The colon of `package.module:space` is a drive where Windows' folders are mounted.
+    """
+    return name.replace("/", "_").replace(":", "_")
 
 
 def file_path(name: str, format: Format, precision: Precision, folder: Path, options: Options) -> Path:

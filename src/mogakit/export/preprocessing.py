@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from mogakit import records
 from mogakit.errors import InputError
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".webp"})
@@ -27,7 +28,15 @@ _FILTERS: dict[Resample, Image.Resampling] = {
 }
 
 
-@dataclass(frozen=True)
+@records.stored(
+    "preprocessing",
+    version=1,
+    implied_version=1,
+    made_by="docs/shipping.md",
+    title="file of preprocessing",
+    sealed=False,
+)
+@dataclass(frozen=True, kw_only=True)
 class Preprocessing:
     """Resize the shorter side, cut the centre, scale to 0..1, subtract `mean` and divide by `std`.
 
@@ -84,14 +93,14 @@ def load_image(path: Path, recipe: Preprocessing) -> NDArray[np.float32]:
         with Image.open(path) as image:
             return recipe.apply(image)
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        raise InputError(f"{path} is not an image that can be read ({error}); mend it or take it away") from error
+        raise InputError(f"{path} is not an image that can be read ({error}); fix it or take it away") from error
 
 
 def image_paths(folder: Path) -> Sequence[Path]:
     """Return the images under a folder, in sorted order.
 
     Raises:
-        InputError: it is no folder, or holds no image.
+        InputError: it is not a folder, or holds no image.
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder")

@@ -24,7 +24,7 @@ class LayerQuality:
     sqnr_db: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Quality:
     """Agreement of a quantised file with its float file on the same inputs.
 

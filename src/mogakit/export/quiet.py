@@ -1,4 +1,4 @@
-"""Keep LiteRT's greetings off the terminal. Its C++ writes them to file descriptor 2, whatever Python is told."""
+"""Keep LiteRT's greetings off the terminal. Its C++ writes them to file descriptor 2, whatever Python does."""
 
 import os
 import sys

@@ -152,7 +152,7 @@ def onnx_specs(values: Sequence[Any]) -> tuple[TensorSpec, ...]:
         if not all(isinstance(size, int) for size in shape):
             raise InputError(f"tensor {value.name!r} has the free dimensions {value.shape}; fix them before measuring")
         if value.type not in ONNX_TYPES:
-            raise InputError(f"tensor {value.name!r} holds {value.type}; legal are {', '.join(ONNX_TYPES)}")
+            raise InputError(f"tensor {value.name!r} holds {value.type}; supported: {', '.join(ONNX_TYPES)}")
         specs.append(TensorSpec(value.name, tuple(shape), ONNX_TYPES[value.type]))
     return tuple(specs)
 

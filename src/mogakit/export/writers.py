@@ -10,13 +10,14 @@ from mogakit.errors import InputError
 from mogakit.export import integer, onnx, snpe, tflite, verify
 from mogakit.export.artifact import Agreement, Format, Precision, TensorSpec
 from mogakit.export.calibration import CalibrationData, Synthetic
-from mogakit.export.graph import FloatArray, Graph, Shape
+from mogakit.export.graph import Graph
 from mogakit.export.mace import check as mace_check
 from mogakit.export.mace import ends as mace_ends
 from mogakit.export.mace import interpreter as mace_interpreter
 from mogakit.export.mace import naming as mace_naming
 from mogakit.export.mace import writer as mace_writer
 from mogakit.export.mace.plan import HSigmoid
+from mogakit.export.nodes import FloatArray, Shape
 from mogakit.export.run import Array, load, runtime_of
 
 
@@ -37,7 +38,7 @@ class Options:
     h_sigmoid: HSigmoid = HSigmoid.PORTABLE
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Written:
     """A file in memory, verified before it is on disk.
 
@@ -69,7 +70,7 @@ Inputs: TypeAlias = Sequence[FloatArray]
 Run: TypeAlias = Callable[[Inputs], list[Array]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Writer:
     """One row of the table.
 
@@ -113,13 +114,20 @@ def _tflite(precision: Precision) -> Writer:
 
     def write(graph: Graph, options: Options) -> Written:
         inputs, outputs = specs(graph, channels_last=True)
-        return Written({f"{tag}.tflite": tflite.write(graph, precision)}, inputs, outputs, {})
+        return Written(
+            files={f"{tag}.tflite": tflite.write(graph, precision)}, inputs=inputs, outputs=outputs, notes={}
+        )
 
     def opened(written: Written) -> Run:
         return _channels_first(load(written.main, Format.TFLITE))
 
-    half = precision is Precision.FLOAT16
-    return Writer(write, lambda options: f"{tag}.tflite", opened, lambda: runtime_of(Format.TFLITE), half)
+    return Writer(
+        write=write,
+        suffix=lambda options: f"{tag}.tflite",
+        load=opened,
+        checked_with=lambda: runtime_of(Format.TFLITE),
+        half=precision is Precision.FLOAT16,
+    )
 
 
 def _channels_first(run: Run) -> Run:
@@ -142,7 +150,9 @@ def _onnx_suffix(options: Options) -> str:
 def _onnx_write(graph: Graph, options: Options) -> Written:
     inputs, outputs = specs(graph, channels_last=False)
     data = onnx.write(graph, Precision.FLOAT32, options.opset)
-    return Written({_onnx_suffix(options): data}, inputs, outputs, {"opset": str(options.opset)})
+    return Written(
+        files={_onnx_suffix(options): data}, inputs=inputs, outputs=outputs, notes={"opset": str(options.opset)}
+    )
 
 
 def _onnx_load(written: Written) -> Run:
@@ -162,10 +172,10 @@ def _dlc() -> Writer:
         return f"{_opset_tag(options)}{snpe.SUFFIX}"
 
     return Writer(
-        write,
-        suffix,
-        _onnx_load,
-        lambda: f"{runtime_of(Format.ONNX)}, on the ONNX file that {snpe.CONVERTER} was given",
+        write=write,
+        suffix=suffix,
+        load=_onnx_load,
+        checked_with=lambda: f"{runtime_of(Format.ONNX)}, on the ONNX file that {snpe.CONVERTER} was given",
         notes=lambda options: {"sdk": snpe.find_sdk(os.environ).version},
     )
 
@@ -176,8 +186,13 @@ def _integer(precision: Precision) -> Writer:
     def write(graph: Graph, options: Options) -> Written:
         inputs, outputs = specs(graph, channels_last=True, dtype=precision.value)
         made = integer.write(graph, precision, options.calibration, options.ranges)
-        files = {suffix: made.model, integer.RANGES_SUFFIX: made.ranges}
-        return Written(files, inputs, outputs, made.notes, agreement=made.agreement)
+        return Written(
+            files={suffix: made.model, integer.RANGES_SUFFIX: made.ranges},
+            inputs=inputs,
+            outputs=outputs,
+            notes=made.notes,
+            agreement=made.agreement,
+        )
 
     def opened(written: Written) -> Run:
         return _channels_first(integer.load(written.main))
@@ -185,8 +200,14 @@ def _integer(precision: Precision) -> Writer:
     def notes(options: Options) -> dict[str, str]:
         return {} if options.ranges is not None else {"calibration": options.calibration.describe()}
 
-    twin = (Format.TFLITE, Precision.FLOAT32)
-    return Writer(write, lambda options: suffix, opened, lambda: runtime_of(Format.TFLITE), twin=twin, notes=notes)
+    return Writer(
+        write=write,
+        suffix=lambda options: suffix,
+        load=opened,
+        checked_with=lambda: runtime_of(Format.TFLITE),
+        twin=(Format.TFLITE, Precision.FLOAT32),
+        notes=notes,
+    )
 
 
 def _mace(precision: Precision) -> Writer:
@@ -205,7 +226,13 @@ def _mace(precision: Precision) -> Writer:
             for ports in (made.inputs, made.outputs)
         )
         shapes = graph.shapes()
-        return Written(files, inputs, outputs, made.notes, tuple(shapes[name] for name in graph.outputs))
+        return Written(
+            files=files,
+            inputs=inputs,
+            outputs=outputs,
+            notes=made.notes,
+            torch_shapes=tuple(shapes[name] for name in graph.outputs),
+        )
 
     def opened(written: Written) -> Run:
         *_, data = written.files.values()
@@ -218,10 +245,10 @@ def _mace(precision: Precision) -> Writer:
         return run
 
     return Writer(
-        write,
-        lambda options: f"{tag(options)}{next(iter(mace_naming.PB_SUFFIXES.values()))}",
-        opened,
-        lambda: runtime_of(Format.MACE),
+        write=write,
+        suffix=lambda options: f"{tag(options)}{next(iter(mace_naming.PB_SUFFIXES.values()))}",
+        load=opened,
+        checked_with=lambda: runtime_of(Format.MACE),
         half=precision is Precision.FLOAT16,
     )
 
@@ -229,7 +256,12 @@ def _mace(precision: Precision) -> Writer:
 WRITERS: dict[tuple[Format, Precision], Writer] = {
     (Format.TFLITE, Precision.FLOAT32): _tflite(Precision.FLOAT32),
     (Format.TFLITE, Precision.FLOAT16): _tflite(Precision.FLOAT16),
-    (Format.ONNX, Precision.FLOAT32): Writer(_onnx_write, _onnx_suffix, _onnx_load, lambda: runtime_of(Format.ONNX)),
+    (Format.ONNX, Precision.FLOAT32): Writer(
+        write=_onnx_write,
+        suffix=_onnx_suffix,
+        load=_onnx_load,
+        checked_with=lambda: runtime_of(Format.ONNX),
+    ),
     (Format.TFLITE, Precision.INT8): _integer(Precision.INT8),
     (Format.TFLITE, Precision.UINT8): _integer(Precision.UINT8),
     (Format.MACE, Precision.FLOAT32): _mace(Precision.FLOAT32),
@@ -253,7 +285,7 @@ def writer_for(format: Format, precision: Precision) -> Writer:
     """
     writer = WRITERS.get((format, precision))
     if writer is None:
-        legal = ", ".join(f"{known}/{kind}" for known, kind in WRITERS)
+        supported = ", ".join(f"{known}/{kind}" for known, kind in WRITERS)
         advice = f". An integer file of your own is welcome: {BROUGHT[format]}" if format in BROUGHT else ""
-        raise InputError(f"no writer makes {format} in {precision}; legal are {legal}{advice}")
+        raise InputError(f"no writer makes {format} in {precision}; supported: {supported}{advice}")
     return writer

@@ -25,7 +25,7 @@ class State(StrEnum):
     MISSING = "missing"  # the kit does not work without it
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Finding:
     """One line of the report: what was looked at, what was seen, what it is good for, and what to do."""
 
@@ -66,11 +66,11 @@ def _python() -> Finding:
     version = platform.python_version()
     fits = Version("3.11") <= Version(version) < Version("3.14")
     return Finding(
-        "Python",
-        State.OK if fits else State.MISSING,
-        version,
-        "everything",
-        "" if fits else "install Python 3.11, 3.12 or 3.13",
+        what="Python",
+        state=State.OK if fits else State.MISSING,
+        seen=version,
+        serves="everything",
+        remedy="" if fits else "install Python 3.11, 3.12 or 3.13",
     )
 
 
@@ -100,8 +100,14 @@ def _extra(name: str, serves: str) -> Finding:
     seen = ", ".join(f"{package} {version or '(not installed)'}" for package, version in versions.items())
     if absent or not wanted:
         remedy = f"pip install 'moga-kit[{name}]'"
-        return Finding(f"extra {name}", State.OPTIONAL, seen or "unknown to the installed package", serves, remedy)
-    return Finding(f"extra {name}", State.OK, seen, serves)
+        return Finding(
+            what=f"extra {name}",
+            state=State.OPTIONAL,
+            seen=seen or "unknown to the installed package",
+            serves=serves,
+            remedy=remedy,
+        )
+    return Finding(what=f"extra {name}", state=State.OK, seen=seen, serves=serves)
 
 
 def _version(package: str) -> str | None:
@@ -115,11 +121,21 @@ def _package(requirement: Requirement) -> Finding:
     name, wanted = requirement.name, str(requirement.specifier)
     version = _version(name)
     if version is None:
-        return Finding(name, State.MISSING, "not installed", "everything", f"pip install '{name}{wanted}'")
+        return Finding(
+            what=name,
+            state=State.MISSING,
+            seen="not installed",
+            serves="everything",
+            remedy=f"pip install '{name}{wanted}'",
+        )
     if requirement.specifier.contains(version, prereleases=True):
-        return Finding(name, State.OK, version, "everything")
+        return Finding(what=name, state=State.OK, seen=version, serves="everything")
     return Finding(
-        name, State.WARNING, f"{version}, tested are {wanted}", "everything", f"pip install '{name}{wanted}'"
+        what=name,
+        state=State.WARNING,
+        seen=f"{version}, tested are {wanted}",
+        serves="everything",
+        remedy=f"pip install '{name}{wanted}'",
     )
 
 
@@ -127,11 +143,11 @@ def _cores() -> Finding:
     count = psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
     enough = count >= 2
     return Finding(
-        "CPU cores",
-        State.OK if enough else State.WARNING,
-        f"{count} ({platform.machine()})",
-        "a quiet core for the file being timed",
-        "" if enough else "measure with nothing else running: the one core is shared with the kit itself",
+        what="CPU cores",
+        state=State.OK if enough else State.WARNING,
+        seen=f"{count} ({platform.machine()})",
+        serves="a quiet core for the file being timed",
+        remedy="" if enough else "measure with nothing else running: the one core is shared with the kit itself",
     )
 
 
@@ -144,11 +160,11 @@ def _load() -> Finding:
     per_core = load_1min / (psutil.cpu_count() or 1)
     quiet = per_core <= LOAD_LIMIT_PER_CORE
     return Finding(
-        "load",
-        State.OK if quiet else State.WARNING,
-        f"{load_1min:.2f} over one minute, {per_core:.2f} a core",
-        "steady timings",
-        "" if quiet else f"above {LOAD_LIMIT_PER_CORE} a core: close other programs before `moga profile`",
+        what="load",
+        state=State.OK if quiet else State.WARNING,
+        seen=f"{load_1min:.2f} over one minute, {per_core:.2f} a core",
+        serves="steady timings",
+        remedy="" if quiet else f"above {LOAD_LIMIT_PER_CORE} a core: close other programs before `moga profile`",
     )
 
 
@@ -156,31 +172,41 @@ def _governor() -> Finding:
     path = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
     if not path.exists():
         return Finding(
-            "CPU governor", State.OPTIONAL, "not readable here", "steady clocks", "nothing to do in a VM or on macOS"
+            what="CPU governor",
+            state=State.OPTIONAL,
+            seen="not readable here",
+            serves="steady clocks",
+            remedy="nothing to do in a VM or on macOS",
         )
     governor = path.read_text().strip()
     steady = governor == "performance"
     return Finding(
-        "CPU governor",
-        State.OK if steady else State.WARNING,
-        governor,
-        "steady clocks",
-        "" if steady else "`sudo cpupower frequency-set -g performance` while measuring",
+        what="CPU governor",
+        state=State.OK if steady else State.WARNING,
+        seen=governor,
+        serves="steady clocks",
+        remedy="" if steady else "`sudo cpupower frequency-set -g performance` while measuring",
     )
 
 
 def _huge_pages() -> Finding:
     path = Path("/sys/kernel/mm/transparent_hugepage/enabled")
     if not path.exists():
-        return Finding("huge pages", State.OPTIONAL, "not readable here", "less noise between processes", "Linux only")
+        return Finding(
+            what="huge pages",
+            state=State.OPTIONAL,
+            seen="not readable here",
+            serves="less noise between processes",
+            remedy="Linux only",
+        )
     chosen = path.read_text().split("[")[1].split("]")[0]
     usable = chosen in ("always", "madvise")
     return Finding(
-        "huge pages",
-        State.OK if usable else State.WARNING,
-        chosen,
-        "less noise between processes: without them page placement alone costs 1 to 3 %",
-        "" if usable else f"`echo madvise | sudo tee {path}`",
+        what="huge pages",
+        state=State.OK if usable else State.WARNING,
+        seen=chosen,
+        serves="less noise between processes: without them page placement alone costs 1 to 3 %",
+        remedy="" if usable else f"`echo madvise | sudo tee {path}`",
     )
 
 
@@ -188,7 +214,7 @@ def _adb() -> Finding:
     import adbutils
 
     path = adbutils.adb_path()
-    return Finding("adb", State.OK, str(path), "phones on a cable; `moga devices` lists them")
+    return Finding(what="adb", state=State.OK, seen=str(path), serves="phones on a cable; `moga devices` lists them")
 
 
 def _phone_tools() -> Finding:
@@ -199,13 +225,15 @@ def _phone_tools() -> Finding:
     try:
         found = [f"{tool.name} ({tool.abi})" for tool in tools.registered()]
     except InputError as error:
-        return Finding("phone tools", State.WARNING, "the registry does not read", serves, str(error))
+        return Finding(
+            what="phone tools", state=State.WARNING, seen="the registry does not read", serves=serves, remedy=str(error)
+        )
     if not found:
         remedy = (
             "moga tools fetch benchmark_model, or moga tools add PATH; moga tools list says where makers publish them"
         )
-        return Finding("phone tools", State.OPTIONAL, "none registered", serves, remedy)
-    return Finding("phone tools", State.OK, ", ".join(dict.fromkeys(found)), serves)
+        return Finding(what="phone tools", state=State.OPTIONAL, seen="none registered", serves=serves, remedy=remedy)
+    return Finding(what="phone tools", state=State.OK, seen=", ".join(dict.fromkeys(found)), serves=serves)
 
 
 def _vulkan() -> Finding:
@@ -214,28 +242,30 @@ def _vulkan() -> Finding:
     library = find_library("vulkan")
     found = library is not None
     return Finding(
-        "Vulkan",
-        State.OK if found else State.OPTIONAL,
-        library or "no loader found",
-        "target tflite/gpu/float32 on this computer",
-        "" if found else "Debian: libvulkan1 and a driver; chromium brings a software one, for function only",
+        what="Vulkan",
+        state=State.OK if found else State.OPTIONAL,
+        seen=library or "no loader found",
+        serves="target tflite/gpu/float32 on this computer",
+        remedy="" if found else "Debian: libvulkan1 and a driver; chromium brings a software one, for function only",
     )
 
 
 def _program(name: str, serves: str, origin: str) -> Finding:
     path = shutil.which(name)
     return Finding(
-        name,
-        State.OK if path else State.OPTIONAL,
-        path or "not on PATH",
-        serves,
-        "" if path else f"comes with {origin}",
+        what=name,
+        state=State.OK if path else State.OPTIONAL,
+        seen=path or "not on PATH",
+        serves=serves,
+        remedy="" if path else f"comes with {origin}",
     )
 
 
 def _sdk(variable: str, serves: str, origin: str) -> Finding:
     root = os.environ.get(variable, "")
     if root and Path(root).is_dir():
-        return Finding(variable, State.OK, root, serves)
-    seen = f"{root} is no folder" if root else "not set"
-    return Finding(variable, State.OPTIONAL, seen, serves, f"set it to the root of {origin}")
+        return Finding(what=variable, state=State.OK, seen=root, serves=serves)
+    seen = f"{root} is not a folder" if root else "not set"
+    return Finding(
+        what=variable, state=State.OPTIONAL, seen=seen, serves=serves, remedy=f"set it to the root of {origin}"
+    )

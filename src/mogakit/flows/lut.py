@@ -30,7 +30,7 @@ class ForeignFormat(StrEnum):
     OPERATORS = "operators"  # CSV of operator times, and of whole networks
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Imported:
     """What an import wrote, and for operator times how well their sums predict whole networks."""
 
@@ -137,17 +137,17 @@ def import_foreign(
     if kind is ForeignFormat.TUNAS:
         model = import_tunas(sources[0], sources[1])
         save_model(model, output)
-        return Imported(output, None, model, tuple(check_model(model)))
+        return Imported(path=output, table=None, model=model, findings=tuple(check_model(model)))
     if kind is ForeignFormat.OFA:
         table = import_ofa(sources[0], device_name, None if target is None else parse_target(target))
         save(table, output)
-        return Imported(output, table, None, tuple(check_table(table)))
+        return Imported(path=output, table=table, model=None, findings=tuple(check_table(table)))
     chosen = _chosen_column(sources[0], column)
     networks = sources[1] if len(sources) > 1 else None
     table = import_operators(sources[0], chosen, networks)
     save(table, output)
     compared = None if networks is None else study(sources[0], networks, chosen)
-    return Imported(output, table, None, tuple(check_table(table)), compared)
+    return Imported(path=output, table=table, model=None, findings=tuple(check_table(table)), study=compared)
 
 
 def _chosen_column(path: Path, column: str | None) -> str:

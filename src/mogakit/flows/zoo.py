@@ -24,7 +24,7 @@ class BlockRow:
     madds: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class NetworkSummary:
     """A network with its counts, and what is known of it.
 

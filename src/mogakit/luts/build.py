@@ -10,8 +10,8 @@ from mogakit.export.artifact import Role
 from mogakit.luts.calibrate import Calibration, CalibrationKind, fit, fit_best
 from mogakit.luts.estimate import estimate_files, merge_conditions, settled
 from mogakit.luts.overhead import fit_overhead, refine_by_networks
-from mogakit.luts.predict import Predictor
-from mogakit.luts.table import HOST_STATISTIC, LatencyTable, Origin, Row, Statistic
+from mogakit.luts.statistic import HOST_STATISTIC, Statistic
+from mogakit.luts.table import LatencyTable, Origin, Row
 from mogakit.nets.network import Network
 from mogakit.nets.resolve import resolve
 
@@ -104,9 +104,8 @@ def calibrate_table(
     Raises:
         InputError: fewer networks are left than `kind` needs.
     """
-    predictor = Predictor(table)
-    usable = [key for key in sorted(networks) if not predictor.unusable(block.key for block in networks[key].blocks)]
-    predicted = [predictor.predict_raw(networks[key]) for key in usable]
+    usable = [key for key in sorted(networks) if not table.unusable(block.key for block in networks[key].blocks)]
+    predicted = [table.predict_raw(networks[key]) for key in usable]
     latencies = [measured[key].latency_ms or 0.0 for key in usable]
     if kind is None:
         return fit_best(predicted, latencies, usable)

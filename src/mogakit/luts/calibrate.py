@@ -39,7 +39,7 @@ class CalibrationChoice(StrEnum):
 MIN_NETWORKS = {CalibrationKind.NONE: 0, CalibrationKind.SCALE: 3, CalibrationKind.AFFINE: 5}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Calibration:
     """`calibrated = scale * predicted + offset_ms`.
 
@@ -106,10 +106,10 @@ def fit(
     errors = {one: mape_percent(predictions, right) for one, predictions in held_out.items()}
     fitted = kind is not CalibrationKind.NONE
     return Calibration(
-        kind,
-        scale,
-        offset_ms,
-        len(left),
+        kind=kind,
+        scale=scale,
+        offset_ms=offset_ms,
+        num_networks=len(left),
         loo_mape_percent=errors[kind] if fitted else None,
         loo_rmse_ms=float(np.sqrt(np.mean((held_out[kind] - right) ** 2))) if fitted else None,
         raw_mape_percent=errors.get(CalibrationKind.NONE),

@@ -7,7 +7,7 @@ import numpy as np
 
 from mogakit.luts import undisturbed
 from mogakit.luts.error_metrics import FloatArray
-from mogakit.luts.table import Centre, Statistic
+from mogakit.luts.statistic import Centre, Statistic
 
 NUM_RESAMPLES = 500
 

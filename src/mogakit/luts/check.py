@@ -1,4 +1,4 @@
-"""What is suspicious about a table: findings, worst first. A finding is no proof; it says where to look."""
+"""What is suspicious about a table: findings, worst first. A finding is not proof; it says where to look."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -173,7 +173,7 @@ def _equal_across(table: LatencyTable, other: LatencyTable) -> list[Finding]:
 
 
 def _num_digits(value: float) -> int:
-    """Count significant digits; what a division by 1000 leaves at the 16th is no digit of the source."""
+    """Count significant digits; what a division by 1000 leaves at the 16th is not a digit of the source."""
     return len(f"{value:.14e}".split("e")[0].replace(".", "").replace("-", "").rstrip("0"))
 
 
@@ -222,7 +222,7 @@ def _overhead_and_calibration(table: LatencyTable) -> list[Finding]:
         findings.append(Finding(Suspicion.OVERHEAD, Severity.INFO, (), message))
     elif overhead.verdict is OverheadVerdict.REFUSED:
         message = (
-            f"the overhead was refused: the times of the chains do not lie on a line (R2 {overhead.r2:.3f}); "
+            f"the overhead was rejected: the times of the chains do not lie on a line (R2 {overhead.r2:.3f}); "
             "measure more rounds"
         )
         findings.append(Finding(Suspicion.OVERHEAD, Severity.WARNING, (), message))

@@ -25,8 +25,8 @@ def differing_fields(first: LatencyTable, second: LatencyTable) -> list[str]:
         if getattr(first.identity, field.name) != getattr(second.identity, field.name)
     ]
     names += [name for name in ("target", "statistic") if getattr(first, name) != getattr(second, name)]
-    told = first.backends and second.backends  # a table that does not say what ran it may be of the same
-    return [*names, "backends"] if told and first.backends != second.backends else names
+    known = first.backends and second.backends  # a table that does not say what ran it may be of the same
+    return [*names, "backends"] if known and first.backends != second.backends else names
 
 
 def merge(first: LatencyTable, second: LatencyTable, force: bool = False) -> LatencyTable:
@@ -96,7 +96,7 @@ class Difference(StrEnum):
     NO_NUMBER = "no-number"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RowDifference:
     """One key of two tables; `ratio` is second over first, `test` says how it was judged."""
 
@@ -125,17 +125,46 @@ def _difference(key: str, first: Row | None, second: Row | None) -> RowDifferenc
         side = Difference.ONLY_SECOND if first is None else Difference.ONLY_FIRST
         first_ms = None if first is None else first.latency_ms
         second_ms = None if second is None else second.latency_ms
-        return RowDifference(key, first_ms, second_ms, None, side, "")
+        return RowDifference(key=key, first_ms=first_ms, second_ms=second_ms, ratio=None, difference=side, test="")
     if first.latency_ms is None or second.latency_ms is None:
-        return RowDifference(key, first.latency_ms, second.latency_ms, None, Difference.NO_NUMBER, "")
+        return RowDifference(
+            key=key,
+            first_ms=first.latency_ms,
+            second_ms=second.latency_ms,
+            ratio=None,
+            difference=Difference.NO_NUMBER,
+            test="",
+        )
     ratio = second.latency_ms / first.latency_ms if first.latency_ms else None
     moved = Difference.SLOWER if second.latency_ms > first.latency_ms else Difference.FASTER
     if min(len(first.run_means_ms), len(second.run_means_ms)) >= MIN_RUNS_FOR_TEST:
         p_value = float(stats.mannwhitneyu(first.run_means_ms, second.run_means_ms, alternative="two-sided").pvalue)
         verdict = moved if p_value < SIGNIFICANCE else Difference.SAME
-        return RowDifference(key, first.latency_ms, second.latency_ms, ratio, verdict, "mann-whitney", p_value)
+        return RowDifference(
+            key=key,
+            first_ms=first.latency_ms,
+            second_ms=second.latency_ms,
+            ratio=ratio,
+            difference=verdict,
+            test="mann-whitney",
+            p_value=p_value,
+        )
     if first.low_ms is None or first.high_ms is None or second.low_ms is None or second.high_ms is None:
-        return RowDifference(key, first.latency_ms, second.latency_ms, ratio, Difference.UNCERTAIN, "no interval")
+        return RowDifference(
+            key=key,
+            first_ms=first.latency_ms,
+            second_ms=second.latency_ms,
+            ratio=ratio,
+            difference=Difference.UNCERTAIN,
+            test="no interval",
+        )
     apart = first.high_ms < second.low_ms or second.high_ms < first.low_ms
     verdict = moved if apart else Difference.SAME
-    return RowDifference(key, first.latency_ms, second.latency_ms, ratio, verdict, "interval overlap")
+    return RowDifference(
+        key=key,
+        first_ms=first.latency_ms,
+        second_ms=second.latency_ms,
+        ratio=ratio,
+        difference=verdict,
+        test="interval overlap",
+    )

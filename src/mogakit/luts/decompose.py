@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from mogakit.luts.predict import Predictor
 from mogakit.luts.table import LatencyTable
 from mogakit.nets.block import Block, Op
 from mogakit.nets.network import Network
@@ -20,7 +19,7 @@ def time_by_kind(table: LatencyTable, network: Network) -> dict[str, float]:
     Raises:
         TableError: a block has no usable row.
     """
-    parts = Predictor(table).explain(network).parts
+    parts = table.predict(network).parts
     times: dict[str, float] = {}
 
     def add(kind: str, latency_ms: float) -> None:

@@ -39,7 +39,7 @@ class Metric:
         return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}]"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ErrorReport:
     """Predicted against measured latency of `num` networks. An error is predicted minus measured.
 

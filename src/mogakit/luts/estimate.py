@@ -17,7 +17,8 @@ from mogakit.luts import undisturbed
 from mogakit.luts.centre import Estimator, RunSamples
 from mogakit.luts.error_metrics import FloatArray
 from mogakit.luts.local_speed import divide_out_moments
-from mogakit.luts.table import Centre, CommonMode, Row, RowConditions, Statistic
+from mogakit.luts.statistic import Centre, CommonMode, Statistic
+from mogakit.luts.table import Row, RowConditions
 
 MIN_SHARED_FILES = 5
 """A process takes part in the common mode when it timed this many files that another process timed too."""
@@ -228,12 +229,12 @@ def _with_delegation(row: Row, taken: Sequence[Measurement]) -> Row:
     def joined(texts: Iterable[str | None]) -> str:
         return " / ".join(sorted({text for text in texts if text}))
 
-    told = [one.delegation for one in taken]
+    known = [one.delegation for one in taken]
     return replace(
         row,
-        delegation=joined(str(one) for one in told),
-        backend=joined(one.backend for one in told),
-        reason=joined(one.reason for one in told),
+        delegation=joined(str(one) for one in known),
+        backend=joined(one.backend for one in known),
+        reason=joined(one.reason for one in known),
     )
 
 

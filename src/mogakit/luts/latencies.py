@@ -1,10 +1,11 @@
-"""A latency table or a linear cost model, told apart by what the file holds: whoever takes the one takes the other."""
+"""A table or a linear cost model, distinguished by what the file holds; both are accepted everywhere."""
 
 from pathlib import Path
 
+from mogakit import records
 from mogakit.bench.measurement import Identity
-from mogakit.luts.linear import CostModel, is_model, model_from_document, read_document
-from mogakit.luts.table import LatencyTable, from_document
+from mogakit.luts.linear import CostModel
+from mogakit.luts.table import LatencyTable
 
 SHELL_FLAG = "transport=adb shell"
 """Flag in the identity of what was measured on a phone through adb."""
@@ -14,14 +15,10 @@ def load_latencies(path: Path) -> LatencyTable | CostModel:
     """Read what a file holds; its name says nothing.
 
     Raises:
-        TableError: the file is absent, or holds neither a table nor a cost model.
+        TableError: there is no such file, or it holds neither a table nor a cost model.
     """
-    absent = (
-        f"latency table or cost model {path}; `moga profile -o RUN` writes RUN/lut.json, "
-        "`moga fit RUN` RUN/cost-model.json"
-    )
-    document = read_document(path, absent)
-    return model_from_document(document, str(path)) if is_model(document) else from_document(document, str(path))
+    found: LatencyTable | CostModel = records.load_one_of((LatencyTable, CostModel), path)
+    return found
 
 
 def scope_note(identity: Identity) -> str | None:

@@ -4,27 +4,25 @@ Without a table that takes thousands of pairs (TuNAS and the multi-hardware pape
 table, a few hundred. Both stay additive, so that the exact front stays exact.
 """
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from mogakit import __version__, files, records
+from mogakit import __version__, records
 from mogakit.bench.measurement import Identity
-from mogakit.bench.target import Target, parse_target
+from mogakit.bench.target import Target
 from mogakit.errors import InputError, TableError
 from mogakit.luts.calibrate import Calibration
 from mogakit.luts.error_metrics import FloatArray, mape_percent
-from mogakit.luts.predict import Predictor
+from mogakit.luts.model import Part, Prediction
 from mogakit.luts.ridge import RidgeFit, fit_ridge
-from mogakit.luts.schema import upgrade
-from mogakit.luts.table import LatencyTable, Origin
+from mogakit.luts.table import LatencyTable, Origin, target_as_record, target_as_text
 from mogakit.nets.network import Network
-from mogakit.nets.spaces import Chromosome, SearchSpace, SlotSpace, get_space
+from mogakit.nets.spaces import Chromosome, SearchSpace, get_space
+from mogakit.tabular import Sheet, Tabular
 
 MODEL_SCHEMA_VERSION = 1
 MIN_PAIRS = 5
@@ -38,8 +36,16 @@ class ModelKind(StrEnum):
     IMPORTED = "imported"
 
 
-@dataclass(frozen=True)
-class CostModel:
+@records.stored(
+    "cost-model",
+    version=MODEL_SCHEMA_VERSION,
+    made_by="moga fit RUN",
+    encode=target_as_text,
+    decode=target_as_record,
+    error=TableError,
+)
+@dataclass(frozen=True, kw_only=True, repr=False)
+class CostModel(Tabular):
     """`latency = intercept_ms + sum of coefficients_ms[gene][choice]`; all in milliseconds.
 
     Attributes:
@@ -52,6 +58,18 @@ class CostModel:
         table: name of the table it builds on, or empty.
         networks: names of the networks it was fitted on, so that validation can leave them out.
         input_size: of the space in pixels; None for the space's own.
+
+    Raises:
+        InputError: from `predict`, for a network that does not lie in the space.
+
+    Source: the linear cost model of TuNAS (arXiv 2008.06120).
+
+    Example:
+        >>> fitted = mk.fit_cost_model("run", num_networks=6, quick=True, rounds=1, resume=True)
+        >>> [len(costs) for costs in fitted.one_hot.coefficients_ms]
+        [12, 12, 12, 12, 12, 12]
+        >>> mk.predict("digits/0-0-0-0-0-0", fitted.one_hot).latency_ms > 0
+        True
     """
 
     name: str
@@ -86,8 +104,28 @@ class CostModel:
             total += costs[gene]
         return total
 
-    def predict(self, network: Network) -> float:
-        """Return the latency of a network of the model's space in milliseconds.
+    def sheet(self) -> Sheet:
+        """Return one row a gene and choice: the milliseconds it adds to the intercept."""
+        error = "" if self.loo_mape_percent is None else f", leave-one-out error {self.loo_mape_percent:.3g} %"
+        return Sheet(
+            title=f"{self.described}, space {self.space}{error}",
+            columns=("gene", "choice", "coefficient_ms"),
+            rows=[
+                (gene, choice, cost)
+                for gene, costs in enumerate(self.coefficients_ms)
+                for choice, cost in enumerate(costs)
+            ],
+            note=f"intercept {self.intercept_ms:.4g} ms",
+        )
+
+    @property
+    def described(self) -> str:
+        """What it is and what it was fitted on, in a few words."""
+        fitted = "imported" if self.num_pairs is None else f"on {self.num_pairs} pairs"
+        return f"cost model {self.name} {fitted}"
+
+    def predict(self, network: Network) -> Prediction:
+        """Predict a network of the model's space: the intercept, and one part for each gene.
 
         An imported model knows layers by kernel, expansion and stride only: networks of another activation or
         batch-norm epsilon than the space's are of the same cost to it.
@@ -95,14 +133,36 @@ class CostModel:
         Raises:
             InputError: the network does not lie in the space.
         """
-        space = get_space(self.space, self.input_size)
-        same = in_style_of(space, network) if self.kind is ModelKind.IMPORTED else network
-        return self.predict_chromosome(space.encode(same))
+        chromosome, slotted = self._encode(network), self._space.slotted
+        latency_ms = self.predict_chromosome(chromosome)
+        if slotted is None:
+            names = [f"gene {index} = {gene}" for index, gene in enumerate(chromosome)]
+        else:
+            names = [choices[gene].key for choices, gene in zip(slotted.slots, chromosome, strict=True)]
+        numbers = [costs[gene] for costs, gene in zip(self.coefficients_ms, chromosome, strict=True)]
+        return Prediction(
+            network=network.name,
+            latency_ms=latency_ms,
+            raw_ms=latency_ms,
+            overhead_ms=self.intercept_ms,
+            parts=tuple(Part(name, number) for name, number in zip(names, numbers, strict=True)),
+            loo_mape_percent=self.loo_mape_percent,
+        )
 
-    latency_ms = predict
+    def latency_ms(self, network: Network) -> float:
+        """Return the latency of a network of the model's space in milliseconds; see `predict`."""
+        return self.predict_chromosome(self._encode(network))
 
-    def slot_costs(self, space: SearchSpace) -> list[FloatArray]:
-        """Return one array of milliseconds a gene, the intercept folded into the first; as `Predictor.slot_costs`.
+    def unpredictable(self, network: Network) -> str | None:
+        """Return in a few words why the model has no number for a network, or None where it has one."""
+        try:
+            self._encode(network)
+        except InputError as error:
+            return f"the model of space {self.space!r} does not know it: {error}"
+        return None
+
+    def slot_costs(self, space: SearchSpace, unsupported_ms: float | None = None) -> list[FloatArray]:
+        """Return one array of milliseconds a gene, the intercept folded into the first; every choice has a number.
 
         Raises:
             InputError: the space is another than the model's.
@@ -112,6 +172,20 @@ class CostModel:
         costs = [np.array(numbers) for numbers in self.coefficients_ms]
         costs[0] = costs[0] + self.intercept_ms
         return costs
+
+    @property
+    def _space(self) -> SearchSpace:
+        return get_space(self.space, self.input_size)
+
+    def _encode(self, network: Network) -> Chromosome:
+        """Return the chromosome of a network.
+
+        Raises:
+            InputError: the network does not lie in the space.
+        """
+        space = self._space
+        same = in_style_of(space, network) if self.kind is ModelKind.IMPORTED else network
+        return space.encode(same)
 
 
 def in_style_of(space: SearchSpace, network: Network) -> Network:
@@ -131,7 +205,7 @@ def in_style_of(space: SearchSpace, network: Network) -> Network:
     return replace(network, blocks=tuple(blocks))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Pairs:
     """Networks of one space with their measured latency: what a cost model is fitted on.
 
@@ -150,11 +224,11 @@ class Pairs:
     def take(self, indices: Sequence[int]) -> "Pairs":
         """Return the pairs at `indices`."""
         return Pairs(
-            self.space,
-            tuple(self.chromosomes[index] for index in indices),
-            tuple(self.measured_ms[index] for index in indices),
-            tuple(self.names[index] for index in indices) if self.names else (),
-            self.input_size,
+            space=self.space,
+            chromosomes=tuple(self.chromosomes[index] for index in indices),
+            measured_ms=tuple(self.measured_ms[index] for index in indices),
+            names=tuple(self.names[index] for index in indices) if self.names else (),
+            input_size=self.input_size,
         )
 
 
@@ -192,9 +266,9 @@ def fit_on_table(pairs: Pairs, table: LatencyTable, name: str = "table+one-hot")
         TableError: the table lacks a block of the space.
     """
     space = _checked_space(pairs)
-    if not isinstance(space, SlotSpace):
+    costs = table.with_calibration(Calibration()).slot_costs(space)
+    if costs is None:
         raise InputError(f"the genes of space {space.name} are not independent slots: fit the choices alone (one-hot)")
-    costs = _raw_slot_costs(table, space)
     measured = np.array(pairs.measured_ms)
     raw = np.array([sum(slot[gene] for slot, gene in zip(costs, one, strict=True)) for one in pairs.chromosomes])
     plain = np.stack([np.ones_like(raw), raw], axis=1)
@@ -203,10 +277,6 @@ def fit_on_table(pairs: Pairs, table: LatencyTable, name: str = "table+one-hot")
     residual = _split(found.weights, space.num_choices)
     weights = [scale * slot + rest for slot, rest in zip(costs, residual, strict=True)]
     return _model(name, ModelKind.TABLE, pairs, table.target, table.identity, offset_ms, weights, found, table.name)
-
-
-def _raw_slot_costs(table: LatencyTable, space: SlotSpace) -> list[FloatArray]:
-    return Predictor(table.with_calibration(Calibration())).slot_costs(space)
 
 
 def _checked_space(pairs: Pairs) -> SearchSpace:
@@ -250,65 +320,15 @@ def _model(
     )
 
 
-def model_to_document(model: CostModel) -> Any:
-    """Return the model as plain JSON values; the target is written as text."""
-    document = records.to_json(model)
-    document["target"] = None if model.target is None else str(model.target)
-    return document
-
-
-def is_model(document: Mapping[str, Any]) -> bool:
-    """Return whether a JSON object is a cost model, and not a table or something else."""
-    return "coefficients_ms" in document
-
-
-def model_from_document(document: Mapping[str, Any], where: str) -> CostModel:
-    """Rebuild a model from plain JSON values; `where` names the file.
-
-    Raises:
-        TableError: it is no cost model, or one of another schema.
-    """
-    if not is_model(document):
-        raise TableError(f"{where} holds no cost model of this kit")
-    current = upgrade(dict(document), where, upgrades={}, current=MODEL_SCHEMA_VERSION)
-    try:
-        if current.get("target") is not None:
-            current["target"] = records.to_json(parse_target(current["target"]))
-        return records.from_json(current, CostModel, where)
-    except InputError as error:
-        raise TableError(str(error)) from error
-
-
-def read_document(path: Path, absent: str) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Args:
-        path: of the file. absent: what the message says is missing, and what writes it.
-
-    Raises:
-        TableError: the file is absent, no JSON, or no object.
-    """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise TableError(f"there is no {absent}") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise TableError(f"{path} is not JSON: {error}") from error
-    if not isinstance(document, dict):
-        raise TableError(f"{path} holds no JSON object, so it is no latency table and no cost model")
-    return document
-
-
 def save_model(model: CostModel, path: Path) -> None:
     """Write a model as JSON coefficients, atomically."""
-    files.write_json(path, model_to_document(model))
+    records.save(model, path)
 
 
 def load_model(path: Path) -> CostModel:
     """Read a model.
 
     Raises:
-        TableError: the file is absent, no JSON, or no cost model.
+        TableError: there is no such file, or it is not a cost model; see `records.load`.
     """
-    document = read_document(path, f"cost model {path}; `moga fit RUN` writes RUN/cost-model.json")
-    return model_from_document(document, str(path))
+    return records.load(CostModel, path)

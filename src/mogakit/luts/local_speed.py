@@ -20,7 +20,7 @@ Window = tuple[str, int]
 """(process, number of the window)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Visit:
     window: Window
     at_ms: float
@@ -92,7 +92,7 @@ def _visits(
             continue
         slowness = np.log(np.array(one.samples_ms).reshape(-1, num_warm) / usual[one.artifact_name]).mean(axis=1)
         found += [
-            _Visit(window, at_ms, owner, number, float(value))
+            _Visit(window=window, at_ms=at_ms, owner=owner, number=number, slowness=float(value))
             for number, (at_ms, value) in enumerate(zip(one.visited_at_ms, slowness, strict=True))
         ]
     return found

@@ -19,7 +19,7 @@ Z_95 = 1.96
 CONFIDENCE = 0.95
 NUM_SPREADS_APART = 4.0
 """Standard errors apart from which networks contradict the chains. Wide: to turn networks away for chance costs a table
-several percent, to let in what does not quite add up costs nothing that a calibration does not mend."""
+several percent, to let in what does not quite add up costs nothing that a calibration does not fix."""
 _CHAIN = re.compile(r"chain-(?P<copies>\d+)x(?P<key>.+)", re.DOTALL)
 
 
@@ -39,7 +39,7 @@ def fit_overhead(chains: Iterable[Row]) -> Overhead | None:
 
     Returns:
         None where no block has chains of at least three lengths. Where the times do not lie on a line an intercept that
-        differs from zero is refused, and `verdict` says so: R2 below 0.99, unless every run is near the line all the
+        differs from zero is rejected, and `verdict` says so: R2 below 0.99, unless every run is near the line all the
         same (a block that is quick beside the overhead gives a shallow line, whose R2 is low from noise alone).
 
     Raises:
@@ -49,7 +49,7 @@ def fit_overhead(chains: Iterable[Row]) -> Overhead | None:
     for row in chains:
         parsed = parse_chain_name(row.key)
         if parsed is None:
-            raise TableError(f"{row.key!r} is not named as a chain; legal is chain-<copies>x<block key>")
+            raise TableError(f"{row.key!r} is not named as a chain; supported: chain-<copies>x<block key>")
         if row.alone_ms is not None:
             points += [(parsed[0], parsed[1], run_ms) for run_ms in row.run_means_ms or (row.alone_ms,)]
     keys = sorted({key for _, key, _ in points})

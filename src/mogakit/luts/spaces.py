@@ -32,4 +32,4 @@ def space_of(table: LatencyTable) -> SearchSpace | None:
 def slot_space_of(table: LatencyTable) -> SlotSpace | None:
     """Return the space where its genes are independent slots, which exact search and slot pictures need."""
     space = space_of(table)
-    return space if isinstance(space, SlotSpace) else None
+    return None if space is None else space.slotted

@@ -4,83 +4,36 @@
 process run (`run_means_ms`), enough to compare two tables honestly.
 """
 
-import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
-from mogakit import files, records
+import numpy as np
+
+from mogakit import records
 from mogakit.bench.measurement import Identity, Status, counts
 from mogakit.bench.target import Target, parse_target
-from mogakit.errors import InputError, TableError
+from mogakit.errors import TableError
 from mogakit.export.artifact import Role
+from mogakit.luts import advice
 from mogakit.luts.calibrate import Calibration
-from mogakit.luts.schema import SCHEMA_VERSION, upgrade
+from mogakit.luts.error_metrics import FloatArray
+from mogakit.luts.model import Part, Prediction
+from mogakit.luts.statistic import Statistic
+from mogakit.nets.network import Network
+from mogakit.nets.spaces import SearchSpace
+from mogakit.tabular import Sheet, Tabular
+
+SCHEMA_VERSION = 1
+"""Raised whenever a field is added without a default, renamed, or changes its meaning; then the table gains a step."""
 
 UNKNOWN = "unknown"
 """Stands in an imported table wherever its source does not say."""
 
 
-class Centre(StrEnum):
-    """How several times become one."""
-
-    MEAN = "mean"
-    TRIMMED_MEAN = "trimmed-mean"
-    MEDIAN = "median"
-    POOLED = "pooled"  # across runs only: the samples of all runs are one set, with one centre
-    UNDISTURBED = "undisturbed"  # across runs only: the mean of those that nothing slowed
-    UNKNOWN = "unknown"  # of an imported table whose source does not say; nothing is computed with it
-
-
-class CommonMode(StrEnum):
-    """What is divided out of times because it moves blocks and networks alike."""
-
-    NONE = "none"
-    PROCESS = "process"  # the speed of the machine during one process, from all files that it timed
-    WINDOW = "window"  # the same for each window of a process: follows drift within it, with more noise
-    MOMENT = "moment"  # the same for each visit, from the files visited around it: follows bursts of other programs
-
-
-@dataclass(frozen=True)
-class Statistic:
-    """How a row was made from samples.
-
-    Attributes:
-        within_run: centre of the samples of one process run. Means add over blocks; medians and minima do not.
-        trim: share cut off at each end where `within_run` is `trimmed-mean`.
-        across_runs: centre of the runs' values.
-        cold_share: weight of the discarded first call (cold caches) in a block's value, 0 to 1; the warm calls have
-            the rest. In a network a block finds its activations warm and its weights cold.
-        common_mode: what was divided out of each process.
-        reach: of `undisturbed`: runs slower than the file's fastest by more than this share are left out. None: to be
-            found from the measurements (`estimate.settled`); a table holds what was found. Tables with another reach
-            are of one statistic.
-    """
-
-    within_run: Centre = Centre.TRIMMED_MEAN
-    trim: float = 0.10
-    across_runs: Centre = Centre.MEDIAN
-    cold_share: float = 0.0
-    common_mode: CommonMode = CommonMode.NONE
-    reach: float | None = field(default=None, compare=False)
-
-
-HOST_STATISTIC = Statistic(trim=0.25, across_runs=Centre.POOLED, cold_share=0.25, common_mode=CommonMode.MOMENT)
-"""For this computer's CPU, where one process times all files: the estimator with the least error on unseen networks.
-
-On a machine shared with other programs 5 to 40 % of the calls of a window take 1.2 to 1.6 times as long, in bursts: the
-speed of the moment divides out most of that, the mean of the middle half does not see the rest and still adds over
-blocks (docs/measuring.md has figures).
-"""
-
-PHONE_STATISTIC = Statistic(within_run=Centre.MEDIAN, across_runs=Centre.UNDISTURBED)
-"""For phones, whose every run is a process: its median (its mean where the tool prints no other), and over the runs the
-mean of those that nothing slowed (`luts.undisturbed`)."""
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RowConditions:
     """Under what a row was measured; None where no run could read it. Never compared."""
 
@@ -93,7 +46,7 @@ class RowConditions:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Row:
     """One block on the table's target; times in milliseconds.
 
@@ -154,7 +107,7 @@ class OverheadVerdict(StrEnum):
     REFUSED = "refused"  # the times do not lie on a straight line, and zero is used until they are measured again
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Overhead:
     """What a run costs apart from its blocks: the intercept of time against the number of chained blocks.
 
@@ -177,7 +130,7 @@ class Overhead:
     num_networks: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Origin:
     """Where a table comes from.
 
@@ -195,8 +148,43 @@ class Origin:
     forced: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class LatencyTable:
+def target_as_text(document: records.Document) -> records.Document:
+    """Write the target of a table or cost model as text."""
+    target = document["target"]
+    return {**document, "target": None if target is None else str(records.from_json(target, Target, "target"))}
+
+
+def target_as_record(document: records.Document) -> records.Document:
+    """Read the target of a table or cost model from its text."""
+    target = document["target"]
+    return {**document, "target": None if target is None else records.to_json(parse_target(target))}
+
+
+def _to_file(document: records.Document) -> records.Document:
+    """Write the target as text, and the rows as a list in the order of their keys."""
+    rows = document["rows"]
+    return {**target_as_text(document), "rows": [rows[key] for key in sorted(rows)]}
+
+
+def _from_file(document: records.Document) -> records.Document:
+    keys = [row["key"] for row in document["rows"]]
+    twice = sorted({str(key) for key, count in Counter(keys).items() if count > 1})
+    if twice:
+        raise TableError(f"the table holds more than one row for {', '.join(twice)}; keep one of each")
+    rows = dict(zip(keys, document["rows"], strict=True))
+    return {**target_as_record(document), "rows": rows}
+
+
+@records.stored(
+    "latency-table",
+    version=SCHEMA_VERSION,
+    made_by="moga profile -o RUN",
+    encode=_to_file,
+    decode=_from_file,
+    error=TableError,
+)
+@dataclass(frozen=True, kw_only=True, repr=False)
+class LatencyTable(Tabular):
     """Latency of blocks on one target.
 
     Attributes:
@@ -208,6 +196,17 @@ class LatencyTable:
         calibration: fitted on whole networks of the same run.
         accepted: statuses besides `ok` whose rows count, because the person who measured said so.
         seed: of the bootstrap, and of the order in which things were measured.
+
+    Raises:
+        TableError: from `predict` and `slot_costs`, where a row is missing or does not count.
+
+    Source: docs/tables.md describes the file field by field.
+
+    Example:
+        >>> table = mk.load_run("run").table
+        >>> row = table.rows["conv_i3o16_h8_k3s1_hswish"]
+        >>> 0 < row.low_ms < row.latency_ms < row.high_ms
+        True
     """
 
     name: str
@@ -224,6 +223,20 @@ class LatencyTable:
     accepted: tuple[Status, ...] = ()
     schema_version: int = SCHEMA_VERSION
 
+    def sheet(self) -> Sheet:
+        """Return one row a block: what it adds, its interval, and whether it counts."""
+        target = "an unknown target" if self.target is None else str(self.target)
+        counting = sum(self.counts(row) for row in self.rows.values())
+        return Sheet(
+            title=f"{self.name}, {target} on {self.identity.device_name}, {counting} of {len(self.rows)} rows count",
+            columns=("key", "role", "latency_ms", "low_ms", "high_ms", "status", "counts", "backend"),
+            rows=[
+                (key, row.role, row.latency_ms, row.low_ms, row.high_ms, row.status, self.counts(row), row.backend)
+                for key, row in sorted(self.rows.items())
+            ],
+            note=f"a network adds {self.overhead_ms:.4g} ms; calibration: {self.calibration.kind}",
+        )
+
     @property
     def overhead_ms(self) -> float:
         """Return what a network pays once, in milliseconds."""
@@ -235,12 +248,137 @@ class LatencyTable:
         return frozenset(row.backend for row in self.rows.values() if row.backend and self.counts(row))
 
     def counts(self, row: Row) -> bool:
-        """Say whether a row of this table, or one measured beside it, has a number that stands for the target."""
+        """Return whether a row of this table, or one measured beside it, has a number that stands for the target."""
         return row.latency_ms is not None and counts(row.status, self.accepted)
+
+    @property
+    def described(self) -> str:
+        """What it is, in a few words."""
+        return f"table {self.name}"
 
     def with_calibration(self, calibration: Calibration) -> "LatencyTable":
         """Return the same table with another calibration."""
         return replace(self, calibration=calibration)
+
+    def predict(self, network: Network) -> Prediction:
+        """Predict a network: overhead once, fixed parts, blocks; then the calibration.
+
+        Raises:
+            TableError: a block has no row, or a row without a number that counts.
+        """
+        parts = tuple(
+            Part(block.key, self._part_ms(block.key), self.rows[block.key].status) for block in network.blocks
+        )
+        raw_ms = self.overhead_ms + float(sum(part.latency_ms for part in parts))
+        return Prediction(
+            network=network.name,
+            latency_ms=self.calibration.apply(raw_ms),
+            raw_ms=raw_ms,
+            overhead_ms=self.overhead_ms,
+            parts=parts,
+            doubtful=tuple(sorted({part.key for part in parts if part.status is not Status.OK})),
+            loo_mape_percent=self.calibration.loo_mape_percent,
+        )
+
+    def latency_ms(self, network: Network) -> float:
+        """Return the calibrated latency in milliseconds.
+
+        Raises:
+            TableError: a block has no row, or a row without a number that counts.
+        """
+        return self.calibration.apply(self.predict_raw(network))
+
+    def predict_raw(self, network: Network) -> float:
+        """Return overhead plus blocks in milliseconds, without the calibration."""
+        return self.sum_rows(block.key for block in network.blocks)
+
+    def sum_rows(self, keys: Iterable[str]) -> float:
+        """Return overhead plus the rows named, uncalibrated: for tables whose keys are not the kit's own.
+
+        Raises:
+            TableError: rows are missing (all of them are named), or hold no number that counts.
+        """
+        listed = list(keys)
+        missing = self.missing(listed)
+        if missing:
+            raise self._missing_error(missing)
+        return self.overhead_ms + float(sum(self._part_ms(key) for key in listed))
+
+    def slot_costs(self, space: SearchSpace, unsupported_ms: float | None = None) -> list[FloatArray] | None:
+        """Return one array of milliseconds a slot, shape (choices,): the entries of a chromosome sum to `latency_ms`.
+
+        Overhead, fixed parts and the calibration's offset are folded into the first slot.
+
+        Args:
+            space: None is returned for one whose genes are not independent slots.
+            unsupported_ms: stands for a choice whose row holds no number that counts (e.g. `math.inf`); where it is
+                None, such a choice raises.
+
+        Raises:
+            TableError: a block of the space has no row.
+        """
+        slotted = space.slotted
+        if slotted is None:
+            return None
+        scale = self.calibration.scale
+        costs = [
+            scale * np.array([self._choice_ms(block.key, unsupported_ms) for block in slot]) for slot in slotted.slots
+        ]
+        fixed = [block.key for block in (*slotted.before, *slotted.after)]
+        costs[0] = costs[0] + scale * self.sum_rows(fixed) + self.calibration.offset_ms
+        return costs
+
+    def unpredictable(self, network: Network) -> str | None:
+        """Return in a few words why the table has no number for a network, or None where it has one."""
+        missing = self.missing(block.key for block in network.blocks)
+        if missing:
+            count = f"{len(missing)} of its {len({block.key for block in network.blocks})} blocks"
+            return f"the table of space {self.space!r} has no row for {count}, such as {missing[0]}"
+        unusable = self.unusable(block.key for block in network.blocks)
+        return self._unusable_message(self.rows[unusable[0]]) if unusable else None
+
+    def missing(self, keys: Iterable[str]) -> list[str]:
+        """Return those of `keys` that have no row, sorted, each once."""
+        return sorted(set(keys) - self.rows.keys())
+
+    def unusable(self, keys: Iterable[str]) -> list[str]:
+        """Return those of `keys` that have no row, or one without a number that counts, sorted, each once."""
+        return sorted(key for key in set(keys) if key not in self.rows or not self.counts(self.rows[key]))
+
+    def _choice_ms(self, key: str, unsupported_ms: float | None) -> float:
+        row = self.rows.get(key)
+        if unsupported_ms is not None and row is not None and not self.counts(row):
+            return unsupported_ms
+        return self._part_ms(key)
+
+    def _part_ms(self, key: str) -> float:
+        row = self.rows.get(key)
+        if row is None:
+            raise self._missing_error([key])
+        if row.latency_ms is None or not self.counts(row):
+            raise TableError(self._unusable_message(row))
+        return row.latency_ms
+
+    def _missing_error(self, keys: list[str]) -> TableError:
+        where = f"table {self.name} for {self._target_text}"
+        return TableError(advice.missing_rows(where, self.rows, keys, self._profile_command))
+
+    def _unusable_message(self, row: Row) -> str:
+        """Return which row does not count, why, and what can be done about it."""
+        why = next((f": {text}" for text in (row.error, row.reason, row.delegation) if text), "")
+        return (
+            f"table {self.name} has no usable number for {row.key} on {self._target_text}: its row is marked "
+            f"{row.status}{why}. Choose another block, {advice.remedy(row.status, self._profile_command)}"
+        )
+
+    @property
+    def _target_text(self) -> str:
+        return f"target {self.target}" if self.target is not None else "an unknown target"
+
+    @property
+    def _profile_command(self) -> str:
+        device = None if self.identity.device == UNKNOWN else (self.identity.device_name or "host")
+        return advice.profile_command(self.space, device, self.target)
 
 
 UNKNOWN_IDENTITY = Identity(
@@ -255,54 +393,15 @@ UNKNOWN_IDENTITY = Identity(
 )
 
 
-def to_document(table: LatencyTable) -> Any:
-    """Return the table as plain JSON values; the target is written as text."""
-    document = records.to_json(table)
-    document["target"] = None if table.target is None else str(table.target)
-    document["rows"] = [records.to_json(table.rows[key]) for key in sorted(table.rows)]
-    return document
-
-
-def from_document(document: Mapping[str, Any], where: str) -> LatencyTable:
-    """Rebuild a table from plain JSON values of this or an older schema version.
-
-    Raises:
-        TableError: not a table, a newer schema, a missing or unknown field, or a key that stands twice.
-    """
-    current = upgrade(dict(document), where)
-    try:
-        target, rows = current["target"], current["rows"]
-        keys = [row["key"] for row in rows]
-    except (KeyError, TypeError) as error:
-        raise TableError(f"{where} is no latency table: it lacks {error}") from error
-    twice = sorted({key for key in keys if keys.count(key) > 1})
-    if twice:
-        raise TableError(f"{where} holds more than one row for {', '.join(twice)}; keep one of each")
-    try:
-        current["target"] = None if target is None else records.to_json(parse_target(target))
-        current["rows"] = {row["key"]: row for row in rows}
-        return records.from_json(current, LatencyTable, where)
-    except InputError as error:
-        raise TableError(str(error)) from error
-
-
 def save(table: LatencyTable, path: Path) -> None:
     """Write a table atomically; equal tables give equal bytes."""
-    files.write_json(path, to_document(table))
+    records.save(table, path)
 
 
 def load(path: Path) -> LatencyTable:
     """Read a table; an older schema is upgraded on the way.
 
     Raises:
-        TableError: the file is absent, no JSON, or no table.
+        TableError: there is no such file, or it is not a table; see `records.load`.
     """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise TableError(f"there is no latency table {path}; `moga profile -o RUN` writes RUN/lut.json") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise TableError(f"{path} is not JSON: {error}") from error
-    if not isinstance(document, dict):
-        raise TableError(f"{path} holds no JSON object, so it is no latency table")
-    return from_document(document, str(path))
+    return records.load(LatencyTable, path)

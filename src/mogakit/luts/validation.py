@@ -4,26 +4,24 @@ The stored table is scored as it ships. Beside the errors stand the two things t
 time repeats (`NoiseFloor`), and how much the machine itself has moved since the table was made (`Drift`).
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from mogakit import files, records
+from mogakit import records
 from mogakit.bench.measurement import Identity
-from mogakit.errors import InputError
 from mogakit.luts.error_metrics import ErrorReport, score
 from mogakit.luts.linear import CostModel
-from mogakit.luts.predict import Predictor
 from mogakit.luts.table import LatencyTable, Row
 from mogakit.nets.network import Network
+from mogakit.tabular import Sheet, Tabular
 
 SCHEMA_VERSION = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CheckedNetwork:
     """One network, measured and predicted; milliseconds.
 
@@ -50,7 +48,7 @@ class CheckedNetwork:
     models_ms: dict[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StratumReport:
     """Errors over one part of the space; the `fresh_` ones hold what the stored table's age has no share in.
 
@@ -97,8 +95,9 @@ class Drift:
     spread_percent: float | None
 
 
-@dataclass(frozen=True)
-class Validation:
+@records.stored("validation", version=SCHEMA_VERSION, made_by="moga validate RUN")
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Validation(Tabular):
     """The result of `moga validate`; `identity` is that of the validation, which must be the table's own."""
 
     table: str
@@ -113,6 +112,31 @@ class Validation:
     stopped: str
     warnings: tuple[str, ...]
     schema_version: int = SCHEMA_VERSION
+
+    def sheet(self) -> Sheet:
+        """Return one row a network, measured and predicted, with the errors of every stratum as the title."""
+        errors = [
+            f"{each.calibrated.num} of {each.title}: MAPE {each.calibrated.mape_percent.value:.3g} %"
+            for each in self.strata
+            if each.calibrated.mape_percent.value is not None
+        ]
+        return Sheet(
+            title=f"{self.table} on {self.target}, calibrated; {'; '.join(errors) or 'no network measured'}",
+            columns=("network", "strata", "measured_ms", "low_ms", "high_ms", "raw_ms", "calibrated_ms"),
+            rows=[
+                (
+                    each.name,
+                    " ".join(each.strata),
+                    each.measured_ms,
+                    each.low_ms,
+                    each.high_ms,
+                    each.raw_ms,
+                    each.calibrated_ms,
+                )
+                for each in self.networks
+            ],
+            note="; ".join(self.warnings),
+        )
 
 
 def check_networks(
@@ -134,13 +158,12 @@ def check_networks(
     Raises:
         TableError: the table lacks a row.
     """
-    predictor = Predictor(table)
     checked = []
     for name, (network, strata) in networks.items():
         row = estimates.get(name)
         if row is None or row.latency_ms is None or _why_left_out(table, row) is not None:
             continue
-        raw_ms = predictor.predict_raw(network)
+        raw_ms = table.predict_raw(network)
         fresh_ms = _fresh_sum(table, network, estimates)
         checked.append(
             CheckedNetwork(
@@ -154,7 +177,7 @@ def check_networks(
                 calibrated_ms=table.calibration.apply(raw_ms),
                 fresh_raw_ms=fresh_ms,
                 fresh_calibrated_ms=None if fresh_ms is None else table.calibration.apply(fresh_ms),
-                models_ms={model.name: model.predict(network) for model in models if name not in model.networks},
+                models_ms={model.name: model.latency_ms(network) for model in models if name not in model.networks},
             )
         )
     return checked
@@ -214,7 +237,7 @@ def _model_reports(inside: Sequence[CheckedNetwork], seed: int) -> dict[str, Err
 
 
 def noise_floor(checked: Sequence[CheckedNetwork]) -> NoiseFloor:
-    """Say how well a network's time repeats between processes."""
+    """Return how well a network's time repeats between processes."""
     runs = [one.run_means_ms for one in checked if len(one.run_means_ms) > 1]
     if not runs:
         return NoiseFloor(min((len(one.run_means_ms) for one in checked), default=0), None, None)
@@ -241,19 +264,13 @@ def drift(table: LatencyTable, estimates: Mapping[str, Row]) -> Drift:
 
 def save_validation(validation: Validation, path: Path) -> None:
     """Write a validation atomically; equal results give equal bytes."""
-    files.write_json(path, records.to_json(validation))
+    records.save(validation, path)
 
 
 def load_validation(path: Path) -> Validation:
     """Read a validation.
 
     Raises:
-        InputError: the file is absent, or holds something else.
+        InputError: there is no such file, or it is not a validation; see `records.load`.
     """
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(f"there is no {path}; `moga validate {path.parent}` writes it") from error
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path} is not JSON: {error}") from error
-    return records.from_json(value, Validation, str(path))
+    return records.load(Validation, path)

@@ -10,7 +10,7 @@ their keys are, and `parse_key(block.key) == block`:
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
@@ -28,6 +28,7 @@ class Op(StrEnum):
     MB = "mb"  # 1x1 expansion, norm, activation, then as `sep`
     FUSED = "fused"  # k x k expansion, norm, activation [, SE], 1x1, norm
     HEAD = "head"  # [1x1, norm, activation,] global average pool, [1x1, activation,] linear
+    OWN = "own"  # what a user's block kind computes (`nets.kinds`)
 
 
 class Activation(StrEnum):
@@ -66,7 +67,7 @@ class Block:
         kernel: odd side of the spatial convolution; 1 for a head.
         stride: of the spatial convolution; 1 for a head.
         activation: after every inner convolution (and of a `conv`, its only one); `linear` for a head with none.
-        expanded_channels: of `mb` and `fused`, otherwise None.
+        expanded_channels: of `mb`, `fused` and perhaps `own`, otherwise None.
         out_activation: of a `sep`, after its last norm (MobileNetV1); `linear` elsewhere.
         se: squeeze-and-excitation behind the spatial convolution's activation.
         residual: whether the input is added to the output (stride 1, equal channels).
@@ -77,12 +78,27 @@ class Block:
         hidden: of a head, channels of the 1x1 convolution behind the pool; None if absent.
         hidden_bias: whether that convolution has a bias.
         hidden_norm: whether that convolution is followed by a batch norm.
+        kind: of an `own` block, the name of its `BlockKind`.
+        settings: of an `own` block, whole numbers that its kind gives a meaning to, by name, sorted.
+
+    Raises:
+        InputError: a field does not fit the others.
+
+    Source: docs/keys.md has the grammar of `key`, and what each op computes.
+
+    Example:
+        >>> block = mk.Block("mb", 40, 40, 28, kernel=5, activation="hswish", expanded_channels=240, residual=True)
+        >>> block.key
+        'mb_i40e240o40_h28_k5s1_hswish_res'
+        >>> mk.count_params(block), mk.count_madds(block)
+        (26240, 19756800)
     """
 
     op: Op
     in_channels: int
     out_channels: int
     input_size: int
+    _: KW_ONLY
     kernel: int = 1
     stride: int = 1
     activation: Activation = Activation.LINEAR
@@ -97,13 +113,21 @@ class Block:
     hidden: int | None = None
     hidden_bias: bool = False
     hidden_norm: bool = False
+    kind: str | None = None
+    settings: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what no graph could be, and every second way to say the same graph.
+        """Reject what no graph could be, and every second way to say the same graph.
 
         Raises:
             InputError: a field does not fit the others.
         """
+        for name, vocabulary in (("op", Op), ("activation", Activation), ("out_activation", Activation)):
+            value = getattr(self, name)
+            if not isinstance(value, vocabulary):  # written as text, as in a notebook
+                if value not in list(vocabulary):
+                    raise InputError(f"not a block: {name} {value!r} is unknown; supported: {', '.join(vocabulary)}")
+                object.__setattr__(self, name, vocabulary(value))
         problem = _problem(self)
         if problem:
             raise InputError(f"not a block: {problem} (given {self!r})")
@@ -134,9 +158,9 @@ def _problem(block: Block) -> str | None:
         return "channels, sizes, kernel and stride are at least 1"
     if block.kernel % 2 == 0:
         return f"kernel {block.kernel} is even, and would not keep the resolution"
-    if (block.expanded_channels is not None) != (block.op in (Op.MB, Op.FUSED)):
+    if block.op is not Op.OWN and (block.expanded_channels is not None) != (block.op in (Op.MB, Op.FUSED)):
         return "expanded_channels belongs to mb and fused, and to no other op"
-    if block.out_activation is not Activation.LINEAR and block.op is not Op.SEP:
+    if block.out_activation is not Activation.LINEAR and block.op not in (Op.SEP, Op.OWN):
         return "out_activation belongs to sep"
     if block.residual and (block.stride != 1 or block.in_channels != block.out_channels):
         return "a residual needs stride 1 and equal channels"
@@ -146,7 +170,22 @@ def _problem(block: Block) -> str | None:
         return f"norm_eps {block.norm_eps} is not between 0 and 1"
     if block.norm_eps is not None and not block.has_norm:
         return "norm_eps is given, but the head has no batch norm"
-    return _head_problem(block)
+    return _own_problem(block) or _head_problem(block)
+
+
+def _own_problem(block: Block) -> str | None:
+    """Return what is wrong with the fields that only a user's kind of block has."""
+    if block.op is not Op.OWN:
+        return "kind and settings belong to own" if block.kind is not None or block.settings else None
+    if block.kind is None or not _KIND.fullmatch(block.kind):
+        return f"kind {block.kind!r} is not a name of lower-case letters and digits that starts with a letter"
+    names = [name for name, _ in block.settings]
+    if names != sorted(set(names)):
+        return f"settings {', '.join(names)} are not sorted by name, each once"
+    wrong = [name for name, value in block.settings if not _SETTING.fullmatch(name) or value < 0]
+    return (
+        f"settings {', '.join(wrong)} are not lower-case letters with a whole number of at least 0" if wrong else None
+    )
 
 
 def _head_problem(block: Block) -> str | None:
@@ -173,7 +212,11 @@ def format_key(block: Block) -> str:
     widths = f"i{block.in_channels}"
     for letter, width in (("e", block.expanded_channels), ("f", block.features), ("m", block.hidden)):
         widths += f"{letter}{width}" if width is not None else ""
-    words = [block.op.value, f"{widths}o{block.out_channels}", f"h{block.input_size}"]
+    words = [
+        block.op.value if block.kind is None else f"{block.op}-{block.kind}",
+        f"{widths}o{block.out_channels}",
+        f"h{block.input_size}",
+    ]
     if block.op is not Op.HEAD:
         words.append(f"k{block.kernel}s{block.stride}")
     words.append(block.activation.value)
@@ -185,6 +228,8 @@ def format_key(block: Block) -> str:
     if block.residual:
         words.append("respool" if block.pool_skip else "res")
     words += [word for word, flag in _flags(block) if flag]
+    if block.settings:
+        words.append("-".join(["set", *(f"{name}{value}" for name, value in block.settings)]))
     if block.has_norm and block.norm_eps is None:
         words.append("nobn")
     elif block.norm_eps is not None and block.norm_eps != DEFAULT_NORM_EPS:
@@ -202,13 +247,14 @@ def _short_float(value: float) -> str:
     return "".join(map(str, digits)) + f"e{exponent}"
 
 
+_KIND, _SETTING = re.compile(r"[a-z][a-z0-9]*", re.ASCII), re.compile(r"[a-z]+", re.ASCII)
 _ACTIVATION = "|".join(Activation)
 _KEY = re.compile(
-    rf"(?P<op>{'|'.join(Op)})_i(?P<i>\d+)(?:e(?P<e>\d+))?(?:f(?P<f>\d+))?(?:m(?P<m>\d+))?o(?P<o>\d+)_h(?P<h>\d+)"
+    rf"(?P<op>{'|'.join(Op)})(?:-(?P<kind>[a-z][a-z0-9]*))?_i(?P<i>\d+)(?:e(?P<e>\d+))?(?:f(?P<f>\d+))?(?:m(?P<m>\d+))?o(?P<o>\d+)_h(?P<h>\d+)"
     rf"(?:_k(?P<k>\d+)s(?P<s>\d+))?_(?P<act>{_ACTIVATION})(?:_out-(?P<out>{_ACTIVATION}))?"
     rf"(?:_se(?P<se>\d+)(?:-(?P<inner>{_ACTIVATION})-(?P<gate>{_ACTIVATION}))?)?"
     rf"(?P<res>_res(?P<pool>pool)?)?(?P<bias>_bias)?(?P<mbias>_mbias)?(?P<mbn>_mbn)?"
-    rf"(?P<nobn>_nobn)?(?:_eps(?P<eps>\d+e-\d+))?",
+    rf"(?:_set(?P<set>(?:-[a-z]+\d+)+))?(?P<nobn>_nobn)?(?:_eps(?P<eps>\d+e-\d+))?",
     re.ASCII,
 )
 
@@ -217,7 +263,7 @@ def parse_key(text: str) -> Block:
     """Read a key back: `parse_key(block.key) == block`.
 
     Raises:
-        KeySyntaxError: `text` is no key, describes no block, or is not in the one form that `format_key` writes.
+        KeySyntaxError: `text` is not a key, describes no block, or is not in the one form that `format_key` writes.
     """
     found = _KEY.fullmatch(text)
     if found is None:
@@ -247,10 +293,10 @@ def _from_match(found: re.Match[str]) -> Block:
         se = SqueezeExcite(int(found["se"]), inner, Activation(found["gate"] or Activation.HSIGMOID))
     without_norm = found["nobn"] or (op is Op.HEAD and not found["f"] and not found["mbn"])
     return Block(
-        op=op,
-        in_channels=int(found["i"]),
-        out_channels=int(found["o"]),
-        input_size=int(found["h"]),
+        op,
+        int(found["i"]),
+        int(found["o"]),
+        int(found["h"]),
         kernel=number("k") or 1,
         stride=number("s") or 1,
         activation=activation,
@@ -265,4 +311,6 @@ def _from_match(found: re.Match[str]) -> Block:
         hidden=number("m"),
         hidden_bias=bool(found["mbias"]),
         hidden_norm=bool(found["mbn"]),
+        kind=found["kind"],
+        settings=tuple((name, int(value)) for name, value in re.findall(r"-([a-z]+)(\d+)", found["set"] or "")),
     )

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from mogakit.errors import InputError
 from mogakit.nets.block import Activation, Block, Op, SqueezeExcite
+from mogakit.nets.kinds import get_kind
 from mogakit.nets.network import Network
 
 _ACTIVATIONS: dict[Activation, type[nn.Module]] = {
@@ -154,6 +155,8 @@ class NetworkModule(nn.Module):
 
 def block_module(block: Block) -> nn.Module:
     """Return the untrained module of a block, with torch's own initialisation."""
+    if block.kind is not None:
+        return get_kind(block.kind).module(block)
     return HeadModule(block) if block.op is Op.HEAD else BodyModule(block)
 
 

@@ -6,21 +6,36 @@ include batch-norm scale and offset, not its running statistics.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 from mogakit.errors import InputError
 from mogakit.nets.block import Block, Op
+from mogakit.nets.kinds import get_kind
+from mogakit.nets.layer import Layer
+from mogakit.tabular import Sheet, Tabular
 
 
-@dataclass(frozen=True)
-class Network:
+@dataclass(frozen=True, repr=False)
+class Network(Tabular):
     """A classifier: a stem, body blocks and a head.
 
     Attributes:
         name: as the zoo or a space names it.
         blocks: each takes what the one before gives; the last is a head, and the only one.
         dropout: probability before the last linear layer when training; it changes no file.
+
+    Raises:
+        InputError: two neighbours disagree on channels or resolution, or the head is not the last block.
+
+    Source: the networks of the zoo name theirs; `moga zoo` lists them.
+
+    Example:
+        >>> stem = mk.Block("conv", 3, 8, 32, kernel=3, stride=2, activation="relu")
+        >>> head = mk.Block("head", 8, 10, 16, norm_eps=None)
+        >>> mk.Network("tiny", (stem, head))
+        <Network: tiny, 2 blocks, 1x3x32x32 to 10 classes>
     """
 
     name: str
@@ -44,6 +59,15 @@ class Network:
                     f"block {index + 1} ({after.key}) takes {takes[0]} at {takes[1]} px"
                 )
 
+    def sheet(self) -> Sheet:
+        """Return one row a block: its key, the size of its output in pixels, parameters and multiply-adds."""
+        shape = "x".join(map(str, self.input_shape))
+        return Sheet(
+            title=f"{self.name}, {len(self.blocks)} blocks, {shape} to {self.num_classes} classes",
+            columns=("block", "output_px", "params", "madds"),
+            rows=[(each.key, each.output_size, count_params(each), count_madds(each)) for each in self.blocks],
+        )
+
     @property
     def input_size(self) -> int:
         """Height and width of the input image in pixels."""
@@ -59,67 +83,39 @@ class Network:
         """Length of the output."""
         return self.blocks[-1].out_channels
 
-    def renamed(self, name: str) -> "Network":
-        """Return the same network under another name."""
-        return replace(self, name=name)
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One convolution or linear layer with its batch norm, as it is counted.
-
-    Attributes:
-        role: its name inside the block, as in `nets.modules` (`expand`, `depthwise`, `se.reduce`).
-        output_size: height and width of its output in pixels.
-        groups: 1, or `in_channels` for a depthwise convolution.
-    """
-
-    role: str
-    in_channels: int
-    out_channels: int
-    output_size: int
-    kernel: int = 1
-    groups: int = 1
-    bias: bool = False
-    norm: bool = False
-
-    @property
-    def num_weights(self) -> int:
-        """Number of weights without bias and norm."""
-        return self.out_channels * (self.in_channels // self.groups) * self.kernel**2
-
-    @property
-    def params(self) -> int:
-        """Number of trainable values: weights, bias, batch-norm scale and offset."""
-        return self.num_weights + self.out_channels * (int(self.bias) + 2 * int(self.norm))
-
-    @property
-    def madds(self) -> int:
-        """Multiply-accumulates for one image."""
-        return self.num_weights * self.output_size**2
-
 
 def block_layers(block: Block) -> Iterator[Layer]:
     """Yield a block's layers in the order in which they run."""
     if block.op is Op.HEAD:
         yield from _head_layers(block)
         return
-    size, norm = block.output_size, block.norm_eps is not None
-    middle = block.expanded_channels or block.in_channels
-    if block.op is Op.CONV:
-        middle = block.out_channels
-        yield Layer("conv", block.in_channels, middle, size, block.kernel, bias=block.bias, norm=norm)
-    elif block.op is Op.FUSED:
-        yield Layer("expand", block.in_channels, middle, size, block.kernel, bias=block.bias, norm=norm)
+    if block.kind is not None:
+        yield from get_kind(block.kind).layers(block)
+        return
+    size = block.output_size
+    middle = block.out_channels if block.op is Op.CONV else block.expanded_channels or block.in_channels
+    layer = partial(Layer, bias=block.bias, norm=block.norm_eps is not None)
+    if block.op in (Op.CONV, Op.FUSED):
+        role = "conv" if block.op is Op.CONV else "expand"
+        yield layer(
+            role=role, in_channels=block.in_channels, out_channels=middle, output_size=size, kernel=block.kernel
+        )
     else:
         if block.op is Op.MB:
-            yield Layer("expand", block.in_channels, middle, block.input_size, bias=block.bias, norm=norm)
-        yield Layer("depthwise", middle, middle, size, block.kernel, middle, bias=block.bias, norm=norm)
+            yield layer(role="expand", in_channels=block.in_channels, out_channels=middle, output_size=block.input_size)
+        yield layer(
+            role="depthwise",
+            in_channels=middle,
+            out_channels=middle,
+            output_size=size,
+            kernel=block.kernel,
+            groups=middle,
+        )
     if block.se is not None:
-        yield Layer("se.reduce", middle, block.se.channels, 1, bias=True)
-        yield Layer("se.expand", block.se.channels, middle, 1, bias=True)
+        yield Layer(role="se.reduce", in_channels=middle, out_channels=block.se.channels, output_size=1, bias=True)
+        yield Layer(role="se.expand", in_channels=block.se.channels, out_channels=middle, output_size=1, bias=True)
     if block.op is not Op.CONV:
-        yield Layer("project", middle, block.out_channels, size, bias=block.bias, norm=norm)
+        yield layer(role="project", in_channels=middle, out_channels=block.out_channels, output_size=size)
 
 
 def _head_layers(block: Block) -> Iterator[Layer]:
@@ -127,16 +123,46 @@ def _head_layers(block: Block) -> Iterator[Layer]:
     width = block.in_channels
     if block.features is not None:
         norm = block.norm_eps is not None
-        yield Layer("features", width, block.features, block.input_size, bias=block.bias, norm=norm)
+        yield Layer(
+            role="features",
+            in_channels=width,
+            out_channels=block.features,
+            output_size=block.input_size,
+            bias=block.bias,
+            norm=norm,
+        )
         width = block.features
     if block.hidden is not None:
-        yield Layer("hidden", width, block.hidden, 1, bias=block.hidden_bias, norm=block.hidden_norm)
+        yield Layer(
+            role="hidden",
+            in_channels=width,
+            out_channels=block.hidden,
+            output_size=1,
+            bias=block.hidden_bias,
+            norm=block.hidden_norm,
+        )
         width = block.hidden
-    yield Layer("classifier", width, block.out_channels, 1, bias=True)
+    yield Layer(role="classifier", in_channels=width, out_channels=block.out_channels, output_size=1, bias=True)
 
 
 def count_params(part: Network | Block) -> int:
-    """Count trainable values: weights, biases, batch-norm scales and offsets."""
+    """Count trainable values: weights, biases, batch-norm scales and offsets.
+
+    Args:
+        part: a network or a block.
+
+    Returns:
+        Their number.
+
+    Raises:
+        InputError: a block is of a kind that is not registered.
+
+    Source: the papers' convention; running statistics do not count.
+
+    Example:
+        >>> mk.count_params(mk.get_network("moga-a"))
+        5159802
+    """
     return sum(layer.params for block in _blocks(part) for layer in block_layers(block))
 
 
@@ -147,7 +173,23 @@ def count_params_without_norm(part: Network | Block) -> int:
 
 
 def count_madds(part: Network | Block) -> int:
-    """Count multiply-accumulates for one image."""
+    """Count multiply-accumulates for one image.
+
+    Args:
+        part: a network or a block.
+
+    Returns:
+        The multiply-accumulates of convolutions and linear layers; batch norm, activations and pooling do not count.
+
+    Raises:
+        InputError: a block is of a kind that is not registered.
+
+    Source: the papers' MAdds (MobileNetV2, MoGA Table 2).
+
+    Example:
+        >>> round(mk.count_madds(mk.get_network("moga-a")) / 1e6)
+        304
+    """
     return sum(layer.madds for block in _blocks(part) for layer in block_layers(block))
 
 

@@ -36,5 +36,5 @@ def parse_variant(text: str) -> Variant:
             else:
                 int(scale.removesuffix("c"))
         except ValueError as error:
-            raise InputError(f"{text!r}: @{scale} is no scale; legal are @0.75x, @192px and @100c") from error
+            raise InputError(f"{text!r}: @{scale} is not a scale; supported: @0.75x, @192px and @100c") from error
     return Variant(base, width, input_size)

@@ -32,7 +32,7 @@ def load_weights(module: nn.Module, path: Path) -> None:
     """Load a file of weights into a module.
 
     Raises:
-        CheckpointError: the file is no checkpoint, or its tensors are not those of the module; the message names the
+        CheckpointError: the file is not a checkpoint, or its tensors are not those of the module; the message names the
             first key that differs, with both shapes.
         OSError: the file cannot be read.
     """
@@ -67,7 +67,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
     """Read the tensors of a checkpoint, out of any nest and without the prefix `module.`.
 
     Raises:
-        CheckpointError: the file is no checkpoint, or holds something other than tensors.
+        CheckpointError: the file is not a checkpoint, or holds something other than tensors.
         OSError: the file cannot be read.
     """
     content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
@@ -125,7 +125,7 @@ def authors_layers(network: Network) -> Iterator[tuple[str, str]]:
     """Yield (own name, name in the MoGA authors' code) of every layer of a network of the MoGA shape.
 
     Raises:
-        CheckpointError: the network is no stem, one `sep`, `mb` blocks and a head with two convolutions.
+        CheckpointError: the network is not a stem, one `sep`, `mb` blocks and a head with two convolutions.
     """
     ops = [block.op for block in network.blocks]
     count = len(ops) - 3

@@ -33,7 +33,7 @@ class SearchSummary:
     exact: Front | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ComparedNetwork:
     """One network of a comparison: published top-1 in percent, one latency a hardware, and the metrics over them."""
 
@@ -54,7 +54,7 @@ class ComparisonSummary:
     reference: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Note:
     """A table with words around it that a flow adds to a run's page: a supernet's ranking, say.
 
@@ -70,7 +70,7 @@ class Note:
     rows: tuple[tuple[str, ...], ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunContent:
     """Everything that a page may show; what is absent is left out of it.
 

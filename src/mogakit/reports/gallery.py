@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from mogakit.luts.decompose import time_by_kind
-from mogakit.luts.predict import Predictor
 from mogakit.luts.spaces import input_size_of, slot_space_of
 from mogakit.luts.table import LatencyTable
 from mogakit.nets import zoo
@@ -67,8 +66,7 @@ def table_figures(content: RunContent) -> list[Drawn]:
     if not known:
         return drawn
     names = ", ".join(network.name for network in known)
-    predictor = Predictor(table)
-    costs = tables.slot_costs([predictor.explain(network) for network in known])
+    costs = tables.slot_costs([table.predict(network) for network in known])
     drawn.append(Drawn("cost-by-block", costs, f"What a network pays block by block: {names}.", wide=True))
     figure = operators.time_by_operator(_shares(content, known), "rows of the table")
     drawn.append(
@@ -124,7 +122,7 @@ def _predicted_figures(content: RunContent) -> list[Drawn]:
     every = _tables(content, sample)
     if len(every) < 2:
         return []
-    latencies = {name: [Predictor(table).predict(network) for network in sample] for name, table in every.items()}
+    latencies = {name: [table.latency_ms(network) for network in sample] for name, table in every.items()}
     (mine, x), *rest = latencies.items()
     drawn = []
     for index, (name, y) in enumerate(rest):
@@ -179,7 +177,7 @@ def _known_networks(content: RunContent, space: SlotSpace) -> list[Network]:
 
 
 def _predictable(table: LatencyTable, network: Network) -> bool:
-    return not Predictor(table).unusable(block.key for block in network.blocks)
+    return not table.unusable(block.key for block in network.blocks)
 
 
 def _tables(content: RunContent, needed: Sequence[Network]) -> dict[str, LatencyTable]:
@@ -202,7 +200,7 @@ def _shares(content: RunContent, known: Sequence[Network]) -> list[operators.Sha
 
 
 def _part_times(table: LatencyTable, network: Network) -> list[float | None]:
-    return [part.latency_ms for part in Predictor(table).explain(network).parts]
+    return [part.latency_ms for part in table.predict(network).parts]
 
 
 def _ratio(latency_ms: float | None, factor_ms: float | None) -> float | None:

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mogakit import __version__, files, records
+from mogakit import __version__, records
 from mogakit.bench.measurement import Identity, Status
-from mogakit.errors import InputError
 from mogakit.luts.calibrate import Calibration
 from mogakit.luts.check import Finding
 from mogakit.luts.curves import CurvePoint
 from mogakit.luts.latencies import scope_note
-from mogakit.luts.table import LatencyTable, Origin, Overhead, RowConditions, Statistic
+from mogakit.luts.statistic import Statistic
+from mogakit.luts.table import LatencyTable, Origin, Overhead, RowConditions
 from mogakit.luts.validation import Drift, NoiseFloor, StratumReport, Validation
 from mogakit.reports.content import ComparisonSummary, FitSummary, RunContent, SearchSummary
 from mogakit.reports.drawn import Drawn
@@ -23,7 +23,7 @@ from mogakit.search.problem import Constraint, Objective
 SCHEMA_VERSION = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TableRecord:
     """A latency table without its rows.
 
@@ -51,7 +51,7 @@ class TableRecord:
     table_schema: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ValidationRecord:
     """A validation without its networks: every error metric of every stratum with its interval, noise and drift."""
 
@@ -84,7 +84,7 @@ class PickRecord:
     values: tuple[float | None, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SearchRecord:
     """A search without its fronts.
 
@@ -117,7 +117,8 @@ class FigureRecord:
     caption: str
 
 
-@dataclass(frozen=True)
+@records.stored("report", version=SCHEMA_VERSION, made_by="moga report RUN")
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """Everything that `moga report` has numbers for; what a run does not hold is None or empty.
 
@@ -162,20 +163,16 @@ def make_record(content: RunContent, drawn: Sequence[Drawn]) -> Report:
 
 def save_record(record: Report, path: Path) -> None:
     """Write a record atomically; equal records give equal bytes."""
-    files.write_json(path, records.to_json(record))
+    records.save(record, path)
 
 
 def load_record(path: Path) -> Report:
     """Read a record.
 
     Raises:
-        InputError: the file is absent, no JSON, of another version, or no report.
+        InputError: there is no such file, or it is not a report; see `records.load`.
     """
-    try:
-        value = records.read_json(path)
-    except FileNotFoundError as error:
-        raise InputError(f"there is no {path}; `moga report {path.parent}` writes it") from error
-    return records.from_versioned_json(value, Report, SCHEMA_VERSION, str(path))
+    return records.load(Report, path)
 
 
 def _table(table: LatencyTable) -> TableRecord:

@@ -125,7 +125,7 @@ def _fronts_figure(named: dict[str, SearchSummary], across: MetricInfo, up: Metr
 
 
 def _front_figure(search: SearchSummary) -> Figure | None:
-    """Draw the first objective that is no latency over the first that is."""
+    """Draw the first objective that is not a latency over the first that is."""
     front = search.result.front
     axes = _axes(front)
     if axes is None:

@@ -72,7 +72,7 @@ def load(path: Path, evolution: Evolution, identity: str) -> None:
     """Put `evolution` where the checkpoint left off.
 
     Raises:
-        InputError: the file is no checkpoint, or one of another search.
+        InputError: the file is not a checkpoint, or one of another search.
     """
     try:
         with np.load(path, allow_pickle=False) as stored:
@@ -86,12 +86,12 @@ def load(path: Path, evolution: Evolution, identity: str) -> None:
                 "table differ. Give the same ones, or write to another folder with -o"
             )
         state = State(
-            int(head["generation"]),
-            arrays["indices"],
-            arrays["values"],
-            arrays["rank"],
-            arrays["crowding"],
-            head["random_state"],
+            generation=int(head["generation"]),
+            indices=arrays["indices"],
+            values=arrays["values"],
+            rank=arrays["rank"],
+            crowding=arrays["crowding"],
+            random_state=head["random_state"],
         )
         genes, values, generations = (arrays[f"archive_{name}"] for name in ("genes", "values", "generations"))
         num_evaluations = int(head["num_evaluations"])

@@ -42,7 +42,7 @@ class Engine(StrEnum):
     RANDOM = "random"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """Hyper-parameters; the defaults are MoGA's where the paper gives them (section 4.4), otherwise said to be ours.
 
@@ -77,7 +77,7 @@ class Settings:
         """Check ranges.
 
         Raises:
-            InputError: a number is out of range; the message says which and what is legal.
+            InputError: a number is out of range; the message says which and what is supported.
         """
         if self.population < 4 or self.generations < 2:
             raise InputError(
@@ -85,14 +85,14 @@ class Settings:
             )
         for name in ("crossover_rate", "mutation_rate", "random_share"):
             if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"{name} {getattr(self, name)} is no probability; legal is 0 to 1")
+                raise InputError(f"{name} {getattr(self, name)} is not a probability; supported: 0 to 1")
 
     def with_engine(self, engine: Engine) -> "Settings":
         """Return the same settings for another engine."""
         return replace(self, engine=engine)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class State:
     """Everything that the rest of a search depends on, between two generations.
 
@@ -156,12 +156,12 @@ class Evolution:
         indices = indices.reshape(len(individuals), len(self.problem.num_indices))
         values = [self._values[row.tobytes()] for row in indices]
         return State(
-            self.generation,
-            indices,
-            np.array(values, dtype=np.float64).reshape(len(individuals), len(self.problem.metrics)),
-            np.array([_number(each.get("rank")) for each in individuals], dtype=np.float64),
-            np.array([_number(each.get("crowding")) for each in individuals], dtype=np.float64),
-            algorithm.random_state.bit_generator.state,
+            generation=self.generation,
+            indices=indices,
+            values=np.array(values, dtype=np.float64).reshape(len(individuals), len(self.problem.metrics)),
+            rank=np.array([_number(each.get("rank")) for each in individuals], dtype=np.float64),
+            crowding=np.array([_number(each.get("crowding")) for each in individuals], dtype=np.float64),
+            random_state=algorithm.random_state.bit_generator.state,
         )
 
     def restore(self, state: State, archive: Archive) -> None:

@@ -3,7 +3,6 @@
 Neither holds a time or a date: the same search gives the same bytes.
 """
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from mogakit import files, records
+from mogakit import records
 from mogakit.errors import InputError
 from mogakit.nets.spaces import format_chromosome
 from mogakit.search.additive import Genes, Values
 from mogakit.search.front_quality import Box, nondominated
 from mogakit.search.problem import Constraint, Objective, Problem
 from mogakit.search.sources import PROXY
+from mogakit.tabular import Sheet, Tabular
 
 SCHEMA_VERSION = 1
 
@@ -40,8 +40,9 @@ class MetricInfo:
     is_proxy: bool
 
 
-@dataclass(frozen=True)
-class Front:
+@records.stored("front", version=1, implied_version=1, made_by="moga search -o FOLDER", title="front of a search")
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Front(Tabular):
     """Networks with their metrics, the best in the first objective first.
 
     Attributes:
@@ -62,6 +63,17 @@ class Front:
     chromosomes: tuple[str, ...]
     values: tuple[tuple[float | None, ...], ...]
 
+    def sheet(self) -> Sheet:
+        """Return one row a network: its name, then every metric with its unit."""
+        names = [metric.name + (f"_{metric.unit}" if metric.unit else "") for metric in self.metrics]
+        objectives = ", ".join(f"{each.metric} {'up' if each.maximise else 'down'}" for each in self.objectives)
+        return Sheet(
+            title=f"{len(self)} networks of {self.space}: {objectives}",
+            columns=("network", *names),
+            rows=[(f"{self.space}/{name}", *row) for name, row in zip(self.chromosomes, self.values, strict=True)],
+            note="; ".join([self.how, *(f"{each.name}: {each.source}" for each in self.metrics if each.unit)]),
+        )
+
     def column(self, name: str) -> list[float | None]:
         """Return one metric of all networks.
 
@@ -78,7 +90,7 @@ class Front:
         return len(self.chromosomes)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Quality:
     """How far a search came, in percent of the hypervolume of the exact front.
 
@@ -106,8 +118,9 @@ class HistoryPoint:
     archive_percent: float | None
 
 
-@dataclass(frozen=True)
-class SearchResult:
+@records.stored("search-result", version=SCHEMA_VERSION, made_by="moga search -o FOLDER")
+@dataclass(frozen=True, kw_only=True, repr=False)
+class SearchResult(Tabular):
     """A finished search.
 
     Attributes:
@@ -134,17 +147,28 @@ class SearchResult:
     history: tuple[HistoryPoint, ...] = ()
     schema_version: int = SCHEMA_VERSION
 
+    def sheet(self) -> Sheet:
+        """Return the front, with what the search came to as its title; `pick` marks the networks to train first."""
+        front, percent = self.front.sheet(), self.quality.archive_percent
+        share = "" if percent is None else f", {percent:.1f} % of the exact front's hypervolume"
+        return Sheet(
+            title=f"{self.engine}: {len(self.front)} of {self.num_networks} networks{share}",
+            columns=(*front.columns, "pick"),
+            rows=[(*row, name in self.picks) for row, name in zip(front.rows, self.front.chromosomes, strict=True)],
+            note=front.note,
+        )
+
 
 def make_front(problem: Problem, genes: Genes, values: Values, how: str) -> Front:
     """Describe networks as a `Front`, in the order given."""
     return Front(
-        problem.space.name,
-        tuple(MetricInfo(m.name, m.unit, m.source, m.name == PROXY) for m in problem.metrics),
-        problem.objectives,
-        problem.constraints,
-        how,
-        tuple(format_chromosome(tuple(row)) for row in genes.tolist()),
-        tuple(tuple(None if math.isnan(value) else value for value in row) for row in values.tolist()),
+        space=problem.space.name,
+        metrics=tuple(MetricInfo(m.name, m.unit, m.source, m.name == PROXY) for m in problem.metrics),
+        objectives=problem.objectives,
+        constraints=problem.constraints,
+        how=how,
+        chromosomes=tuple(format_chromosome(tuple(row)) for row in genes.tolist()),
+        values=tuple(tuple(None if math.isnan(value) else value for value in row) for row in values.tolist()),
     )
 
 
@@ -174,32 +198,25 @@ def pick(front: Front, count: int) -> tuple[str, ...]:
 
 def save(record: Front | SearchResult, path: Path) -> None:
     """Write a record as JSON; equal records give equal bytes."""
-    files.write_json(path, records.to_json(record))
+    records.save(record, path)
 
 
 def load_front(path: Path) -> Front:
     """Read a front.
 
     Raises:
-        InputError: the file is absent, no JSON, or no front.
+        InputError: there is no such file, or it is not a front; see `records.load`.
     """
-    return records.from_json(_read(path), Front, str(path))
+    return records.load(Front, path)
 
 
 def load_result(path: Path) -> SearchResult:
     """Read a search's result.
 
     Raises:
-        InputError: the file is absent, no JSON, of another version, or no result.
+        InputError: there is no such file, or it is not a search's result; see `records.load`.
     """
-    return records.from_versioned_json(_read(path), SearchResult, SCHEMA_VERSION, str(path))
-
-
-def _read(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} holds no result of a search ({error}); `moga search -o` writes one") from error
+    return records.load(SearchResult, path)
 
 
 def rows_of(front: Front, chromosomes: Sequence[str]) -> list[dict[str, float | str | None]]:

@@ -138,7 +138,7 @@ def hardware_metric(
     return SumMetric(metric.name, metric.unit, metric.source, weighted_sum(metric.parts, 1 / sum(metric.weights)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class NetworkMetric:
     """A quantity that must be asked for network by network: a supernet, a phone, a user's function.
 

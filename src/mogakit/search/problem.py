@@ -1,6 +1,7 @@
 """What is searched for: objectives and constraints over named metrics, on the allowed part of a space."""
 
 import fnmatch
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from mogakit.errors import InputError
-from mogakit.nets.spaces import SearchSpace, SlotSpace
+from mogakit.nets.spaces import SearchSpace
 from mogakit.search.additive import Genes, SlotCosts, Values
 from mogakit.search.metrics import Metric
 
@@ -59,8 +60,10 @@ def parse_constraint(text: str) -> Constraint:
         if match is None:
             raise ValueError
         bound = float(match[3]) * {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}[match[4]]
+        if not math.isfinite(bound):
+            raise ValueError
     except ValueError as error:
-        raise InputError(f"{text!r} is no limit; write e.g. 'latency<=12.5', 'params>=4M' or 'f_max<=1'") from error
+        raise InputError(f"{text!r} is not a limit; write e.g. 'latency<=12.5', 'params>=4M' or 'f_max<=1'") from error
     return Constraint(match[1], high=bound) if match[2] == "<=" else Constraint(match[1], low=bound)
 
 
@@ -74,7 +77,7 @@ def allowed_choices(space: SearchSpace, forbidden: Sequence[str]) -> tuple[tuple
     everything = tuple(tuple(range(count)) for count in space.num_choices)
     if not forbidden:
         return everything
-    if not isinstance(space, SlotSpace):
+    if space.slotted is None:
         raise InputError(f"space {space.name!r} has no independent slots, so blocks cannot be forbidden in it")
     keys = [block.key for block in space.choice_blocks]
     for pattern in forbidden:
@@ -82,7 +85,7 @@ def allowed_choices(space: SearchSpace, forbidden: Sequence[str]) -> tuple[tuple
             raise InputError(f"{pattern!r} matches no block of {space.name!r}; its keys look like {keys[0]}")
     left = tuple(
         tuple(i for i, block in enumerate(choices) if not any(fnmatch.fnmatchcase(block.key, p) for p in forbidden))
-        for choices in space.slots
+        for choices in space.slotted.slots
     )
     empty = [slot for slot, choices in enumerate(left) if not choices]
     if empty:
@@ -90,7 +93,7 @@ def allowed_choices(space: SearchSpace, forbidden: Sequence[str]) -> tuple[tuple
     return left
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Problem:
     """Objectives and constraints on the allowed part of a space.
 
@@ -161,7 +164,7 @@ class Problem:
         return values[:, [self.column(objective.metric) for objective in self.objectives]]
 
     def feasible(self, values: Values) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
-        """Say which rows meet every constraint and have every metric."""
+        """Return which rows meet every constraint and have every metric."""
         return np.asarray((self.violations(values) <= 0).all(axis=1))
 
     @cached_property
@@ -198,7 +201,7 @@ class Problem:
         return np.stack(columns, axis=1) if columns else np.zeros((len(values), 0))
 
     def additive_parts(self) -> tuple[SlotCosts, ...] | None:
-        """Return the sums that all objectives are made of, over the allowed choices; None if one is no sum."""
+        """Return the sums that all objectives are made of, over the allowed choices; None if one is not a sum."""
         found: list[SlotCosts] = []
         for objective in self.objectives:
             parts = self.metric(objective.metric).parts

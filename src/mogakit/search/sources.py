@@ -6,29 +6,32 @@ Accuracy, as `--accuracy` writes it:
     table:FILE.csv          measured: columns `chromosome,accuracy`
     supernet:CKPT           inherited weights of a supernet
     fitted:FILE.json        an additive model fitted earlier (`FittedModel`)
-    package.module:function a Python callable: a `Network` in, a number out
+    package.module:function a Python callable: a `Network` in, a number out (`AccuracyFunction`)
+    name                    one of an installed package's, by its entry point of `mogakit.accuracies`
+
+A program hands the function over itself (`accuracy_metric` takes either).
 
 `ACCURACY_KINDS` is the socket for further kinds. Latency comes through `LatencySource`: a table, a cost model, or a
 device measured in the loop, as MnasNet did.
 """
 
-import csv
-import importlib
-import json
+import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from types import CodeType
+from typing import Any, Protocol
 
 import numpy as np
 
-from mogakit import files, records
+from mogakit import records
 from mogakit.errors import InputError
 from mogakit.nets.block import Block
 from mogakit.nets.network import Network, count_madds, count_params
-from mogakit.nets.spaces import Chromosome, SearchSpace, SlotSpace, parse_chromosome
+from mogakit.nets.spaces import Chromosome, SearchSpace, parse_chromosome
 from mogakit.nets.spaces.base import check_chromosome
+from mogakit.plugins import Group, find
 from mogakit.search.additive import Genes, SlotCosts, Values, block_costs, on_grid
 from mogakit.search.cache import EvaluationCache
 from mogakit.search.metrics import Metric, NetworkMetric, SumMetric
@@ -39,10 +42,16 @@ PROXY_SOURCE = "capacity proxy, no accuracy: half the base-2 logarithm of params
 
 
 class LatencySource(Protocol):
-    """Says how long a network takes."""
+    """Where a search gets latencies from: a latency table, a cost model, a device that measures each candidate."""
 
     def latency_ms(self, network: Network) -> float | None:
         """Return the latency in milliseconds, None where the hardware cannot run the network."""
+
+    def slot_costs(self, space: SearchSpace, unsupported_ms: float | None = None) -> Sequence[Values] | None:
+        """Return milliseconds a gene, each of shape (choices,), which sum to `latency_ms`; None where none add up.
+
+        `unsupported_ms` stands for choices that the hardware cannot run.
+        """
 
 
 def block_capacity(block: Block) -> float:
@@ -55,7 +64,14 @@ def capacity(network: Network) -> float:
     return sum(block_capacity(block) for block in network.blocks)
 
 
-@dataclass(frozen=True)
+@records.stored(
+    "fitted-accuracy",
+    version=1,
+    implied_version=1,
+    made_by="moga search --engine fit-front -o FOLDER",
+    title="fitted accuracy model",
+)
+@dataclass(frozen=True, kw_only=True)
 class FittedModel:
     """An additive accuracy model on disk: plain coefficients, readable by anything.
 
@@ -83,20 +99,16 @@ class FittedModel:
 
     def save(self, path: Path) -> None:
         """Write the model as JSON."""
-        files.write_json(path, records.to_json(self))
+        records.save(self, path)
 
 
 def load_fitted(path: Path, space: SearchSpace) -> FittedModel:
     """Read a model.
 
     Raises:
-        InputError: the file is no model, or one of another space.
+        InputError: the file is not a model, or one of another space.
     """
-    try:
-        value = json.loads(path.read_text("utf-8"))
-    except (ValueError, OSError) as error:
-        raise InputError(f"{path} is not a fitted model: {error}") from error
-    model = records.from_json(value, FittedModel, str(path))
+    model = records.load(FittedModel, path)
     sizes = tuple(len(row) for row in model.coefficients)
     if model.space != space.name or sizes != space.num_choices:
         raise InputError(f"{path} is a model of space {model.space!r}, and {space.name!r} is searched")
@@ -133,20 +145,18 @@ def load_accuracy_table(path: Path, space: SearchSpace) -> AccuracyTable:
         InputError: a column is missing, a row does not parse, or a chromosome is named twice.
     """
     values: dict[Chromosome, float] = {}
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        if not {"chromosome", "accuracy"} <= set(reader.fieldnames or ()):
-            raise InputError(f"{path} has the columns {reader.fieldnames}; it needs chromosome and accuracy")
-        for row in reader:
-            where = f"{path} line {reader.line_num}"
-            try:
-                chromosome, accuracy = parse_chromosome(row["chromosome"] or ""), float(row["accuracy"] or "")
-                check_chromosome(space.name, space.num_choices, chromosome)
-            except (InputError, ValueError) as error:
-                raise InputError(f"{where}: {error}") from error
-            if chromosome in values:
-                raise InputError(f"{where}: chromosome {row['chromosome']} is named twice")
-            values[chromosome] = accuracy
+    for line, row in records.read_csv(path, ("chromosome", "accuracy"), "table of chromosome and accuracy"):
+        where = f"{path} line {line}"
+        try:
+            chromosome, accuracy = parse_chromosome(row["chromosome"]), float(row["accuracy"])
+            check_chromosome(space.name, space.num_choices, chromosome)
+        except (InputError, ValueError) as error:
+            raise InputError(f"{where}: {error}") from error
+        if not math.isfinite(accuracy):
+            raise InputError(f"{where}: accuracy is {row['accuracy']!r}, which is not a finite number")
+        if chromosome in values:
+            raise InputError(f"{where}: chromosome {row['chromosome']} is named twice")
+        values[chromosome] = accuracy
     return AccuracyTable(ACCURACY, "", f"table {path.name} ({len(values)} networks)", values)
 
 
@@ -162,9 +172,11 @@ class _AskNetwork:
 
 def proxy_metric(space: SearchSpace) -> Metric:
     """Return the capacity proxy, a sum over slots where the space has slots."""
-    if isinstance(space, SlotSpace):
-        return SumMetric(PROXY, "", PROXY_SOURCE, block_costs(space, block_capacity))
-    return NetworkMetric(PROXY, "", PROXY_SOURCE, PROXY_SOURCE, space, _AskNetwork(capacity))
+    if space.slotted is not None:
+        return SumMetric(PROXY, "", PROXY_SOURCE, block_costs(space.slotted, block_capacity))
+    return NetworkMetric(
+        name=PROXY, unit="", source=PROXY_SOURCE, identity=PROXY_SOURCE, space=space, ask=_AskNetwork(capacity)
+    )
 
 
 def _open_proxy(argument: str, space: SearchSpace, cache: EvaluationCache | None, num_jobs: int) -> Metric:
@@ -202,37 +214,86 @@ ACCURACY_KINDS: dict[str, Opener] = {
 """Kinds of accuracy by the word before the colon; each opens (argument, space, cache, num_jobs) as a metric."""
 
 
-def accuracy_metric(text: str, space: SearchSpace, cache: EvaluationCache | None = None, num_jobs: int = 1) -> Metric:
-    """Open an accuracy source; see the head of this module for what `text` may be.
+class AccuracyFunction(Protocol):
+    """What a user knows of a network: an accuracy, a score, anything that is better where it is larger."""
+
+    def __call__(self, network: Network, /) -> float | None:
+        """Return the value of a network, None where it has none; such a network counts as infeasible."""
+
+
+def accuracy_metric(
+    given: str | AccuracyFunction, space: SearchSpace, cache: EvaluationCache | None = None, num_jobs: int = 1
+) -> Metric:
+    """Open an accuracy source.
 
     Args:
+        given: a text as at the head of this module, or the function itself. A function differs from another by its
+            name and code, so that a search that goes on after a kill asks only for what is not known. What it reads
+            besides (weights, global variables) does not count; where that changes, search into a new folder.
         cache: where a callable's values are kept, so that a killed search does not ask for them again.
         num_jobs: how many networks a callable evaluates at once.
 
     Raises:
-        InputError: `text` names no source, or the source cannot be opened.
+        InputError: nothing is called so, or the source cannot be opened.
     """
-    kind, _, argument = text.partition(":")
-    if kind in ACCURACY_KINDS:
-        return ACCURACY_KINDS[kind](argument, space, cache, num_jobs)
-    function = _import_function(text)
-    return NetworkMetric(ACCURACY, "", text, f"{ACCURACY} {text}", space, _AskNetwork(function), cache, num_jobs)
+    if not isinstance(given, str):
+        text, function, identity = function_name(given), given, f"{ACCURACY} {function_identity(given)}"
+    else:
+        kind, _, argument = given.partition(":")
+        if kind in ACCURACY_KINDS:
+            return ACCURACY_KINDS[kind](argument, space, cache, num_jobs)
+        text, function, identity = given, _import_function(given), f"{ACCURACY} {given}"
+    return NetworkMetric(
+        name=ACCURACY,
+        unit="",
+        source=text,
+        identity=identity,
+        space=space,
+        ask=_AskNetwork(function),
+        cache=cache,
+        num_jobs=num_jobs,
+    )
+
+
+def function_name(function: object) -> str:
+    """Return what a function, or an object that can be called, is shown as: `module.name`."""
+    named = function if hasattr(function, "__qualname__") else type(function)
+    return f"{getattr(named, '__module__', '')}.{getattr(named, '__qualname__', 'function')}"
+
+
+def function_identity(function: object) -> str:
+    """Return a function's name with a hash of its code and default arguments: two functions of a notebook may share
+    a name, and a cell that is run again gives an equal function."""
+    called = function if hasattr(function, "__code__") else vars(type(function)).get("__call__")
+    code = getattr(called, "__code__", None)
+    described = [_code_parts(code), repr(getattr(function, "__defaults__", None))]
+    return f"{function_name(function)} {hashlib.sha256(repr(described).encode()).hexdigest()[:16]}"
+
+
+def _code_parts(code: CodeType | None) -> list[Any]:
+    """Return what a function computes, without its file and line numbers."""
+    if code is None:
+        return []
+    return [code.co_code, code.co_names, [_constant(each) for each in code.co_consts]]
+
+
+def _constant(value: object) -> Any:
+    """Return a constant of a function in a form whose `repr` is the same in every process."""
+    if isinstance(value, CodeType):
+        return _code_parts(value)
+    return sorted(map(repr, value)) if isinstance(value, frozenset) else value
 
 
 def _import_function(text: str) -> Callable[[Network], float | None]:
-    """Import `package.module:function`.
+    """Return the function `package.module:function`, or one that a user registered or installed.
 
     Raises:
-        InputError: there is no such callable.
+        InputError: there is no such function.
     """
-    module_name, colon, name = text.partition(":")
-    if not colon or not name:
-        legal = ", ".join(f"{kind}:..." if kind != "proxy" else kind for kind in ACCURACY_KINDS)
-        raise InputError(f"accuracy source {text!r} is unknown; legal are {legal} and package.module:function")
-    try:
-        function = getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"accuracy source {text!r} cannot be imported: {error}") from error
+    function = find(Group.ACCURACIES, text)
+    if function is None:
+        supported = ", ".join(f"{kind}:..." if kind != "proxy" else kind for kind in ACCURACY_KINDS)
+        raise InputError(f"accuracy source {text!r} is unknown; supported: {supported} and package.module:function")
     if not callable(function):
         raise InputError(f"accuracy source {text!r} is not a function of a network")
     checked: Callable[[Network], float | None] = function
@@ -251,7 +312,15 @@ def latency_metric(
     source: LatencySource, space: SearchSpace, name: str, described: str, cache: EvaluationCache | None = None
 ) -> Metric:
     """Return the latency of a source that must be asked network by network, such as a device in the loop."""
-    return NetworkMetric(name, "ms", described, f"{name} {described}", space, _AskLatency(source), cache)
+    return NetworkMetric(
+        name=name,
+        unit="ms",
+        source=described,
+        identity=f"{name} {described}",
+        space=space,
+        ask=_AskLatency(source),
+        cache=cache,
+    )
 
 
 def summed_latency_metric(per_slot: Sequence[Values], name: str, described: str) -> SumMetric:

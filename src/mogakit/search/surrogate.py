@@ -1,7 +1,7 @@
-"""The road that beats thousands of evaluations: fit an additive model on few, take its exact front, check that.
+"""An engine that beats thousands of evaluations: fit an additive model on few, take its exact front, check that.
 
-Evaluate n random networks; fit every objective that is no sum over slots by ridge regression on one-hot choices; take
-the exact front of the fitted problem; evaluate m networks spread over it. The result is the front of all n + m.
+Evaluate n random networks; fit each objective that is not a sum over slots by ridge regression on one-hot choices;
+take the exact front of the fitted problem; evaluate m networks spread over it. The result is the front of all n + m.
 """
 
 from collections.abc import Sequence
@@ -107,7 +107,15 @@ def _fit(problem: Problem, name: str, genes: Genes, values: Values) -> FittedMod
     fitted = additive_fit(genes, values, sizes, ridge)
     coefficients = tuple(tuple(row.tolist()) for row in fitted.per_slot)
     source = problem.metric(name).source
-    return FittedModel(problem.space.name, fitted.constant, coefficients, len(genes), r2, source, name)
+    return FittedModel(
+        space=problem.space.name,
+        bias=fitted.constant,
+        coefficients=coefficients,
+        num_networks=len(genes),
+        r2=r2,
+        source=source,
+        metric=name,
+    )
 
 
 def _held_out_error(genes: Genes, values: Values, sizes: Sequence[int], ridge: float) -> float:

@@ -12,7 +12,7 @@ from mogakit.search.front_quality import Box, nondominated, percentage_of_true
 from mogakit.search.problem import Constraint, Problem
 
 SMALL_SPACE = 100_000
-"""Networks up to which a limit against its own objective is no obstacle."""
+"""Networks up to which a limit against its own objective is not an obstacle."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from pymoo.core.mutation import Mutation
 from pymoo.core.sampling import Sampling
 
 from mogakit.nets.block import Block
-from mogakit.nets.spaces import SlotSpace
 from mogakit.search.problem import Problem
 
 Indices = NDArray[np.int64]
@@ -151,8 +150,9 @@ def alternatives_of(problem: Problem) -> Alternatives:
 
 def _factor_tuples(problem: Problem) -> list[list[tuple[object, ...]]]:
     """Return one tuple of factors for every allowed choice of every gene."""
-    if isinstance(problem.space, SlotSpace):
-        slots = zip(problem.space.slots, problem.allowed, strict=True)
+    slotted = problem.space.slotted
+    if slotted is not None:
+        slots = zip(slotted.slots, problem.allowed, strict=True)
         return [[_factors(choices[index]) for index in allowed] for choices, allowed in slots]
     return [[(index,) for index in allowed] for allowed in problem.allowed]
 

@@ -19,7 +19,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint, refusing everything that is not tensors and plain values.
+    """Read a checkpoint, rejecting everything that is not tensors and plain values.
 
     Raises:
         CheckpointError: it is absent, damaged, or holds objects.
@@ -29,7 +29,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise CheckpointError(f"there is no checkpoint {path}") from error
     except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{path} is no readable checkpoint of tensors and plain values: {error}") from error
+        raise CheckpointError(f"{path} is not a readable checkpoint of tensors and plain values: {error}") from error
     if not isinstance(state, dict):
         raise CheckpointError(f"{path} holds a {type(state).__name__}, not the dictionary of a training run")
     return state

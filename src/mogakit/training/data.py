@@ -57,7 +57,7 @@ class Batch:
     labels: Tensor
 
 
-@dataclass
+@dataclass(kw_only=True)
 class ImageFolder:
     """ImageNet's layout: one folder a class, images inside.
 
@@ -159,15 +159,21 @@ def open_image_folder(
         )
     resize = round(input_size * 256 / 224)
     return (
-        ImageFolder(f"{root.name}/train", classes, training, input_size, resize),
-        ImageFolder(f"{root.name}/{validation_name}", classes, validation, input_size, resize),
+        ImageFolder(name=f"{root.name}/train", classes=classes, files=training, input_size=input_size, resize=resize),
+        ImageFolder(
+            name=f"{root.name}/{validation_name}",
+            classes=classes,
+            files=validation,
+            input_size=input_size,
+            resize=resize,
+        ),
     )
 
 
 def _scan(root: Path, classes: tuple[str, ...] | None = None) -> tuple[tuple[str, ...], tuple[tuple[Path, int], ...]]:
     """List class folders and their images in sorted order."""
     if not root.is_dir():
-        raise InputError(f"{root} is no folder; what is wanted is one folder a class with images inside")
+        raise InputError(f"{root} is not a folder; what is wanted is one folder a class with images inside")
     found = tuple(sorted(entry.name for entry in root.iterdir() if entry.is_dir()))
     classes = found if classes is None else classes
     if not classes:
@@ -255,7 +261,7 @@ NUM_SYNTHETIC = 8
 """Different images of a synthetic dataset, which come again and again."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SyntheticDataset:
     """Noise that is there already, so that reading it costs next to nothing: for timing.
 
@@ -288,7 +294,12 @@ def open_synthetic(num_images: int, input_size: int, num_classes: int, seed: int
     """Return noise with random labels, for timing."""
     rng = np.random.default_rng(seed)
     images = rng.standard_normal((NUM_SYNTHETIC, 3, input_size, input_size), dtype=np.float32)
-    return SyntheticDataset(images, rng.integers(0, num_classes, NUM_SYNTHETIC), num_classes, num_images)
+    return SyntheticDataset(
+        images=images,
+        labels=rng.integers(0, num_classes, NUM_SYNTHETIC),
+        num_classes=num_classes,
+        num_images=num_images,
+    )
 
 
 def epoch_order(num_images: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:

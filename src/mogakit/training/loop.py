@@ -28,7 +28,7 @@ T = TypeVar("T")
 CHECKPOINT_INTERVAL_S = 600.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """What a run does beside its recipe.
 

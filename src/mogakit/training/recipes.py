@@ -26,7 +26,7 @@ class Decay(StrEnum):
     EXPONENTIAL = "exponential"  # times `decay_rate` every `decay_epochs`, in steps
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """How a network is trained.
 

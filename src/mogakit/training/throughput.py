@@ -7,7 +7,7 @@ NUM_WARM_UP_STEPS = 2
 """First steps of a process that do not count: threads start, memory is laid out, kernels are chosen."""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Throughput:
     """A clock that runs while steps are made: waiting for images is in, start-up, checkpoints and validation are not.
 

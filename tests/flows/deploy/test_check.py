@@ -82,7 +82,7 @@ def test_a_space_is_intersected_with_its_fixed_parts():
 
 
 def test_unknown_names_and_files_are_refused():
-    with pytest.raises(InputError, match="no network is called"):
+    with pytest.raises(InputError, match="unknown network"):
         check_model("moga-z", [Hardware.EDGETPU])
     with pytest.raises(InputError, match="there is no file"):
         check_model("absent.tflite", [Hardware.EDGETPU])
@@ -93,7 +93,7 @@ def test_the_command_prints_layers_reasons_and_sources():
     assert result.exit_code == 0, result.output
     assert re.search(r"HARD_SWISH leaves it \(\d+\): blocks\.0\.conv\.act, ", result.output)
     assert "source: github.com/google-coral/edgetpu issues 272 and 353" in result.output
-    assert "what would mend it: use ReLU" in result.output
+    assert "what would fix it: use ReLU" in result.output
 
 
 def test_the_commands_json_is_one_document_for_all_hardware():

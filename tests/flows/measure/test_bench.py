@@ -16,7 +16,16 @@ from mogakit.flows.measure.bench import BenchRequest, bench
 from mogakit.nets.block import Activation, Block, Op
 from mogakit.nets.modules import build_block
 
-BLOCK = Block(Op.MB, 8, 8, 16, kernel=3, expanded_channels=24, activation=Activation.RELU, residual=True)
+BLOCK = Block(
+    Op.MB,
+    8,
+    8,
+    16,
+    kernel=3,
+    expanded_channels=24,
+    activation=Activation.RELU,
+    residual=True,
+)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +40,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[Format, Path]:
 
 
 def test_files_of_both_runtimes_are_timed_together(files: dict[Format, Path]) -> None:
-    result = bench(BenchRequest(tuple(map(str, files.values())), quick=True), HostRunner())
+    result = bench(BenchRequest(models=tuple(map(str, files.values())), quick=True), HostRunner())
     assert [str(timing.target) for timing in result.timings] == ["tflite/cpu/float32", "onnx/cpu/float32"]
     for timing in result.timings:
         row = timing.row
@@ -44,7 +53,7 @@ def test_files_of_both_runtimes_are_timed_together(files: dict[Format, Path]) ->
 def test_one_file_on_two_targets_and_the_same_file_twice(files: dict[Format, Path]) -> None:
     targets = (parse_target("tflite/cpu/float32"), parse_target("tflite/cpu/float32,xnnpack=off"))
     model = str(files[Format.TFLITE])
-    result = bench(BenchRequest((model, model), targets, quick=True), HostRunner())
+    result = bench(BenchRequest(models=(model, model), targets=targets, quick=True), HostRunner())
     assert [timing.target for timing in result.timings] == [*targets, *targets]
     assert result.timings[0].row == result.timings[2].row
 
@@ -66,7 +75,7 @@ def test_a_network_by_name_is_exported_and_kept_for_the_next_time(tmp_path: Path
 
 def test_resuming_needs_a_folder_to_resume_from(files: dict[Format, Path]) -> None:
     with pytest.raises(InputError, match=r"--resume .* add -o FOLDER"):
-        bench(BenchRequest((str(files[Format.TFLITE]),), quick=True, resume=True), HostRunner())
+        bench(BenchRequest(models=(str(files[Format.TFLITE]),), quick=True, resume=True), HostRunner())
 
 
 def test_the_table_for_people_holds_time_memory_and_delegation(files: dict[Format, Path]) -> None:
@@ -81,17 +90,17 @@ def test_the_table_for_people_holds_time_memory_and_delegation(files: dict[Forma
     ("models", "targets", "hint"),
     [
         ((), (), "at least one model"),
-        (("no-such-net",), (), "no network is called"),
+        (("no-such-net",), (), "unknown network"),
         (("gone.tflite",), (), "there is no file"),
         (("{tflite}",), ("onnx/cpu/float32",), "no target runs that"),
         (("{tflite}",), ("tflite/cpu/int8",), "is a float32 file"),
         (("{tflite}",), ("tflite/cpu/float32,threads=2,accelerator=x",), "no meaning"),
     ],
 )
-def test_what_cannot_be_timed_is_refused_with_advice(
+def test_what_cannot_be_timed_is_rejected_with_advice(
     files: dict[Format, Path], models: tuple[str, ...], targets: tuple[str, ...], hint: str
 ) -> None:
     named = tuple(model.format(tflite=files[Format.TFLITE]) for model in models)
-    request = BenchRequest(named, tuple(map(parse_target, targets)) or None, quick=True)
+    request = BenchRequest(models=named, targets=tuple(map(parse_target, targets)) or None, quick=True)
     with pytest.raises(InputError, match=hint):
         bench(request, HostRunner())

@@ -22,7 +22,7 @@ from mogakit.bench.measurement import (
     Measurement,
     Status,
 )
-from mogakit.bench.runner import Job
+from mogakit.bench.runner import Job, OperatorTime, RunnerKind
 from mogakit.bench.target import Target, parse_target
 from mogakit.errors import DeviceError, InputError, TableError
 from mogakit.export.artifact import Artifact, Role
@@ -55,6 +55,7 @@ class MadeUpRunner:
     """A device of known truth, 1 % noise, and a speed of its own in every process; it may go away."""
 
     driver: str = ""
+    kind = RunnerKind.HOST
     jobs_per_window: int | None = None
     windows_left: int = 10**6
     measured: list[tuple[str, int, int]] = field(default_factory=list)
@@ -62,10 +63,22 @@ class MadeUpRunner:
     falls_back: bool = False  # every fifth network runs on another hardware, ten times slower
 
     def identity(self, target: Target) -> Identity:
-        return Identity("made-up", "made up", self.driver, "none", "", (), "", "1")
+        return Identity(
+            device="made-up",
+            device_name="made up",
+            driver=self.driver,
+            runtime="none",
+            tool_sha256="",
+            flags=(),
+            affinity="",
+            export_version="1",
+        )
 
     def conditions(self) -> Conditions:
         return STATE
+
+    def profile_operators(self, job: Job) -> tuple[OperatorTime, ...]:
+        raise InputError("it times whole files only")
 
     def unsupported(self, target: Target) -> str | None:
         return None
@@ -106,7 +119,7 @@ class MadeUpSession:
                 process=f"process-{self.number}",
                 clock=Clock.THREAD_CPU,
                 status=Status.FALLBACK if fell else Status.OK,
-                delegation=Delegation(DelegationKind.NOT_ASKED),
+                delegation=Delegation(kind=DelegationKind.NOT_ASKED),
                 before=STATE,
                 after=STATE,
                 samples_ms=tuple(times),
@@ -118,20 +131,23 @@ class MadeUpSession:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a run whose table is measured."""
     folder = tmp_path_factory.mktemp("fit") / "RUN"
-    profile(ProfileRequest("digits", TARGET, folder, device="made-up", quick=True, input_size=8), MadeUpRunner())
+    profile(
+        ProfileRequest(space="digits", target=TARGET, folder=folder, device="made-up", quick=True, input_size=8),
+        MadeUpRunner(),
+    )
     return folder
 
 
 @pytest.fixture(scope="module")
 def first(run: Path) -> tuple[FitResult, MadeUpRunner]:
     runner = MadeUpRunner(windows_left=7)
-    request = FitRequest(run, num_pairs=20, quick=True)
+    request = FitRequest(folder=run, num_pairs=20, quick=True)
     with pytest.raises(DeviceError):
         fit_run(request, runner)
     runner.windows_left = 10**6
     with pytest.raises(InputError, match="--resume"):
         fit_run(request, runner)
-    return fit_run(FitRequest(run, num_pairs=20, quick=True, resume=True), runner), runner
+    return fit_run(FitRequest(folder=run, num_pairs=20, quick=True, resume=True), runner), runner
 
 
 def test_models_are_fitted_on_the_measured_networks(run: Path, first: tuple[FitResult, MadeUpRunner]) -> None:
@@ -160,26 +176,26 @@ def test_files_of_a_measured_batch_are_removed(run: Path, first: tuple[FitResult
 def test_a_fit_grows_by_whole_batches(run: Path, first: tuple[FitResult, MadeUpRunner]) -> None:
     earlier, _ = first
     runner = MadeUpRunner()
-    grown = fit_run(FitRequest(run, num_pairs=25, quick=True, resume=True), runner)
+    grown = fit_run(FitRequest(folder=run, num_pairs=25, quick=True, resume=True), runner)
     assert grown.pairs.names[:20] == earlier.pairs.names
     assert len(set(grown.pairs.names)) == 25
     fresh = {name for name, *_ in runner.measured if name.startswith("digits/")}
     assert fresh == set(grown.pairs.names[20:])
     with pytest.raises(InputError, match="multiple of 20"):
-        fit_run(FitRequest(run, num_pairs=40, quick=True, resume=True), runner)
+        fit_run(FitRequest(folder=run, num_pairs=40, quick=True, resume=True), runner)
 
 
 def test_no_model_is_fitted_on_networks_that_ran_on_other_hardware(run: Path, tmp_path: Path) -> None:
     copied = tmp_path / "RUN"
     shutil.copytree(run, copied, ignore=shutil.ignore_patterns("fit*", "cost-model*"))
-    result = fit_run(FitRequest(copied, num_pairs=20, quick=True), MadeUpRunner(falls_back=True))
+    result = fit_run(FitRequest(folder=copied, num_pairs=20, quick=True), MadeUpRunner(falls_back=True))
     assert result.failed and not set(result.failed) & set(result.pairs.names)
     assert len(result.failed) + len(result.pairs.names) == 20
     assert result.on_table.loo_mape_percent < 2.0
 
 
-def test_another_device_is_refused(run: Path) -> None:
+def test_another_device_is_rejected(run: Path) -> None:
     with pytest.raises(TableError, match="driver"):
-        fit_run(FitRequest(run, resume=True), MadeUpRunner(driver="v2"))
+        fit_run(FitRequest(folder=run, resume=True), MadeUpRunner(driver="v2"))
     with pytest.raises(InputError, match="at least 5"):
-        fit_run(FitRequest(run, num_pairs=3), MadeUpRunner())
+        fit_run(FitRequest(folder=run, num_pairs=3), MadeUpRunner())

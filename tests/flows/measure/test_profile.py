@@ -31,7 +31,7 @@ TARGET = parse_target("tflite/cpu/float32")
 @pytest.fixture(scope="module")
 def request_(tmp_path_factory: pytest.TempPathFactory) -> ProfileRequest:
     folder = tmp_path_factory.mktemp("run") / "RUN"
-    return ProfileRequest("moga", TARGET, folder, quick=True, rounds=1, input_size=32)
+    return ProfileRequest(space="moga", target=TARGET, folder=folder, quick=True, rounds=1, input_size=32)
 
 
 @pytest.fixture(scope="module")
@@ -74,11 +74,20 @@ def test_a_finished_run_can_be_given_another_calibration_and_keeps_it(
     assert profiled.path.read_bytes() == before
 
 
-def test_a_calibration_that_the_run_has_too_few_networks_for_is_refused_before_measuring(tmp_path: Path) -> None:
-    few = RunSettings("moga", str(TARGET), "host", 0, 4, 6, 3, input_size=32)
+def test_a_calibration_that_the_run_has_too_few_networks_for_is_rejected_before_measuring(tmp_path: Path) -> None:
+    few = RunSettings(
+        space="moga",
+        target=str(TARGET),
+        device="host",
+        seed=0,
+        num_calibration=4,
+        num_passes=6,
+        num_sentinels=3,
+        input_size=32,
+    )
     folder = RunFolder(tmp_path / "RUN")
     folder.begin(few, resume=False)
-    asked = ProfileRequest("moga", TARGET, folder.path, quick=True, resume=True, input_size=32)
+    asked = ProfileRequest(space="moga", target=TARGET, folder=folder.path, quick=True, resume=True, input_size=32)
     with pytest.raises(InputError, match="needs at least 5 networks, and this run measures 4"):
         profile(replace(asked, calibration=CalibrationChoice.AFFINE), HostRunner())
     assert folder.read_settings() == few
@@ -96,7 +105,7 @@ def test_the_stored_table_is_scored_on_networks_that_the_calibration_has_not_see
 ) -> None:
     folder = RunFolder(request_.folder)
     stored = folder.table.read_bytes()
-    result = validate(ValidateRequest(folder.path, num_models=3, quick=True, rounds=1), HostRunner())
+    result = validate(ValidateRequest(folder=folder.path, num_models=3, quick=True, rounds=1), HostRunner())
     assert folder.table.read_bytes() == stored
     assert {stratum.name: stratum.raw.num for stratum in result.strata} == {"all": 6, "without-7x7": 3, "published": 3}
     names = {one.name for one in result.networks}
@@ -109,9 +118,9 @@ def test_the_stored_table_is_scored_on_networks_that_the_calibration_has_not_see
     assert result.drift.num_rows == len(profiled.table.rows)
     assert load_validation(folder.validation) == result
     with pytest.raises(InputError, match="--resume"):
-        validate(ValidateRequest(folder.path, num_models=3), HostRunner())
+        validate(ValidateRequest(folder=folder.path, num_models=3), HostRunner())
     with pytest.raises(InputError, match="3 models"):
-        validate(ValidateRequest(folder.path, num_models=4, resume=True), HostRunner())
+        validate(ValidateRequest(folder=folder.path, num_models=4, resume=True), HostRunner())
 
 
 def test_a_table_of_another_machine_is_not_validated(profiled: ProfileResult, request_: ProfileRequest) -> None:
@@ -119,7 +128,7 @@ def test_a_table_of_another_machine_is_not_validated(profiled: ProfileResult, re
     stored = folder.table.read_bytes()
     save(replace(profiled.table, identity=replace(profiled.table.identity, device="other")), folder.table)
     with pytest.raises(TableError, match="device"):
-        validate(ValidateRequest(folder.path, num_models=3), HostRunner())
+        validate(ValidateRequest(folder=folder.path, num_models=3), HostRunner())
     folder.table.write_bytes(stored)
 
 
@@ -144,14 +153,16 @@ def test_the_commands_speak_json_and_tables(profiled: ProfileResult, request_: P
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("chapter one")
     with pytest.raises(InputError, match="not empty"):
-        profile(ProfileRequest("moga", TARGET, tmp_path), HostRunner())
+        profile(ProfileRequest(space="moga", target=TARGET, folder=tmp_path), HostRunner())
     with pytest.raises(InputError, match="no run"):
         RunFolder(tmp_path).read_settings()
 
 
-def test_a_target_that_does_not_run_here_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+def test_a_target_that_does_not_run_here_is_rejected_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="give a phone"):
-        profile(ProfileRequest("moga", parse_target("mace/cpu/float32"), tmp_path / "RUN"), HostRunner())
+        profile(
+            ProfileRequest(space="moga", target=parse_target("mace/cpu/float32"), folder=tmp_path / "RUN"), HostRunner()
+        )
     assert not (tmp_path / "RUN").exists()
 
 
@@ -176,7 +187,9 @@ def test_strata_hold_what_they_say_and_calibration_and_validation_share_nothing(
 
 
 def test_settings_say_what_a_run_is_of(tmp_path: Path) -> None:
-    asked = RunSettings("moga", str(TARGET), "host", 0, 8, 6, 3)
+    asked = RunSettings(
+        space="moga", target=str(TARGET), device="host", seed=0, num_calibration=8, num_passes=6, num_sentinels=3
+    )
     folder = RunFolder(tmp_path / "RUN")
     assert folder.begin(asked, resume=False) == asked
     assert folder.begin(replace(asked, num_passes=99), resume=True) == asked  # the passes of a run do not change

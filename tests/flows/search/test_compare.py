@@ -14,7 +14,6 @@ from mogakit.errors import InputError
 from mogakit.flows.lut import ForeignFormat, import_foreign
 from mogakit.flows.search.compare import CompareRequest, compare
 from mogakit.luts.foreign.tunas import chromosome_from_oneofs
-from mogakit.luts.predict import Predictor
 from mogakit.luts.table import load, save
 from mogakit.nets.resolve import resolve
 from mogakit.nets.spaces import format_chromosome
@@ -59,7 +58,7 @@ def test_table_1_of_the_multi_hardware_paper():
 
 def test_a_published_latency_is_of_one_input_size():
     models = ("mobilenet-v2@1.25x", "mobilenet-v2@1.25x@192px")
-    found = compare(CompareRequest(models, published=("Pixel 4",), factors_ms=tuple(PIXEL4_FACTORS_MS.values())))
+    found = compare(CompareRequest(models=models, published=("Pixel 4",), factors_ms=tuple(PIXEL4_FACTORS_MS.values())))
     whole, small = found.networks
     assert all(latency is not None for latency in whole.latencies_ms)
     assert set(small.latencies_ms) == {None}
@@ -67,9 +66,9 @@ def test_a_published_latency_is_of_one_input_size():
 
 
 def test_predictions_come_from_the_tables_and_the_reference_is_one():
-    found = compare(CompareRequest(("moga-a", "moga-b"), tables=(XNNPACK, PLAIN), reference="moga-b"))
-    predictor = Predictor(load(XNNPACK))
-    assert found.networks[0].latencies_ms[0] == predictor.predict(resolve("moga-a"))
+    found = compare(CompareRequest(models=("moga-a", "moga-b"), tables=(XNNPACK, PLAIN), reference="moga-b"))
+    predictor = load(XNNPACK)
+    assert found.networks[0].latencies_ms[0] == predictor.latency_ms(resolve("moga-a"))
     assert found.networks[1].f_avg == found.networks[1].f_max == 1
     assert found.networks[0].top1 == 75.9
 
@@ -93,14 +92,14 @@ def test_the_imported_model_of_tunas_predicts_proxylessnas_mobile(tmp_path):
 def test_a_column_measured_through_adb_says_so(tmp_path):
     table = load(XNNPACK)
     save(replace(table, identity=replace(table.identity, flags=("transport=adb shell",))), tmp_path / "phone.json")
-    found = compare(CompareRequest(("moga-a",), tables=(XNNPACK, tmp_path / "phone.json"), reference="moga-b"))
+    found = compare(CompareRequest(models=("moga-a",), tables=(XNNPACK, tmp_path / "phone.json"), reference="moga-b"))
     here, phone = (column.source for column in found.columns)
     assert "a shell binary is scheduled differently from an app" in phone
     assert "shell" not in here
 
 
 def test_a_network_outside_the_table_has_no_number_and_a_reason():
-    found = compare(CompareRequest(("mobilenet-v2",), tables=(XNNPACK,), reference="moga-a"))
+    found = compare(CompareRequest(models=("mobilenet-v2",), tables=(XNNPACK,), reference="moga-a"))
     row = found.networks[0]
     assert row.latencies_ms == (None,)
     assert row.f_avg is None
@@ -109,26 +108,26 @@ def test_a_network_outside_the_table_has_no_number_and_a_reason():
 
 def test_measured_and_predicted_stand_side_by_side():
     target = parse_target("tflite/cpu/float32")
-    request = CompareRequest(("moga-c",), tables=(XNNPACK,), targets=(target,), reference="moga-c", quick=True)
+    request = CompareRequest(models=("moga-c",), tables=(XNNPACK,), targets=(target,), reference="moga-c", quick=True)
     found = compare(request, HostRunner())
     predicted, measured = found.networks[0].latencies_ms
     assert [column.origin for column in found.columns] == ["predicted", "measured"]
     assert measured > 0
     assert found.networks[0].f_avg == pytest.approx(1)
-    assert predicted == Predictor(load(XNNPACK)).predict(resolve("moga-c"))
+    assert predicted == load(XNNPACK).latency_ms(resolve("moga-c"))
 
 
 @pytest.mark.parametrize(
     ("request_", "message"),
     [
-        (CompareRequest(("moga-a",)), "--table, --target or --published"),
-        (CompareRequest(("no-such-net",), published=("Pixel 4",)), "no network is called"),
-        (CompareRequest(("moga-a",), published=("Nokia 3310",)), "nothing is published"),
-        (CompareRequest(("moga-a",), published=("Pixel 4",), factors_ms=(1.0,)), "1 factors for 5 columns"),
-        (CompareRequest(("moga-a",), targets=(parse_target("tflite/cpu/float32"),)), "--device"),
+        (CompareRequest(models=("moga-a",)), "--table, --target or --published"),
+        (CompareRequest(models=("no-such-net",), published=("Pixel 4",)), "unknown network"),
+        (CompareRequest(models=("moga-a",), published=("Nokia 3310",)), "nothing is published"),
+        (CompareRequest(models=("moga-a",), published=("Pixel 4",), factors_ms=(1.0,)), "1 factors for 5 columns"),
+        (CompareRequest(models=("moga-a",), targets=(parse_target("tflite/cpu/float32"),)), "--device"),
     ],
 )
-def test_what_cannot_be_compared_is_refused(request_, message):
+def test_what_cannot_be_compared_is_rejected(request_, message):
     with pytest.raises(InputError, match=message):
         compare(request_)
 

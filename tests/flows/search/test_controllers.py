@@ -35,7 +35,9 @@ def test_it_prints_regrets_and_draws_them(tmp_path):
 
 
 def test_the_target_is_the_middle_of_the_front_where_none_is_given(tmp_path):
-    request = JudgeRequest(TABLE, kinds=(RewardKind.ABSOLUTE,), num_seeds=1, population=8, generations=2, searchers=())
+    request = JudgeRequest(
+        table=TABLE, kinds=(RewardKind.ABSOLUTE,), num_seeds=1, population=8, generations=2, searchers=()
+    )
     target = judge_controllers(request, tmp_path).judged[0].reward.target_ms
     assert 4 < target < 47
 
@@ -44,7 +46,7 @@ def test_the_target_is_the_middle_of_the_front_where_none_is_given(tmp_path):
 def test_on_a_measured_table_the_worst_run_of_a_controller_beats_the_best_of_random_search(tmp_path):
     """Three seeds and both rewards of the papers, at 8400 evaluations each."""
     searchers = (Searcher.REINFORCE, Searcher.PPO, Searcher.RANDOM)
-    judged = judge_controllers(JudgeRequest(TABLE, num_seeds=3, searchers=searchers), tmp_path).judged
+    judged = judge_controllers(JudgeRequest(table=TABLE, num_seeds=3, searchers=searchers), tmp_path).judged
     assert [each.reward.kind for each in judged] == [RewardKind.MNASNET, RewardKind.ABSOLUTE]
     for each in judged:
         by_seed = {regrets.searcher: regrets.by_seed for regrets in each.regrets}
@@ -56,7 +58,7 @@ def test_on_a_measured_table_the_worst_run_of_a_controller_beats_the_best_of_ran
 @pytest.mark.parametrize("method", [Method.PPO, Method.REINFORCE])
 def test_a_controller_is_an_engine_of_the_search(method, tmp_path):
     plan = SearchPlan(
-        "moga",
+        space="moga",
         latencies=(table_input(TABLE),),
         method=method,
         reward=Reward(RewardKind.ABSOLUTE, 8.0),

@@ -1,4 +1,4 @@
-"""Whole searches in a folder: repeated, killed, resumed, and refused."""
+"""Whole searches in a folder: repeated, killed, resumed, and rejected."""
 
 import importlib
 import json
@@ -18,8 +18,7 @@ from mogakit.flows.lut import ForeignFormat, import_foreign
 from mogakit.flows.search.find import ARCHIVE, CHECKPOINT, EXACT, RESULT, read_search, search
 from mogakit.flows.search.plan import Method, SearchPlan, table_input
 from mogakit.luts.linear import CostModel, ModelKind, save_model
-from mogakit.luts.predict import Predictor
-from mogakit.luts.table import load, save
+from mogakit.luts.table import LatencyTable, load, save
 from mogakit.nets.resolve import resolve
 from mogakit.nets.spaces import get_space, parse_chromosome
 from mogakit.search.evolution import Settings
@@ -35,7 +34,7 @@ SMALL = Settings(population=16, generations=10)
 
 @pytest.fixture(scope="module")
 def plan():
-    return SearchPlan("moga", latencies=(table_input(XNNPACK),), settings=SMALL)
+    return SearchPlan(space="moga", latencies=(table_input(XNNPACK),), settings=SMALL)
 
 
 @pytest.mark.parametrize("method", [Method.NSGA2, Method.SMS_EMOA, Method.RANDOM, Method.EXACT, Method.BEST])
@@ -80,7 +79,7 @@ def test_a_folder_with_a_search_is_not_overwritten(plan, tmp_path):
     assert (tmp_path / RESULT).read_bytes() == before
 
 
-def test_resuming_with_another_seed_is_refused(plan, tmp_path):
+def test_resuming_with_another_seed_is_rejected(plan, tmp_path):
     search(plan, tmp_path)
     with pytest.raises(InputError, match="another search"):
         search(replace(plan, seed=1), tmp_path, resume=True)
@@ -106,21 +105,30 @@ def test_two_hardware_are_combined_and_the_metric_is_what_the_tables_say(plan, w
     assert values["f_avg"] <= values["f_max"]
 
 
-def test_several_tables_without_a_reference_are_refused(plan, tmp_path):
+def test_several_tables_without_a_reference_are_rejected(plan, tmp_path):
     with pytest.raises(InputError, match="--reference"):
         search(replace(plan, latencies=(table_input(XNNPACK), table_input(PLAIN))), tmp_path)
 
 
-def test_no_latency_at_all_is_refused(plan, tmp_path):
+def test_no_latency_at_all_is_rejected(plan, tmp_path):
     with pytest.raises(InputError, match="--table"):
         search(replace(plan, latencies=()), tmp_path)
 
 
 def test_a_cost_model_takes_the_place_of_a_table(plan, tmp_path):
     table = load(XNNPACK)
-    costs = Predictor(table).slot_costs(get_space("moga"))
+    costs = table.slot_costs(get_space("moga"))
     coefficients = tuple(tuple(map(float, column)) for column in costs)
-    model = CostModel("test", ModelKind.TABLE, "moga", table.target, table.identity, 0.0, coefficients, table.origin)
+    model = CostModel(
+        name="test",
+        kind=ModelKind.TABLE,
+        space="moga",
+        target=table.target,
+        identity=table.identity,
+        intercept_ms=0.0,
+        coefficients_ms=coefficients,
+        origin=table.origin,
+    )
     save_model(model, tmp_path / "cost-model.json")
     by_model = replace(plan, latencies=(table_input(tmp_path / "cost-model.json"),))
     found, expected = search(by_model, tmp_path / "m"), search(plan, tmp_path / "t")
@@ -129,20 +137,20 @@ def test_a_cost_model_takes_the_place_of_a_table(plan, tmp_path):
 
 
 def test_a_model_is_known_by_what_the_file_holds_and_what_came_through_adb_says_so(tmp_path):
-    tunas = DATA.parents[2] / "luts" / "data" / "tunas"
+    tunas = DATA.parents[1] / "luts" / "data" / "tunas"
     sources = [tunas / f"proxylessnas_search_{part}.b64" for part in ("kernel", "bias")]
     import_foreign(ForeignFormat.TUNAS, sources, tmp_path / "pixel1.json")
     given = table_input(tmp_path / "pixel1.json")
     assert isinstance(given.source, CostModel)
     assert given.described.startswith("cost model tunas-pixel1-cpu imported")
-    plan = SearchPlan("tunas-proxyless", latencies=(given,), settings=SMALL, objectives=("accuracy", "latency"))
+    plan = SearchPlan(space="tunas-proxyless", latencies=(given,), settings=SMALL, objectives=("accuracy", "latency"))
     found = search(plan, tmp_path / "out")
     expected = [given.source.predict_chromosome(parse_chromosome(each)) for each in found.front.chromosomes]
     assert found.front.column("latency") == pytest.approx(expected, abs=1e-6)
     table = load(XNNPACK)
     save(replace(table, identity=replace(table.identity, flags=("transport=adb shell",))), tmp_path / "cost-model.json")
     phone = table_input(tmp_path / "cost-model.json")
-    assert isinstance(phone.source, Predictor)
+    assert isinstance(phone.source, LatencyTable)
     assert "a shell binary is scheduled differently from an app" in phone.described
     assert "shell" not in table_input(XNNPACK).described
 
@@ -158,7 +166,7 @@ def test_a_table_of_another_space_names_a_missing_row(plan, tmp_path):
 
 
 @pytest.mark.parametrize("text", ["speed", "latency:fast", "latency:min:-1", "accuracy:max:x"])
-def test_an_objective_that_does_not_parse_is_refused(plan, text, tmp_path):
+def test_an_objective_that_does_not_parse_is_rejected(plan, text, tmp_path):
     with pytest.raises(InputError):
         search(replace(plan, objectives=(text,)), tmp_path)
 
@@ -186,11 +194,11 @@ def test_the_additive_model_is_kept_for_the_next_search(plan, tmp_path):
 
 
 def test_a_model_of_the_proxy_is_still_called_proxy(tmp_path):
-    tunas = DATA.parents[2] / "luts" / "data" / "tunas"
+    tunas = DATA.parents[1] / "luts" / "data" / "tunas"
     sources = [tunas / f"proxylessnas_search_{part}.b64" for part in ("kernel", "bias")]
     import_foreign(ForeignFormat.TUNAS, sources, tmp_path / "pixel1.json")
     plan = SearchPlan(
-        "tunas-proxyless",  # without independent slots, the proxy does not add up and is fitted
+        space="tunas-proxyless",  # without independent slots, the proxy does not add up and is fitted
         latencies=(table_input(tmp_path / "pixel1.json"),),
         objectives=("accuracy", "latency"),
         method=Method.FIT_FRONT,

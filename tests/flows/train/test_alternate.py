@@ -11,7 +11,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from mogakit.cli.main import cli
 from mogakit.errors import CheckpointError, InputError
 from mogakit.flows.train.alternate import AlternateRequest, run_alternation
-from mogakit.luts.table import UNKNOWN_IDENTITY, LatencyTable, Origin, Row, Statistic, load, save
+from mogakit.luts.statistic import Statistic
+from mogakit.luts.table import UNKNOWN_IDENTITY, LatencyTable, Origin, Row, load, save
 from mogakit.nets.network import block_layers
 from mogakit.nets.resolve import resolve
 from mogakit.nets.spaces import get_space
@@ -36,7 +37,18 @@ def write_table(path, ms_per_block=0.0, space_name="digits"):
         )
         for block in (*space.fixed_blocks, *space.choice_blocks)
     }
-    save(LatencyTable("t", space_name, None, UNKNOWN_IDENTITY, Statistic(), rows, Origin("a test")), path)
+    save(
+        LatencyTable(
+            name="t",
+            space=space_name,
+            target=None,
+            identity=UNKNOWN_IDENTITY,
+            statistic=Statistic(),
+            rows=rows,
+            origin=Origin(made_by="a test"),
+        ),
+        path,
+    )
     return path
 
 
@@ -107,7 +119,7 @@ def test_the_learning_rate_falls_over_the_epochs_that_are_asked_for(request_for,
     assert list(told["alternate/mean_reward"]) == list(range(10, 37))
 
 
-def test_bfloat16_is_another_run_and_synchronised_norms_are_refused(request_for):
+def test_bfloat16_is_another_run_and_synchronised_norms_are_rejected(request_for):
     short = Settings(epochs=0.15, checkpoint_interval_s=0.0)
     rounded = replace(short, bfloat16=True)
     run_alternation(request_for("exact", settings=short))
@@ -153,7 +165,15 @@ def test_the_multi_hardware_paper_s_own_space_and_reward(tmp_path):
     tables = tuple(write_table(tmp_path / f"{ms}.json", ms, "multi-hardware") for ms in (0.5, 50.0))
     settings = Settings(epochs=0.006, batch_size=2, checkpoint_interval_s=0.0)  # three steps
     reward = Reward(RewardKind.ABSOLUTE, 1.0)
-    request = AlternateRequest("multi-hardware", "digits", "tunas", tables, reward, tmp_path / "whole", settings)
+    request = AlternateRequest(
+        space="multi-hardware",
+        data="digits",
+        recipe="tunas",
+        tables=tables,
+        reward=reward,
+        folder=tmp_path / "whole",
+        settings=settings,
+    )
     request = replace(request, paths_per_step=2, delay=0.3, warm_up=0.0, worst=True, reference=resolve("multi-avg"))
     whole = run_alternation(request)
     assert whole.rewarded == "f_max"
@@ -202,7 +222,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(request_for):
     assert all(torch.equal(value, second["supernet"][name]) for name, value in first["supernet"].items())
 
 
-def test_a_folder_in_use_and_another_run_are_refused(request_for):
+def test_a_folder_in_use_and_another_run_are_rejected(request_for):
     run_alternation(request_for("turn"))
     with pytest.raises(InputError, match="add --resume"):
         run_alternation(request_for("turn"))
@@ -210,7 +230,7 @@ def test_a_folder_in_use_and_another_run_are_refused(request_for):
         run_alternation(request_for("turn", resume=True, delay=0.5))
 
 
-def test_a_batch_larger_than_the_validation_images_is_refused(request_for):
+def test_a_batch_larger_than_the_validation_images_is_rejected(request_for):
     request = request_for("turn")
     with pytest.raises(InputError, match="at most 300"):
         run_alternation(replace(request, settings=Settings(batch_size=301)))

@@ -17,8 +17,8 @@ from mogakit.errors import InputError
 from mogakit.export.artifact import Format, Precision
 from mogakit.export.bundle.layout import load
 from mogakit.export.calibration import ImageFolder
+from mogakit.export.detection import snippets as detection_snippets
 from mogakit.export.detection.files import load_metadata, metadata_of
-from mogakit.export.detection.files import snippets as detection_snippets
 from mogakit.export.preprocessing import Preprocessing
 from mogakit.export.writers import Options
 from mogakit.flows.deploy.check import check_model
@@ -47,7 +47,16 @@ SIZE, WIDTH = 128, 0.25
 def run(shapes_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, DetectTrainSummary]:
     folder = tmp_path_factory.mktemp("run")
     name, settings = "ssdlite-mobilenet-v2", Settings(epochs=90, num_workers=1)
-    request = DetectTrainRequest(name, shapes_folder, "small", folder, settings, WIDTH, SIZE, device="cpu")
+    request = DetectTrainRequest(
+        detector=name,
+        data=shapes_folder,
+        recipe="small",
+        folder=folder,
+        settings=settings,
+        width=WIDTH,
+        input_size=SIZE,
+        device="cpu",
+    )
     return folder, run_detector_training(request)
 
 
@@ -148,7 +157,7 @@ def test_the_python_snippet_finds_what_the_kit_finds(models: dict[str, Path], sh
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("ship") / "bundle"
-    ship(ShipRequest(get_detector("ssdlite-mobilenet-v2", 0.1, 64, 3)), folder)
+    ship(ShipRequest(network=get_detector("ssdlite-mobilenet-v2", 0.1, 64, 3)), folder)
     return folder
 
 
@@ -186,9 +195,12 @@ def test_a_damaged_answer_of_a_detector_is_found(bundle: Path, tmp_path: Path) -
 def test_a_table_or_a_recipe_does_not_fit_a_detector(tmp_path: Path) -> None:
     detector = get_detector("ssdlite-mobilenet-v2", 0.1, 64, 3)
     with pytest.raises(InputError, match="predicts classifiers"):
-        ship(ShipRequest(detector, tables=(tmp_path / "table.json",)), tmp_path / "bundle")
+        ship(ShipRequest(network=detector, tables=(tmp_path / "table.json",)), tmp_path / "bundle")
     with pytest.raises(InputError, match="leave the preprocessing away"):
-        ship(ShipRequest(detector, preprocessing=Preprocessing(64, 64)), tmp_path / "bundle")
+        ship(
+            ShipRequest(network=detector, preprocessing=Preprocessing(size=64, resize_shorter_side=64)),
+            tmp_path / "bundle",
+        )
 
 
 def test_metadata_says_all_that_an_app_needs(tmp_path: Path) -> None:
@@ -203,20 +215,22 @@ def test_metadata_says_all_that_an_app_needs(tmp_path: Path) -> None:
     assert metadata.num_classes == 3
 
 
-def test_a_file_without_metadata_is_refused(tmp_path: Path) -> None:
+def test_a_file_without_metadata_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "model.tflite").write_bytes(b"")
     with pytest.raises(InputError, match=r"has no \.detection\.json file beside it"):
         find_objects(tmp_path / "model.tflite", tmp_path / "a.png")
 
 
-def test_a_name_without_weights_is_refused(shapes_folder: Path) -> None:
+def test_a_name_without_weights_is_rejected(shapes_folder: Path) -> None:
     with pytest.raises(InputError, match="give --weights"):
         score_model("ssdlite-moga-a", shapes_folder)
 
 
 def test_a_folder_with_a_run_wants_resume(shapes_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "checkpoint.pt").write_bytes(b"")
-    request = DetectTrainRequest("ssdlite-mobilenet-v2", shapes_folder, "small", tmp_path, Settings())
+    request = DetectTrainRequest(
+        detector="ssdlite-mobilenet-v2", data=shapes_folder, recipe="small", folder=tmp_path, settings=Settings()
+    )
     with pytest.raises(InputError, match="add --resume"):
         run_detector_training(request)
 
@@ -248,7 +262,7 @@ def test_a_detector_is_checked_by_name() -> None:
 
 
 def test_a_detector_is_timed_by_name() -> None:
-    (timing,) = bench(BenchRequest(("ssdlite-mobilenet-v2@0.01x@2px@1c",), quick=True), HostRunner()).timings
+    (timing,) = bench(BenchRequest(models=("ssdlite-mobilenet-v2@0.01x@2px@1c",), quick=True), HostRunner()).timings
     assert timing.artifact.name == "ssdlite-mobilenet-v2@0.01x@2px@1c"
     row = timing.row
     assert row.latency_ms is not None and row.low_ms is not None and row.high_ms is not None

@@ -88,7 +88,7 @@ def test_a_search_takes_its_accuracy_from_a_supernet(supernet: Path, tmp_path: P
     assert accuracy["source"].startswith("supernet supernet.pt on digits, batch norms recalibrated")
 
 
-def test_another_space_is_refused(supernet: Path, tmp_path: Path) -> None:
+def test_another_space_is_rejected(supernet: Path, tmp_path: Path) -> None:
     words = ["search", "--accuracy", f"supernet:{supernet}", "-o", str(tmp_path / "search")]
     result = CliRunner().invoke(cli, words)
     assert "is a supernet of space 'digits', and 'moga' is searched" in str(result.exception)
@@ -139,7 +139,7 @@ def test_an_extracted_network_exports_and_ships_what_the_supernet_computes(super
     made = json.loads(run("supernet", "extract", str(supernet), CHROMOSOME, "-o", str(weights), "--json"))
     given = [made["network"], "--weights", made["weights"], "--classes", str(made["num_classes"])]
     run("export", "model", *given, "--format", "onnx", "-o", str(models))
-    path = SupernetAccuracy(supernet, "digits").recalibrated((0, 1, 2, 3, 4, 5))
+    path = SupernetAccuracy(checkpoint=supernet, data="digits").recalibrated((0, 1, 2, 3, 4, 5))
     images = torch.from_numpy(open_digits(8)[1].images[:1])
     with torch.inference_mode():
         wanted = path(images)
@@ -172,12 +172,12 @@ def test_extraction_recalibrates_as_evaluation_does_unless_told_otherwise(supern
     ("chromosome", "output", "said"),
     [
         ("0-1-2", "w.safetensors", "is a supernet of space 'digits': a chromosome of space 'digits' has 6 genes"),
-        ("0-1-2-3-4-12", "w.safetensors", "gene 5 of a chromosome of space 'digits' is 12; legal are 0 to 11"),
+        ("0-1-2-3-4-12", "w.safetensors", "gene 5 of a chromosome of space 'digits' is 12; supported: 0 to 11"),
         ("a-b", "w.safetensors", "'a-b' is not a chromosome"),
         (CHROMOSOME, "w.pt", "weights are written as .safetensors, not as w.pt"),
     ],
 )
-def test_what_cannot_be_extracted_is_refused(
+def test_what_cannot_be_extracted_is_rejected(
     supernet: Path, tmp_path: Path, chromosome: str, output: str, said: str
 ) -> None:
     words = ["supernet", "extract", str(supernet), chromosome, "-o", str(tmp_path / output)]

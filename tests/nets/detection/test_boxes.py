@@ -121,6 +121,6 @@ def test_at_most_so_many_objects_come_out() -> None:
     assert (np.diff(found.scores) <= 0).all()
 
 
-def test_rows_that_do_not_belong_together_are_refused() -> None:
+def test_rows_that_do_not_belong_together_are_rejected() -> None:
     with pytest.raises(InputError, match="do not belong"):
         detections(np.zeros((3, 4), np.float32), np.zeros((2, 2), np.float32), np.zeros((3, 4), np.float32))

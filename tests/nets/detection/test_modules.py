@@ -60,7 +60,7 @@ def test_a_classifier_lends_its_backbone(name: str, tmp_path: Path) -> None:
     torch.testing.assert_close(ours, theirs)
 
 
-def test_weights_of_another_backbone_are_refused(tmp_path: Path) -> None:
+def test_weights_of_another_backbone_are_rejected(tmp_path: Path) -> None:
     save_weights(build_network(resolve("mobilenet-v1", 0.25, 96, 10)), tmp_path / "other.safetensors")
     module = build_detector(get_detector("ssdlite-mobilenet-v2", **TINY))
     with pytest.raises(CheckpointError, match=r"blocks\.\d+\..* is missing"):

@@ -66,18 +66,18 @@ def test_crowds_and_boxes_without_area_are_no_targets(tmp_path: Path) -> None:
     ],
 )
 def test_a_malformed_annotation_file_is_named(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=message) as refusal:
+    with pytest.raises(InputError, match=message) as rejection:
         open_coco(write(tmp_path, one_image(**changes)), tmp_path, 64)
-    assert "annotations.json" in str(refusal.value)
+    assert "annotations.json" in str(rejection.value)
 
 
-def test_what_is_no_json_is_refused(tmp_path: Path) -> None:
+def test_what_is_no_json_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("not json", encoding="utf-8")
-    with pytest.raises(InputError, match="is no JSON"):
+    with pytest.raises(InputError, match="is not JSON"):
         open_coco(tmp_path / "a.json", tmp_path, 64)
 
 
-def test_a_folder_without_annotations_is_refused_with_the_layout(tmp_path: Path) -> None:
+def test_a_folder_without_annotations_is_rejected_with_the_layout(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"has 0 files annotations/instances_train\*\.json"):
         open_coco_folder(tmp_path, 64)
 

@@ -1,4 +1,4 @@
-"""Training a detector: resumable to the bit, refusing what does not fit. That it learns is tested in tests/flows."""
+"""Training a detector: resumable to the bit, rejecting what does not fit. That it learns is tested in tests/flows."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -87,7 +87,7 @@ def test_predictors_start_small_and_biased_to_background() -> None:
         (64, 3, 1, "at least two images"),
     ],
 )
-def test_what_does_not_fit_is_refused(
+def test_what_does_not_fit_is_rejected(
     data: tuple[CocoDataset, CocoDataset], recipe: DetectionRecipe, size: int, classes: int, batch: int, message: str
 ) -> None:
     other = get_detector("ssdlite-mobilenet-v2", 0.1, size, classes)

@@ -87,6 +87,6 @@ def test_recipes_follow_their_configuration_files() -> None:
     assert all(recipe.base.source and recipe.base.ours for recipe in DETECTION_RECIPES.values())
 
 
-def test_an_unknown_recipe_is_refused_with_those_there_are() -> None:
+def test_an_unknown_recipe_is_rejected_with_those_there_are() -> None:
     with pytest.raises(InputError, match="known are ssdlite-v2, ssdlite-v3, small"):
         get_detection_recipe("moga")

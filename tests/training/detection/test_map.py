@@ -62,7 +62,7 @@ def test_nothing_found_scores_zero(dataset: CocoDataset) -> None:
     assert coco_score(dataset, {each.id: empty for each in dataset.images}).mean_ap == 0.0
 
 
-def test_nothing_looked_at_is_refused(dataset: CocoDataset) -> None:
+def test_nothing_looked_at_is_rejected(dataset: CocoDataset) -> None:
     with pytest.raises(InputError, match="nothing to score"):
         coco_score(dataset, {})
 
@@ -71,7 +71,11 @@ def test_annotations_without_area_and_crowd_marks_are_completed(dataset: CocoDat
     bare = [{key: value for key, value in each.items() if key not in ("area", "iscrowd", "id")}
             for each in dataset.annotations["annotations"]]  # fmt: skip
     other = CocoDataset(
-        dataset.name, dataset.images, dataset.categories, {**dataset.annotations, "annotations": bare}, 64
+        name=dataset.name,
+        images=dataset.images,
+        categories=dataset.categories,
+        annotations={**dataset.annotations, "annotations": bare},
+        input_size=64,
     )
     assert coco_score(other, truth(dataset)).mean_ap == 1.0
 

@@ -61,7 +61,7 @@ def parse_classic(text: str) -> Timing:
         raise parse_error("benchmark_model", problem, text)
     _check_percentiles("benchmark_model", measured, text)
     return Timing(
-        measured,
+        summary=measured,
         init_ms=_ms(fields.get("Init")),
         first_run_ms=_ms(fields.get("First inference")),
         warmup_ms=_ms(fields.get("Warmup")),
@@ -88,7 +88,11 @@ def parse_litert(text: str) -> Timing:
         raise parse_error("benchmark_model (LiteRT)", f"the summary lacks {', '.join(missing)}", text)
     mean_ms = fields["Inference (avg)"]
     summary = Summary(
-        int(means[0][1]), mean_ms, fields["Inference (std)"], fields["Inference (min)"], fields["Inference (max)"]
+        count=int(means[0][1]),
+        mean_ms=mean_ms,
+        std_ms=fields["Inference (std)"],
+        min_ms=fields["Inference (min)"],
+        max_ms=fields["Inference (max)"],
     )
     statistics = [line for line in map(_statistics, lines) if line is not None]
     if statistics:  # the same numbers with more digits
@@ -101,7 +105,7 @@ def parse_litert(text: str) -> Timing:
         raise parse_error("benchmark_model (LiteRT)", "the mean is zero", text)
     memory = [number(match.group(1)) for line in lines if (match := _LITERT_MEMORY.match(line.strip()))]
     return Timing(
-        summary,
+        summary=summary,
         init_ms=fields.get("Model initialization"),
         first_run_ms=fields.get("Warmup (first)"),
         warmup_ms=fields.get("Warmup (avg)"),
@@ -120,17 +124,24 @@ def _statistics(line: str) -> Summary | None:
     for name, value, same in _FIELD.findall(match.group(2)):
         fields[name] = number(value) / 1000.0
         all_same |= bool(same)
-    percentiles = (fields.get("median"), fields.get("p5"), fields.get("p95"))
+    percentiles = {f"{name}_ms": fields.get(name) for name in ("median", "p5", "p95")}
     if "curr" in fields and (count == 1 or all_same):
         value_ms = fields["curr"]
-        return Summary(count, value_ms, 0.0, value_ms, value_ms, *percentiles)
+        return Summary(count=count, mean_ms=value_ms, std_ms=0.0, min_ms=value_ms, max_ms=value_ms, **percentiles)
     if not {"avg", "std", "min", "max"} <= set(fields):
         return None
-    return Summary(count, fields["avg"], fields["std"], fields["min"], fields["max"], *percentiles)
+    return Summary(
+        count=count,
+        mean_ms=fields["avg"],
+        std_ms=fields["std"],
+        min_ms=fields["min"],
+        max_ms=fields["max"],
+        **percentiles,
+    )
 
 
 def _check_percentiles(tool: str, summary: Summary, text: str) -> None:
-    """Refuse a statistics line that was cut within its last three numbers, the median of which is a run's value."""
+    """Reject a statistics line that was cut within its last three numbers, the median of which is a run's value."""
     present = {"p5": summary.p5_ms, "median": summary.median_ms, "p95": summary.p95_ms}
     missing = [name for name, value in present.items() if value is None]
     if 0 < len(missing) < len(present):

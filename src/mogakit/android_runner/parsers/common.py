@@ -14,7 +14,7 @@ _DIGITS = 1e-5  # a C++ stream prints six digits, and not every version prints e
 _PREFIX = re.compile(r"^(?:INFO|WARN|WARNING|ERROR|VERBOSE|FATAL): ?(?:\[[^\]\s]+:\d+\] ?)?")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Timing:
     """What one run of a tool measured; milliseconds and megabytes, None where the tool does not print it."""
 
@@ -56,7 +56,7 @@ def parse_error(tool: str, problem: str, text: str) -> ParseError:
 
 
 def check_order(tool: str, summary: Summary, text: str, rounding_ms: float = 0.0) -> None:
-    """Refuse percentiles that no runs can have: a number that was cut, or is another's, must not become a time.
+    """Reject percentiles that no runs can have: a number that was cut, or is another's, must not become a time.
 
     Args:
         summary: what was read from `text`; the tool prints its percentiles with the range in which they lie.

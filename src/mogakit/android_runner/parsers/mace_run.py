@@ -34,9 +34,9 @@ def parse(text: str) -> Timing:
         ParseError: there is no table, its numbers are impossible, or the tool says that names do not match.
     """
     found = messages(text)
-    refused = [message for message in found if _MISMATCH.search(message)]
-    if refused:
-        raise parse_error("mace_run", f"it says {refused[0]!r}", text)
+    rejected = [message for message in found if _MISMATCH.search(message)]
+    if rejected:
+        raise parse_error("mace_run", f"it says {rejected[0]!r}", text)
     rows = [match.groups() for line in text.splitlines() if (match := _TIME.match(line.rstrip("\r")))]
     rounds = [int(match.group(1)) for message in found if (match := _ROUND.match(message))]
     if not rows or not rounds:
@@ -52,4 +52,4 @@ def parse(text: str) -> Timing:
         min_ms=min(means_ms) if several else None,
         max_ms=max(means_ms) if several else None,
     )
-    return Timing(summary, init_ms=number(rows[0][1]), first_run_ms=number(rows[0][2]))
+    return Timing(summary=summary, init_ms=number(rows[0][1]), first_run_ms=number(rows[0][2]))

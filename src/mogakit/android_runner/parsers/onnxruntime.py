@@ -48,10 +48,19 @@ def parse(text: str) -> Timing:
         raise parse_error("onnxruntime_perf_test", problem, text)
     std_ms = statistics.stdev(samples_ms) if len(samples_ms) > 1 else None
     peak = [int(match.group(1)) for line in lines if (match := _PEAK.match(line))]
-    summary = Summary(runs[-1], mean_ms, std_ms, low, high, latencies.get("P50"), None, latencies.get("P95"))
+    summary = Summary(
+        count=runs[-1],
+        mean_ms=mean_ms,
+        std_ms=std_ms,
+        min_ms=low,
+        max_ms=high,
+        median_ms=latencies.get("P50"),
+        p5_ms=None,
+        p95_ms=latencies.get("P95"),
+    )
     check_order("onnxruntime_perf_test", summary, text)
     return Timing(
-        summary,
+        summary=summary,
         samples_ms=samples_ms,
         init_ms=_time(_CREATION, lines),
         first_run_ms=_time(_FIRST, lines),

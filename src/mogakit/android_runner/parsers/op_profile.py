@@ -1,26 +1,16 @@
-"""Per-operator times, from separate profiled runs. They rank operators; their sum is no latency.
+"""Per-operator times, from separate profiled runs. They rank operators; their sum is not a latency.
 
 `benchmark_model --enable_op_profiling` prints tab-separated tables whose columns changed (`[start]` went,
 `[avg ms]` stayed) and whose operator types hold spaces, commas and slashes. `mace_run --benchmark` prints tables
 between bars.
 """
 
-from dataclasses import dataclass
-
 from mogakit.android_runner.parsers.common import bare_lines, number, parse_error
 from mogakit.android_runner.parsers.mace_run import messages
+from mogakit.bench.runner import OperatorTime
 
 _REGULAR = "Operator-wise Profiling Info for Regular Benchmark Runs"
 _RUN_ORDER = "Run Order"
-
-
-@dataclass(frozen=True)
-class OperatorTime:
-    """One operator in the order of execution."""
-
-    op_type: str
-    name: str
-    avg_ms: float
 
 
 def parse_benchmark_model(text: str) -> tuple[OperatorTime, ...]:
@@ -93,4 +83,4 @@ def _number(row: dict[str, str], text: str) -> float:
     try:
         return number(cell)
     except ValueError as error:
-        raise parse_error("benchmark_model", f"{cell!r} in the profile table is no time", text) from error
+        raise parse_error("benchmark_model", f"{cell!r} in the profile table is not a time", text) from error

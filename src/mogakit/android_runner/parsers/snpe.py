@@ -16,7 +16,7 @@ _FAILED = re.compile(r"Unable to successfully create SNPE instance|error_code=\d
 _NAME_COLUMN, _VALUE_COLUMN = 1, 3
 
 
-def refuse_failed(tool: str, text: str) -> None:
+def reject_failed(tool: str, text: str) -> None:
     """Raise where the output of one of SNPE's tools says that an instance was not created, or anything else failed.
 
     Raises:
@@ -38,11 +38,11 @@ def parse_throughput(text: str, duration_s: float) -> Timing:
         MeasurementError: an instance was not created.
         ParseError: there is no throughput.
     """
-    refuse_failed("snpe-throughput-net-run", text)
+    reject_failed("snpe-throughput-net-run", text)
     found = [number(match.group(1)) for match in _THROUGHPUT.finditer(text)]
     if len(found) != 1 or found[0] <= 0.0:
         raise parse_error("snpe-throughput-net-run", "there is no single line 'Total throughput:'", text)
-    return Timing(Summary(max(1, round(found[0] * duration_s)), 1000.0 / found[0]))
+    return Timing(summary=Summary(count=max(1, round(found[0] * duration_s)), mean_ms=1000.0 / found[0]))
 
 
 def parse_diagview(text: str, num_runs: int) -> Timing:
@@ -60,4 +60,4 @@ def parse_diagview(text: str, num_runs: int) -> Timing:
     mean_ms = values.get("avg_total_inference_time", 0.0)
     if mean_ms <= 0.0:
         raise parse_error("snpe-net-run", "the profile has no avg_total_inference_time", text)
-    return Timing(Summary(num_runs, mean_ms), init_ms=values.get("init"))
+    return Timing(summary=Summary(count=num_runs, mean_ms=mean_ms), init_ms=values.get("init"))

@@ -8,11 +8,10 @@ snippets/          lines of code that load the files
 labels.txt         one class a line, where they were given
 LICENSE-NOTE.txt
 SHA256SUMS         of every file above, as `sha256sum -c` reads it
-SHA256SUMS.sha256  of SHA256SUMS, so that a damaged list is told from a damaged file
+SHA256SUMS.sha256  of SHA256SUMS, so that a damaged list is distinguished from a damaged file
 """
 
 import hashlib
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +40,7 @@ class Sample:
     output: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LatencyNote:
     """A latency that came with the bundle.
 
@@ -61,7 +60,8 @@ class LatencyNote:
     comment: str = ""
 
 
-@dataclass(frozen=True)
+@records.stored("bundle", version=SCHEMA_VERSION, made_by="moga ship NET -o FOLDER", title="description of a bundle")
+@dataclass(frozen=True, kw_only=True)
 class Bundle:
     """What `bundle.json` holds.
 
@@ -114,7 +114,7 @@ def payload(folder: Path) -> list[str]:
 
 def save(folder: Path, bundle: Bundle) -> None:
     """Write `bundle.json`, then the checksums over everything."""
-    files.write_json(folder / BUNDLE_NAME, records.to_json(bundle))
+    records.save(bundle, folder / BUNDLE_NAME)
     sums = _render(_digests(folder))
     files.write_text(folder / SUMS_NAME, sums)
     files.write_text(folder / SEAL_NAME, _seal(sums.encode()))
@@ -124,19 +124,12 @@ def load(folder: Path) -> Bundle:
     """Read `bundle.json`.
 
     Raises:
-        InputError: the folder is no bundle, the file does not parse, or a later kit wrote it.
+        InputError: the folder is not a bundle, the file does not parse, or a later kit wrote it.
     """
     path = folder / BUNDLE_NAME
     if not path.is_file():
-        raise InputError(f"{folder} is no bundle: it has no {BUNDLE_NAME}; `moga ship NET -o {folder}` makes one")
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path} is damaged: {error}") from error
-    version = value.get("schema_version") if isinstance(value, dict) else None
-    if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise InputError(f"{path} has schema_version {version}, this kit reads {SCHEMA_VERSION}; update the kit")
-    return records.from_json(value, Bundle, str(path))
+        raise InputError(f"{folder} is not a bundle: it has no {BUNDLE_NAME}; `moga ship NET -o {folder}` makes one")
+    return records.load(Bundle, path)
 
 
 def damages(folder: Path) -> list[Damage]:
@@ -146,7 +139,7 @@ def damages(folder: Path) -> list[Damage]:
         InputError: there is no SHA256SUMS.
     """
     if not (folder / SUMS_NAME).is_file():
-        raise InputError(f"{folder} is no bundle: it has no {SUMS_NAME}")
+        raise InputError(f"{folder} is not a bundle: it has no {SUMS_NAME}")
     raw, actual = (folder / SUMS_NAME).read_bytes(), _digests(folder)
     seal = folder / SEAL_NAME
     sealed = seal.is_file() and seal.read_bytes() == _seal(raw).encode()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mogakit import files, records
+from mogakit import records
 from mogakit.errors import InputError
 from mogakit.export import quality, run
 from mogakit.export.artifact import Format
@@ -27,7 +27,13 @@ class AnchorMap:
     shapes: tuple[tuple[float, float], ...]
 
 
-@dataclass(frozen=True)
+@records.stored(
+    "detection-metadata",
+    version=SCHEMA_VERSION,
+    made_by="moga export model ssdlite-...",
+    title="description of a detector",
+)
+@dataclass(frozen=True, kw_only=True)
 class DetectionMetadata:
     """What turns a detector's outputs into objects.
 
@@ -99,17 +105,16 @@ def detection_metadata(detector: Detector) -> DetectionMetadata:
 
 def save_metadata(path: Path, detector: Detector) -> None:
     """Write a detector's metadata as JSON, atomically."""
-    files.write_json(path, records.to_json(detection_metadata(detector)))
+    records.save(detection_metadata(detector), path)
 
 
 def load_metadata(path: Path) -> DetectionMetadata:
     """Read what `save_metadata` wrote.
 
     Raises:
-        InputError: it is no such file.
-        OSError: it cannot be read.
+        InputError: there is no such file, or it is not a detector's metadata; see `records.load`.
     """
-    return records.from_json(records.read_json(path), DetectionMetadata, str(path))
+    return records.load(DetectionMetadata, path)
 
 
 FORMATS = {".tflite": Format.TFLITE, ".onnx": Format.ONNX, ".pb": Format.MACE}
@@ -123,7 +128,7 @@ def metadata_of(model: Path) -> DetectionMetadata:
         InputError: there is no such file, or no metadata beside it.
     """
     if not model.is_file() or model.suffix not in FORMATS:
-        raise InputError(f"{model} is no model file; legal suffixes are {', '.join(FORMATS)}")
+        raise InputError(f"{model} is not a model file; supported suffixes: {', '.join(FORMATS)}")
     # A name may hold dots (`@0.5x`), and a file's suffix too (`.float16.tflite`): the longest stem that fits is meant.
     fitting = [path for path in model.parent.glob(f"*{SUFFIX}") if model.name.startswith(_stem(path) + ".")]
     if not fitting:

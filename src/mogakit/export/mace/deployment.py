@@ -1,7 +1,7 @@
 """The deployment YAML that MACE's own converter takes, for users with a MACE checkout.
 
 `python tools/python/convert.py --config FILE --output DIR` in the checkout turns the kit's ONNX file into `.pb` and
-`.data`. It must be of opset 13: HardSwish (opset 14) is refused there, and the means of opset 18 come out wrong without
+`.data`. It must be of opset 13: HardSwish (opset 14) is rejected there, and means of opset 18 come out wrong without
 a word.
 """
 

@@ -1,7 +1,7 @@
 """Run a MACE file in numpy: what a mace_run build should answer, computed without torch and without the writer.
 
 It keeps MACE's own rules where they differ from torch's, so that a wrong file gives a wrong answer here too: padding
-totals give the smaller half to the top and left, pooling rounds up unless told otherwise, an average leaves padding
+totals give the smaller half to the top and left, pooling rounds up by default, an average leaves padding
 out. Weights in half precision are expanded to float32 first, as MACE's CPU does at load.
 """
 
@@ -120,7 +120,8 @@ def _activated(op: Op, x: Array) -> Array:
         case "RELUX":
             return np.minimum(np.maximum(x, np.float32(0)), limit)
         case "SIGMOID":
-            return np.asarray(1 / (1 + np.exp(-x)), np.float32)
+            with np.errstate(over="ignore"):  # exp(-x) past float32 is infinite, and its sigmoid 0
+                return np.asarray(1 / (1 + np.exp(-x)), np.float32)
         case "TANH":
             return np.tanh(x)
         case "HARDSIGMOID":

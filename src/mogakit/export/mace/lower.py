@@ -13,7 +13,13 @@ import math
 import numpy as np
 
 from mogakit.errors import UnsupportedOperator
-from mogakit.export.graph import (
+from mogakit.export.graph import Graph
+from mogakit.export.mace import operators
+from mogakit.export.mace.ends import maps_as_outputs
+from mogakit.export.mace.netdef import Argument, DataType, Port
+from mogakit.export.mace.operators import EltwiseType, OpType, PoolingType
+from mogakit.export.mace.plan import HSigmoid, Plan, nhwc, padding_totals
+from mogakit.export.nodes import (
     Activate,
     Activation,
     Add,
@@ -21,7 +27,6 @@ from mogakit.export.graph import (
     Conv2d,
     FloatArray,
     GlobalMean,
-    Graph,
     Linear,
     Mul,
     Node,
@@ -31,11 +36,6 @@ from mogakit.export.graph import (
     Shape,
     Softmax,
 )
-from mogakit.export.mace import operators
-from mogakit.export.mace.ends import maps_as_outputs
-from mogakit.export.mace.netdef import Argument, DataType, Port
-from mogakit.export.mace.operators import EltwiseType, OpType, PoolingType
-from mogakit.export.mace.plan import HSigmoid, Plan, nhwc, padding_totals
 
 _SIMPLE: dict[Activation, tuple[Argument, ...]] = {
     Activation.RELU: operators.activation("RELU"),
@@ -51,7 +51,7 @@ def lower(graph: Graph, data_type: DataType, h_sigmoid: HSigmoid = HSigmoid.PORT
     Raises:
         UnsupportedOperator: a node that MACE lacks or that would fall back to the CPU; the message names it.
     """
-    plan = Plan(data_type, h_sigmoid)
+    plan = Plan(data_type=data_type, h_sigmoid=h_sigmoid)
     graph = maps_as_outputs(graph)
     lowering = _Lowering(graph, plan)
     for node in graph.nodes:
@@ -141,7 +141,7 @@ class _Lowering:
 
     def conv(self, node: Conv2d) -> None:
         """Emit Conv2D, DepthwiseConv2d, or FullyConnected for a 1x1 input."""
-        if node.depthwise and node.groups != node.weight.shape[0]:
+        if node.groups > 1 and node.weight.shape[:2] != (node.groups, 1):
             raise UnsupportedOperator(
                 f"convolution {node.name!r} has {node.groups} groups for {node.weight.shape[0]} outputs; MACE's GPU "
                 "runs dense convolutions, and depthwise ones with a multiplier of 1"
@@ -271,7 +271,7 @@ class _Lowering:
         self.plan.emit(OpType.CONCAT, node.name, self.sources(node), nhwc(node.shape), axis)
 
     def reshape(self, node: Reshape) -> None:
-        """Emit nothing: both legal forms leave a four-dimensional tensor as it is."""
+        """Emit nothing: both supported forms leave a four-dimensional tensor as it is."""
         before = self.shapes[node.inputs[0]]
         flattens_a_map = len(before) == 4 and before[2:] != (1, 1)
         readers = self.graph.readers().get(node.name, ())
@@ -281,6 +281,6 @@ class _Lowering:
 
 
 def _one_a_channel(constant: Shape, result: Shape) -> bool:
-    """Say whether a constant, aligned to the right as in numpy, varies along the channels only."""
+    """Return whether a constant, aligned to the right as in numpy, varies along the channels only."""
     aligned = (*(1,) * (len(result) - len(constant)), *constant)
     return aligned[1] == result[1] and math.prod(aligned) == result[1]

@@ -69,7 +69,7 @@ class Argument:
         return head + b"".join(wire.integer(6, int(item)) for item in self.value)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Operator:
     """One operator: tensor names in and out, and the shape of its only output."""
 
@@ -95,7 +95,7 @@ class Operator:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StoredTensor:
     """A constant: where it lies in the `.data` file. `num_elements` is a count of elements, not of bytes."""
 
@@ -131,7 +131,7 @@ class Port:
         return wire.string(1, self.name) + dims + wire.integer(5, DataType.FLOAT) + wire.integer(6, NHWC_IN_PORT)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Net:
     """One net, independent of runtime and container. `data_size` is the length of the `.data` file in bytes."""
 

@@ -7,10 +7,10 @@ from enum import StrEnum
 import numpy as np
 
 from mogakit.errors import UnsupportedOperator
-from mogakit.export.graph import FloatArray, Padding, Shape
 from mogakit.export.mace import operators
 from mogakit.export.mace.netdef import Argument, DataType, Operator, Port
 from mogakit.export.mace.operators import OpType
+from mogakit.export.nodes import FloatArray, Padding, Shape
 
 
 class HSigmoid(StrEnum):
@@ -20,7 +20,7 @@ class HSigmoid(StrEnum):
     NATIVE = "native"  # HARDSIGMOID: the CPU of v1.1.1 and later only
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Plan:
     """Operators and constants in file order; `forms` counts how each h-sigmoid was written."""
 
@@ -35,7 +35,16 @@ class Plan:
     def emit(self, op_type: OpType, output: str, inputs: tuple[str, ...], shape: Shape, *arguments: Argument) -> str:
         """Append an operator, named after its output; `shape` is NHWC. Returns the output's name."""
         common = operators.common(op_type, self.data_type)
-        self.operators.append(Operator(output, op_type, inputs, output, shape, (*common, *arguments)))
+        self.operators.append(
+            Operator(
+                name=output,
+                type=op_type,
+                inputs=inputs,
+                output=output,
+                output_shape=shape,
+                arguments=(*common, *arguments),
+            )
+        )
         return output
 
     def constant(self, name: str, value: FloatArray) -> str:

@@ -26,7 +26,7 @@ _NUMPY_TYPES: dict[int, str] = {1: "<f4", 2: "u1", 3: "<f2", 4: "<i4", 8: "i1"}
 _TYPE_NAMES: dict[int, str] = {1: "float32", 2: "uint8", 3: "float16", 4: "int32", 8: "int8"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Op:
     """An operator as found in a file."""
 
@@ -48,7 +48,7 @@ class End:
     data_format: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Model:
     """A whole model in memory.
 

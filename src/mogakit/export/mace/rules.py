@@ -1,4 +1,4 @@
-"""What a real mace_run would refuse, get wrong or move from the GPU to the CPU, read off a file.
+"""What a real mace_run would reject, get wrong or move from the GPU to the CPU, read off a file.
 
 Each rule was seen on mace_run v1.0.4 or master by leaving one thing out of a file that works.
 """

@@ -8,18 +8,19 @@ import numpy as np
 
 from mogakit.errors import InputError
 from mogakit.export.artifact import Precision
-from mogakit.export.graph import FloatArray, Graph
+from mogakit.export.graph import Graph
 from mogakit.export.mace.lower import lower
 from mogakit.export.mace.naming import PB_SUFFIXES
 from mogakit.export.mace.netdef import DataType, Generation, Net, Port, RuntimeType, StoredTensor
 from mogakit.export.mace.plan import HSigmoid
+from mogakit.export.nodes import FloatArray
 
 _DATA_TYPES: dict[Precision, DataType] = {Precision.FLOAT32: DataType.FLOAT, Precision.FLOAT16: DataType.HALF}
 _NUMPY_TYPES: dict[DataType, str] = {DataType.FLOAT: "<f4", DataType.HALF: "<f2"}
 _ALIGNMENT = 4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MaceFiles:
     """One model in memory.
 
@@ -49,8 +50,8 @@ def write(
         UnsupportedOperator: see `mace.lower.lower`.
     """
     if precision not in _DATA_TYPES:
-        legal = ", ".join(_DATA_TYPES)
-        raise InputError(f"MACE files hold {legal} weights, not {precision}; write TFLite for integer precisions")
+        supported = ", ".join(_DATA_TYPES)
+        raise InputError(f"MACE files hold {supported} weights, not {precision}; write TFLite for integer precisions")
     data_type = _DATA_TYPES[precision]
     plan = lower(graph, data_type, h_sigmoid)
     tensors, data = _pack(plan.constants, data_type)
@@ -66,7 +67,9 @@ def write(
     )
     forms = ", ".join(f"{form} {count}" for form, count in sorted(plan.forms.items()))
     pb = {key: net.encode(*key) for key in _variants(plan.forms["native"] > 0)}
-    return MaceFiles(pb, data, plan.inputs, plan.outputs, {"h_sigmoid": forms} if forms else {})
+    return MaceFiles(
+        pb=pb, data=data, inputs=plan.inputs, outputs=plan.outputs, notes={"h_sigmoid": forms} if forms else {}
+    )
 
 
 def _variants(native: bool) -> Iterable[tuple[Generation, RuntimeType]]:
@@ -81,6 +84,8 @@ def _pack(constants: Mapping[str, FloatArray], data_type: DataType) -> tuple[tup
     tensors, data = [], bytearray()
     for name, value in constants.items():
         data.extend(bytes(-len(data) % _ALIGNMENT))
-        tensors.append(StoredTensor(name, value.shape, data_type, len(data), value.size))
+        tensors.append(
+            StoredTensor(name=name, dims=value.shape, data_type=data_type, offset=len(data), num_elements=value.size)
+        )
         data.extend(value.astype(dtype).tobytes())
     return tuple(tensors), bytes(data)

@@ -58,12 +58,12 @@ class Entry:
     condition: Condition = Condition.NONE
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Table:
     """Everything known of one hardware.
 
     Attributes:
-        precisions: of files that it runs; others are refused as a whole.
+        precisions: of files that it runs; others are rejected as a whole.
         operators: by TFLite operator name, or MACE operator type where `is_mace`.
         absent: what an operator missing from `operators` means: the maker's list is complete (no), or not (unknown).
         caveat: what remains undecided even when every operator is in the table.

@@ -21,7 +21,7 @@ from mogakit.nets.network import Network
 
 
 def check_network(network: Network | Detector, hardware: Hardware) -> Report:
-    """Say which operators of a network leave a hardware, in the precision in which it would be exported for it.
+    """Return which operators of a network leave a hardware, in the precision in which it would be exported for it.
 
     Raises:
         UnsupportedOperator: the network cannot be written for that runtime at all.

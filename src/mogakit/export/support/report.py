@@ -1,4 +1,4 @@
-"""Which operators of a file leave a hardware, why, and what would mend it."""
+"""Which operators of a file leave a hardware, why, and what would fix it."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ _REMEDIES: dict[str, str] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Finding:
     """One operator that does not surely run there.
 
@@ -23,7 +23,7 @@ class Finding:
         answer: no or unknown.
         reason: what the source says, or the condition that is not fulfilled.
         source: where that was read.
-        remedy: what would mend it, empty where nothing is known.
+        remedy: what would fix it, empty where nothing is known.
     """
 
     layer: str
@@ -34,12 +34,12 @@ class Finding:
     remedy: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """The answer for one file on one hardware.
 
     Attributes:
-        answer: no if one operator is refused; else unknown if one is unknown; else yes.
+        answer: no if one operator is rejected; else unknown if one is unknown; else yes.
         num_operators, num_partitions: of the whole file, and how many runs of operators stay on the hardware.
         sources: every page that an answer rests on, also for the operators that run.
         caveat: what the tables cannot decide.
@@ -56,7 +56,7 @@ class Report:
 
     @property
     def runs(self) -> bool:
-        """Say whether every operator surely runs there."""
+        """Return whether every operator surely runs there."""
         return self.answer is Answer.YES
 
 
@@ -80,15 +80,42 @@ def check(operators: Operators, hardware: Hardware, precision: Precision | None 
         if answer is not Answer.YES:
             reason = entry.source.text if fulfilled else f"supported only where {entry.condition}"
             remedy = _REMEDIES.get(usage.operator, "")
-            found.append(Finding(usage.layer, usage.operator, answer, reason, entry.source.page, remedy))
+            found.append(
+                Finding(
+                    layer=usage.layer,
+                    operator=usage.operator,
+                    answer=answer,
+                    reason=reason,
+                    source=entry.source.page,
+                    remedy=remedy,
+                )
+            )
     if wanted not in table.precisions:
-        legal = ", ".join(sorted(table.precisions))
-        reason = f"takes {legal} files, this one is {wanted}"
-        found.append(Finding("(file)", "-", Answer.NO, reason, next(iter(sources), ""), f"export it as {legal}"))
+        supported = ", ".join(sorted(table.precisions))
+        reason = f"takes {supported} files, this one is {wanted}"
+        found.append(
+            Finding(
+                layer="(file)",
+                operator="-",
+                answer=Answer.NO,
+                reason=reason,
+                source=next(iter(sources), ""),
+                remedy=f"export it as {supported}",
+            )
+        )
     answers = {finding.answer for finding in found}
     verdict = Answer.NO if Answer.NO in answers else Answer.UNKNOWN if answers else Answer.YES
     starts = sum(1 for before, now in zip([False, *runs], runs, strict=False) if now and not before)
-    return Report(hardware, verdict, len(runs), sum(runs), starts, tuple(found), tuple(sources), table.caveat)
+    return Report(
+        hardware=hardware,
+        answer=verdict,
+        num_operators=len(runs),
+        num_running=sum(runs),
+        num_partitions=starts,
+        findings=tuple(found),
+        sources=tuple(sources),
+        caveat=table.caveat,
+    )
 
 
 def natural_precision(hardware: Hardware) -> Precision:

@@ -25,7 +25,7 @@ class Blocked:
     operators: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Intersection:
     """A space cut down to what runs everywhere.
 
@@ -53,8 +53,8 @@ def intersect(space: SlotSpace, hardware: Sequence[Hardware]) -> Intersection:
         return found
     relu = f"{space.name}-relu"
     if relu in space_names():
-        other = get_space(relu)
-        if isinstance(other, SlotSpace) and _intersect(other, hardware).size:
+        other = get_space(relu).slotted
+        if other is not None and _intersect(other, hardware).size:
             return replace(found, suggestion=relu)
     return found
 
@@ -62,8 +62,8 @@ def intersect(space: SlotSpace, hardware: Sequence[Hardware]) -> Intersection:
 def _intersect(space: SlotSpace, hardware: Sequence[Hardware]) -> Intersection:
     fixed = [item for block in space.fixed_blocks for item in _blocked(block, hardware)]
     choices = [item for block in space.choice_blocks for item in _blocked(block, hardware)]
-    refused = {item.key for item in choices}
-    slots = tuple(tuple(index for index, block in enumerate(slot) if block.key not in refused) for slot in space.slots)
+    rejected = {item.key for item in choices}
+    slots = tuple(tuple(index for index, block in enumerate(slot) if block.key not in rejected) for slot in space.slots)
     return Intersection(
         space=space.name,
         hardware=tuple(hardware),

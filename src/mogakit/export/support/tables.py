@@ -12,11 +12,11 @@ _FLOAT = frozenset({Precision.FLOAT32, Precision.FLOAT16})
 
 _GPU_SOURCE = Source(
     "github.com/tensorflow/tensorflow tensorflow/lite/tools/versioning/gpu_compatibility.cc @03a5e4e",
-    "the check by which the GPU delegate takes or refuses a node",
+    "the check by which the GPU delegate takes or rejects a node",
 )
 _HEXAGON_SOURCE = Source(
     "github.com/tensorflow/tensorflow tensorflow/lite/delegates/hexagon/utils.cc @1fa9397, IsNodeSupportedByHexagon",
-    "the check by which the Hexagon delegate takes or refuses a node; the README beside it lists the same operators",
+    "the check by which the Hexagon delegate takes or rejects a node; the README beside it lists the same operators",
 )
 _CORAL_SOURCE = Source(
     "coral.ai/docs/edgetpu/models-intro, Supported operations",
@@ -73,22 +73,22 @@ def _no(source: Source) -> Entry:
 
 
 TFLITE_GPU = Table(
-    Hardware.TFLITE_GPU,
-    _FLOAT | _INTEGER,
-    _yes(
+    hardware=Hardware.TFLITE_GPU,
+    precisions=_FLOAT | _INTEGER,
+    operators=_yes(
         _GPU_SOURCE,
         "ADD AVERAGE_POOL_2D CONCATENATION CONV_2D DEPTHWISE_CONV_2D DEQUANTIZE FULLY_CONNECTED HARD_SWISH "
         "LOGISTIC MAX_POOL_2D MEAN MUL QUANTIZE RELU RELU6 RESHAPE SOFTMAX SUB TANH TRANSPOSE",
     )
     | _yes(_GPU_SOURCE, "PAD PADV2"),
-    _no(_GPU_SOURCE),
+    absent=_no(_GPU_SOURCE),
     caveat="8-bit files are computed in floating point, behind a delegate option",
 )
 
 HEXAGON = Table(
-    Hardware.HEXAGON,
-    _INTEGER,
-    _yes(
+    hardware=Hardware.HEXAGON,
+    precisions=_INTEGER,
+    operators=_yes(
         _HEXAGON_SOURCE,
         "ADD CONCATENATION FULLY_CONNECTED HARD_SWISH LOGISTIC MEAN MUL QUANTIZE RELU RELU6 RESHAPE SOFTMAX SUB "
         "TANH TRANSPOSE",
@@ -97,14 +97,14 @@ HEXAGON = Table(
     | _yes(_HEXAGON_SOURCE, "CONV_2D", Condition.STRIDE_AT_MOST_3)
     | _yes(_HEXAGON_SOURCE, "DEPTHWISE_CONV_2D", Condition.DEPTH_MULTIPLIER_1)
     | _yes(_HEXAGON_SOURCE, "AVERAGE_POOL_2D MAX_POOL_2D", Condition.NO_ACTIVATION),
-    _no(_HEXAGON_SOURCE),
+    absent=_no(_HEXAGON_SOURCE),
     caveat="the delegate runs on Hexagon 680 to 690 (Snapdragon 820 to 855)",
 )
 
 EDGETPU = Table(
-    Hardware.EDGETPU,
-    _INTEGER,
-    _yes(
+    hardware=Hardware.EDGETPU,
+    precisions=_INTEGER,
+    operators=_yes(
         _CORAL_SOURCE,
         "ADD CONV_2D DEPTHWISE_CONV_2D FULLY_CONNECTED LOGISTIC MUL QUANTIZE RELU RELU6 RESHAPE SOFTMAX SUB TANH",
     )
@@ -112,66 +112,66 @@ EDGETPU = Table(
     | _yes(_CORAL_SOURCE, "PAD", Condition.PADS_HEIGHT_AND_WIDTH)
     | _yes(_CORAL_SOURCE, "AVERAGE_POOL_2D CONCATENATION MAX_POOL_2D", Condition.NO_ACTIVATION)
     | {"HARD_SWISH": Entry(Answer.NO, _CORAL_HSWISH)},
-    _no(_CORAL_SOURCE),
+    absent=_no(_CORAL_SOURCE),
     caveat="the compiler maps one run of operators: everything behind the first that is not mapped stays on the CPU",
 )
 
 NNAPI = Table(
-    Hardware.NNAPI,
-    _FLOAT | _INTEGER,
-    _yes(
+    hardware=Hardware.NNAPI,
+    precisions=_FLOAT | _INTEGER,
+    operators=_yes(
         _NNAPI_SOURCE,
         "ADD AVERAGE_POOL_2D CONCATENATION CONV_2D DEPTHWISE_CONV_2D DEQUANTIZE FULLY_CONNECTED LOGISTIC "
         "MAX_POOL_2D MEAN MUL PAD PADV2 QUANTIZE RELU RELU6 RESHAPE SOFTMAX SUB TANH TRANSPOSE",
     )
     | {"HARD_SWISH": Entry(Answer.YES, _NNAPI_HSWISH)},
-    _unknown(_NNAPI_SOURCE),
+    absent=_unknown(_NNAPI_SOURCE),
     caveat="the interface has these operations; which of them a phone's driver takes only that phone can say",
 )
 
 QNN_HTP = Table(
-    Hardware.QNN_HTP,
-    _INTEGER,
-    _yes(
+    hardware=Hardware.QNN_HTP,
+    precisions=_INTEGER,
+    operators=_yes(
         _QNN_SOURCE,
         "ADD AVERAGE_POOL_2D CONCATENATION CONV_2D DEPTHWISE_CONV_2D DEQUANTIZE FULLY_CONNECTED HARD_SWISH "
         "LOGISTIC MAX_POOL_2D MEAN MUL PAD QUANTIZE RELU RELU6 SOFTMAX SUB TANH TRANSPOSE",
     )
     | _yes(_QNN_SOURCE, "RESHAPE", Condition.FLATTENS),  # the list has Flatten and Squeeze, not Reshape
-    _unknown(_QNN_SOURCE),
+    absent=_unknown(_QNN_SOURCE),
 )
 
 MACE_GPU = Table(
-    Hardware.MACE_GPU,
-    _FLOAT,
-    _yes(
+    hardware=Hardware.MACE_GPU,
+    precisions=_FLOAT,
+    operators=_yes(
         _MACE_SOURCE,
         "Activation BatchNorm BiasAdd Concat Conv2D DepthwiseConv2d Eltwise FullyConnected Pooling Reduce "
         "Softmax Squeeze",
     )
     | {name: Entry(Answer.NO, _MACE_FALLBACK) for name in ("MatMul", "Reshape")},
-    _unknown(_MACE_SOURCE),
+    absent=_unknown(_MACE_SOURCE),
     is_mace=True,
 )
 
 XNNPACK_FLOAT = Table(
-    Hardware.XNNPACK_FLOAT,
-    _FLOAT,
-    _yes(
+    hardware=Hardware.XNNPACK_FLOAT,
+    precisions=_FLOAT,
+    operators=_yes(
         _XNNPACK_SOURCE,
         "ADD CONV_2D DEPTHWISE_CONV_2D DEQUANTIZE FULLY_CONNECTED HARD_SWISH LOGISTIC MUL PAD RELU RELU6 RESHAPE "
         "SOFTMAX SUB TANH TRANSPOSE",
     )
     | _yes(_XNNPACK_SOURCE, "MEAN", Condition.MEAN_OVER_HEIGHT_AND_WIDTH)
     | _yes(_XNNPACK_SOURCE, "AVERAGE_POOL_2D MAX_POOL_2D", Condition.STRIDE_1_OR_WINDOW),
-    _unknown(_XNNPACK_SOURCE),
+    absent=_unknown(_XNNPACK_SOURCE),
     caveat="an operator that leaves XNNPACK runs in TFLite's plain kernels on the same CPU",
 )
 
 XNNPACK_INT8 = Table(
-    Hardware.XNNPACK_INT8,
-    _INTEGER,
-    _yes(
+    hardware=Hardware.XNNPACK_INT8,
+    precisions=_INTEGER,
+    operators=_yes(
         _XNNPACK_INT8_SOURCE,
         "ADD CONV_2D DEPTHWISE_CONV_2D FULLY_CONNECTED LOGISTIC MUL PAD RESHAPE SUB TANH TRANSPOSE",
     )
@@ -179,7 +179,7 @@ XNNPACK_INT8 = Table(
     | _yes(_XNNPACK_INT8_SOURCE, "MAX_POOL_2D", Condition.STRIDE_1_OR_WINDOW)
     | _yes(_XNNPACK_INT8_SOURCE, "CONCATENATION", Condition.AT_MOST_4_INPUTS)
     | {"QUANTIZE": Entry(Answer.NO, _XNNPACK_SIGN)},
-    _no(_XNNPACK_INT8_SOURCE),
+    absent=_no(_XNNPACK_INT8_SOURCE),
     caveat="an operator that leaves XNNPACK runs in TFLite's plain kernels on the same CPU",
 )
 

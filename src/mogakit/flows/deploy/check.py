@@ -1,10 +1,10 @@
-"""Say which hardware can run a network, a file or a search space, and what leaves it."""
+"""Report which hardware can run a network, a file or a search space, and what leaves it."""
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mogakit import files
 from mogakit.errors import InputError, UnsupportedOperator
 from mogakit.export import edgetpu
 from mogakit.export.artifact import Format, Precision
@@ -17,14 +17,14 @@ from mogakit.export.support.usage import of_file
 from mogakit.flows.deploy.export import export_network
 from mogakit.nets.detection.network import Detector, resolve_model
 from mogakit.nets.network import Network
-from mogakit.nets.spaces import SlotSpace, get_space
+from mogakit.nets.spaces import get_space
 from mogakit.progress import Progress, silent
 
 RELU_TWINS = {"mobilenet-v3-large": "mobilenet-v3-large-minimalistic"}
 """Zoo networks whose ReLU variant is a network of its own."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Checked:
     """The answer for one network or file on one hardware.
 
@@ -71,8 +71,8 @@ def check_space(name: str, hardware: Sequence[Hardware]) -> Intersection:
     Raises:
         InputError: there is no such space, or it has no independent slots.
     """
-    space = get_space(name)
-    if not isinstance(space, SlotSpace):
+    space = get_space(name).slotted
+    if space is None:
         raise InputError(f"the space {name!r} has no independent slots to intersect; check its networks one by one")
     return intersect(space, hardware)
 
@@ -82,13 +82,13 @@ def _check_file(path: Path, hardware: Hardware) -> Checked:
     table = TABLES[hardware]
     if operators.is_mace != table.is_mace:
         takes, given = ("MACE", "TFLite") if table.is_mace else ("TFLite", "MACE")
-        return Checked(path.name, _refused(hardware, f"takes {takes} files, this is a {given} file"))
+        return Checked(name=path.name, report=_rejected(hardware, f"takes {takes} files, this is a {given} file"))
     report = check(operators, hardware)
     if hardware is not Hardware.EDGETPU:
-        return Checked(path.name, report)
+        return Checked(name=path.name, report=report)
     program = edgetpu.find()
     if program is None or operators.precision not in table.precisions:
-        return Checked(path.name, report, remark=edgetpu.MISSING if program is None else "")
+        return Checked(name=path.name, report=report, remark=edgetpu.MISSING if program is None else "")
     return _compiled(path.name, report, program, path, None)
 
 
@@ -96,23 +96,23 @@ def _check_network(network: Network | Detector, hardware: Hardware) -> Checked:
     try:
         report = check_network(network, hardware)
     except UnsupportedOperator as error:
-        return Checked(network.name, _refused(hardware, str(error)))
+        return Checked(name=network.name, report=_rejected(hardware, str(error)))
     suggestion = None if report.runs else _relu_twin(network, hardware)
     if hardware is not Hardware.EDGETPU:
-        return Checked(network.name, report, suggestion)
+        return Checked(name=network.name, report=report, suggestion=suggestion)
     program = edgetpu.find()
     if program is None:
-        return Checked(network.name, report, suggestion, remark=edgetpu.MISSING)
-    with tempfile.TemporaryDirectory() as folder:
-        (artifact,) = export_network(network, [Format.TFLITE], Precision.INT8, Path(folder))
+        return Checked(name=network.name, report=report, suggestion=suggestion, remark=edgetpu.MISSING)
+    with files.scratch() as folder:
+        (artifact,) = export_network(network, [Format.TFLITE], Precision.INT8, folder)
         return _compiled(network.name, report, program, artifact.path, suggestion)
 
 
 def _compiled(name: str, report: Report, program: Path, model: Path, suggestion: str | None) -> Checked:
-    with tempfile.TemporaryDirectory() as folder:
-        compilation = edgetpu.compile_file(program, model, Path(folder))
+    with files.scratch() as folder:
+        compilation = edgetpu.compile_file(program, model, folder)
     remark = f"{edgetpu.PROGRAM} {compilation.version} was run; its own count stands beside the list's"
-    return Checked(name, report, suggestion, compilation, remark)
+    return Checked(name=name, report=report, suggestion=suggestion, compilation=compilation, remark=remark)
 
 
 def _relu_twin(network: Network | Detector, hardware: Hardware) -> str | None:
@@ -132,6 +132,15 @@ def _relu_twin(network: Network | Detector, hardware: Hardware) -> str | None:
         return None
 
 
-def _refused(hardware: Hardware, reason: str) -> Report:
-    finding = Finding("(file)", "-", Answer.NO, reason, "", "")
-    return Report(hardware, Answer.NO, 0, 0, 0, (finding,), (), TABLES[hardware].caveat)
+def _rejected(hardware: Hardware, reason: str) -> Report:
+    finding = Finding(layer="(file)", operator="-", answer=Answer.NO, reason=reason, source="", remedy="")
+    return Report(
+        hardware=hardware,
+        answer=Answer.NO,
+        num_operators=0,
+        num_running=0,
+        num_partitions=0,
+        findings=(finding,),
+        sources=(),
+        caveat=TABLES[hardware].caveat,
+    )

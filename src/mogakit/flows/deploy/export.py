@@ -32,7 +32,7 @@ SAVE_EVERY_S = 1.0
 """Seconds between two writings of the manifest while a long export runs: a kill loses no more than that."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class _Job:
     """One module to be exported; `build` is called only when a file of it is missing."""
 
@@ -111,7 +111,14 @@ def export_network(
 
     source = f"random, seed {seed}" if weights is None else f"sha256 {sha256_of(weights)}"
     target = folder / subfolder
-    job = _Job(network.name, Role.NETWORK, target, network.input_shape, build, {"weights": source})
+    job = _Job(
+        name=network.name,
+        role=Role.NETWORK,
+        folder=target,
+        input_shape=network.input_shape,
+        build=build,
+        notes={"weights": source},
+    )
     options = options or Options()
     if isinstance(network, Detector):
         options = replace(options, calibration=_whole_images(options.calibration, network.input_size))
@@ -158,7 +165,14 @@ def export_chain(
 
 def _block_job(block: Block, role: Role, folder: Path, seed: int) -> _Job:
     notes = {"weights": f"random, seed {seed}"}
-    return _Job(block.key, role, folder, _input_shape(block), lambda: build_block(block, seed), notes)
+    return _Job(
+        name=block.key,
+        role=role,
+        folder=folder,
+        input_shape=_input_shape(block),
+        build=lambda: build_block(block, seed),
+        notes=notes,
+    )
 
 
 def _input_shape(block: Block) -> tuple[int, ...]:
@@ -176,7 +190,7 @@ def _export_jobs(
     """Export what is missing or changed; the manifest is written from time to time and at every way out."""
     formats = list(dict.fromkeys(formats))
     for format in formats:
-        # a format without a writer, or without the SDK that makes it, is refused before anything is written
+        # a format without a writer, or without the SDK that makes it, is rejected before anything is written
         writer_for(format, precision).notes(options)
     manifest = open_manifest(folder)
     manifest.save()  # from here on the folder is known as ours, also if the first file never comes

@@ -7,10 +7,8 @@ from mogakit.bench.measurement import Status
 from mogakit.errors import InputError
 from mogakit.export.artifact import Artifact
 from mogakit.export.bundle.layout import LatencyNote
-from mogakit.flows.measure.bench_json import Reading
+from mogakit.luts.bench_record import Reading
 from mogakit.luts.latencies import load_latencies
-from mogakit.luts.linear import CostModel
-from mogakit.luts.predict import Predictor
 from mogakit.nets.detection.network import Detector
 from mogakit.nets.network import Network
 
@@ -28,20 +26,16 @@ def predicted(path: Path, network: Network | Detector) -> LatencyNote:
             "that with --measurement"
         )
     found = load_latencies(path)
-    if isinstance(found, CostModel):
-        latency_ms, error_percent, doubtful = found.predict(network), found.loo_mape_percent, ""
-    else:
-        prediction = Predictor(found).explain(network)
-        latency_ms, error_percent = prediction.calibrated_ms, found.calibration.loo_mape_percent
-        doubtful = f"{len(prediction.doubtful)} rows of the table are doubtful" if prediction.doubtful else ""
+    prediction = found.predict(network)
+    error_percent = prediction.loo_mape_percent
     return LatencyNote(
         target=str(found.target or "unknown"),
         device=found.identity.device_name,
-        latency_ms=latency_ms,
+        latency_ms=prediction.latency_ms,
         spread="" if error_percent is None else f"{error_percent:.1f} % leave-one-out error",
         kind="predicted",
         source=path.name,
-        comment=doubtful,
+        comment=f"{len(prediction.doubtful)} rows of the table are doubtful" if prediction.doubtful else "",
     )
 
 

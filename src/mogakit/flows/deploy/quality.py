@@ -32,7 +32,7 @@ def layer_quality(
         calibration: what to run both on; noise where absent.
 
     Raises:
-        InputError: the artifact is no integer TFLite file.
+        InputError: the artifact is not an integer TFLite file.
     """
     if artifact.format is not Format.TFLITE or artifact.precision not in (Precision.INT8, Precision.UINT8):
         raise InputError(

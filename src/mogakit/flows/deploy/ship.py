@@ -1,7 +1,5 @@
 """Bundle a network for an app's author; `flows.ship_check` checks it on the receiver's machine."""
 
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -34,11 +32,12 @@ from mogakit.export.preprocessing import Preprocessing, for_size
 from mogakit.export.writers import Options
 from mogakit.flows.deploy.export import export_network
 from mogakit.flows.deploy.latency_notes import measured, predicted
-from mogakit.flows.measure.bench_json import readings
+from mogakit.luts.bench_record import readings
 from mogakit.nets import zoo
 from mogakit.nets.block import Block
 from mogakit.nets.detection.network import PREFIX, Detector, detector_layers
-from mogakit.nets.network import Layer, Network, block_layers
+from mogakit.nets.layer import Layer
+from mogakit.nets.network import Network, block_layers
 from mogakit.progress import Progress, silent
 
 SHIPPED: tuple[tuple[Format, Precision, int], ...] = (
@@ -54,7 +53,7 @@ SHIPPED: tuple[tuple[Format, Precision, int], ...] = (
 """Everything in a bundle: format, precision, ONNX opset."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ShipRequest:
     """What to bundle.
 
@@ -87,7 +86,7 @@ def ship(request: ShipRequest, folder: Path, progress: Progress = silent) -> Bun
         ExportError: a file does not agree with torch.
         OSError: the disk is full; an older bundle is then still there.
     """
-    _refuse_foreign(folder)
+    _reject_foreign(folder)
     if isinstance(request.network, Detector) and request.preprocessing is not None:
         raise InputError("a detector takes the whole image as it was trained on; leave the preprocessing away")
     recipe = request.preprocessing or _usual_recipe(request.network)
@@ -110,7 +109,7 @@ def ship(request: ShipRequest, folder: Path, progress: Progress = silent) -> Bun
     return bundle
 
 
-def _refuse_foreign(folder: Path) -> None:
+def _reject_foreign(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; give a folder for the bundle")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / BUNDLE_NAME).is_file():
@@ -122,27 +121,21 @@ def _refuse_foreign(folder: Path) -> None:
 @contextmanager
 def _beside(folder: Path) -> Iterator[Path]:
     """Yield a new folder beside `folder`; on success it takes its place, on any exception it is removed."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    target = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
-    try:
+    with files.building(folder) as target:
         yield target
         target.chmod(0o755)
-        if folder.exists():
-            old = target.with_suffix(".old")
-            folder.rename(old)
+        if not folder.exists():
             target.rename(folder)
-            shutil.rmtree(old)
-        else:
+            return
+        with files.building(folder) as old:
+            folder.rename(old / folder.name)
             target.rename(folder)
-    except BaseException:
-        shutil.rmtree(target, ignore_errors=True)
-        raise
 
 
 def _labels(request: ShipRequest) -> list[str] | None:
     if request.labels is None:
         return None
-    labels = request.labels.read_text(encoding="utf-8").splitlines()
+    labels = records.read_text(request.labels, "file of labels, one class a line").splitlines()
     if len(labels) != request.network.num_classes:
         raise InputError(
             f"{request.labels} has {len(labels)} lines; {request.network.name} needs {request.network.num_classes}"

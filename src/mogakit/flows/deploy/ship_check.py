@@ -36,7 +36,7 @@ def check(folder: Path, progress: Progress = silent) -> list[Check]:
     """Check a bundle again on this machine: checksums first, then signature and sample of every file.
 
     Raises:
-        InputError: `folder` is no bundle.
+        InputError: `folder` is not a bundle.
     """
     damaged = damages(folder)
     checks = [Check(item.file, "checksum", False, item.problem) for item in damaged]

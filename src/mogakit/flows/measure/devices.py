@@ -2,14 +2,18 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from typing import Protocol
 
+from mogakit.bench.attempt import DEFAULT_MEMORY_BYTES, DEFAULT_SECONDS, Limits
 from mogakit.bench.host import HostRunner
 from mogakit.bench.measurement import Clock
 from mogakit.bench.runner import Runner
 from mogakit.bench.target import Hardware, Runtime, Target
+from mogakit.errors import InputError
 from mogakit.export.artifact import Format, Precision
+from mogakit.plugins import Group, find, register
 
 HOST = "host"
 """The name of this computer as a device."""
@@ -46,21 +50,29 @@ def open_runner(
     clock: Clock | None = None,
     phone: PhoneRequest | None = None,
     sleep: Callable[[float], None] = time.sleep,
+    limits: Limits | None = None,
 ) -> Iterator[Runner]:
     """Open a device for one job and yield its runner; it is let go on leaving, whatever happened.
 
     Args:
         device: `host` for this computer, otherwise a phone's serial (`SERIAL@host:port` at another adb server, `any`
-            for the only phone there).
+            for the only phone there), or a device of a user's own: a name among the entry points `mogakit.runners`, or
+            `package.module:name`.
         clock: forces a clock on this computer (its default: thread CPU time for one thread, the wall for more).
         phone: how a phone is to be treated.
+        limits: what one file may take on this computer when it is first loaded and run; None for the defaults.
         sleep: waits for a phone; a caller that wants to stop raises from it.
 
     Raises:
         DeviceError: there is no such phone, it is not usable, or another process measures on it.
     """
     if device == HOST:
-        yield HostRunner(clock=clock)
+        yield HostRunner(clock=clock, limits=limits)
+        return
+    own = find(Group.RUNNERS, device)
+    if own is not None:
+        with _open_own(own, device, clock, phone) as found:
+            yield found
         return
     # adb is looked for only where a phone is asked for
     from mogakit.android_runner.commands import QUICK, RunLength
@@ -80,10 +92,67 @@ def open_runner(
         yield runner
 
 
+def limits_of(memory_gb: float | None, timeout_s: int | None) -> Limits | None:
+    """Return the limits of one file on this computer, None where nothing is asked for."""
+    if memory_gb is None and timeout_s is None:
+        return None
+    memory = DEFAULT_MEMORY_BYTES if memory_gb is None else round(memory_gb * 2**30)
+    return Limits(memory, timeout_s or DEFAULT_SECONDS)
+
+
+class RunnerFactory(Protocol):
+    """Opens a device of a user's own. Whatever it holds, a lock or a connection, ends with the context."""
+
+    def __call__(self) -> AbstractContextManager[Runner]:
+        """Open the device."""
+
+
+def register_device(name: str, factory: RunnerFactory) -> None:
+    """Make a device known under `name`, which `--device` takes, until this process ends.
+
+    Raises:
+        InputError: it is the name of this computer.
+
+    Source: docs/how-to/your-own.md has a worked example; `mogakit.bench.runner.Runner` is the protocol.
+
+    Example:
+        >>> from contextlib import nullcontext
+        >>> from mogakit.bench.host import HostRunner
+        >>> mk.register_device("this-again", lambda: nullcontext(HostRunner()))
+        >>> mk.measure_files("digits/0-0-0-0-0-0", device="this-again", quick=True).timings[0].row.latency_ms > 0
+        True
+    """
+    if name == HOST:
+        raise InputError(f"{HOST!r} is the name of this computer; give your device another")
+    register(Group.RUNNERS, name, factory)
+
+
+def _open_own(
+    factory: RunnerFactory, name: str, clock: Clock | None, phone: PhoneRequest | None
+) -> AbstractContextManager[Runner]:
+    """Open a device of a user's own, which knows neither this computer's clocks nor a phone's settings."""
+    if clock is not None:
+        raise InputError(f"device {name} reads time in its own way; leave out the clock ({clock})")
+    if replace(phone or PhoneRequest(), quick=False) != PhoneRequest():
+        raise InputError(
+            f"device {name} is not a phone; leave out what belongs to a phone (screen, clocks, run length)"
+        )
+    if not callable(factory):
+        raise InputError(f"device {name} is a {type(factory).__name__}; it must be a function that opens a Runner")
+    opened = factory()
+    if not hasattr(opened, "__enter__"):
+        raise InputError(f"device {name}: its function returns no context manager of a Runner")
+    return opened
+
+
 def scope_of(device: str) -> str | None:
     """Return what must stand beside every time measured on `device`, or None for this computer."""
     if device == HOST:
         return None
+    own = find(Group.RUNNERS, device)
+    if own is not None:
+        scope = getattr(own, "scope", None)
+        return None if scope is None else str(scope)
     from mogakit.android_runner.runner import SHELL_NOTE
 
     return SHELL_NOTE
@@ -92,7 +161,7 @@ def scope_of(device: str) -> str | None:
 def file_kind(target: Target) -> tuple[Format, Precision]:
     """Return format and precision of the file that `target` is given.
 
-    A CPU runs a file as it is. Other hardware may compute in another precision than the file's: a GPU is told to
+    A CPU runs a file as it is. Other hardware may compute in another precision than the file's: a GPU is asked to
     compute a float32 file in half.
 
     Raises:

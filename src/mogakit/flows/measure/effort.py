@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from mogakit.bench.runner import Job, Runner
+from mogakit.bench.runner import Job, Runner, RunnerKind
 from mogakit.bench.schedule import Plan
 from mogakit.bench.target import Hardware
-from mogakit.luts.table import HOST_STATISTIC, PHONE_STATISTIC, Statistic
+from mogakit.luts.statistic import HOST_STATISTIC, PHONE_STATISTIC, Statistic
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Effort:
     """How much is measured.
 
@@ -19,7 +19,7 @@ class Effort:
         num_calibration: networks for the calibration, spread evenly over the strata of the space.
         num_sentinels: visits of the sentinel in a pass.
         drift_limit: by how much (a share) the sentinel may be off before its window is measured again. This computer's
-            speed is divided out of every visit, so only what that cannot mend is repeated there.
+            speed is divided out of every visit, so only what that cannot fix is repeated there.
         precision: half-width of a file's interval (a share of its time) at which rounds end early.
     """
 
@@ -42,7 +42,7 @@ FULL_ACCELERATOR = replace(FULL_PHONE, max_rounds=24, precision=0.005)
 
 def effort_for(runner: Runner, quick: bool, hardware: Hardware = Hardware.CPU) -> Effort:
     """Return how much to measure: a computer times thousands of calls a minute, a phone starts a process a file."""
-    if runner.jobs_per_window is None:
+    if runner.kind is RunnerKind.HOST:
         return QUICK_HOST if quick else FULL_HOST
     if quick:
         return QUICK_PHONE
@@ -51,7 +51,7 @@ def effort_for(runner: Runner, quick: bool, hardware: Hardware = Hardware.CPU) -
 
 def statistic_for(runner: Runner) -> Statistic:
     """Return how samples become a row on this kind of device."""
-    return HOST_STATISTIC if runner.jobs_per_window is None else PHONE_STATISTIC
+    return HOST_STATISTIC if runner.kind is RunnerKind.HOST else PHONE_STATISTIC
 
 
 def plan_for(

@@ -10,17 +10,16 @@ On this computer each batch is timed together with all blocks of the table: what
 between batches as within one.
 """
 
-import json
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from mogakit import files, records
+from mogakit import records
 from mogakit.bench.journal import Journal
 from mogakit.bench.measurement import Measurement
-from mogakit.bench.runner import Job, Runner
+from mogakit.bench.runner import Job, Runner, RunnerKind
 from mogakit.bench.schedule import StopReason, run_plan
 from mogakit.errors import InputError
 from mogakit.export.artifact import Artifact
@@ -31,6 +30,7 @@ from mogakit.flows.measure.runs import RunFolder, RunSettings, check_identity
 from mogakit.flows.measure.sampling import sample_networks, slot_space, strata
 from mogakit.luts.curves import MIN_HELD_OUT, CurvePoint, learning_curves
 from mogakit.luts.estimate import estimate_files
+from mogakit.luts.fit_record import FitRecord, ModelErrors
 from mogakit.luts.linear import MIN_PAIRS, CostModel, Pairs, fit_on_table, fit_one_hot, load_model, save_model
 from mogakit.luts.table import LatencyTable, Row, load
 from mogakit.nets.network import Network
@@ -40,10 +40,9 @@ from mogakit.progress import Progress, silent
 BATCH_SIZE = 20
 """Networks that share a process: all of them stay loaded, 20 to 60 MB each."""
 CURVE_SIZES = (5, 10, 20, 50, 100, 200, 400, 800)
-SCHEMA_VERSION = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FitRequest:
     """What a person asks for: `num_pairs` random networks, drawn evenly from the space's strata by `seed`."""
 
@@ -55,7 +54,18 @@ class FitRequest:
     rounds: int | None = None
 
 
-@dataclass(frozen=True)
+@records.stored("fit-request", version=1, implied_version=1, made_by="moga fit RUN", title="request of a fit")
+@dataclass(frozen=True, kw_only=True)
+class FitQuestion:
+    """What `RUN/fit/fit.json` holds: what a fit was asked for, so that `--resume` goes on with the same."""
+
+    num_pairs: int
+    seed: int
+    quick: bool
+    rounds: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class FitResult:
     """What `RUN/fit.json` holds, with the models beside it.
 
@@ -115,7 +125,7 @@ def fit_run(request: FitRequest, runner: Runner, progress: Progress = silent) ->
     Raises:
         InputError: the folder holds no run, a fit was begun and `resume` is not set, or too few pairs are asked for.
         TableError: there is no table, or it is of another device or version than is here now.
-        DeviceError, MeasurementError, ExportError: from the rooms below; what was finished is kept for `--resume`.
+        DeviceError, MeasurementError, ExportError: from the packages below; what was finished is kept for `--resume`.
     """
     if request.num_pairs < MIN_PAIRS:
         raise InputError(f"a cost model needs at least {MIN_PAIRS} networks, asked for {request.num_pairs}")
@@ -163,11 +173,11 @@ def fit_estimates(
     counted = {name: row.latency_ms for name, row in estimates.items() if table.counts(row)}
     usable = [(net, latency_ms) for net in networks if (latency_ms := counted.get(net.name)) is not None]
     pairs = Pairs(
-        space.name,
-        tuple(space.encode(net) for net, _ in usable),
-        tuple(latency_ms for _, latency_ms in usable),
-        tuple(net.name for net, _ in usable),
-        networks[0].input_size,
+        space=space.name,
+        chromosomes=tuple(space.encode(net) for net, _ in usable),
+        measured_ms=tuple(latency_ms for _, latency_ms in usable),
+        names=tuple(net.name for net, _ in usable),
+        input_size=networks[0].input_size,
     )
     sizes = [size for size in CURVE_SIZES if len(usable) - size >= MIN_HELD_OUT]
     return FitResult(
@@ -217,7 +227,7 @@ def _export(
     """Export a batch; on a computer, where one process times all files, the table's blocks come with it."""
     file_format, precision = file_kind(settings.parsed_target)
     artifacts = []
-    if runner.jobs_per_window is None:
+    if runner.kind is RunnerKind.HOST:
         space = slot_space(settings.space, settings.input_size)
         artifacts += export_space(space, [file_format], precision, folder.run.files, progress)
     for done, network in enumerate(networks):
@@ -227,39 +237,32 @@ def _export(
 
 
 def _keep_question(folder: FitFolder, request: FitRequest) -> None:
-    """Keep what the fit is one of; refuse to mix in another one's, but let it grow by whole batches."""
+    """Keep what the fit is one of; reject another one's folder, but let a fit grow by whole batches."""
     path = folder.batches / "fit.json"
-    question = {"num_pairs": request.num_pairs, "seed": request.seed, "quick": request.quick, "rounds": request.rounds}
+    question = FitQuestion(num_pairs=request.num_pairs, seed=request.seed, quick=request.quick, rounds=request.rounds)
     if not path.exists():
-        files.write_json(path, question)
+        records.save(question, path)
         return
-    known = json.loads(path.read_text(encoding="utf-8"))
+    known = records.load(FitQuestion, path)
     if not request.resume:
         raise InputError(f"{folder.batches} holds a fit already: add --resume to go on with it, or remove it")
-    grows = known["num_pairs"] % BATCH_SIZE == 0 and request.num_pairs > known["num_pairs"]
-    if known != question and not (grows and known == question | {"num_pairs": known["num_pairs"]}):
-        asked = ", ".join(f"{name} {value}" for name, value in known.items())
+    grows = known.num_pairs % BATCH_SIZE == 0 and request.num_pairs > known.num_pairs
+    if known != question and not (grows and known == replace(question, num_pairs=known.num_pairs)):
+        asked = ", ".join(f"{name} {value}" for name, value in records.to_json(known).items())
         raise InputError(
             f"{folder.batches} holds a fit with {asked}: resume it with the same, or with more pairs where the number "
             f"is a multiple of {BATCH_SIZE}; or remove it"
         )
-    files.write_json(path, question)
+    records.save(question, path)
 
 
 def _write_result(result: FitResult, path: Path) -> None:
     """Write everything but the models, which lie in files of their own."""
     models = {
-        model.kind.value: {"loo_mape_percent": model.loo_mape_percent, "loo_rmse_ms": model.loo_rmse_ms}
+        model.kind: ModelErrors(model.loo_mape_percent, model.loo_rmse_ms)
         for model in (result.on_table, result.one_hot)
     }
-    files.write_json(
+    records.save(
+        FitRecord(table=result.table, pairs=result.pairs, failed=result.failed, models=models, curves=result.curves),
         path,
-        {
-            "schema_version": SCHEMA_VERSION,
-            "table": result.table,
-            "pairs": records.to_json(result.pairs),
-            "failed": list(result.failed),
-            "models": models,
-            "curves": records.to_json(list(result.curves)),
-        },
     )

@@ -2,7 +2,7 @@
 
     RUN/<device>/<target>/lut.json
 
-Phones do not wait for each other, and one that fails does not stop the others: what went wrong is told at the end.
+Phones do not wait for each other, and one that fails does not stop the others: what went wrong is reported at the end.
 Ctrl-C ends them all, each of them undoing what it changed.
 """
 
@@ -126,7 +126,7 @@ def _profile_opened(
     per_op: bool,
     rest: Callable[[float], None],
 ) -> list[TargetOutcome]:
-    """Open a device once for all requests; where that fails, or letting it go, each is told so."""
+    """Open a device once for all requests; where that fails, or closing it fails, each gets that error."""
     outcomes = [TargetOutcome(request) for request in requests]
     try:
         with open_runner(requests[0].device, requests[0].clock, phone, rest) as runner:

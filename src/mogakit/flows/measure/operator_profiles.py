@@ -7,31 +7,21 @@ are written to RUN/operators.json and drawn by `moga report`.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
-from mogakit.android_runner.parsers.op_profile import OperatorTime
-from mogakit.bench.runner import Job, Runner
+from mogakit import records
+from mogakit.bench.host import no_operator_times
+from mogakit.bench.runner import Job, OperatorTime, Runner, RunnerKind
 from mogakit.bench.target import Target
 from mogakit.errors import InputError
-from mogakit.files import write_json
 from mogakit.flows.deploy.export import export_network
 from mogakit.flows.measure.devices import HOST, file_kind
 from mogakit.flows.measure.runs import RunFolder
 from mogakit.nets.resolve import resolve
 from mogakit.progress import Progress, silent
-from mogakit.records import from_json, read_json, to_json
 
 FILE_NAME = "operators.json"
 PROFILED = ("moga-a", "moga-b", "moga-c")
 _SCHEMA = 1
-
-
-@runtime_checkable
-class OperatorRunner(Runner, Protocol):
-    """A runner whose tools can time single operators: a phone's."""
-
-    def profile_operators(self, job: Job) -> tuple[OperatorTime, ...]:
-        """Time the operators of one file in a run of its own."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +40,14 @@ class OperatorProfile:
         return dict(sorted(total.items(), key=lambda item: -item[1]))
 
 
+@records.stored("operator-profiles", version=1, made_by="moga profile RUN --per-op NET")
+@dataclass(frozen=True)
+class OperatorProfiles:
+    """The profiles of a run, as they were asked for."""
+
+    profiles: tuple[OperatorProfile, ...]
+
+
 def check_profilable(device: str, target: Target) -> None:
     """Make sure that operators can be timed on `target` of `device`; to be asked before hours of measuring.
 
@@ -57,24 +55,17 @@ def check_profilable(device: str, target: Target) -> None:
         InputError: the device has no tool that times operators, or the target's tool prints none.
     """
     if device == HOST:
-        raise InputError(_needs_phone(target))
+        raise InputError(no_operator_times(target))
     # here, since this computer's own targets need no table of phones
-    from mogakit.android_runner.commands import DRIVERS
+    from mogakit.android_runner.commands import DRIVERS, driver_of
     from mogakit.android_runner.targets import find_row
 
     tool = find_row(target).tool
-    if DRIVERS[tool].profile is None:
+    if driver_of(tool).profile is None:
         able = ", ".join(kind for kind, driver in DRIVERS.items() if driver.profile is not None)
         raise InputError(
             f"{tool}, which measures {target}, prints no times of single operators ({able} do); leave out --per-op"
         )
-
-
-def _needs_phone(target: Target) -> str:
-    return (
-        f"{target} on this computer: operators are timed by a phone's tools only; name one with --device, or leave out "
-        "--per-op"
-    )
 
 
 def profile_operators(
@@ -83,20 +74,20 @@ def profile_operators(
     """Profile networks on the target of the run in `folder` and write RUN/operators.json.
 
     Raises:
-        InputError: the folder holds no run, or `runner` is no phone.
+        InputError: the folder holds no run, or `runner` has no tool that times operators.
         MeasurementError: the tool failed, or prints no times of single operators.
     """
     run = RunFolder(folder)
     target = run.read_settings().parsed_target
-    if not isinstance(runner, OperatorRunner):
-        raise InputError(_needs_phone(target))
+    if runner.kind is RunnerKind.HOST:
+        raise InputError(no_operator_times(target))
     kind, precision = file_kind(target)
     found = []
     for index, name in enumerate(names):
         (artifact,) = export_network(resolve(name), [kind], precision, run.files, subfolder="network")
         found.append(OperatorProfile(name, str(target), runner.profile_operators(Job(artifact, target))))
         progress(index + 1, len(names), f"operators of {name}")
-    write_json(folder / FILE_NAME, {"schema_version": _SCHEMA, "profiles": to_json(found)})
+    records.save(OperatorProfiles(tuple(found)), folder / FILE_NAME)
     return found
 
 
@@ -109,7 +100,4 @@ def read_profiles(folder: Path) -> list[OperatorProfile]:
     path = folder / FILE_NAME
     if not path.exists():
         return []
-    value = read_json(path)
-    if not isinstance(value, dict) or value.get("schema_version") != _SCHEMA:
-        raise InputError(f"{path} holds no operator profiles of schema {_SCHEMA}; take them again with --per-op")
-    return from_json(value.get("profiles"), list[OperatorProfile], str(path))
+    return list(records.load(OperatorProfiles, path).profiles)

@@ -1,4 +1,4 @@
-"""What a person does with phones besides measuring: look which are there, mend what a dead session left, clean up."""
+"""What a person does with phones besides measuring: look which are there, fix what a dead session left, clean up."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from mogakit.android_runner import deploy, detached, discovery, settings, tools
 from mogakit.android_runner.adb import AdbServer, Link
 from mogakit.android_runner.discovery import READY, Found
-from mogakit.android_runner.guard import refuse
+from mogakit.android_runner.guard import reject
 from mogakit.android_runner.lock import phone_lock
-from mogakit.android_runner.targets import ROWS, TargetRow
+from mogakit.android_runner.targets import TargetRow, all_rows
 from mogakit.bench.target import Hardware, Runtime
 from mogakit.errors import DeviceError, InputError
 
@@ -21,18 +21,18 @@ class TargetAnswer:
     reason: str | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PhoneReport:
     """One phone as the command shows it.
 
     Attributes:
-        mended: what was left by a session that died, and has been undone now.
+        fixed: what was left by a session that died, and has been undone now.
         busy: the phone is being measured by another process, so it was left alone.
     """
 
     found: Found
     targets: tuple[TargetAnswer, ...]
-    mended: tuple[str, ...]
+    fixed: tuple[str, ...]
     problem: str | None
     busy: bool
 
@@ -72,35 +72,35 @@ def clean_phones(addresses: Sequence[str] = (), serial: str | None = None) -> li
 
 def _report(found: Found) -> PhoneReport:
     if found.state != READY or found.properties is None or found.condition is None:
-        return PhoneReport(found, (), (), found.advice or None, busy=False)
+        return PhoneReport(found=found, targets=(), fixed=(), problem=found.advice or None, busy=False)
     if found.same_as is not None:
-        return PhoneReport(found, (), (), f"the same phone as {found.same_as}", busy=False)
-    mended, busy = _mend(found.link, found.serialno)
+        return PhoneReport(found=found, targets=(), fixed=(), problem=f"the same phone as {found.same_as}", busy=False)
+    fixed, busy = _fix(found.link, found.serialno)
     problem = None
     try:
-        refuse(found.condition)
+        reject(found.condition)
     except DeviceError as error:
         problem = str(error)
     registered = tools.registered()
-    answers = [_answer(row, found.properties.abis, registered) for row in ROWS]
+    answers = [_answer(row, found.properties.abis, registered) for row in all_rows()]
     unique = {answer.target: answer for answer in answers}
-    return PhoneReport(found, tuple(unique.values()), mended, problem, busy)
+    return PhoneReport(found=found, targets=tuple(unique.values()), fixed=fixed, problem=problem, busy=busy)
 
 
-def _mend(link: Link, serialno: str) -> tuple[tuple[str, ...], bool]:
+def _fix(link: Link, serialno: str) -> tuple[tuple[str, ...], bool]:
     """Undo what a dead session left, unless a living one holds the phone."""
     try:
         with phone_lock(serialno):
-            mended = list(detached.sweep(link))
+            fixed = list(detached.sweep(link))
             if settings.restore(link, serialno):
-                mended.append("settings restored")
-            return tuple(mended), False
+                fixed.append("settings restored")
+            return tuple(fixed), False
     except DeviceError as error:
         return (), "is being measured" in str(error)
 
 
 def _answer(row: TargetRow, abis: tuple[str, ...], registered: Sequence[tools.Tool]) -> TargetAnswer:
-    """Say whether what a row needs is registered; whether the phone's drivers take it, only a run can tell."""
+    """Return whether what a row needs is registered; whether the phone's drivers take it, only a run can tell."""
     options = [f"{name}={value}" for name, value in row.when if value] + [f"{name}=NAME" for name in row.requires]
     text = ",".join([f"{row.runtime}/{row.hardware}/{'|'.join(row.files)}", *options])
     try:

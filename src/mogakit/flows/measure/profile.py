@@ -22,7 +22,7 @@ from mogakit.flows.deploy.export import export_chain, export_network, export_spa
 from mogakit.flows.measure.devices import HOST, file_kind
 from mogakit.flows.measure.effort import effort_for, plan_for, statistic_for
 from mogakit.flows.measure.runs import RunFolder, RunSettings
-from mogakit.flows.measure.sampling import sample_networks, slot_space, strata
+from mogakit.flows.measure.sampling import input_size_of_space, sample_networks, slot_space, strata
 from mogakit.luts.build import build_table
 from mogakit.luts.calibrate import MIN_NETWORKS, CalibrationChoice
 from mogakit.luts.table import LatencyTable, save
@@ -34,13 +34,14 @@ CHAIN_COPIES = (1, 2, 3, 4, 6, 8)
 """Lengths of the chains from which the overhead of a run is read."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ProfileRequest:
     """What a person asks for; None means the kit's choice for this kind of device.
 
     Attributes:
         accept_partial: let rows count of which the hardware ran a part. accept_unknown: whose log does not say what ran
             them. None for what the run has (at first, neither counts).
+        input_size: of images in pixels; None for the space's own.
         calibration: kind to fit; None for what the run has (at first the one with the least leave-one-out error).
     """
 
@@ -54,7 +55,7 @@ class ProfileRequest:
     rounds: int | None = None
     budget_s: float | None = None
     clock: Clock | None = None
-    input_size: int = 224
+    input_size: int | None = None
     accept_partial: bool | None = None
     accept_unknown: bool | None = None
     calibration: CalibrationChoice | None = None
@@ -81,7 +82,7 @@ def profile(
     Raises:
         InputError: the target does not run on the device, the folder holds another run, or fewer networks are measured
             (or stand for the target) than the kind of calibration asked for needs.
-        ExportError, DeviceError, MeasurementError: from the rooms below; what was finished is kept for `--resume`.
+        ExportError, DeviceError, MeasurementError: from the packages below; what was finished is kept for `--resume`.
     """
     return run_steps(profile_steps(request, runner, progress, exported), progress)
 
@@ -92,7 +93,7 @@ def profile_steps(
     """Do what `profile` does, pausing after every window. Whoever does not go on to the end must close it.
 
     Args:
-        exporting: is told of the export; of the measuring the steps tell.
+        exporting: called for the export; the steps report the measuring.
 
     Raises:
         InputError, ExportError, DeviceError, MeasurementError: as `profile`.
@@ -111,7 +112,7 @@ def profile_steps(
         num_passes=effort.num_passes,
         num_sentinels=effort.num_sentinels,
         clock=request.clock,
-        input_size=request.input_size,
+        input_size=input_size_of_space(space),
     )
     folder = RunFolder(request.folder)
     known = folder.read_settings() if folder.settings_path.exists() else asked
@@ -155,7 +156,7 @@ def profile_steps(
 
 
 def _check_calibration(asked: CalibrationChoice | None, num_networks: int) -> None:
-    """Refuse a calibration that the networks to be measured cannot carry, before any is measured."""
+    """Reject a calibration that the networks to be measured cannot carry, before any is measured."""
     kind = None if asked is None else asked.kind
     if kind is not None and num_networks < MIN_NETWORKS[kind]:
         raise InputError(

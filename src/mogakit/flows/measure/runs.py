@@ -8,25 +8,23 @@ RUN/validation.db     measurements of the validation
 RUN/validation.json   its result
 """
 
-import json
 import os
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mogakit import __version__
+from mogakit import __version__, records
 from mogakit.bench.measurement import ACCEPTABLE, Clock, Status
 from mogakit.bench.runner import Runner
 from mogakit.bench.target import Target, parse_target
 from mogakit.errors import InputError, TableError
-from mogakit.files import write_json
 from mogakit.luts.calibrate import CalibrationChoice
 from mogakit.luts.combine import differing_fields
 from mogakit.luts.table import LatencyTable
-from mogakit.records import from_json, to_json
 
 
-@dataclass(frozen=True)
+@records.stored("run", version=1, made_by="moga profile -o RUN", title="run's settings")
+@dataclass(frozen=True, kw_only=True)
 class RunSettings:
     """What a run is a run of. It is written before the first measurement; only the last three may change after that.
 
@@ -37,7 +35,7 @@ class RunSettings:
         clock: forced on this computer, or None.
         accept_partial: rows count of which the hardware ran a part. accept_unknown: rows whose log does not say.
         calibration: the kind to fit. These say what is made of the measurements, not what is measured, so a run
-            that goes on may be told otherwise.
+            that resumes may change.
     """
 
     space: str
@@ -114,15 +112,7 @@ class RunFolder:
         Raises:
             InputError: the folder holds no run.
         """
-        try:
-            value = json.loads(self.settings_path.read_text(encoding="utf-8"))
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise InputError(
-                f"{self.path} holds no run (no run.json); `moga profile -o {self.path}` makes one"
-            ) from error
-        except json.JSONDecodeError as error:
-            raise InputError(f"{self.settings_path} is not JSON: {error}") from error
-        return from_json(value, RunSettings, str(self.settings_path))
+        return records.load(RunSettings, self.settings_path)
 
     def begin(self, settings: RunSettings, resume: bool) -> RunSettings:
         """Write the settings of a new run, or check those of the run that goes on; return the ones that hold.
@@ -133,7 +123,7 @@ class RunFolder:
         if not self.settings_path.exists():
             if self.path.is_dir() and any(self.path.iterdir()):
                 raise InputError(f"{self.path} is not empty and holds no run; name another folder")
-            write_json(self.settings_path, to_json(settings))
+            records.save(settings, self.settings_path)
             return settings
         known = self.read_settings()
         if not resume:
@@ -161,7 +151,7 @@ class RunFolder:
             calibration=calibration or settings.calibration,
         )
         if revised != settings:
-            write_json(self.settings_path, to_json(revised))
+            records.save(revised, self.settings_path)
         return revised
 
 

@@ -25,16 +25,21 @@ class Stratum:
     space: SearchSpace
 
 
-def slot_space(name: str, input_size: int = 224) -> SlotSpace:
+def input_size_of_space(space: SearchSpace) -> int:
+    """Return the height and width in pixels of the image that every network of a space takes."""
+    return space.decode((0,) * len(space.num_choices)).input_size
+
+
+def slot_space(name: str, input_size: int | None = None) -> SlotSpace:
     """Return a space whose slots are independent, which is what a latency table can cover.
 
     Raises:
         InputError: no space is called so, or its slots are not independent.
     """
-    space = get_space(name, input_size)
-    if not isinstance(space, SlotSpace):
+    slotted = get_space(name, input_size).slotted
+    if slotted is None:
         raise InputError(f"space {name!r} does not consist of independent slots, so no table of blocks covers it")
-    return space
+    return slotted
 
 
 def strata(space: SlotSpace) -> tuple[Stratum, ...]:

@@ -12,7 +12,7 @@ def add_tools(paths: list[Path]) -> list[Tool]:
     """Register binaries and libraries; the kit keeps its own copy of each.
 
     Raises:
-        InputError: a file is no binary for where it is run, or no tool that the kit knows.
+        InputError: a file is not a binary for where it is run, or no tool that the kit knows.
     """
     return [tools.add(path) for path in paths]
 
@@ -32,7 +32,7 @@ def fetch_tool(name: str, address: str | None = None, progress: Progress = silen
     """Download a tool from its makers' published address (or another one) and register it.
 
     Raises:
-        InputError: the kit knows no address for that name, or what came is no such tool.
+        InputError: the kit knows no address for that name, or what came is not such a tool.
         FetchError: the download failed.
     """
     return fetching.fetch(name, address, progress)

@@ -79,7 +79,7 @@ class _Run:
         self._progress = progress
 
     def tell(self, done: int, total: int, note: str) -> None:
-        """Say how far the device is, and which target is at hand."""
+        """Report how far the device is, and which target is at hand."""
         self._progress(done, total, f"{self.request.target}: {note}")
 
     def advance(self) -> None:

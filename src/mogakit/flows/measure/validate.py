@@ -36,7 +36,7 @@ PUBLISHED = "published"
 Strata = dict[str, tuple[Network, tuple[str, ...]]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ValidateRequest:
     """What a person asks for: `num_models` random networks a stratum, drawn by `seed`."""
 
@@ -55,7 +55,7 @@ def validate(request: ValidateRequest, runner: Runner, progress: Progress = sile
     Raises:
         InputError: the folder holds no run, or a validation was begun and `resume` is not set.
         TableError: there is no table yet, or it is of another device or version than is here now.
-        DeviceError, MeasurementError, ExportError: from the rooms below; what was finished is kept for `--resume`.
+        DeviceError, MeasurementError, ExportError: from the packages below; what was finished is kept for `--resume`.
     """
     folder = RunFolder(request.folder)
     settings = folder.read_settings()
@@ -133,7 +133,7 @@ def _export(
 
 
 def _keep_question(journal: Journal, request: ValidateRequest, plan: Plan) -> None:
-    """Keep what the validation is one of; refuse to go on with another one's measurements."""
+    """Keep what the validation is one of; reject measurements of another one."""
     question = {"num_models": request.num_models, "seed": request.seed}
     known = journal.setting("validation")
     if known is None:

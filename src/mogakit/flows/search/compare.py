@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from mogakit import records
 from mogakit.bench.measurement import Identity
 from mogakit.bench.runner import Runner
 from mogakit.bench.target import Target
-from mogakit.errors import InputError, TableError
+from mogakit.errors import InputError
 from mogakit.luts.latencies import load_latencies, scope_note
 from mogakit.luts.linear import CostModel
-from mogakit.luts.predict import Predictor
 from mogakit.luts.table import LatencyTable
 from mogakit.nets import zoo
 from mogakit.nets.network import Network, count_madds, count_params
@@ -23,6 +23,7 @@ from mogakit.nets.resolve import resolve
 from mogakit.nets.variant import DEFAULT_SIZE, parse_variant
 from mogakit.progress import Progress, silent
 from mogakit.search.multi_hardware import f_avg, f_max
+from mogakit.tabular import Sheet, Tabular
 
 
 class Origin(StrEnum):
@@ -49,7 +50,7 @@ class Column:
     factor_ms: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ComparedNetwork:
     """One row.
 
@@ -70,16 +71,37 @@ class ComparedNetwork:
     f_max: float | None
 
 
-@dataclass(frozen=True)
-class Comparison:
+@records.stored("comparison", version=1, implied_version=1, made_by="moga compare NET... --json > FILE")
+@dataclass(frozen=True, repr=False)
+class Comparison(Tabular):
     """The whole table; `reference` is the network or the words behind the factors."""
 
     columns: tuple[Column, ...]
     networks: tuple[ComparedNetwork, ...]
     reference: str
 
+    def sheet(self) -> Sheet:
+        """Return one row a network: counts, published accuracy, one latency a column, and the metrics over them."""
+        return Sheet(
+            title=f"{len(self.networks)} networks on {len(self.columns)} hardware, normalised by {self.reference}",
+            columns=(
+                "network",
+                "params",
+                "madds",
+                "top1_percent",
+                *(f"{column.name}_ms" for column in self.columns),
+                "f_avg",
+                "f_max",
+            ),
+            rows=[
+                (each.name, each.params, each.madds, each.top1, *each.latencies_ms, each.f_avg, each.f_max)
+                for each in self.networks
+            ],
+            note="; ".join(f"{column.name}: {column.origin}, {column.source}" for column in self.columns),
+        )
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class CompareRequest:
     """What a person asks for.
 
@@ -94,7 +116,7 @@ class CompareRequest:
     """
 
     models: tuple[str, ...]
-    tables: tuple[Path, ...] = ()
+    tables: tuple[Path | LatencyTable | CostModel, ...] = ()
     targets: tuple[Target, ...] = ()
     published: tuple[str, ...] = ()
     reference: str = "mobilenet-v1"
@@ -183,25 +205,26 @@ def _network(model: str) -> Network | None:
 
 
 def _is_file(model: str) -> bool:
-    return Path(model).suffix in (".tflite", ".onnx", ".pb", ".yml", ".dlc") or Path(model).is_file()
+    return Path(model).suffix.lower() in (".tflite", ".onnx", ".ort", ".pb", ".yml", ".dlc") or Path(model).is_file()
 
 
-def _predicted(path: Path, networks: dict[str, Network | None]) -> _Source:
+def _predicted(given: Path | LatencyTable | CostModel, networks: dict[str, Network | None]) -> _Source:
     """Return the column of a latency table or cost model.
 
     Raises:
         TableError: the file is neither.
     """
-    found = load_latencies(path)
-    predict = _by_model(found) if isinstance(found, CostModel) else _by_table(found)
+    found = load_latencies(given) if isinstance(given, Path) else given
 
     def ask(model: str) -> Cell:
         network = networks[model]
         if network is None:
             return None, "a model file cannot be predicted; measure it with --target"
-        return predict(network)
+        why_not = found.unpredictable(network)
+        return (found.latency_ms(network), "") if why_not is None else (None, why_not)
 
-    name = f"{path}" if found.target is None else str(found.target)
+    unnamed = str(given) if isinstance(given, Path) else given.name
+    name = unnamed if found.target is None else str(found.target)
     return _Source(name, Origin.PREDICTED, f"{found.name} ({_device(found.identity)})", ask)
 
 
@@ -209,32 +232,6 @@ def _device(identity: Identity) -> str:
     """Return the device's name, with what must stand beside its times."""
     note = scope_note(identity)
     return identity.device_name + ("" if note is None else f", {note}")
-
-
-def _by_table(table: LatencyTable) -> Callable[[Network], Cell]:
-    predictor = Predictor(table)
-
-    def predict(network: Network) -> Cell:
-        missing = predictor.missing(block.key for block in network.blocks)
-        if missing:
-            count = f"{len(missing)} of its {len({block.key for block in network.blocks})} blocks"
-            return None, f"the table of space {table.space!r} has no row for {count}, such as {missing[0]}"
-        try:
-            return predictor.predict(network), ""
-        except TableError as error:
-            return None, str(error)
-
-    return predict
-
-
-def _by_model(model: CostModel) -> Callable[[Network], Cell]:
-    def predict(network: Network) -> Cell:
-        try:
-            return model.predict(network), ""
-        except InputError as error:
-            return None, f"the model of space {model.space!r} does not know it: {error}"
-
-    return predict
 
 
 def _measured(request: CompareRequest, runner: Runner | None, progress: Progress) -> list[_Source]:
@@ -247,7 +244,9 @@ def _measured(request: CompareRequest, runner: Runner | None, progress: Progress
     from mogakit.flows.measure.bench import BenchRequest, bench
 
     models = dict.fromkeys(request.models if request.factors_ms else (*request.models, request.reference))
-    asked = BenchRequest(tuple(models), request.targets, request.folder, quick=request.quick, resume=request.resume)
+    asked = BenchRequest(
+        models=tuple(models), targets=request.targets, folder=request.folder, quick=request.quick, resume=request.resume
+    )
     timings = bench(asked, runner, progress).timings
     found: list[_Source] = []
     for target in request.targets:

@@ -6,7 +6,7 @@ The folder gets `controllers.json` (every regret) and `regret.svg` / `regret.png
 from dataclasses import dataclass
 from pathlib import Path
 
-from mogakit import files, records
+from mogakit import records
 from mogakit.errors import InputError
 from mogakit.flows.search.plan import SearchPlan, build_problem, table_input
 from mogakit.progress import Progress, silent
@@ -26,7 +26,7 @@ LOW, HIGH = 0.68, 0.76
 """Where the extremes of the proxy are put, so that it trades against latency as ImageNet accuracy does."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class JudgeRequest:
     """What to judge, on what.
 
@@ -57,7 +57,10 @@ class Judged:
     regrets: tuple[Regrets, ...]
 
 
-@dataclass(frozen=True)
+@records.stored(
+    "controllers", version=1, implied_version=1, made_by="moga controllers", title="result of moga controllers"
+)
+@dataclass(frozen=True, kw_only=True)
 class JudgeResult:
     """All rewards, and what the numbers stand on."""
 
@@ -78,7 +81,7 @@ def judge_controllers(request: JudgeRequest, folder: Path, progress: Progress = 
     if request.num_seeds < 1:
         raise InputError(f"{request.num_seeds} seeds were asked for; at least 1 is needed")
     folder.mkdir(parents=True, exist_ok=True)
-    plan = SearchPlan(request.space, request.accuracy, (table_input(request.table),))
+    plan = SearchPlan(space=request.space, accuracy=request.accuracy, latencies=(table_input(request.table),))
     with EvaluationCache(folder / "evaluations.sqlite") as cache:
         problem = build_problem(plan, cache)
     offset, scale = fraction_scale(problem.metric(problem.objectives[0].metric), problem, LOW, HIGH)
@@ -96,13 +99,13 @@ def judge_controllers(request: JudgeRequest, folder: Path, progress: Progress = 
         judged.append(Judged(reward, best, regrets))
     first, second = problem.objectives[:2]
     result = JudgeResult(
-        problem.metric(second.metric).source,
-        problem.metric(first.metric).source,
-        request.population * request.generations,
-        request.num_seeds,
-        tuple(judged),
+        latency=problem.metric(second.metric).source,
+        accuracy=problem.metric(first.metric).source,
+        num_evaluations=request.population * request.generations,
+        num_seeds=request.num_seeds,
+        judged=tuple(judged),
     )
-    files.write_json(folder / RESULT, records.to_json(result))
+    records.save(result, folder / RESULT)
     panels = {f"{each.reward.kind} reward, T = {target_ms:.3g} ms": each.regrets for each in judged}
     save_figure(regret_curves(panels, result.accuracy), folder, FIGURE)
     return result

@@ -37,7 +37,7 @@ NUM_HISTORY = 24
 """Points of the history: the archive's hypervolume is not taken after every generation."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Outcome:
     """What an engine leaves: networks evaluated, the last population, and the words and numbers for the result."""
 
@@ -89,20 +89,22 @@ def _run(plan: SearchPlan, problem: Problem, truth: Truth | str, folder: Path, p
     if plan.method is Method.EXACT:
         if isinstance(truth, str):
             raise InputError(f"there is no exact front: {truth}. Use another engine")
-        return _Outcome(_filled(problem, truth.genes, truth.values), "exact", {})
+        return _Outcome(archive=_filled(problem, truth.genes, truth.values), how="exact", settings={})
     if plan.method is Method.BEST:
         return _best(problem)
     if plan.method is Method.FIT_FRONT:
         found = search_by_fit(problem, plan.surrogate, plan.seed, progress)
         scores = ", ".join(f"{name} R2 {model.r2:.3f}" for name, model in found.models.items() if model.r2 is not None)
         how = f"additive model, its exact front checked ({scores or 'constant'})"
-        return _Outcome(found.archive, how, records.to_json(plan.surrogate), models=found.models)
+        return _Outcome(archive=found.archive, how=how, settings=records.to_json(plan.surrogate), models=found.models)
     if plan.method in (Method.PPO, Method.REINFORCE):
         return _learn(plan, problem, progress)
     settings = plan.settings.with_engine(Engine(plan.method.value))
     evolution = _evolve(plan, problem, settings, folder, progress)
     population = None if settings.engine is Engine.RANDOM else evolution.population()
-    return _Outcome(evolution.archive, settings.engine.value, records.to_json(settings), population)
+    return _Outcome(
+        archive=evolution.archive, how=settings.engine.value, settings=records.to_json(settings), population=population
+    )
 
 
 def _evolve(plan: SearchPlan, problem: Problem, settings: Settings, folder: Path, progress: Progress) -> Evolution:
@@ -149,7 +151,7 @@ def _learn(plan: SearchPlan, problem: Problem, progress: Progress) -> _Outcome:
     genes = np.concatenate([problem.to_genes(np.array([learned.most_likely])), genes])
     how = f"{plan.method}, best {plan.reward.kind} reward {float(rewards.max()):.5f}"
     described = {**records.to_json(settings), "reward": records.to_json(plan.reward), "scale": list(scale)}
-    return _Outcome(learned.archive, how, described, (genes, problem.evaluate(genes)))
+    return _Outcome(archive=learned.archive, how=how, settings=described, population=(genes, problem.evaluate(genes)))
 
 
 def _best(problem: Problem) -> _Outcome:
@@ -165,7 +167,9 @@ def _best(problem: Problem) -> _Outcome:
         bounds = ", ".join(str(constraint) for constraint in problem.constraints)
         raise InputError(f"no network of {problem.space.name!r} meets {bounds}; loosen a limit")
     genes = problem.to_genes(np.array([found.genes], dtype=np.int64))
-    return _Outcome(_filled(problem, genes, problem.evaluate(genes)), "proven best", {"gap": found.gap})
+    return _Outcome(
+        archive=_filled(problem, genes, problem.evaluate(genes)), how="proven best", settings={"gap": found.gap}
+    )
 
 
 def _limits(problem: Problem, metric: str, constraint: Constraint) -> list[Limit]:
@@ -220,7 +224,7 @@ def _quality(problem: Problem, outcome: _Outcome, truth: Truth | str) -> Quality
         values = outcome.population[1]
         population = truth.percentage(problem.objective_values(values[problem.feasible(values)]))
     archive = truth.percentage(outcome.archive.feasible_objectives())
-    return Quality(len(truth.genes), truth.box, archive, population)
+    return Quality(num_exact=len(truth.genes), box=truth.box, archive_percent=archive, population_percent=population)
 
 
 def _history(archive: Archive, truth: Truth | str) -> tuple[HistoryPoint, ...]:

@@ -7,6 +7,7 @@ from mogakit.bench.runner import Runner
 from mogakit.bench.target import Target
 from mogakit.errors import MeasurementError
 from mogakit.nets.network import Network
+from mogakit.nets.spaces import SearchSpace
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,10 @@ class DeviceLatency:
     seed: int = 0
     budget_s: float = 3.0
 
+    def slot_costs(self, space: SearchSpace, unsupported_ms: float | None = None) -> None:
+        """None: networks are measured whole."""
+        return None
+
     def latency_ms(self, network: Network) -> float | None:
         """Return the measured latency in milliseconds; None where the target could not run the whole network.
 
@@ -31,7 +36,9 @@ class DeviceLatency:
         # loaded here, so that a search on tables alone does not load torch
         from mogakit.flows.measure.bench import BenchRequest, bench
 
-        request = BenchRequest((network.name,), (self.target,), seed=self.seed, quick=True, budget_s=self.budget_s)
+        request = BenchRequest(
+            models=(network.name,), targets=(self.target,), seed=self.seed, quick=True, budget_s=self.budget_s
+        )
         row = bench(request, self.runner).timings[0].row
         if row.latency_ms is None and row.error is None:
             raise MeasurementError(

@@ -1,21 +1,25 @@
 """What a user asks of a search, and the problem that it becomes."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Protocol, cast
 
 from mogakit.bench.measurement import Identity
 from mogakit.bench.runner import Runner
 from mogakit.bench.target import Target
 from mogakit.errors import InputError
 from mogakit.export.support.entry import Hardware
+from mogakit.flows.lut import table_path
 from mogakit.flows.search.in_the_loop import DeviceLatency
 from mogakit.luts.latencies import load_latencies, scope_note
 from mogakit.luts.linear import CostModel
-from mogakit.luts.predict import Predictor
+from mogakit.luts.table import LatencyTable
 from mogakit.nets.network import Network, count_madds, count_params
-from mogakit.nets.spaces import Chromosome, SearchSpace, SlotSpace, get_space
+from mogakit.nets.spaces import Chromosome, SearchSpace, get_space
+from mogakit.plugins import Group, find
 from mogakit.search.additive import madds_costs, param_costs
 from mogakit.search.cache import EvaluationCache
 from mogakit.search.evolution import Settings
@@ -25,6 +29,7 @@ from mogakit.search.rewards import Reward
 from mogakit.search.sources import (
     ACCURACY,
     PROXY,
+    AccuracyFunction,
     LatencySource,
     accuracy_metric,
     latency_metric,
@@ -51,20 +56,28 @@ class Method(StrEnum):
 
 @dataclass(frozen=True)
 class LatencyInput:
-    """A latency of the search: a table or cost model, which add up, or a source asked network by network."""
+    """A latency of the search.
+
+    Attributes:
+        name: of the metric where there are several.
+        source: a latency table, a cost model, a device.
+        described: what stands in results.
+        measured: whether each answer is a measurement, which the cache then keeps.
+    """
 
     name: str
-    source: Predictor | CostModel | LatencySource
+    source: LatencySource
     described: str
+    measured: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SearchPlan:
     """What to search.
 
     Attributes:
         space: name of the space.
-        accuracy: as `search.sources` reads it.
+        accuracy: as `search.sources` reads it, or a function itself.
         latencies: one a hardware; with several, `f_avg` or `f_max` over them is a metric as well.
         objectives: texts `metric[:max|min][:weight]`; empty for accuracy, latency and params as MoGA.
         limits: constraints on metrics.
@@ -82,7 +95,7 @@ class SearchPlan:
     """
 
     space: str
-    accuracy: str = PROXY
+    accuracy: str | AccuracyFunction = PROXY
     latencies: tuple[LatencyInput, ...] = ()
     objectives: tuple[str, ...] = ()
     limits: tuple[Constraint, ...] = ()
@@ -109,27 +122,78 @@ def table_input(path: Path) -> LatencyInput:
     Raises:
         TableError: the file is neither.
     """
-    found = load_latencies(path)
+    return _model_input(load_latencies(path))
+
+
+def _model_input(found: LatencyTable | CostModel) -> LatencyInput:
     target = "unknown target" if found.target is None else str(found.target)
     where = f"{target} on {found.identity.device_name}"
     where += _beside(found.identity)
-    if isinstance(found, CostModel):
-        fitted = "imported" if found.num_pairs is None else f"on {found.num_pairs} pairs"
-        return LatencyInput(target, found, f"cost model {found.name} {fitted}, {where}")
-    return LatencyInput(target, Predictor(found), f"table {found.name}, {where}")
+    return LatencyInput(target, found, f"{found.described}, {where}")
+
+
+class NetworkLatency(Protocol):
+    """The least that a latency of a user's own is: asked network by network."""
+
+    def latency_ms(self, network: Network) -> float | None:
+        """Return milliseconds, None where the hardware cannot run the network."""
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A latency that cannot be had gene by gene."""
+
+    inner: NetworkLatency
+
+    def latency_ms(self, network: Network) -> float | None:
+        return self.inner.latency_ms(network)
+
+    def slot_costs(self, space: SearchSpace, unsupported_ms: float | None = None) -> None:
+        return None
+
+
+def latency_input(given: str | Path | LatencySource | NetworkLatency) -> LatencyInput:
+    """Open a latency that a person named, or that a program hands over.
+
+    Args:
+        given: a latency table or cost model: its file, a run's folder, or itself; or a latency of a user's own: an
+            object with `latency_ms(network)` (and `slot_costs(space)`, where it adds up over genes: only then is there
+            an exact front), a function that makes one as `package.module:name`, or a name among the entry points
+            `mogakit.latencies`.
+
+    Raises:
+        TableError: the file is neither a table nor a cost model.
+        InputError: what was named is not a latency.
+    """
+    if isinstance(given, str | Path):
+        own = None if Path(given).exists() else find(Group.LATENCIES, str(given))
+        if own is None:
+            return table_input(table_path(given))
+        source: object = own() if callable(own) else own
+    else:
+        source = given
+    if isinstance(source, LatencyTable | CostModel):
+        return _model_input(source)
+    name = str(getattr(source, "name", None) or (given if isinstance(given, str) else type(source).__name__))
+    if not callable(getattr(source, "latency_ms", None)):
+        raise InputError(
+            f"{name} is a {type(source).__name__}, which has no latency_ms(network), so it is not a latency"
+        )
+    asked = cast(LatencySource, source if hasattr(source, "slot_costs") else _Asked(cast(NetworkLatency, source)))
+    return LatencyInput(name, asked, str(getattr(source, "described", name)))
 
 
 def device_input(runner: Runner, target: Target) -> LatencyInput:
     """Measure each candidate on a device.
 
     Raises:
-        InputError: the device cannot measure such a target; the message says what would mend it.
+        InputError: the device cannot measure such a target; the message says what would fix it.
     """
     reason = runner.unsupported(target)
     if reason is not None:
         raise InputError(f"{target}: {reason}")
     source = DeviceLatency(runner, target)
-    return LatencyInput(str(target), source, source.described + _beside(runner.identity(target)))
+    return LatencyInput(str(target), source, source.described + _beside(runner.identity(target)), measured=True)
 
 
 def _beside(identity: Identity) -> str:
@@ -156,7 +220,7 @@ def build_problem(plan: SearchPlan, cache: EvaluationCache) -> Problem:
     names = _Names(tuple(metric.name for metric in metrics), accuracy.name, plan.worst)
     objectives = tuple(names.objective(text) for text in plan.objectives) or names.moga_objectives()
     limits = tuple(Constraint(names.resolve(each.metric), each.low, each.high) for each in plan.limits)
-    return Problem(space, tuple(metrics), objectives, limits, allowed)
+    return Problem(space=space, metrics=tuple(metrics), objectives=objectives, constraints=limits, allowed=allowed)
 
 
 def _allowed(plan: SearchPlan, space: SearchSpace) -> tuple[tuple[int, ...], ...]:
@@ -168,11 +232,12 @@ def _allowed(plan: SearchPlan, space: SearchSpace) -> tuple[tuple[int, ...], ...
     allowed = allowed_choices(space, plan.forbid)
     if not plan.runs_on:
         return allowed
-    if not isinstance(space, SlotSpace):
+    slotted = space.slotted
+    if slotted is None:
         raise InputError(f"space {space.name!r} has no independent slots to intersect with {', '.join(plan.runs_on)}")
     from mogakit.export.support.space import intersect  # loaded here, since it loads torch
 
-    found = intersect(space, plan.runs_on)
+    found = intersect(slotted, plan.runs_on)
     left = tuple(tuple(each for each in ours if each in its) for ours, its in zip(allowed, found.slots, strict=True))
     if found.size == 0 or not all(left):
         hint = f"; search --space {found.suggestion}" if found.suggestion else ""
@@ -255,13 +320,10 @@ def _latency_metrics(inputs: Sequence[LatencyInput], space: SearchSpace, cache: 
 
 
 def _latency_metric(item: LatencyInput, space: SearchSpace, name: str, cache: EvaluationCache) -> Metric:
-    source = item.source
-    if isinstance(source, CostModel):
-        return summed_latency_metric(source.slot_costs(space), name, item.described)
-    if isinstance(source, Predictor) and isinstance(space, SlotSpace):
-        return summed_latency_metric(source.slot_costs(space, unsupported_ms=float("nan")), name, item.described)
-    cheap = isinstance(source, Predictor)
-    return latency_metric(source, space, name, item.described, None if cheap else cache)
+    costs = item.source.slot_costs(space, unsupported_ms=math.nan)
+    if costs is not None:
+        return summed_latency_metric(costs, name, item.described)
+    return latency_metric(item.source, space, name, item.described, cache if item.measured else None)
 
 
 def _factors_ms(plan: SearchPlan) -> tuple[float, ...]:
@@ -288,14 +350,14 @@ def _factors_ms(plan: SearchPlan) -> tuple[float, ...]:
 def _counted(space: SearchSpace) -> list[Metric]:
     """Parameters and multiply-adds."""
     source = "counted from the architecture"
-    if isinstance(space, SlotSpace):
+    if space.slotted is not None:
         return [
-            SumMetric(PARAMS, "", source, param_costs(space)),
-            SumMetric(MADDS, "", source, madds_costs(space)),
+            SumMetric(PARAMS, "", source, param_costs(space.slotted)),
+            SumMetric(MADDS, "", source, madds_costs(space.slotted)),
         ]
     return [
-        NetworkMetric(PARAMS, "", source, PARAMS, space, _ask_params),
-        NetworkMetric(MADDS, "", source, MADDS, space, _ask_madds),
+        NetworkMetric(name=PARAMS, unit="", source=source, identity=PARAMS, space=space, ask=_ask_params),
+        NetworkMetric(name=MADDS, unit="", source=source, identity=MADDS, space=space, ask=_ask_madds),
     ]
 
 

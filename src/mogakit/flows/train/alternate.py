@@ -16,7 +16,7 @@ from mogakit import files, records
 from mogakit.errors import InputError
 from mogakit.flows.search.plan import LATENCY, SearchPlan, build_problem, table_input
 from mogakit.flows.train.classifier import broken_images, tensorboard_scalars
-from mogakit.flows.train.supernet import CHECKPOINT, refuse_used, smallest
+from mogakit.flows.train.supernet import CHECKPOINT, reject_used, smallest
 from mogakit.nets.network import Network
 from mogakit.nets.spaces import Chromosome, SearchSpace, format_chromosome, get_space
 from mogakit.progress import Progress, silent
@@ -41,7 +41,7 @@ RESULT, FIGURE = "alternate.json", "rewards"
 _VALIDATION_SEED = 1_000_003  # batches of validation images come in an order of their own
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AlternateRequest:
     """What a person asks of `moga supernet alternate`.
 
@@ -79,7 +79,14 @@ class AlternateRequest:
     tensorboard: Path | None = None
 
 
-@dataclass(frozen=True)
+@records.stored(
+    "alternation",
+    version=1,
+    implied_version=1,
+    made_by="moga supernet alternate -o FOLDER",
+    title="summary of an alternation",
+)
+@dataclass(frozen=True, kw_only=True)
 class AlternateSummary:
     """What came of it; kept as `alternate.json`.
 
@@ -120,7 +127,7 @@ def run_alternation(request: AlternateRequest, progress: Progress = silent) -> A
     recipe = get_recipe(request.recipe)
     checkpoint = request.folder / CHECKPOINT
     _check(request)
-    refuse_used(request.folder, request.resume)
+    reject_used(request.folder, request.resume)
     size = smallest(request.space).input_size
     training, validation = open_dataset(request.data, size)
     space = get_space(request.space, size, training.num_classes)
@@ -132,7 +139,9 @@ def run_alternation(request: AlternateRequest, progress: Progress = silent) -> A
         batch_size = options.batch_size or recipe.batch_size
         steps_per_epoch = _steps_per_epoch(training, validation, batch_size)
         num_steps = round((options.epochs or recipe.epochs) * steps_per_epoch)
-        controller = ReinforceSettings(num_steps, request.paths_per_step, request.learning_rate, delay=request.delay)
+        controller = ReinforceSettings(
+            steps=num_steps, batch=request.paths_per_step, learning_rate=request.learning_rate, delay=request.delay
+        )
         supernet = Supernet(space, options.seed)
         prepare(supernet, recipe, options, world)
         alternation = Alternation(
@@ -160,13 +169,13 @@ def run_alternation(request: AlternateRequest, progress: Progress = silent) -> A
             keep,
         )
     summary = _summary(request, alternation, problem, broken_images(training, validation))
-    files.write_json(request.folder / RESULT, records.to_json(summary))
+    records.save(summary, request.folder / RESULT)
     save_figure(reward_curve(summary.mean_rewards, f"{request.reward.kind} reward"), request.folder, FIGURE)
     return summary
 
 
 def _check(request: AlternateRequest) -> None:
-    """Refuse what would be ignored."""
+    """Reject what would be ignored."""
     if request.settings.synchronise_norm:
         raise InputError("weights and controller learn in turn in one process only, so leave --sync-norm away")
     if len(request.tables) < 2 and (request.reference or request.factors_ms or request.hardware_weights):
@@ -180,7 +189,7 @@ def _problem(request: AlternateRequest) -> Problem:
     """Return the latencies of the space's networks at their own input size, as a search sees them."""
     request.folder.mkdir(parents=True, exist_ok=True)
     plan = SearchPlan(
-        request.space,
+        space=request.space,
         latencies=tuple(table_input(path) for path in request.tables),
         worst=request.worst,
         reference=request.reference,

@@ -34,7 +34,7 @@ RESULT = "detect.json"
 """File of a training folder, beside the checkpoint."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DetectorSummary:
     """A detector's counts, beside a published row where there is one.
 
@@ -58,7 +58,18 @@ def list_published() -> list[DetectorSummary]:
     found = []
     for row in PUBLISHED:
         if row.name is None:
-            found.append(DetectorSummary(None, INPUT_SIZE, row.num_classes, None, None, None, None, row))
+            found.append(
+                DetectorSummary(
+                    name=None,
+                    input_size=INPUT_SIZE,
+                    num_classes=row.num_classes,
+                    num_anchors=None,
+                    params=None,
+                    params_without_norm=None,
+                    madds=None,
+                    published=row,
+                )
+            )
         else:
             detector = replace(get_detector(row.name, num_classes=row.num_classes), name=row.name)
             found.append(summarise_detector(detector, row))
@@ -68,18 +79,18 @@ def list_published() -> list[DetectorSummary]:
 def summarise_detector(detector: Detector, published: PublishedDetector | None = None) -> DetectorSummary:
     """Count a detector."""
     return DetectorSummary(
-        detector.name,
-        detector.input_size,
-        detector.num_classes,
-        detector.num_anchors,
-        count_params(detector),
-        count_params_without_norm(detector),
-        count_madds(detector),
-        published,
+        name=detector.name,
+        input_size=detector.input_size,
+        num_classes=detector.num_classes,
+        num_anchors=detector.num_anchors,
+        params=count_params(detector),
+        params_without_norm=count_params_without_norm(detector),
+        madds=count_madds(detector),
+        published=published,
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DetectTrainRequest:
     """What a person asks for.
 
@@ -104,7 +115,14 @@ class DetectTrainRequest:
     tensorboard: Path | None = None
 
 
-@dataclass(frozen=True)
+@records.stored(
+    "detector-training",
+    version=1,
+    implied_version=1,
+    made_by="moga detect train -o FOLDER",
+    title="summary of a detector's training",
+)
+@dataclass(frozen=True, kw_only=True)
 class DetectTrainSummary:
     """What came of it; kept as `detect.json` beside the checkpoint.
 
@@ -165,7 +183,7 @@ def run_detector_training(request: DetectTrainRequest, progress: Progress = sile
             broken_images=broken_images(*data),
         )
         if world.is_first:
-            files.write_json(request.folder / RESULT, records.to_json(summary))
+            records.save(summary, request.folder / RESULT)
     return summary
 
 
@@ -241,7 +259,7 @@ def _anchors(metadata: DetectionMetadata) -> Floats:
     return np.array(metadata.anchors, np.float32)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FoundObject:
     """An object in an image: its box in pixels of the image file, its class, 1 for the first, and its probability."""
 
@@ -274,7 +292,14 @@ def find_objects(model: Path, image: Path, threshold: float = DEFAULT_THRESHOLD)
     found = detections(boxes[0], scores[0], _anchors(metadata), settings)
     wide, high = picture.size
     return [
-        FoundObject(int(label), float(score), left * wide, top * high, right * wide, bottom * high)
+        FoundObject(
+            label=int(label),
+            score=float(score),
+            left=left * wide,
+            top=top * high,
+            right=right * wide,
+            bottom=bottom * high,
+        )
         for (top, left, bottom, right), label, score in zip(
             found.boxes.tolist(), found.labels, found.scores, strict=True
         )

@@ -1,12 +1,11 @@
 """Train, evaluate and rank a supernet."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mogakit import files, records
+from mogakit import records
 from mogakit.errors import CheckpointError, InputError
 from mogakit.flows.train.classifier import broken_images, tensorboard_scalars
 from mogakit.nets.network import Network, count_params
@@ -29,7 +28,7 @@ DIGITS = "digits"
 """Images and recipe of that name belong together."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SupernetRequest:
     """What a person asks of `moga supernet train`; see `SupernetSettings` for what the fields mean."""
 
@@ -47,7 +46,14 @@ class SupernetRequest:
     tensorboard: Path | None = None
 
 
-@dataclass(frozen=True)
+@records.stored(
+    "supernet-training",
+    version=1,
+    implied_version=1,
+    made_by="moga supernet train -o FOLDER",
+    title="summary of a supernet's training",
+)
+@dataclass(frozen=True, kw_only=True)
 class SupernetSummary:
     """What came of it; kept as `supernet.json`."""
 
@@ -91,7 +97,7 @@ def run_supernet_training(request: SupernetRequest, progress: Progress = silent)
     """
     recipe = get_recipe(request.recipe)
     checkpoint = request.folder / CHECKPOINT
-    refuse_used(request.folder, request.resume)
+    reject_used(request.folder, request.resume)
     size = smallest(request.space, request.input_size).input_size
     training, _ = open_dataset(request.data, size)
     space = get_space(request.space, size, training.num_classes)
@@ -115,12 +121,12 @@ def run_supernet_training(request: SupernetRequest, progress: Progress = silent)
             broken_images=broken_images(training),
         )
         if world.is_first:
-            files.write_json(request.folder / RESULT, records.to_json(summary))
+            records.save(summary, request.folder / RESULT)
     return summary
 
 
-def refuse_used(folder: Path, resume: bool) -> None:
-    """Refuse a folder that holds a supernet already, unless it is to be gone on with.
+def reject_used(folder: Path, resume: bool) -> None:
+    """Reject a folder that holds a supernet already, unless it is to be gone on with.
 
     Raises:
         InputError: it does.
@@ -145,11 +151,13 @@ def evaluate_paths(
     """Score chromosomes inside a supernet, each with recalibrated batch norms, all on the same validation images.
 
     Raises:
-        CheckpointError: the file is no supernet.
+        CheckpointError: the file is not a supernet.
     """
     _, run = load_supernet(checkpoint)
     space = get_space(run["space"], run["input_size"], run["num_classes"])
-    ask = SupernetAccuracy(checkpoint, data or run["data"], num_recalibration_images=num_recalibration_images)
+    ask = SupernetAccuracy(
+        checkpoint=checkpoint, data=data or run["data"], num_recalibration_images=num_recalibration_images
+    )
     scores = []
     for index, chromosome in enumerate(chromosomes):
         params = count_params(space.decode(chromosome))
@@ -158,7 +166,10 @@ def evaluate_paths(
     return PathScores(tuple(scores), broken_images(*ask.datasets()))
 
 
-@dataclass(frozen=True)
+@records.stored(
+    "supernet-ranking", version=1, implied_version=1, made_by="moga supernet rank", title="ranking of a supernet"
+)
+@dataclass(frozen=True, kw_only=True)
 class RankResult:
     """Rankings by likelihood and by top-1 on the same networks, and how those trained alone were trained.
 
@@ -173,6 +184,19 @@ class RankResult:
     by_likelihood: Ranking
     by_top1: Ranking
     broken_images: tuple[str, ...]
+
+
+@records.stored(
+    "networks-trained-alone", version=1, implied_version=1, made_by="moga supernet rank", title="note on a ranking"
+)
+@dataclass(frozen=True, kw_only=True)
+class TrainedAlone:
+    """On what networks of a ranking are trained alone, so that a resumed ranking goes on with the same."""
+
+    space: str
+    input_size: int
+    num_classes: int
+    data: str
 
 
 def rank_supernet(
@@ -195,7 +219,7 @@ def rank_supernet(
         resume: whether a folder that holds trainings may be gone on with.
 
     Raises:
-        CheckpointError: the file is no supernet, or the folder's trainings are of another ranking.
+        CheckpointError: the file is not a supernet, or the folder's trainings are of another ranking.
         InputError: no recipe is given and the images are no digits, or the folder is in use and `resume` is false.
     """
     _, run = load_supernet(checkpoint)
@@ -203,7 +227,7 @@ def rank_supernet(
     home = None if folder is None else _home_of_trainings(folder, run, resume)
     space = get_space(run["space"], run["input_size"], run["num_classes"])
     data: tuple[Dataset, Dataset] = open_dataset(run["data"], run["input_size"])
-    ask = SupernetAccuracy(checkpoint, run["data"], device=device)
+    ask = SupernetAccuracy(checkpoint=checkpoint, data=run["data"], device=device)
     with joined_world(device) as world:
 
         def alone(network: Network, seed: int) -> Score:
@@ -216,9 +240,17 @@ def rank_supernet(
         by_likelihood, by_top1 = rank(space, chosen, ask.score, alone, progress=progress)
         broken = tuple(sorted({*broken_images(*data), *broken_images(*ask.datasets())}))
         epochs = settings.epochs or recipe.epochs
-        result = RankResult(str(checkpoint), run["data"], recipe.name, epochs, by_likelihood, by_top1, broken)
+        result = RankResult(
+            checkpoint=str(checkpoint),
+            data=run["data"],
+            recipe=recipe.name,
+            epochs=epochs,
+            by_likelihood=by_likelihood,
+            by_top1=by_top1,
+            broken_images=broken,
+        )
         if folder is not None and world.is_first:
-            files.write_json(folder / RANKING, records.to_json(result))
+            records.save(result, folder / RANKING)
     return result
 
 
@@ -238,14 +270,14 @@ def _home_of_trainings(folder: Path, run: dict[str, Any], resume: bool) -> Path:
     What else must be equal (recipe, epochs, seed) each training's own checkpoint says.
     """
     home = folder / ALONE
-    stated = {name: run[name] for name in ("space", "input_size", "num_classes", "data")}
+    stated = TrainedAlone(**{name: run[name] for name in ("space", "input_size", "num_classes", "data")})
     note = home / RUN
     if note.exists():
         if not resume:
             raise InputError(f"{folder} holds a ranking; add --resume to go on, or name another folder")
-        found = json.loads(note.read_text())
+        found = records.load(TrainedAlone, note)
         if found != stated:
             raise CheckpointError(f"{home} is of another ranking ({found}), this one is {stated}: give another -o")
     else:
-        files.write_json(note, stated)
+        records.save(stated, note)
     return home

@@ -12,7 +12,7 @@ from mogakit.search.supernet.evaluate import NUM_RECALIBRATION_IMAGES, SupernetA
 from mogakit.search.supernet.train import load_supernet
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ExtractRequest:
     """What a person asks of `moga supernet extract`.
 
@@ -31,7 +31,7 @@ class ExtractRequest:
     device: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Extracted:
     """What was written.
 
@@ -53,7 +53,7 @@ def extract_network(request: ExtractRequest) -> Extracted:
     """Write the weights of one chromosome's network, with its own recalibrated batch norms.
 
     Raises:
-        CheckpointError: the file is no supernet, or the weights have another suffix than `.safetensors`.
+        CheckpointError: the file is not a supernet, or the weights have another suffix than `.safetensors`.
         InputError: the chromosome is none of the supernet's space.
     """
     check_suffix(request.weights)
@@ -68,7 +68,9 @@ def extract_network(request: ExtractRequest) -> Extracted:
         module = supernet.extract(request.chromosome)
     else:
         count = request.num_recalibration_images
-        ask = SupernetAccuracy(request.checkpoint, data, num_recalibration_images=count, device=request.device)
+        ask = SupernetAccuracy(
+            checkpoint=request.checkpoint, data=data, num_recalibration_images=count, device=request.device
+        )
         module = ask.recalibrated(request.chromosome)
         broken = broken_images(*ask.datasets())
     save_weights(module, request.weights)

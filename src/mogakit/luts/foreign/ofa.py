@@ -15,7 +15,8 @@ import yaml
 from mogakit import files
 from mogakit.bench.target import Target
 from mogakit.errors import TableError
-from mogakit.luts.table import UNKNOWN, UNKNOWN_IDENTITY, Centre, LatencyTable, Origin, Row, Statistic
+from mogakit.luts.statistic import Centre, Statistic
+from mogakit.luts.table import UNKNOWN, UNKNOWN_IDENTITY, LatencyTable, Origin, Row
 
 _UNKNOWN = (
     "device",
@@ -32,7 +33,7 @@ def import_ofa(path: Path, device_name: str = UNKNOWN, target: Target | None = N
 
     Args:
         path: of the YAML file.
-        device_name, target: what the user knows about it; recorded as told, not as measured.
+        device_name, target: what the user knows about it; recorded as given, not as measured.
 
     Raises:
         TableError: the file is absent, no YAML, or an entry has no mean.
@@ -46,7 +47,7 @@ def import_ofa(path: Path, device_name: str = UNKNOWN, target: Target | None = N
     except yaml.YAMLError as error:
         raise TableError(f"{path} is not YAML: {error}") from error
     if not isinstance(content, dict) or not content:
-        raise TableError(f"{path} holds no table; legal is a mapping of `key: {{mean, std or var, count}}`")
+        raise TableError(f"{path} holds no table; supported: a mapping of `key: {{mean, std or var, count}}`")
     rows = {str(key): _row(str(key), entry, path) for key, entry in content.items()}
     return LatencyTable(
         name=path.name,
@@ -55,13 +56,18 @@ def import_ofa(path: Path, device_name: str = UNKNOWN, target: Target | None = N
         identity=replace(UNKNOWN_IDENTITY, device_name=device_name),
         statistic=Statistic(within_run=Centre.MEAN, trim=0.0, across_runs=Centre.UNKNOWN),
         rows=rows,
-        origin=Origin("import of Once-for-All YAML", path.name, files.sha256_of(path), _UNKNOWN),
+        origin=Origin(
+            made_by="import of Once-for-All YAML",
+            source=path.name,
+            source_sha256=files.sha256_of(path),
+            unknown=_UNKNOWN,
+        ),
     )
 
 
 def _row(key: str, entry: Any, path: Path) -> Row:
     if not isinstance(entry, dict):
-        raise TableError(f"{path}: entry {key!r} is {entry!r}; legal is a mapping with mean, std or var, and count")
+        raise TableError(f"{path}: entry {key!r} is {entry!r}; supported: a mapping with mean, std or var, and count")
     mean = _number(entry, "mean", key, path)
     if mean is None:
         raise TableError(f"{path}: entry {key!r} has no mean; it has {', '.join(map(str, entry)) or 'nothing'}")
@@ -70,7 +76,7 @@ def _row(key: str, entry: Any, path: Path) -> Row:
     if std is None and variance is not None:
         std = math.sqrt(max(variance, 0.0))
     count = _number(entry, "count", key, path)
-    return Row(key, None, mean, std_ms=std, count=None if count is None else int(count))
+    return Row(key=key, role=None, latency_ms=mean, std_ms=std, count=None if count is None else int(count))
 
 
 def _number(entry: dict[Any, Any], field: str, key: str, path: Path) -> float | None:
@@ -78,5 +84,5 @@ def _number(entry: dict[Any, Any], field: str, key: str, path: Path) -> float | 
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise TableError(f"{path}: {field} of {key!r} is {value!r}, which is no number")
+        raise TableError(f"{path}: {field} of {key!r} is {value!r}, which is not a number")
     return float(value)

@@ -19,7 +19,8 @@ from mogakit.bench import statistics
 from mogakit.errors import InputError, TableError
 from mogakit.luts.calibrate import Calibration, CalibrationKind, fit
 from mogakit.luts.error_metrics import ErrorReport, FloatArray, mape_percent, score
-from mogakit.luts.table import UNKNOWN_IDENTITY, Centre, LatencyTable, Origin, Row, Statistic
+from mogakit.luts.statistic import Centre, Statistic
+from mogakit.luts.table import UNKNOWN_IDENTITY, LatencyTable, Origin, Row
 
 _US_PER_MS = 1000.0
 _DERIVED = ("FLOPS",)
@@ -48,7 +49,7 @@ class HeldOut:
     high: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class OperatorStudy:
     """How well sums of operator times predict whole networks.
 
@@ -74,7 +75,7 @@ def read_operators(path: Path, column: str) -> tuple[list[OperatorTime], set[str
     """Return the operators with a time in `column`, and the models that have some without one.
 
     Raises:
-        TableError: the file or the column is absent, or a cell is no number; legal columns are listed.
+        TableError: the file or the column is absent, or a cell is not a number; the supported columns are listed.
     """
     times, incomplete = [], set()
     for line, record in enumerate(_records(path, ("model", "operation", "feature"), column), start=2):
@@ -91,7 +92,7 @@ def read_networks(path: Path, column: str) -> dict[str, float]:
     """Return whole networks' mean latency in ms by name, of column `<column>|mean` or `<column>`.
 
     Raises:
-        TableError: the file or the column is absent, or a cell is no number.
+        TableError: the file or the column is absent, or a cell is not a number.
     """
     known = _columns(path)
     name = f"{column}|mean" if f"{column}|mean" in known else column
@@ -107,11 +108,11 @@ def operator_key(operation: str, feature: str, where: str) -> str:
     """Return one name for one operation and shape: features sorted, what follows from them left out.
 
     Raises:
-        TableError: `feature` is no dict of plain values.
+        TableError: `feature` is not a dict of plain values.
     """
     shape = _shape(feature)
     if shape is None:
-        raise TableError(f"{where}: feature {feature!r} is no dict of plain values")
+        raise TableError(f"{where}: feature {feature!r} is not a dict of plain values")
     return f"{operation} {shape}"
 
 
@@ -148,7 +149,9 @@ def import_operators(path: Path, column: str, networks: Path | None = None) -> L
         identity=replace(UNKNOWN_IDENTITY, device_name=column.split("|")[0], flags=(f"column={column}",)),
         statistic=Statistic(within_run=Centre.UNKNOWN, trim=0.0, across_runs=Centre.MEDIAN),
         rows={key: _row(key, np.array(values)) for key, values in by_key.items()},
-        origin=Origin("import of operator times", path.name, files.sha256_of(path), _UNKNOWN),
+        origin=Origin(
+            made_by="import of operator times", source=path.name, source_sha256=files.sha256_of(path), unknown=_UNKNOWN
+        ),
     )
     return table if networks is None else table.with_calibration(study(path, networks, column).calibration)
 
@@ -204,8 +207,8 @@ def _held_out(kind: CalibrationKind, predicted: FloatArray, truth: FloatArray, n
 def _row(key: str, values: FloatArray) -> Row:
     several = len(values) > 1
     return Row(
-        key,
-        None,
+        key=key,
+        role=None,
         latency_ms=float(np.median(values)),
         mad_ms=statistics.mad(values) if several else None,
         p10_ms=statistics.percentile(values, 10) if several else None,
@@ -238,7 +241,7 @@ def _cell(text: str, path: Path, line: int, column: str) -> float | None:
     try:
         value = float(text)
     except ValueError as error:
-        raise TableError(f"{path} line {line}: {column} is {text!r}, which is no number") from error
+        raise TableError(f"{path} line {line}: {column} is {text!r}, which is not a number") from error
     return value if value > 0 else None
 
 

@@ -54,7 +54,12 @@ def import_tunas(kernel: Path, bias: Path) -> CostModel:
         identity=replace(UNKNOWN_IDENTITY, device_name="Google Pixel 1, CPU (as the source has it)"),
         intercept_ms=float(constant[0]),
         coefficients_ms=tuple(genes),
-        origin=Origin("import of a TuNAS linear model", kernel.name, files.sha256_of(kernel), _UNKNOWN),
+        origin=Origin(
+            made_by="import of a TuNAS linear model",
+            source=kernel.name,
+            source_sha256=files.sha256_of(kernel),
+            unknown=_UNKNOWN,
+        ),
     )
 
 

@@ -106,7 +106,7 @@ class PostProcessing:
     """From raw outputs to objects.
 
     Attributes:
-        score_threshold: what scores less is no object.
+        score_threshold: what scores less is not an object.
         iou_threshold: of two boxes of a class that overlap more, the one with the lower score goes.
         max_per_class, max_total: of objects in an image.
     """

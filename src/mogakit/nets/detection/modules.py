@@ -130,7 +130,7 @@ def load_backbone(module: DetectorModule, path: Path) -> int:
     The convolution before the pool is taken as well, if the detector has it. Returns the number of tensors taken.
 
     Raises:
-        CheckpointError: the file is no checkpoint, or lacks a tensor of the backbone or has it in another shape.
+        CheckpointError: the file is not a checkpoint, or lacks a tensor of the backbone or has it in another shape.
         OSError: the file cannot be read.
     """
     state = read_state(path)

@@ -21,7 +21,8 @@ from operator import mul
 
 from mogakit.errors import InputError
 from mogakit.nets.block import Activation, Block, Op
-from mogakit.nets.network import Layer, Network, block_layers
+from mogakit.nets.layer import Layer
+from mogakit.nets.network import Network, block_layers
 from mogakit.nets.resolve import resolve
 
 PREFIX = "ssdlite-"
@@ -48,7 +49,7 @@ class FeatureMap:
     num_anchors: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Detector:
     """An SSDLite detector.
 
@@ -132,7 +133,13 @@ def ssdlite(backbone: Network, num_classes: int = COCO_CLASSES, width: float = 1
                 bias=head.bias,
             )
         )
-    return Detector(f"{PREFIX}{backbone.name}", tuple(body), tap, _extras(body[-1], width), num_classes)
+    return Detector(
+        name=f"{PREFIX}{backbone.name}",
+        body=tuple(body),
+        tap=tap,
+        extras=_extras(body[-1], width),
+        num_classes=num_classes,
+    )
 
 
 def _extras(last: Block, width: float) -> tuple[Block, ...]:
@@ -141,7 +148,16 @@ def _extras(last: Block, width: float) -> tuple[Block, ...]:
     blocks: list[Block] = []
     for wanted in EXTRA_CHANNELS:
         half, full = (max(int(each * width), MIN_CHANNELS) for each in (wanted / 2, wanted))
-        blocks.append(Block(Op.CONV, channels, half, size, activation=Activation.RELU6, norm_eps=NORM_EPS))
+        blocks.append(
+            Block(
+                Op.CONV,
+                channels,
+                half,
+                size,
+                activation=Activation.RELU6,
+                norm_eps=NORM_EPS,
+            )
+        )
         blocks.append(
             Block(
                 Op.SEP,
@@ -218,7 +234,7 @@ _VARIANTS = {EXPANSION_VARIANT: with_expansion_as_last_map, HALVED_VARIANT: with
 
 
 def is_detector(text: str) -> bool:
-    """Say whether a name is one of a detector rather than of a classifier."""
+    """Return whether a name is one of a detector rather than of a classifier."""
     return text.startswith(PREFIX)
 
 
@@ -240,7 +256,7 @@ def get_detector(
         InputError: nothing is called so, or an argument does not fit.
     """
     if not is_detector(text):
-        raise InputError(f"{text!r} is no detector; their names begin with {PREFIX}, as in {PREFIX}mobilenet-v2")
+        raise InputError(f"{text!r} is not a detector; their names begin with {PREFIX}, as in {PREFIX}mobilenet-v2")
     named = _NAME.fullmatch(text)
     if named is not None and named["rest"]:
         return get_detector(
@@ -251,7 +267,7 @@ def get_detector(
         )
     base, plus, variant = text.removeprefix(PREFIX).partition("+")
     if plus and plus + variant not in _VARIANTS:
-        raise InputError(f"{text!r} ends in an unknown variant; legal are {', '.join(_VARIANTS)}")
+        raise InputError(f"{text!r} ends in an unknown variant; supported: {', '.join(_VARIANTS)}")
     size = INPUT_SIZE if input_size is None else input_size
     classes = COCO_CLASSES if num_classes is None else num_classes
     detector = ssdlite(resolve(base, width, size), classes, width)
@@ -273,8 +289,22 @@ def predictor_layers(detector: Detector) -> Iterator[tuple[Layer, Layer]]:
     """Yield the depthwise and the pointwise layer of every predictor: boxes, then classes, of the finest map first."""
     for each in detector.feature_maps:
         for role, count in (("box", NUM_CODES), ("class", detector.num_slots)):
-            depthwise = Layer(f"{role}.depthwise", each.channels, each.channels, each.size, 3, each.channels, norm=True)
-            pointwise = Layer(f"{role}.project", each.channels, each.num_anchors * count, each.size, bias=True)
+            depthwise = Layer(
+                role=f"{role}.depthwise",
+                in_channels=each.channels,
+                out_channels=each.channels,
+                output_size=each.size,
+                kernel=3,
+                groups=each.channels,
+                norm=True,
+            )
+            pointwise = Layer(
+                role=f"{role}.project",
+                in_channels=each.channels,
+                out_channels=each.num_anchors * count,
+                output_size=each.size,
+                bias=True,
+            )
             yield depthwise, pointwise
 
 

@@ -16,7 +16,7 @@ class Verdict(StrEnum):
     ABSENT = "table not published"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PublishedDetector:
     """A published row.
 
@@ -43,35 +43,84 @@ _V3 = "MobileNetV3 paper (arXiv 1905.02244) Table 6"
 
 PUBLISHED: tuple[PublishedDetector, ...] = (
     PublishedDetector(
-        "MobileNetV1 + SSDLite", "ssdlite-mobilenet-v1", 80, 5.1, 1.3, 22.2, _MNASNET, Verdict.MATCH,
-        "with 91 scores it would be 5.2M",
+        label="MobileNetV1 + SSDLite",
+        name="ssdlite-mobilenet-v1",
+        num_classes=80,
+        params_m=5.1,
+        madds_b=1.3,
+        map_percent=22.2,
+        source=_MNASNET,
+        verdict=Verdict.MATCH,
+        comment="with 91 scores it would be 5.2M",
     ),
     PublishedDetector(
-        "MobileNetV2 + SSDLite", "ssdlite-mobilenet-v2", 80, 4.3, 0.8, 22.1, _MNASNET, Verdict.MATCH,
-        "with 91 scores, as in the released ssdlite_mobilenet_v2_coco, it is 4.5M",
+        label="MobileNetV2 + SSDLite",
+        name="ssdlite-mobilenet-v2",
+        num_classes=80,
+        params_m=4.3,
+        madds_b=0.8,
+        map_percent=22.1,
+        source=_MNASNET,
+        verdict=Verdict.MATCH,
+        comment="with 91 scores, as in the released ssdlite_mobilenet_v2_coco, it is 4.5M",
     ),
     PublishedDetector(
-        "MnasNet + SSDLite", "ssdlite-mnasnet-b1+expansion", 80, 4.3, 0.7, 22.3, _MNASNET, Verdict.MATCH_INFERRED,
-        "reading the last 1x1 convolution as for MobileNetV2 gives 5.2M and 0.8B; reading the last bottleneck's "
-        "expansion gives both published numbers, so that is what we take the row to be. The backbone is our "
-        "identification as well (zoo, mnasnet-b1)",
+        label="MnasNet + SSDLite",
+        name="ssdlite-mnasnet-b1+expansion",
+        num_classes=80,
+        params_m=4.3,
+        madds_b=0.7,
+        map_percent=22.3,
+        source=_MNASNET,
+        verdict=Verdict.MATCH_INFERRED,
+        comment="reading the last 1x1 convolution as for MobileNetV2 gives 5.2M and 0.8B; reading the last "
+        "bottleneck's expansion gives both published numbers, so that is what we take the row to be. The backbone is "
+        "our identification as well (zoo, mnasnet-b1)",
     ),
     PublishedDetector(
-        "MnasNet-92 + SSDLite", None, 80, 5.3, 1.0, 22.9, _MNASNET, Verdict.ABSENT,
-        "no layer table of MnasNet-92 was published, so nothing is built",
+        label="MnasNet-92 + SSDLite",
+        name=None,
+        num_classes=80,
+        params_m=5.3,
+        madds_b=1.0,
+        map_percent=22.9,
+        source=_MNASNET,
+        verdict=Verdict.ABSENT,
+        comment="no layer table of MnasNet-92 was published, so nothing is built",
     ),
     PublishedDetector(
-        "MnasNet-A1 + SSDLite", "ssdlite-mnasnet-a1", 90, 4.88, 0.84, 23.0, _V3, Verdict.MATCH,
-        "without batch norm and with 91 scores 4.86M, 0.4 % below; with batch norm 4.91M",
+        label="MnasNet-A1 + SSDLite",
+        name="ssdlite-mnasnet-a1",
+        num_classes=90,
+        params_m=4.88,
+        madds_b=0.84,
+        map_percent=23.0,
+        source=_V3,
+        verdict=Verdict.MATCH,
+        comment="without batch norm and with 91 scores 4.86M, 0.4 % below; with batch norm 4.91M",
     ),
     PublishedDetector(
-        "MobileNetV3-Large + SSDLite", "ssdlite-mobilenet-v3-large", 90, 4.97, 0.62, 22.0, _V3, Verdict.MATCH,
-        "without batch norm; 91 scores; MAdds 0.61B, as the classifier's are 217M where the paper says 219M",
+        label="MobileNetV3-Large + SSDLite",
+        name="ssdlite-mobilenet-v3-large",
+        num_classes=90,
+        params_m=4.97,
+        madds_b=0.62,
+        map_percent=22.0,
+        source=_V3,
+        verdict=Verdict.MATCH,
+        comment="without batch norm; 91 scores; MAdds 0.61B, as the classifier's are 217M where the paper says 219M",
     ),
     PublishedDetector(
-        "MobileNetV3-Large, halved + SSDLite", "ssdlite-mobilenet-v3-large+halved", 90, 3.22, 0.51, 22.0,
-        "ssdlite_mobilenet_v3_large_320x320_coco.config of the Object Detection API: 3.22M parameters, 1.02B FLOPs",
-        Verdict.MATCH, "the file counts two FLOPs a multiply-add; 91 scores",
+        label="MobileNetV3-Large, halved + SSDLite",
+        name="ssdlite-mobilenet-v3-large+halved",
+        num_classes=90,
+        params_m=3.22,
+        madds_b=0.51,
+        map_percent=22.0,
+        source="ssdlite_mobilenet_v3_large_320x320_coco.config of the Object Detection API: 3.22M "
+        "parameters, 1.02B FLOPs",
+        verdict=Verdict.MATCH,
+        comment="the file counts two FLOPs a multiply-add; 91 scores",
     ),
-)  # fmt: skip
+)
 """Rows in the order of the papers."""

@@ -1,6 +1,6 @@
 """`SearchSpace`: what a search needs of a space, and `SlotSpace`, where every slot is chosen on its own."""
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from math import prod
 from typing import Protocol, TypeAlias
@@ -36,6 +36,10 @@ class SearchSpace(Protocol):
     @property
     def choice_blocks(self) -> tuple[Block, ...]:
         """The distinct blocks that are chosen, in order: the other rows of a latency table."""
+
+    @property
+    def slotted(self) -> "SlotSpace | None":
+        """The space as independent slots between fixed parts, so that costs add over genes; None where it is not."""
 
     def decode(self, chromosome: Chromosome) -> Network:
         """Build the network that a chromosome describes.
@@ -82,7 +86,7 @@ def check_chromosome(name: str, num_choices: tuple[int, ...], chromosome: Chromo
         raise InputError(f"a chromosome of space {name!r} has {len(num_choices)} genes, this one {len(chromosome)}")
     for index, (gene, choices) in enumerate(zip(chromosome, num_choices, strict=True)):
         if not 0 <= gene < choices:
-            raise InputError(f"gene {index} of a chromosome of space {name!r} is {gene}; legal are 0 to {choices - 1}")
+            raise InputError(f"gene {index} of a chromosome of space {name!r} is {gene}; supported: 0 to {choices - 1}")
 
 
 def draw_chromosome(num_choices: tuple[int, ...], rng: np.random.Generator) -> Chromosome:
@@ -100,13 +104,32 @@ class SlotSpace:
         slots: the choices of each slot; all choices of a slot have the same input and output.
         after: fixed blocks behind (head).
         dropout: as in `Network`.
+
+    Source: MoGA section 4.1 and FairNAS are such spaces.
+
+    Raises:
+        InputError: from `decode` and `encode`, for what does not lie in the space.
+
+    Example:
+        >>> stem = mk.Block("conv", 3, 8, 32, kernel=3, stride=2, activation="relu")
+        >>> slot = tuple(mk.Block("mb", 8, 8, 16, kernel=k, activation="relu", expanded_channels=24) for k in (3, 5, 7))
+        >>> space = mk.SlotSpace("mine", (stem,), (slot, slot), (mk.Block("head", 8, 10, 16, norm_eps=None),))
+        >>> space.size, space.decode((0, 2)).name
+        (9, 'mine/0-2')
+        >>> mk.check_space(space)
     """
 
     name: str
     before: tuple[Block, ...]
     slots: tuple[tuple[Block, ...], ...]
     after: tuple[Block, ...]
+    _: KW_ONLY
     dropout: float = 0.0
+
+    @property
+    def slotted(self) -> "SlotSpace":
+        """The space itself."""
+        return self
 
     @cached_property
     def num_choices(self) -> tuple[int, ...]:
@@ -152,18 +175,18 @@ class SlotSpace:
         genes = []
         fixed_before = tuple((block,) for block in self.before)
         fixed_after = tuple((block,) for block in self.after)
-        legal = fixed_before + self.slots + fixed_after
-        for index, (block, choices) in enumerate(zip(network.blocks, legal, strict=True)):
+        supported = fixed_before + self.slots + fixed_after
+        for index, (block, choices) in enumerate(zip(network.blocks, supported, strict=True)):
             if block not in choices:
                 raise InputError(
-                    f"{network.name!r} does not lie in space {self.name!r}: block {index} is {block.key}; legal are "
+                    f"{network.name!r} does not lie in space {self.name!r}: block {index} is {block.key}; supported: "
                     f"{', '.join(choice.key for choice in choices)}"
                 )
             genes.append(choices.index(block))
         return tuple(genes[len(self.before) : len(self.before) + len(self.slots)])
 
     def holds(self, network: Network) -> bool:
-        """Say whether a network lies in the space."""
+        """Return whether a network lies in the space."""
         try:
             self.encode(network)
         except InputError:

@@ -28,6 +28,12 @@ def digits_space(input_size: int = 8, num_classes: int = 10) -> SlotSpace:
         slots.append(tuple(slot_choice(before, slot, slot.activation, *choice) for choice in CHOICES))
         before = slots[-1][0]
     head = Block(
-        Op.HEAD, before.out_channels, num_classes, before.output_size, activation=_HSWISH, features=96, hidden=128
+        Op.HEAD,
+        before.out_channels,
+        num_classes,
+        before.output_size,
+        activation=_HSWISH,
+        features=96,
+        hidden=128,
     )
     return SlotSpace("digits", (stem,), tuple(slots), (head,))

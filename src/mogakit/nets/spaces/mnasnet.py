@@ -20,7 +20,7 @@ _CONV_OPS: tuple[tuple[Op, int | None], ...] = ((Op.CONV, None), (Op.SEP, None),
 
 # Gene of a block = 12 * convolution + 6 * (kernel == 5) + 3 * SE + {none: 0, identity: 1, pool: 2}
 CHOICES: tuple[LayerChoice, ...] = tuple(
-    LayerChoice(op, kernel, expansion, se, shortcut)
+    LayerChoice(op=op, kernel=kernel, expansion=expansion, se=se, shortcut=shortcut)
     for (op, expansion), kernel, se, shortcut in product(_CONV_OPS, (3, 5), (False, True), Shortcut)
 )
 
@@ -38,14 +38,32 @@ _BLOCKS: tuple[tuple[int, int, int], ...] = (
 
 def mnasnet_space(input_size: int = 224, num_classes: int = 1000) -> StagedSpace:
     """Return the space; genes of a block are filters, layers, and what its layers are."""
-    stages = [Stage((32,), 2, (LayerChoice(Op.CONV, 3, shortcut=Shortcut.NONE),))]  # 224x224 in
+    stages = [
+        Stage(filters=(32,), stride=2, choices=(LayerChoice(op=Op.CONV, kernel=3, shortcut=Shortcut.NONE),))
+    ]  # 224x224 in
     for filters, layers, stride in _BLOCKS:
         widths = dict.fromkeys(make_divisible(filters * ratio) for ratio in (0.75, 1.0, 1.25))
         depths = tuple(depth for depth in (layers - 1, layers, layers + 1) if depth > 0)
-        stages.append(Stage(tuple(widths), stride, CHOICES, depths, shared=True))
+        stages.append(Stage(filters=tuple(widths), stride=stride, choices=CHOICES, depths=depths, shared=True))
     size = input_size
     for stage in stages:
         size = (size - 1) // stage.stride + 1
     relu = Activation.RELU
-    head = Block(Op.HEAD, 320, num_classes, size, activation=relu, norm_eps=1e-3, features=1280)
-    return StagedSpace("mnasnet", tuple(stages), head, input_size, relu, 1e-3, dropout=0.2)
+    head = Block(
+        Op.HEAD,
+        320,
+        num_classes,
+        size,
+        activation=relu,
+        norm_eps=1e-3,
+        features=1280,
+    )
+    return StagedSpace(
+        name="mnasnet",
+        stages=tuple(stages),
+        head=head,
+        input_size=input_size,
+        activation=relu,
+        norm_eps=1e-3,
+        dropout=0.2,
+    )

@@ -17,7 +17,8 @@ from mogakit.nets.spaces.staged import LayerChoice, Shortcut, Stage, StagedSpace
 
 # Gene of a layer = 12 * fused + 6 * (kernel == 5) + expansion - 1
 CHOICES: tuple[LayerChoice, ...] = tuple(
-    LayerChoice(op, kernel, expansion) for op, kernel, expansion in product((Op.MB, Op.FUSED), (3, 5), range(1, 7))
+    LayerChoice(op=op, kernel=kernel, expansion=expansion)
+    for op, kernel, expansion in product((Op.MB, Op.FUSED), (3, 5), range(1, 7))
 )
 _RELU = Activation.RELU
 _DEPTHS = (1, 2, 3, 4)
@@ -26,12 +27,14 @@ _DEPTHS = (1, 2, 3, 4)
 def multi_hardware_space(input_size: int = 224, num_classes: int = 1000) -> StagedSpace:
     """Return the space; genes of a stage are filters, depth, and one for each of four layers."""
     stages = (
-        Stage((32, 64), 2, (LayerChoice(Op.CONV, 3, shortcut=Shortcut.NONE),)),  # 224x224 in
-        Stage((32, 64), 2, CHOICES, _DEPTHS),  # 112x112 in
-        Stage((32, 64, 96, 128), 2, CHOICES, _DEPTHS),  # 56x56 in
-        Stage((64, 96, 128, 160, 192, 256), 2, CHOICES, _DEPTHS),  # 28x28 in
-        Stage((64, 96, 128, 160, 192, 256), 1, CHOICES, _DEPTHS),  # 14x14 in
-        Stage((96, 128, 160, 192, 256, 288, 384), 2, CHOICES, _DEPTHS),
+        Stage(
+            filters=(32, 64), stride=2, choices=(LayerChoice(op=Op.CONV, kernel=3, shortcut=Shortcut.NONE),)
+        ),  # 224x224 in
+        Stage(filters=(32, 64), stride=2, choices=CHOICES, depths=_DEPTHS),  # 112x112 in
+        Stage(filters=(32, 64, 96, 128), stride=2, choices=CHOICES, depths=_DEPTHS),  # 56x56 in
+        Stage(filters=(64, 96, 128, 160, 192, 256), stride=2, choices=CHOICES, depths=_DEPTHS),  # 28x28 in
+        Stage(filters=(64, 96, 128, 160, 192, 256), stride=1, choices=CHOICES, depths=_DEPTHS),  # 14x14 in
+        Stage(filters=(96, 128, 160, 192, 256, 288, 384), stride=2, choices=CHOICES, depths=_DEPTHS),
     )
     size = input_size
     for stage in stages:
@@ -47,4 +50,12 @@ def multi_hardware_space(input_size: int = 224, num_classes: int = 1000) -> Stag
         hidden=1280,
         hidden_bias=True,
     )
-    return StagedSpace("multi-hardware", stages, head, input_size, _RELU, 1e-3, dropout=0.25)
+    return StagedSpace(
+        name="multi-hardware",
+        stages=stages,
+        head=head,
+        input_size=input_size,
+        activation=_RELU,
+        norm_eps=1e-3,
+        dropout=0.25,
+    )

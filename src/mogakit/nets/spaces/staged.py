@@ -22,7 +22,7 @@ class Shortcut(StrEnum):
     POOL = "pool"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LayerChoice:
     """What a layer may be; channels and resolution follow from where it stands.
 
@@ -39,7 +39,7 @@ class LayerChoice:
     shortcut: Shortcut = Shortcut.IDENTITY
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Stage:
     """Layers of one resolution and width.
 
@@ -87,7 +87,7 @@ class Stage:
         return tuple(range(1, max(self.depths) + 1)) if self.skippable else self.depths
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StagedSpace:
     """Stages in a row between image and head. Genes with a single value are left out of the chromosome.
 
@@ -111,6 +111,11 @@ class StagedSpace:
     activation: Activation
     norm_eps: float
     dropout: float = 0.0
+
+    @property
+    def slotted(self) -> None:
+        """None: what a layer reads depends on the genes of the stage before it."""
+        return None
 
     @cached_property
     def num_choices(self) -> tuple[int, ...]:

@@ -12,26 +12,41 @@ from mogakit.nets.block import Activation, Block, Op
 from mogakit.nets.spaces.staged import LayerChoice, Shortcut, Stage, StagedSpace
 
 CHOICES: tuple[LayerChoice, ...] = tuple(
-    LayerChoice(Op.MB, kernel, expansion) for expansion, kernel in product((3, 6), (3, 5, 7))
+    LayerChoice(op=Op.MB, kernel=kernel, expansion=expansion) for expansion, kernel in product((3, 6), (3, 5, 7))
 )
-_STEM = LayerChoice(Op.CONV, 3, shortcut=Shortcut.NONE)
-_SEPARABLE = tuple(LayerChoice(Op.SEP, kernel, shortcut=Shortcut.NONE) for kernel in (3, 5, 7))
+_STEM = LayerChoice(op=Op.CONV, kernel=3, shortcut=Shortcut.NONE)
+_SEPARABLE = tuple(LayerChoice(op=Op.SEP, kernel=kernel, shortcut=Shortcut.NONE) for kernel in (3, 5, 7))
 
 
 def tunas_proxyless_space(input_size: int = 224, num_classes: int = 1000) -> StagedSpace:
     """Return the space; TuNAS uses ReLU and a batch-norm epsilon of 1e-3 throughout."""
     stages = (
-        Stage((32,), 2, (_STEM,)),  # 224x224 in
-        Stage((16,), 1, _SEPARABLE),  # 112x112 in
-        Stage((32,), 2, CHOICES, (4,), skippable=True),
-        Stage((40,), 2, CHOICES, (4,), skippable=True),  # 56x56 in
-        Stage((80,), 2, CHOICES, (4,), skippable=True),  # 28x28 in
-        Stage((96,), 1, CHOICES, (4,), skippable=True),  # 14x14 in
-        Stage((192,), 2, CHOICES, (4,), skippable=True),
-        Stage((320,), 1, CHOICES),  # 7x7 in
+        Stage(filters=(32,), stride=2, choices=(_STEM,)),  # 224x224 in
+        Stage(filters=(16,), stride=1, choices=_SEPARABLE),  # 112x112 in
+        Stage(filters=(32,), stride=2, choices=CHOICES, depths=(4,), skippable=True),
+        Stage(filters=(40,), stride=2, choices=CHOICES, depths=(4,), skippable=True),  # 56x56 in
+        Stage(filters=(80,), stride=2, choices=CHOICES, depths=(4,), skippable=True),  # 28x28 in
+        Stage(filters=(96,), stride=1, choices=CHOICES, depths=(4,), skippable=True),  # 14x14 in
+        Stage(filters=(192,), stride=2, choices=CHOICES, depths=(4,), skippable=True),
+        Stage(filters=(320,), stride=1, choices=CHOICES),  # 7x7 in
     )
     size = input_size
     for stage in stages:
         size = (size - 1) // stage.stride + 1
-    head = Block(Op.HEAD, 320, num_classes, size, activation=Activation.RELU, norm_eps=1e-3, features=1280)
-    return StagedSpace("tunas-proxyless", stages, head, input_size, Activation.RELU, 1e-3)
+    head = Block(
+        Op.HEAD,
+        320,
+        num_classes,
+        size,
+        activation=Activation.RELU,
+        norm_eps=1e-3,
+        features=1280,
+    )
+    return StagedSpace(
+        name="tunas-proxyless",
+        stages=stages,
+        head=head,
+        input_size=input_size,
+        activation=Activation.RELU,
+        norm_eps=1e-3,
+    )

@@ -1,6 +1,7 @@
 """The zoo: published networks as tables, with their sources and the numbers their authors published."""
 
-from mogakit.errors import InputError
+from mogakit.errors import InputError, unknown_name
+from mogakit.nets.limits import check_sizes
 from mogakit.nets.zoo import fairnas, mnasnet, mobilenet, moga, multi_hardware, others, proxyless
 from mogakit.nets.zoo.entry import Published, PublishedLatency, Record, Verdict, ZooEntry
 from mogakit.nets.zoo.published import latencies_of
@@ -34,14 +35,22 @@ def get(name: str, width: float = 1.0, input_size: int | None = None, num_classe
         num_classes: length of the output.
 
     Raises:
-        InputError: no network has that name, or an argument is not positive.
+        InputError: no network has that name, or a size is out of range.
     """
     if name not in _RECORDS:
-        raise InputError(f"no network is called {name!r}; known are {', '.join(_RECORDS)}")
+        raise InputError(unknown_name("network", name, _RECORDS))
+    check_sizes(width, input_size, num_classes)
     record = _RECORDS[name]
     size = 224 if input_size is None else input_size
     variant = name + (f"@{width:g}x" if width != 1 else "") + (f"@{size}px" if size != 224 else "")
     variant += f"@{num_classes}c" if num_classes != 1000 else ""
     network = build(variant, record.table, width, size, num_classes)
     latencies = latencies_of(name)
-    return ZooEntry(network, record.published, latencies, record.source, record.verdict, record.comment)
+    return ZooEntry(
+        network=network,
+        published=record.published,
+        latencies=latencies,
+        source=record.source,
+        verdict=record.verdict,
+        comment=record.comment,
+    )

@@ -16,7 +16,7 @@ class Verdict(StrEnum):
     MATCH_AT_188_PX = "match at 188 px"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PublishedLatency:
     """A latency from a paper; `width` is the width multiplier of the network measured."""
 
@@ -27,7 +27,7 @@ class PublishedLatency:
     width: float = 1.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Published:
     """Numbers from a paper, for width 1 and 1000 classes, with the rounding and counting rules of its authors.
 
@@ -46,7 +46,7 @@ class Published:
     source: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Record:
     """A line of the zoo: a table, its source and what was published of it.
 
@@ -63,7 +63,7 @@ class Record:
     comment: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ZooEntry:
     """A network of the zoo at a width, input size and number of classes; see `Record` and `Published`."""
 

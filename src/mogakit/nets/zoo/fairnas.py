@@ -6,7 +6,7 @@ from mogakit.nets.zoo.table import Table
 
 RECORDS: dict[str, Record] = {
     "fairnas-a": Record(
-        Table(
+        table=Table(
             body=(
                 "conv_o32_k3s2",  # 224x224 in
                 "sep_o16_k3s1",  # 112x112 in
@@ -33,12 +33,12 @@ RECORDS: dict[str, Record] = {
             dropout=0.2,
         ),
         source="github.com/xiaomi-automl/FairNAS @fa0d393 models/FairNAS_A.py",
-        published=Published(4.6, 388, 75.3, 92.4, "FairNAS Table 2"),
+        published=Published(params_m=4.6, madds_m=388, top1=75.3, top5=92.4, source="FairNAS Table 2"),
         verdict=Verdict.MATCH,
         comment="the paper truncates params",
     ),
     "fairnas-b": Record(
-        Table(
+        table=Table(
             body=(
                 "conv_o32_k3s2",  # 224x224 in
                 "sep_o16_k3s1",  # 112x112 in
@@ -67,12 +67,12 @@ RECORDS: dict[str, Record] = {
             dropout=0.2,
         ),
         source="github.com/xiaomi-automl/FairNAS @fa0d393 models/FairNAS_B.py",
-        published=Published(4.5, 345, 75.1, 92.3, "FairNAS Table 2"),
+        published=Published(params_m=4.5, madds_m=345, top1=75.1, top5=92.3, source="FairNAS Table 2"),
         verdict=Verdict.MATCH,
         comment="both counts as published",
     ),
     "fairnas-c": Record(
-        Table(
+        table=Table(
             body=(
                 "conv_o32_k3s2",  # 224x224 in
                 "sep_o16_k3s1",  # 112x112 in
@@ -95,7 +95,7 @@ RECORDS: dict[str, Record] = {
             dropout=0.2,
         ),
         source="github.com/xiaomi-automl/FairNAS @fa0d393 models/FairNAS_C.py",
-        published=Published(4.4, 321, 74.7, 92.1, "FairNAS Table 2"),
+        published=Published(params_m=4.4, madds_m=321, top1=74.7, top5=92.1, source="FairNAS Table 2"),
         verdict=Verdict.MATCH,
         comment="both counts as published",
     ),

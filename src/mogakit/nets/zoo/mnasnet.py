@@ -6,7 +6,7 @@ from mogakit.nets.zoo.table import SeRule, Table
 
 RECORDS: dict[str, Record] = {
     "mnasnet-a1": Record(
-        Table(
+        table=Table(
             body=(
                 "conv_o32_k3s2",  # 224x224 in
                 "sep_o16_k3s1",  # 112x112 in
@@ -29,12 +29,12 @@ RECORDS: dict[str, Record] = {
             dropout=0.2,
         ),
         source="github.com/tensorflow/tpu @7dc921f models/official/mnasnet/mnasnet_models.py mnasnet_a1",
-        published=Published(3.9, 312, 75.2, 92.5, "MoGA Table 3"),
+        published=Published(params_m=3.9, madds_m=312, top1=75.2, top5=92.5, source="MoGA Table 3"),
         verdict=Verdict.MATCH,
         comment="312M as the paper; the 315.2M of the repository's README are not reproduced. timm counts the same",
     ),
     "mnasnet-b1": Record(
-        Table(
+        table=Table(
             body=(
                 "conv_o32_k3s2",  # 224x224 in
                 "sep_o16_k3s1",  # 112x112 in
@@ -56,7 +56,9 @@ RECORDS: dict[str, Record] = {
             dropout=0.2,
         ),
         source="github.com/tensorflow/tpu @7dc921f models/official/mnasnet/mnasnet_models.py mnasnet_b1",
-        published=Published(4.2, 317, 74.0, 91.78, "MnasNet paper v1 Table 1, row MnasNet"),
+        published=Published(
+            params_m=4.2, madds_m=317, top1=74.0, top5=91.78, source="MnasNet paper v1 Table 1, row MnasNet"
+        ),
         verdict=Verdict.MISMATCH,
         comment=(
             "4.383M and 314.4M against 4.2M and 317M. The layers are sure (the TuNAS archive and timm agree); "

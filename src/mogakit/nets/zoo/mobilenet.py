@@ -6,7 +6,7 @@ from mogakit.nets.zoo.table import SeRule, Table
 
 RECORDS: dict[str, Record] = {
     "mobilenet-v1": Record(
-        Table(
+        table=Table(
             body=(
                 "conv_o32_k3s2",  # 224x224 in
                 "sep_o64_k3s1_out-relu6",  # 112x112 in
@@ -26,12 +26,12 @@ RECORDS: dict[str, Record] = {
         source=(
             "github.com/tensorflow/models @001ec92 official/vision/modeling/backbones/mobilenet.py MNV1_BLOCK_SPECS"
         ),
-        published=Published(4.24, 569, 70.9, 89.9, "slim mobilenet_v1.md"),
+        published=Published(params_m=4.24, madds_m=569, top1=70.9, top5=89.9, source="slim mobilenet_v1.md"),
         verdict=Verdict.MATCH,
         comment="the 575M that the MnasNet paper quotes are not reproduced",
     ),
     "mobilenet-v2": Record(
-        Table(
+        table=Table(
             body=(
                 "conv_o32_k3s2",  # 224x224 in
                 "sep_o16_k3s1",  # 112x112 in
@@ -54,12 +54,18 @@ RECORDS: dict[str, Record] = {
         source=(
             "github.com/tensorflow/models @001ec92 official/vision/modeling/backbones/mobilenet.py MNV2_BLOCK_SPECS"
         ),
-        published=Published(3.47, 300, 71.8, 91.0, "slim mobilenet README (MoGA Table 3: 3.4M, 72.0 %)"),
+        published=Published(
+            params_m=3.47,
+            madds_m=300,
+            top1=71.8,
+            top5=91.0,
+            source="slim mobilenet README (MoGA Table 3: 3.4M, 72.0 %)",
+        ),
         verdict=Verdict.MATCH,
         comment="published params leave out batch norm: 3.471M",
     ),
     "mobilenet-v3-large": Record(
-        Table(
+        table=Table(
             body=(
                 "conv_o16_k3s2",  # 224x224 in
                 "sep_o16_k3s1_relu_res",  # 112x112 in
@@ -81,12 +87,14 @@ RECORDS: dict[str, Record] = {
             se_rule=SeRule.HIDDEN_QUARTER_BY_8,
         ),
         source="github.com/tensorflow/models @03cdc5f research/slim/nets/mobilenet/mobilenet_v3.py V3_LARGE",
-        published=Published(5.4, 217, 75.2, 92.2, "slim mobilenet README (MoGA Table 3: 219M)"),
+        published=Published(
+            params_m=5.4, madds_m=217, top1=75.2, top5=92.2, source="slim mobilenet README (MoGA Table 3: 219M)"
+        ),
         verdict=Verdict.MATCH,
         comment="217M as the code's README; the 219M of the papers are not reproduced. timm counts the same",
     ),
     "mobilenet-v3-large-minimalistic": Record(
-        Table(
+        table=Table(
             body=(
                 "conv_o16_k3s2",  # 224x224 in
                 "sep_o16_k3s1_res",  # 112x112 in
@@ -109,12 +117,12 @@ RECORDS: dict[str, Record] = {
         source=(
             "github.com/tensorflow/models @03cdc5f research/slim/nets/mobilenet/mobilenet_v3.py V3_LARGE_MINIMALISTIC"
         ),
-        published=Published(3.9, 209, 72.3, None, "slim mobilenet README"),
+        published=Published(params_m=3.9, madds_m=209, top1=72.3, top5=None, source="slim mobilenet README"),
         verdict=Verdict.MATCH,
         comment="timm counts the same",
     ),
     "mobilenet-edgetpu": Record(
-        Table(
+        table=Table(
             body=(
                 "conv_o32_k3s2",  # 224x224 in
                 "conv_o16_k1s1_linear",  # 112x112 in
@@ -135,7 +143,9 @@ RECORDS: dict[str, Record] = {
             norm_eps=1e-3,
         ),
         source="github.com/tensorflow/models @03cdc5f research/slim/nets/mobilenet/mobilenet_v3.py V3_EDGETPU",
-        published=Published(4.05, 991, 76.2, None, "multi-hardware paper Table 1 (retrained there)"),
+        published=Published(
+            params_m=4.05, madds_m=991, top1=76.2, top5=None, source="multi-hardware paper Table 1 (retrained there)"
+        ),
         verdict=Verdict.MATCH,
         comment="published params leave out batch norm: 4.053M",
     ),

@@ -9,7 +9,7 @@ from mogakit.nets.zoo.table import SeRule, Table
 
 RECORDS: dict[str, Record] = {
     "moga-a": Record(
-        Table(
+        table=Table(
             body=(
                 "conv_o16_k3s2",  # 224x224 in
                 "sep_o16_k3s1_relu",  # 112x112 in
@@ -33,7 +33,7 @@ RECORDS: dict[str, Record] = {
             dropout=0.2,
         ),
         source="github.com/xiaomi-automl/MoGA @305588d models/MoGA_A.py; MoGA Table 2",
-        published=Published(5.1, 304, 75.9, 92.8, "MoGA Table 3"),
+        published=Published(params_m=5.1, madds_m=304, top1=75.9, top5=92.8, source="MoGA Table 3"),
         verdict=Verdict.MATCH,
         comment=(
             "the paper truncates params; its Figure 8(a) draws SE on layer 3 where Table 2 and the code have it "
@@ -41,7 +41,7 @@ RECORDS: dict[str, Record] = {
         ),
     ),
     "moga-b": Record(
-        Table(
+        table=Table(
             body=(
                 "conv_o16_k3s2",  # 224x224 in
                 "sep_o16_k3s1_relu",  # 112x112 in
@@ -66,12 +66,12 @@ RECORDS: dict[str, Record] = {
             dropout=0.2,
         ),
         source="github.com/xiaomi-automl/MoGA @305588d models/MoGA_B.py; MoGA Figure 8(b)",
-        published=Published(5.5, 248, 75.5, 92.6, "MoGA Table 3"),
+        published=Published(params_m=5.5, madds_m=248, top1=75.5, top5=92.6, source="MoGA Table 3"),
         verdict=Verdict.MATCH,
         comment="MAdds are truncated in the paper",
     ),
     "moga-c": Record(
-        Table(
+        table=Table(
             body=(
                 "conv_o16_k3s2",  # 224x224 in
                 "sep_o16_k3s1_relu",  # 112x112 in
@@ -94,7 +94,7 @@ RECORDS: dict[str, Record] = {
             dropout=0.2,
         ),
         source="github.com/xiaomi-automl/MoGA @305588d models/MoGA_C.py; MoGA Figure 8(c)",
-        published=Published(5.4, 221, 75.3, 92.5, "MoGA Table 3"),
+        published=Published(params_m=5.4, madds_m=221, top1=75.3, top5=92.5, source="MoGA Table 3"),
         verdict=Verdict.MATCH,
         comment="the paper truncates params: 5.49M are printed as 5.4M",
     ),

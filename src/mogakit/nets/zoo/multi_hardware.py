@@ -6,7 +6,7 @@ from mogakit.nets.zoo.table import Table
 
 RECORDS: dict[str, Record] = {
     "multi-avg": Record(
-        Table(
+        table=Table(
             body=(
                 "conv_o32_k3s2",  # 224x224 in
                 "mb_e3o32_k3s2",  # 112x112 in
@@ -28,12 +28,12 @@ RECORDS: dict[str, Record] = {
             dropout=0.25,
         ),
         source="github.com/google-research/google-research tunas/mobile_search_space_v3.py mobilenet_multi_avg",
-        published=Published(4.91, 433, 75.8, None, "multi-hardware paper Table 1"),
+        published=Published(params_m=4.91, madds_m=433, top1=75.8, top5=None, source="multi-hardware paper Table 1"),
         verdict=Verdict.MATCH,
         comment="published params leave out batch norm: 4.914M",
     ),
     "multi-max": Record(
-        Table(
+        table=Table(
             body=(
                 "conv_o32_k3s2",  # 224x224 in
                 "mb_e3o32_k3s2",  # 112x112 in
@@ -55,7 +55,7 @@ RECORDS: dict[str, Record] = {
             dropout=0.25,
         ),
         source="github.com/google-research/google-research tunas/mobile_search_space_v3.py mobilenet_multi_max",
-        published=Published(4.39, 349, 74.9, None, "multi-hardware paper Table 1"),
+        published=Published(params_m=4.39, madds_m=349, top1=74.9, top5=None, source="multi-hardware paper Table 1"),
         verdict=Verdict.MATCH,
         comment=(
             "published params leave out batch norm: 4.392M. The 128-channel block that opens stage 5 has no "

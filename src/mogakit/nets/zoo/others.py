@@ -6,7 +6,7 @@ from mogakit.nets.zoo.table import Table
 
 RECORDS: dict[str, Record] = {
     "single-path-nas": Record(
-        Table(
+        table=Table(
             body=(
                 "conv_o32_k3s2",  # 224x224 in
                 "sep_o16_k3s1",  # 112x112 in
@@ -31,7 +31,7 @@ RECORDS: dict[str, Record] = {
             "github.com/huggingface/pytorch-image-models @aa4b585 timm/models/efficientnet.py _gen_spnasnet; "
             "pytorchcv spnasnet.py"
         ),
-        published=Published(4.3, 365, 75.0, 92.2, "MoGA Table 3"),
+        published=Published(params_m=4.3, madds_m=365, top1=75.0, top5=92.2, source="MoGA Table 3"),
         verdict=Verdict.MISMATCH,
         comment=(
             "333M against 365M, 4.42M against 4.3M. The authors never released the found network: timm and "
@@ -39,7 +39,7 @@ RECORDS: dict[str, Record] = {
         ),
     ),
     "fbnet-b": Record(
-        Table(
+        table=Table(
             body=(
                 "conv_o16_k3s2",  # 224x224 in
                 "sep_o16_k3s1_res",  # 112x112 in
@@ -70,7 +70,7 @@ RECORDS: dict[str, Record] = {
             "github.com/facebookresearch/mobile-vision @bb8465c "
             "mobile_cv/arch/fbnet_v2/fbnet_modeldef_cls_fbnet.py fbnet_b"
         ),
-        published=Published(4.8, 291.1, 74.5, 91.8, "mobile-vision README"),
+        published=Published(params_m=4.8, madds_m=291.1, top1=74.5, top5=91.8, source="mobile-vision README"),
         verdict=Verdict.MATCH_REPOSITORY,
         comment=(
             "as the repository's README; the paper's row (295M, 4.5M, 74.1 %), which MoGA Table 3 quotes, is not "

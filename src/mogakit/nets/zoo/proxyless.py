@@ -6,7 +6,7 @@ from mogakit.nets.zoo.table import Table
 
 RECORDS: dict[str, Record] = {
     "proxyless-mobile": Record(
-        Table(
+        table=Table(
             body=(
                 "conv_o32_k3s2",  # 224x224 in
                 "sep_o16_k3s1",  # 112x112 in
@@ -32,12 +32,12 @@ RECORDS: dict[str, Record] = {
             "github.com/osmr/imgclsmob pytorchcv proxylessnas.py 'mobile'; github.com/google-research/google-"
             "research tunas/mobile_model_archive.py"
         ),
-        published=Published(4.0, 320, 74.6, 92.2, "MoGA Table 3"),
+        published=Published(params_m=4.0, madds_m=320, top1=74.6, top5=92.2, source="MoGA Table 3"),
         verdict=Verdict.MATCH,
         comment="4.046M without batch norm; pytorchcv counts the same",
     ),
     "proxyless-gpu": Record(
-        Table(
+        table=Table(
             body=(
                 "conv_o40_k3s2",  # 224x224 in
                 "sep_o24_k3s1",  # 112x112 in
@@ -59,12 +59,12 @@ RECORDS: dict[str, Record] = {
             norm_eps=1e-3,
         ),
         source="github.com/osmr/imgclsmob pytorchcv proxylessnas.py 'gpu'",
-        published=Published(7.1, 465, 75.1, None, "MoGA Table 3"),
+        published=Published(params_m=7.1, madds_m=465, top1=75.1, top5=None, source="MoGA Table 3"),
         verdict=Verdict.MATCH,
         comment="pytorchcv counts the same",
     ),
     "ofa-cpu-15ms": Record(
-        Table(
+        table=Table(
             body=(
                 "conv_o40_k3s2",  # 224x224 in
                 "sep_o24_k3s1",  # 112x112 in
@@ -85,7 +85,7 @@ RECORDS: dict[str, Record] = {
             norm_eps=1e-3,
         ),
         source="github.com/han-cai/files @1e27658 ofa/ofa_specialized/cpu_lat@15ms_top1@74.6_finetune@25/net.config",
-        published=Published(4.9, 301, 74.6, 92.0, "once-for-all README"),
+        published=Published(params_m=4.9, madds_m=301, top1=74.6, top5=92.0, source="once-for-all README"),
         verdict=Verdict.MATCH_AT_188_PX,
         comment=(
             "413M at 224 px; the published 301M are met at 188 px. The authors' input size was not found, so 188 "

@@ -71,14 +71,20 @@ def latencies_of(name: str) -> tuple[PublishedLatency, ...]:
     found = []
     if name in _MOGA_TABLE_3:
         for (device, framework), latency_ms in zip(_MOGA_COLUMNS, _MOGA_TABLE_3[name], strict=True):
-            found.append(PublishedLatency(latency_ms, device, framework, "MoGA Table 3"))
+            found.append(
+                PublishedLatency(latency_ms=latency_ms, device=device, framework=framework, source="MoGA Table 3")
+            )
     if name in _MULTI_HARDWARE_TABLE_1:
         width, *latencies = _MULTI_HARDWARE_TABLE_1[name]
         source = "multi-hardware paper Table 1"
         for device, latency in zip(_MULTI_HARDWARE_COLUMNS, latencies, strict=True):
             if latency is not None:
-                found.append(PublishedLatency(latency, device, _PIXEL_4, source, width or 1.0))
+                found.append(
+                    PublishedLatency(
+                        latency_ms=latency, device=device, framework=_PIXEL_4, source=source, width=width or 1.0
+                    )
+                )
     for other, latency_ms, device, framework, source in _OTHERS:
         if other == name:
-            found.append(PublishedLatency(latency_ms, device, framework, source))
+            found.append(PublishedLatency(latency_ms=latency_ms, device=device, framework=framework, source=source))
     return tuple(found)

@@ -33,7 +33,7 @@ class SeRule(StrEnum):
     INPUT_QUARTER = "input / 4"  # MnasNet: a quarter of the block's input channels; inner ReLU, sigmoid
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Table:
     """A network before width, resolution and classes are chosen.
 

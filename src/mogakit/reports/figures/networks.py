@@ -23,7 +23,7 @@ def block_text(block: Block) -> tuple[str, str]:
     ratio = (
         f"e{block.expanded_channels / block.in_channels:g}"
         if block.op is Op.MB and block.expanded_channels
-        else block.op
+        else block.kind or block.op
     )
     return f"{block.kernel}x{block.kernel}", f"{ratio} {'se' if block.se else ''}".strip()
 
@@ -118,6 +118,7 @@ def _layers(block: Block) -> list[tuple[str, str]]:
         Op.MB: [(f"conv 1x1\n{block.in_channels}→{middle}", LIGHT), (f"depthwise {kernel}\n{middle}", spatial)],
         Op.FUSED: [(f"conv {kernel}\n{block.in_channels}→{middle}", spatial)],
         Op.HEAD: [(f"conv 1x1, pool,\nlinear →{block.out_channels}", LIGHT)],
+        Op.OWN: [(f"{block.kind} {kernel}\n{block.in_channels}→{block.out_channels}", spatial)],
     }[block.op]
     if block.se is not None:
         layers.append((f"squeeze-excite\n{block.se.channels}", "white"))

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from mogakit.luts.predict import Prediction
+from mogakit.luts.model import Prediction
 from mogakit.luts.table import LatencyTable
 from mogakit.nets.block import Block
 from mogakit.nets.spaces import SlotSpace
@@ -71,7 +71,7 @@ def slot_costs(predictions: Sequence[Prediction], names: Mapping[str, str] | Non
     for index, one in enumerate(predictions):
         places = np.arange(len(one.parts)) + (index - (len(predictions) - 1) / 2) * width
         label = (names or {}).get(one.network, one.network)
-        label = f"{label}: {one.calibrated_ms:.2f} ms"
+        label = f"{label}: {one.latency_ms:.2f} ms"
         axes.bar(places, [part.latency_ms for part in one.parts], width, color=SERIES[index % len(SERIES)], label=label)
     ticks = ["stem", *[str(index) for index in range(1, longest - 1)], "head"]
     axes.set_xticks(range(longest), ticks)

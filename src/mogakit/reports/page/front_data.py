@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mogakit.luts.table import LatencyTable
-from mogakit.nets.spaces import SearchSpace, SlotSpace
+from mogakit.nets.spaces import SearchSpace
 from mogakit.reports.content import SearchSummary
 from mogakit.search.front import Front
 
@@ -59,10 +59,10 @@ def _rows(front: Front, indices: Sequence[int]) -> list[list[float | None]]:
 
 def _slots(space: SearchSpace, table: LatencyTable) -> list[dict[str, Any]]:
     """Return what each gene chooses between; empty where the genes are no independent slots."""
-    if not isinstance(space, SlotSpace):
+    if space.slotted is None:
         return []
     slots = []
-    for slot in space.slots:
+    for slot in space.slotted.slots:
         choices = []
         for block in slot:
             row = table.rows.get(block.key)

@@ -60,7 +60,7 @@ class AlternateSettings:
             )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Step:
     """What one step was.
 
@@ -106,7 +106,7 @@ class Alternation:
         Raises:
             InputError: a warm-up is asked for, and the space has no independent slots.
         """
-        if settings.warm_up > 0 and not isinstance(supernet.space, SlotSpace):
+        if settings.warm_up > 0 and supernet.space.slotted is None:
             raise InputError(
                 f"the warm-up of {settings.warm_up} of the steps averages choices, and space {supernet.space.name!r} "
                 "has no independent slots to average over: give --warm-up 0"
@@ -140,7 +140,7 @@ class Alternation:
             self.mean_rewards.append(mean)
             self.step += 1
             throughput.count(len(training.labels))
-            step = Step(self.step, loss, rate, mean, throughput)
+            step = Step(number=self.step, loss=loss, learning_rate=rate, mean_reward=mean, throughput=throughput)
             progress(self.step, self._settings.controller.steps, str(step))
             after_step(step)
             throughput.restart()
@@ -177,10 +177,10 @@ class Alternation:
     def _train(self, batch: Batch, learning_rate: float) -> float:
         """Take one step of the weights along a path; return its loss."""
         path = tuple(int(gene) for gene in self._policy.sample(1)[0])
-        space = self.supernet.space
+        slotted = self.supernet.space.slotted
         with self._autocast(batch):
-            if self._settings.warm_up and isinstance(space, SlotSpace):
-                logits = self._averaged(batch.images, path, space)
+            if self._settings.warm_up and slotted is not None:
+                logits = self._averaged(batch.images, path, slotted)
             else:
                 logits = self.supernet(batch.images, path)
             loss = cross_entropy(logits, batch.labels)

@@ -19,7 +19,7 @@ from mogakit.search.controllers.reinforce import Learned, MovingBaseline
 from mogakit.search.controllers.task import Task
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PpoSettings:
     """Hyper-parameters; the paper publishes none.
 

@@ -20,7 +20,7 @@ from mogakit.search.archive import Archive
 from mogakit.search.controllers.task import Task
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ReinforceSettings:
     """Hyper-parameters.
 

@@ -83,7 +83,7 @@ def recalibrated(supernet: Supernet, chromosome: Chromosome, batches: list[Batch
     return module
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SupernetAccuracy:
     """Asks a supernet for a network's accuracy. Picklable: each worker process reads the checkpoint once.
 
@@ -124,7 +124,7 @@ class SupernetAccuracy:
         return _load(self.checkpoint, self.data, self.num_recalibration_images, self.device)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Loaded:
     supernet: Supernet
     batches: list[Batch]
@@ -140,7 +140,13 @@ def _load(checkpoint: Path, data: str, num_images: int, device: str | None) -> _
     training, validation = open_dataset(data, int(run["input_size"]))
     place = torch.device("cpu") if device == "cpu" else _worker_device()
     supernet.to(place)
-    return _Loaded(supernet, recalibration_batches(training, num_images), training, validation, World(0, 1, place))
+    return _Loaded(
+        supernet=supernet,
+        batches=recalibration_batches(training, num_images),
+        training=training,
+        validation=validation,
+        world=World(0, 1, place),
+    )
 
 
 def _worker_device() -> torch.device:
@@ -175,12 +181,21 @@ def open_supernet_accuracy(
     data = given.get("data", run.get("data", ""))
     if not data:
         raise InputError(f"{checkpoint} does not say what it was trained on: add ,data=DIR to supernet:{name}")
-    ask = SupernetAccuracy(checkpoint, str(data), Figure(given.get("figure", "top1")))
+    ask = SupernetAccuracy(checkpoint=checkpoint, data=str(data), figure=Figure(given.get("figure", "top1")))
     identity = f"supernet {sha256_of(checkpoint)} {data} held out of train {ask.figure} {ask.num_recalibration_images}"
     unit = "%" if ask.figure is Figure.TOP1 else "nats"
     source = f"supernet {checkpoint.name} on {data}, batch norms recalibrated ({ask.figure})"
     source += _without_broken(str(data), int(run["input_size"]))
-    return NetworkMetric("accuracy", unit, source, identity, space, ask, cache, num_jobs)
+    return NetworkMetric(
+        name="accuracy",
+        unit=unit,
+        source=source,
+        identity=identity,
+        space=space,
+        ask=ask,
+        cache=cache,
+        num_jobs=num_jobs,
+    )
 
 
 def _without_broken(data: str, input_size: int) -> str:

@@ -35,8 +35,11 @@ class Supernet(nn.Module):
         self.place: Tensor
         # Moves with the module, so that a part made later finds the device where there are no others yet.
         self.register_buffer("place", torch.empty(0), persistent=False)
-        if isinstance(space, SlotSpace):
-            columns = chain(((block,) for block in space.before), space.slots, ((block,) for block in space.after))
+        slotted = space.slotted
+        if slotted is not None:
+            columns = chain(
+                ((block,) for block in slotted.before), slotted.slots, ((block,) for block in slotted.after)
+            )
             for position, choices in enumerate(columns):
                 for block in choices:
                     self.part(position, block)

@@ -25,7 +25,7 @@ class RankedNetwork:
     alone: tuple[Score, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Ranking:
     """Kendall tau over `networks`, by mean negative log-likelihood and by top-1.
 

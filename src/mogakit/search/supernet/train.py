@@ -178,9 +178,9 @@ def adopt_new_parts(supernet: Supernet, optimizer: torch.optim.Optimizer) -> Non
 
 
 def _slots(space: SearchSpace) -> SlotSpace:
-    if not isinstance(space, SlotSpace):
+    if space.slotted is None:
         raise InputError(f"a warm start needs independent slots, which space {space.name!r} has not: use a cold start")
-    return space
+    return space.slotted
 
 
 def _phases(
@@ -264,11 +264,11 @@ def load_supernet(checkpoint: Path) -> tuple[Supernet, dict[str, Any]]:
     """Read a trained supernet and what is known of its run.
 
     Raises:
-        CheckpointError: the file is no checkpoint of a supernet.
+        CheckpointError: the file is not a checkpoint of a supernet.
     """
     state = read_checkpoint(checkpoint)
     if not {"run", "parts", "supernet"} <= set(state):
-        raise CheckpointError(f"{checkpoint} is no checkpoint of a supernet; `moga supernet train` writes one")
+        raise CheckpointError(f"{checkpoint} is not a checkpoint of a supernet; `moga supernet train` writes one")
     run: dict[str, Any] = state["run"]
     space = get_space(run["space"], run["input_size"], run["num_classes"])
     supernet = Supernet(space)

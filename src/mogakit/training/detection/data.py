@@ -35,7 +35,7 @@ class Category:
     name: str
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class AnnotatedImage:
     """An image file and its objects.
 
@@ -53,7 +53,7 @@ class AnnotatedImage:
     labels: Labels
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class CocoDataset:
     """Images with boxes as COCO annotates them.
 
@@ -143,8 +143,12 @@ def _open_split(root: Path, split: str, input_size: int) -> CocoDataset:
         )
     images = root / found[0].stem.removeprefix("instances_")
     if not images.is_dir():
-        raise InputError(f"{found[0]} describes the images in {images}, which is no folder")
+        raise InputError(f"{found[0]} describes the images in {images}, which is not a folder")
     return open_coco(found[0], images, input_size)
+
+
+COCO_LIMITS = records.Limits(max_bytes=2 * 2**30)
+"""`instances_train2017.json` has 450 MB."""
 
 
 def open_coco(annotations: Path, images: Path, input_size: int) -> CocoDataset:
@@ -154,7 +158,7 @@ def open_coco(annotations: Path, images: Path, input_size: int) -> CocoDataset:
         InputError: the file is not one of COCO's object annotations, or describes no image.
         OSError: it cannot be read.
     """
-    content = records.read_json(annotations)
+    content = records.read_json(annotations, "file of COCO's object annotations", COCO_LIMITS)
     try:
         categories = tuple(sorted((Category(int(each["id"]), str(each["name"])) for each in content["categories"]),
                                   key=lambda each: each.id))  # fmt: skip
@@ -165,14 +169,16 @@ def open_coco(annotations: Path, images: Path, input_size: int) -> CocoDataset:
                 box = [float(value) for value in each["bbox"]]
                 objects.setdefault(int(each["image_id"]), []).append((box, label_of[int(each["category_id"])]))
         found = tuple(_annotated(each, objects.get(int(each["id"]), []), images) for each in content["images"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InputError(
             f"{annotations} does not hold object annotations as COCO writes them (images, annotations with bbox, "
             f"categories): {type(error).__name__} {error}"
         ) from error
     if not found or not categories:
         raise InputError(f"{annotations} describes {len(found)} images and {len(categories)} categories")
-    return CocoDataset(images.name, found, categories, content, input_size)
+    return CocoDataset(
+        name=images.name, images=found, categories=categories, annotations=content, input_size=input_size
+    )
 
 
 def _annotated(entry: Mapping[str, Any], objects: Sequence[tuple[list[float], int]], folder: Path) -> AnnotatedImage:
@@ -182,7 +188,9 @@ def _annotated(entry: Mapping[str, Any], objects: Sequence[tuple[list[float], in
     labels = np.array([label for _, label in objects], np.int64)
     solid = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
     path = folder / str(entry["file_name"])
-    return AnnotatedImage(int(entry["id"]), path, width, height, boxes[solid], labels[solid])
+    return AnnotatedImage(
+        id=int(entry["id"]), path=path, width=width, height=height, boxes=boxes[solid], labels=labels[solid]
+    )
 
 
 def targets(boxes: Floats, labels: Labels, against: Floats) -> tuple[Labels, Floats]:

@@ -236,7 +236,7 @@ def score_detections(
         against: the anchors, (anchors, 4).
         settings: those of the Object Detection API if None.
         batch_size: images in one call of `raw`.
-        progress: told of each image.
+        progress: called after each image.
 
     Raises:
         InputError: pycocotools is not installed, or no image could be decoded.

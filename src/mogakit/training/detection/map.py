@@ -11,7 +11,7 @@ from mogakit.nets.detection.boxes import Detections
 from mogakit.training.detection.data import CocoDataset
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CocoScore:
     """COCO's metrics between 0 and 1 (cocodataset.org, Detection Evaluation); None where no object is of that size.
 
@@ -53,14 +53,17 @@ def coco_score(dataset: CocoDataset, found: Mapping[int, Detections]) -> CocoSco
         truth.createIndex()
         results = _results(dataset, found)
         if not results:
-            return CocoScore(len(found), 0.0, 0.0, 0.0, None, None, None)
+            return CocoScore(
+                num_images=len(found), mean_ap=0.0, ap50=0.0, ap75=0.0, small=None, medium=None, large=None
+            )
         evaluation = COCOeval(truth, truth.loadRes(results), "bbox")
         evaluation.params.imgIds = sorted(found)
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
-    stats = [None if value < 0 else float(value) for value in evaluation.stats[:6]]
-    return CocoScore(len(found), *stats)
+    names = ("mean_ap", "ap50", "ap75", "small", "medium", "large")  # the order of pycocotools' first six
+    stats = {name: None if value < 0 else float(value) for name, value in zip(names, evaluation.stats[:6], strict=True)}
+    return CocoScore(num_images=len(found), **stats)
 
 
 def _completed(annotations: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ COCO_IMAGES = 118_287
 """Images of COCO train2017; the configurations count steps, these recipes epochs."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DetectionRecipe:
     """How a detector is trained.
 
@@ -41,7 +41,7 @@ DETECTION_RECIPES: dict[str, DetectionRecipe] = {
     recipe.name: recipe
     for recipe in (
         DetectionRecipe(
-            Recipe(
+            base=Recipe(
                 name="ssdlite-v2",
                 source=_CONFIGS + "ssdlite_mobilenet_v2_coco.config",
                 epochs=200_000 * 24 / COCO_IMAGES,
@@ -56,10 +56,10 @@ DETECTION_RECIPES: dict[str, DetectionRecipe] = {
                 norm_momentum=1 - 0.9997,
                 ours={"weights": "drawn at random unless a classifier's checkpoint is given; the file starts from one"},
             ),
-            LossKind.MINED,
+            loss=LossKind.MINED,
         ),
         DetectionRecipe(
-            Recipe(
+            base=Recipe(
                 name="ssdlite-v3",
                 source=_CONFIGS + "ssdlite_mobilenet_v3_large_320x320_coco.config",
                 epochs=400_000 * 512 / COCO_IMAGES,
@@ -72,11 +72,11 @@ DETECTION_RECIPES: dict[str, DetectionRecipe] = {
                 norm_momentum=1 - 0.97,
                 ours={"warmup": "from zero; the file starts at a third of the rate"},
             ),
-            LossKind.FOCAL,
+            loss=LossKind.FOCAL,
             class_bias=-4.6,
         ),
         DetectionRecipe(
-            Recipe(
+            base=Recipe(
                 name="small",
                 source="ours, for a few images on a CPU: a demonstration of the plumbing, of nothing else",
                 epochs=120,
@@ -87,7 +87,7 @@ DETECTION_RECIPES: dict[str, DetectionRecipe] = {
                 warmup_epochs=3,
                 ours={"all": "chosen so that a small detector learns a few images by heart in seconds"},
             ),
-            LossKind.MINED,
+            loss=LossKind.MINED,
             class_bias=-math.log(20),
             augment=False,
         ),

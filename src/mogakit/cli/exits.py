@@ -1,0 +1,94 @@
+"""How a command ends: exit codes, Ctrl-C at any time, and a reader that closes the pipe."""
+
+import errno
+import io
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType
+
+import click
+
+from mogakit.cli.text import printable
+from mogakit.errors import MogaKitError
+
+DONE, FAILED, BAD_INPUT = 0, 1, 2
+INTERRUPTED = 128 + signal.SIGINT
+CLOSED_PIPE = 128 + 13  # SIGPIPE, which Windows does not define
+"""What the shell sees; docs/cli.md describes each."""
+
+
+def exit_code_of(command: Callable[[], object]) -> int:
+    """Run a command and return its exit code; an error of the kit becomes one message on standard error.
+
+    After the first Ctrl-C the code is 130, whatever error the interruption led to (a worker process that ended by the
+    same Ctrl-C, for example), and further ones are ignored while the command ends.
+    """
+    ctrl_c = _CtrlC()
+    try:
+        code = _ended(command)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    if ctrl_c.pressed or code == INTERRUPTED:
+        click.echo("stopped; what was finished is kept", err=True)
+        return INTERRUPTED
+    return code
+
+
+class _CtrlC:
+    """Notes the first Ctrl-C and raises it; the second one would cut short how the command ends."""
+
+    def __init__(self) -> None:
+        self.pressed = False
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, self._handle)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if not self.pressed:
+            self.pressed = True
+            raise KeyboardInterrupt
+
+
+def _ended(command: Callable[[], object]) -> int:
+    stdout = sys.stdout
+    try:
+        returned = command()
+        if sys.stdout is not None:  # None where the shell closed it (>&-)
+            sys.stdout.flush()
+    except SystemExit as leaving:  # click ends so, with a wrapped stdout, where help meets a closed pipe
+        return CLOSED_PIPE if sys.stdout is not stdout or _is_closed() else _number(leaving.code)
+    except click.ClickException as error:
+        shown = io.StringIO()
+        error.show(shown)
+        click.echo(printable(shown.getvalue()), err=True, nl=False)
+        return error.exit_code
+    except click.Abort:
+        return INTERRUPTED
+    except MogaKitError as error:
+        click.echo(f"moga: {printable(str(error))}", err=True)
+        return error.exit_code
+    except OSError as error:
+        if error.errno == errno.EPIPE and _is_closed():
+            return CLOSED_PIPE
+        where = f": {error.filename}" if error.filename else ""
+        click.echo(f"moga: {printable(f'{error.strerror or error}{where}')}", err=True)
+        return FAILED
+    return returned if isinstance(returned, int) else DONE
+
+
+def _number(code: object) -> int:
+    return code if isinstance(code, int) else FAILED if code else DONE
+
+
+def _is_closed() -> bool:
+    """Return whether nobody reads standard output any more; then also keep Python from writing to it at its end."""
+    if sys.stdout is None:
+        return False
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False

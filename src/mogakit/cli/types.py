@@ -1,0 +1,336 @@
+"""What a person may type: one type for each kind of argument, with the same help, errors and completion everywhere.
+
+Every error of a type is a usage error (exit code 2), raised before a command does anything. Converting loads neither
+torch nor a runtime.
+"""
+
+import math
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from mogakit.errors import MAX_SUGGESTIONS, InputError, closest
+
+if TYPE_CHECKING:
+    from mogakit.bench.target import Target
+    from mogakit.search.problem import Constraint
+
+MODEL_SUFFIXES = (".tflite", ".onnx", ".ort", ".pb", ".dlc")
+"""What `mogakit.export.describe` reads; repeated here, since that module loads the runtimes (a test compares them)."""
+UNREMARKABLE = 100_000
+"""A range that ends here or later is left out of --help."""
+TABLE_NAME = "lut.json"
+RUN_NAME = "run.json"
+
+
+class Words(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on only
+    """A type whose values can be listed, for completion."""
+
+    def __init__(self, name: str, words: Callable[[], Iterable[str]]) -> None:
+        """Complete from `words`."""
+        self.name = name
+        self.words = words
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Return the words that begin with what is typed, then files."""
+        found = [CompletionItem(word) for word in self.words() if word.startswith(incomplete)]
+        return found or [CompletionItem(incomplete, type="file")]
+
+
+class Resolved(Words):
+    """Text that one function of the kit reads; its error is the message."""
+
+    def __init__(self, name: str, read: Callable[[str], Any], words: Callable[[], Iterable[str]], keep: bool) -> None:
+        """Read with `read`; with `keep` the command gets the text, which a flow reads again, else what was read."""
+        super().__init__(name, words)
+        self.read = read
+        self.keep = keep
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read the text."""
+        if not isinstance(value, str):
+            return value
+        try:
+            read = self.read(value)
+        except InputError as error:
+            self.fail(str(error), param, ctx)
+        return value if self.keep else read
+
+
+class TablePath(click.ParamType):  # type: ignore[type-arg]
+    """A latency table or cost model: a run's folder, which holds one, or its file."""
+
+    name = "table"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path of the file."""
+        path = Path(value)
+        if path.is_dir():
+            if (path / TABLE_NAME).is_file():
+                return path / TABLE_NAME
+            self.fail(_no_table(path), param, ctx)
+        if not path.exists():
+            self.fail(
+                f"{path} does not exist; {_beside(path)}`moga profile -o RUN` writes RUN/{TABLE_NAME}", param, ctx
+            )
+        if not path.is_file():
+            self.fail(f"{path} is not a regular file", param, ctx)
+        return path
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Complete files and folders."""
+        return [CompletionItem(incomplete, type="file")]
+
+
+def _no_table(folder: Path) -> str:
+    several = _runs_below(folder)
+    if several:
+        return f"{folder} holds several runs; name one of {', '.join(several)}"
+    started = (folder / RUN_NAME).is_file()
+    what = "go on with `moga profile ... --resume`" if started else f"`moga profile -o {folder}` writes one"
+    return f"{folder} holds no {TABLE_NAME}; {what}"
+
+
+def _runs_below(folder: Path) -> list[str]:
+    """Return runs that a profile of several devices or targets made: RUN/DEVICE/TARGET."""
+    found = sorted(path.parent for depth in ("*", "*/*") for path in folder.glob(f"{depth}/{TABLE_NAME}"))
+    return [str(path) for path in found[:MAX_SUGGESTIONS]]
+
+
+class RunPath(click.ParamType):  # type: ignore[type-arg]
+    """The folder of a run, as `moga profile -o RUN` makes it."""
+
+    name = "run"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the folder."""
+        path = Path(value)
+        if path.is_file() and (path.parent / RUN_NAME).is_file():
+            return path.parent  # RUN/lut.json stands for RUN, as RUN stands for it where a table is asked for
+        if not path.is_dir():
+            kind = "is not a folder" if path.exists() else f"does not exist; {_beside(path)}".rstrip("; ")
+            self.fail(f"{path} {kind}; `moga profile -o RUN` makes a run", param, ctx)
+        if not (path / RUN_NAME).is_file() and not (path / TABLE_NAME).is_file():
+            several = _runs_below(path)
+            hint = f"name one of {', '.join(several)}" if several else f"`moga profile -o {path}` makes one"
+            self.fail(f"{path} holds no run; {hint}", param, ctx)
+        return path
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Complete folders."""
+        return [CompletionItem(incomplete, type="dir")]
+
+
+class ExistingPath(click.Path):
+    """A file, or a file or folder, that must exist; names beside it are suggested."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path."""
+        path = Path(value)
+        if self.exists and str(value) and not path.exists():
+            self.fail(f"{path} does not exist; {_beside(path)}".rstrip("; "), param, ctx)
+        if path.exists() and not path.is_file() and not path.is_dir():
+            self.fail(f"{path} is neither a regular file nor a folder", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+def _beside(path: Path) -> str:
+    """Return which names in the same folder a name that is absent may have meant."""
+    try:
+        names = [each.name for each in path.parent.iterdir()][:10_000]
+    except OSError:
+        return f"{path.parent} is not a folder; "
+    near = closest(path.name, names)
+    return f"did you mean {', '.join(str(path.parent / name) for name in near)}? " if near else ""
+
+
+class Model(Words):
+    """A model file, or the name of a network or detector."""
+
+    def __init__(self) -> None:
+        """Complete names of networks."""
+        super().__init__("model", network_names)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text; a file must exist, a name must be known."""
+        path = Path(str(value))
+        if path.exists() and not path.is_dir():
+            return str(value)
+        names_a_scale = "@" in path.name  # mobilenet-v2@0.5x: what follows the dot there is no suffix
+        if path.suffix.lower() in MODEL_SUFFIXES or (path.suffix and not names_a_scale and ":" not in path.name):
+            self.fail(f"the file {path} does not exist; {_beside(path)}".rstrip("; "), param, ctx)
+        try:
+            check_model_name(str(value))
+        except InputError as error:
+            absent = " (and no such file exists)" if "/" in str(value) else ""
+            self.fail(f"{error}{absent}", param, ctx)
+        return str(value)
+
+
+def check_model_name(text: str) -> None:
+    """Check that `text` names a network or a detector.
+
+    Raises:
+        InputError: it does not.
+    """
+    from mogakit.nets.detection.network import resolve_model
+
+    resolve_model(text)
+
+
+def check_network_name(text: str) -> None:
+    """Check that `text` names a network of the zoo or of a space.
+
+    Raises:
+        InputError: it does not.
+    """
+    from mogakit.nets.resolve import resolve
+
+    resolve(text)
+
+
+def check_space_name(text: str) -> None:
+    """Check that `text` names a search space.
+
+    Raises:
+        InputError: it does not.
+    """
+    from mogakit.nets.spaces import get_space
+
+    get_space(text)
+
+
+def read_target(text: str) -> "Target":
+    """Read a target; see `mogakit.bench.target`."""
+    from mogakit.bench.target import parse_target
+
+    return parse_target(text)
+
+
+def read_constraint(text: str) -> "Constraint":
+    """Read a constraint such as `latency<=12`."""
+    from mogakit.search.problem import parse_constraint
+
+    return parse_constraint(text)
+
+
+def network_names() -> list[str]:
+    """Return the names of the zoo, and how those of search spaces begin."""
+    from mogakit.nets import zoo
+
+    return [*zoo.names(), *(f"{name}/" for name in space_names())]
+
+
+def space_names() -> tuple[str, ...]:
+    """Return the names of the search spaces."""
+    from mogakit.nets import spaces
+
+    return spaces.space_names()
+
+
+def common_targets() -> tuple[str, ...]:
+    """Return targets that are asked for most."""
+    from mogakit.bench.target import COMMON_TARGETS
+
+    return COMMON_TARGETS
+
+
+class Whole(click.IntRange):
+    """A whole number between two bounds, both included."""
+
+    name = "integer"
+
+    def __init__(self, low: int, high: int) -> None:
+        """Bound by `low` and `high`."""
+        super().__init__(low, high)
+
+    def _describe_range(self) -> str:
+        return _bounds(self.min, self.max)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read the number; one of more digits than Python reads is out of range as well."""
+        if isinstance(value, str) and len(value) > sys.int_info.default_max_str_digits:
+            self.fail(f"{len(value)} digits are out of range; supported: {self.min} to {self.max}", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class Number(click.FloatRange):
+    """A finite number between two bounds; `open_low` leaves out the lower one."""
+
+    name = "number"
+
+    def __init__(self, low: float, high: float, open_low: bool = False) -> None:
+        """Bound by `low` and `high`."""
+        super().__init__(low, high, min_open=open_low)
+
+    def _describe_range(self) -> str:
+        return _bounds(self.min, self.max, self.min_open)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read the number; `nan` is none, and infinity is out of range."""
+        number = super().convert(value, param, ctx) if not _is_nan(value) else None
+        if number is None:
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return number
+
+
+def _bounds(low: float | None, high: float | None, open_low: bool = False) -> str:
+    """Return how --help writes a range; one so wide that nobody meets its end is left out."""
+    if low is None or high is None or high >= UNREMARKABLE:
+        return ""
+    return f"{'above ' if open_low else ''}{low:g} to {high:g}"
+
+
+def _is_nan(value: Any) -> bool:
+    try:
+        return math.isnan(float(value))
+    except (TypeError, ValueError):
+        return False
+
+
+class Vocabulary(click.Choice[str]):
+    """One of some words, which are the values of an enumeration that takes long to load.
+
+    Attributes:
+        source: `module:Enumeration`; a test compares the words with it.
+    """
+
+    def __init__(self, source: str, *words: str) -> None:
+        """Take one of `words`."""
+        super().__init__(words)
+        self.source = source
+
+
+TABLE = TablePath()
+RUN = RunPath()
+MODEL = Model()
+NETWORK = Resolved("network", check_network_name, network_names, keep=True)
+NAMED_MODEL = Resolved("model", check_model_name, network_names, keep=True)
+SPACE = Resolved("space", check_space_name, space_names, keep=True)
+TARGET = Resolved("target", read_target, common_targets, keep=False)
+CONSTRAINT = Resolved("constraint", read_constraint, tuple, keep=False)
+FILE = ExistingPath(path_type=Path, exists=True, dir_okay=False)
+FILE_OR_FOLDER = ExistingPath(path_type=Path, exists=True)
+FOLDER = ExistingPath(path_type=Path, exists=True, file_okay=False)
+NEW_FILE = ExistingPath(path_type=Path, dir_okay=False)
+NEW_FOLDER = ExistingPath(path_type=Path, file_okay=False)
+
+SEED = Whole(0, 2**32 - 1)
+COUNT = Whole(1, 1_000_000)
+"""How many of something."""
+ROUNDS = Whole(1, 100_000)
+PIXELS = Whole(1, 4096)
+"""As `nets.limits.MAX_INPUT_SIZE`."""
+CLASSES = Whole(1, 1_000_000)
+WIDTH = Number(0.05, 16.0)
+"""As `nets.limits`."""
+SECONDS = Number(0, 10_000_000, open_low=True)
+MILLISECONDS = Number(0, 10_000_000, open_low=True)
+EPOCHS = Number(0, 1_000_000, open_low=True)
+SHARE = Number(0, 1)
+WEIGHT = Number(0, 1_000_000)
+COEFFICIENT = Number(-1000, 1000)

@@ -1,0 +1,116 @@
+"""The exit codes of docs/cli.md reach the shell, however a command ends."""
+
+import os
+import signal
+import subprocess
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from mogakit.cli.exits import exit_code_of
+from mogakit.cli.main import cli
+from mogakit.errors import DeviceError, InputError, MogaKitError
+from mogakit.luts.table import load, save
+
+TABLE = Path(__file__).parents[1] / "search" / "data" / "moga-xeon-xnnpack.json"
+
+
+def test_done_is_0(moga):
+    ended = moga("show", "moga-a")
+    assert (ended.code, ended.err) == (0, "")
+
+
+def test_a_table_with_an_error_is_1(moga, tmp_path):
+    table = load(TABLE)
+    identity = replace(table.identity, device="phone", device_name="a phone")
+    save(replace(table, name="copied", identity=identity), tmp_path / "lut.json")
+    ended = moga("lut", "check", TABLE, "--against", tmp_path)
+    assert (ended.code, ended.err) == (1, "")
+    assert "equal-across-devices" in ended.out
+
+
+def test_a_phone_that_is_absent_is_1(moga, tmp_path):
+    ended = moga("profile", "--device", "nowhere", "--space", "digits", "-o", tmp_path / "run", ADB_SERVER_SOCKET="")
+    assert ended.code == 1, ended.err
+    assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("nothing",),
+        ("show", "nothing"),
+        ("show", "moga-a", "--nothing"),
+        ("lut", "show", "nothing.json"),
+        ("bench", "moga-a", "--target", "tflite/edgetpu/int8"),
+        ("check",),
+    ],
+)
+def test_bad_input_is_2_with_a_message_and_no_traceback(moga, arguments):
+    ended = moga(*arguments)
+    assert ended.code == 2, ended.err
+    assert ended.err
+    assert "Traceback" not in ended.err
+    assert ended.out == ""
+
+
+@pytest.mark.parametrize("after_s", [1.0, 3.0])
+def test_ctrl_c_is_130(program, tmp_path, after_s):
+    process = subprocess.Popen(
+        [program, "profile", "--space", "moga", "-o", str(tmp_path / "run")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    time.sleep(after_s)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the workers get it, too
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert err.decode().splitlines()[-1] == "stopped; what was finished is kept"
+    assert b"Traceback" not in err
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("zoo",), ("show", "moga-a", "--json"), ("show", "--help")])
+def test_a_reader_that_leaves_is_141_and_silent(program, arguments):
+    read, write = os.pipe()
+    process = subprocess.Popen([program, *arguments], stdout=write, stderr=subprocess.PIPE)
+    os.close(read)
+    os.close(write)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (141, b"")
+
+
+def test_a_full_disk_is_1(program):
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run([program, "zoo"], stdout=full, stderr=subprocess.PIPE, check=False)
+    assert (ended.returncode, ended.stderr) == (1, b"moga: No space left on device\n")
+
+
+@pytest.mark.parametrize(
+    ("raised", "code"), [(InputError("x"), 2), (DeviceError("x"), 1), (MogaKitError("x"), 1), (OSError("x"), 1)]
+)
+def test_every_kind_of_error_has_its_code_and_one_line(raised, code, capsys):
+    def fail() -> None:
+        raise raised
+
+    assert exit_code_of(fail) == code
+    assert capsys.readouterr().err == "moga: x\n"
+
+
+def test_control_characters_of_a_name_do_not_reach_the_terminal(moga, tmp_path):
+    name = tmp_path / "a\x1b]0;title\x07\x9b2J.json"
+    for arguments in (("lut", "show", name), ("show", "a\x1b[2Jb")):
+        ended = moga(*arguments)
+        assert ended.code == 2
+        assert not set(ended.err) & {"\x1b", "\x07", "\x9b"}
+        assert "\\x1b" in ended.err
+
+
+def test_completion_lists_the_commands():
+    found = CliRunner().invoke(
+        cli, [], prog_name="moga", env={"_MOGA_COMPLETE": "bash_complete", "COMP_WORDS": "moga s", "COMP_CWORD": "1"}
+    )
+    assert {"plain,show", "plain,search", "plain,ship", "plain,supernet"} == set(found.output.split())
