@@ -24,7 +24,7 @@ from mogakit.export.nodes import Concat, Reshape
 from mogakit.export.pipeline import export, prepare
 from mogakit.export.tflite.moves import MAX_JOINED
 from mogakit.export.tflite_model import operators_in
-from mogakit.export.verify import FLOOR
+from mogakit.export.verify import FLOOR, MULTIPLE
 from mogakit.nets.detection.modules import build_detector
 from mogakit.nets.detection.network import Detector, get_detector
 
@@ -160,7 +160,8 @@ def test_a_detector_is_exported_and_agrees_with_torch(
 ) -> None:
     source = prepare(build_detector(detector), detector.name, Role.NETWORK, detector.input_shape)
     artifact = export(source, format, precision, tmp_path)
-    assert artifact.agreement is not None and artifact.agreement.relative < limit
+    found = artifact.agreement
+    assert found is not None and found.relative < limit + MULTIPLE * (found.torch_relative or 0)
     rows_of = {"boxes": 4, "scores": 4}  # three classes and the background
     for name, values in rows_of.items():
         specs = [spec for spec in artifact.outputs if spec.name.startswith(name)]
