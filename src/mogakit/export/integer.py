@@ -1,7 +1,6 @@
 """Integer TFLite files as one row of the table of writers: calibrate or find ranges, quantise, report the quality."""
 
 import hashlib
-import json
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -111,8 +110,5 @@ def _index(paths: tuple[Path, ...]) -> dict[str, Path]:
     """Return range files by the float file that they belong to."""
     found: dict[str, Path] = {}
     for path in paths:
-        try:
-            found[str(json.loads(path.read_text(encoding="utf-8"))["float_sha256"])] = path
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path} is not a file of ranges: {error}") from error
+        found[load_ranges(path).float_sha256] = path
     return found

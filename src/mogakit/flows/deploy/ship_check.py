@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mogakit import records
 from mogakit.errors import MogaKitError
 from mogakit.export.artifact import Artifact, Format, Precision
 from mogakit.export.bundle.layout import BUNDLE_NAME, Bundle, damages, load, payload
@@ -87,7 +88,7 @@ def _check_signature(folder: Path, artifact: Artifact) -> Check:
 
 def _check_sample(folder: Path, bundle: Bundle, artifact: Artifact) -> Check:
     sample = bundle.samples[artifact.path.as_posix()]
-    given, wanted = (np.load(folder / name, allow_pickle=False) for name in (sample.input, sample.output))
+    given, wanted = (records.read_npy(folder / name, "sample of a bundle") for name in (sample.input, sample.output))
     got = answer(folder / artifact.path, artifact.format, given)
     name, what = artifact.path.as_posix(), "agreement on the sample"
     if got.shape != wanted.shape:
