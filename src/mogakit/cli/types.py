@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mogakit.bench.target import Target
     from mogakit.search.problem import Constraint
 
-MODEL_SUFFIXES = (".tflite", ".onnx", ".pb", ".dlc")
+MODEL_SUFFIXES = (".tflite", ".onnx", ".ort", ".pb", ".dlc")
 """What `mogakit.export.describe` reads; repeated here, since that module loads the runtimes (a test compares them)."""
 UNREMARKABLE = 100_000
 """A range that ends here or later is left out of --help."""

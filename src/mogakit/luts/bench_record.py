@@ -6,6 +6,7 @@ from pathlib import Path
 from mogakit import records
 from mogakit.bench.measurement import Clock, Status
 from mogakit.bench.schedule import Outcome
+from mogakit.export.artifact import Precision
 from mogakit.luts.table import Row
 
 
@@ -32,14 +33,18 @@ class Reading:
 
 @dataclass(frozen=True, kw_only=True)
 class TimedFile:
-    """One file on one target, as printed; in the document the fields of `row` stand beside the others."""
+    """One file on one target, as printed; in the document the fields of `row` stand beside the others.
+
+    A file that could not be tried has neither hash, size, precision nor clock, and no target where none was asked for.
+    """
 
     model: str
-    sha256: str
-    num_bytes: int
-    target: str
-    clock: Clock
+    sha256: str | None
+    num_bytes: int | None
+    target: str | None
+    clock: Clock | None
     row: Row
+    precision: Precision | None = None  # of the file; older releases did not write it
 
 
 def _to_file(value: records.Document) -> records.Document:
@@ -71,11 +76,14 @@ def _from_file(value: records.Document) -> records.Document:
 )
 @dataclass(frozen=True, kw_only=True)
 class BenchRecord:
-    """What `moga bench --json` prints; `scope` says what kind of process was timed, None for this computer."""
+    """What `moga bench --json` prints; `scope` says what kind of process was timed, None for this computer.
+
+    Where no file could be tried, `device` is empty and `outcome` None.
+    """
 
     device: str
     timings: tuple[TimedFile, ...]
-    outcome: Outcome
+    outcome: Outcome | None
     warnings: tuple[str, ...]
     scope: str | None
 
@@ -100,5 +108,5 @@ def readings(path: Path) -> list[Reading]:
             delegation=timing.row.delegation,
         )
         for timing in found.timings
-        if timing.row.latency_ms is not None
+        if timing.row.latency_ms is not None and timing.sha256 is not None and timing.target is not None
     ]

@@ -12,9 +12,10 @@ def document(result: BenchResult, scope: str | None) -> dict[str, Any]:
     timings = tuple(
         TimedFile(
             model=timing.model,
-            sha256=timing.artifact.sha256,
-            num_bytes=timing.artifact.num_bytes,
-            target=str(timing.target),
+            sha256=None if timing.artifact is None else timing.artifact.sha256,
+            num_bytes=None if timing.artifact is None else timing.artifact.num_bytes,
+            precision=None if timing.artifact is None else timing.artifact.precision,
+            target=None if timing.target is None else str(timing.target),
             clock=timing.clock,
             row=timing.row,
         )
