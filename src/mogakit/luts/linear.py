@@ -177,6 +177,10 @@ class CostModel(Tabular):
             )
         return self.blocks_ms[key]
 
+    def block_costs(self, unsupported_ms: float) -> tuple[float, dict[str, float]] | None:
+        """Return the intercept and milliseconds by block key where the model counts blocks, None elsewhere."""
+        return (self.intercept_ms, self.blocks_ms) if self.blocks_ms else None
+
     def slot_costs(self, space: SearchSpace, unsupported_ms: float | None = None) -> list[FloatArray] | None:
         """Return one array of milliseconds a gene, the intercept folded into the first; every choice has a number.
 

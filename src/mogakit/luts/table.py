@@ -337,6 +337,16 @@ class LatencyTable(Tabular):
         costs[0] = costs[0] + scale * self.sum_rows(fixed) + self.calibration.offset_ms
         return costs
 
+    def block_costs(self, unsupported_ms: float) -> tuple[float, dict[str, float]]:
+        """Return what a network pays once, and what each block adds, calibrated: they sum to `latency_ms`.
+
+        Args:
+            unsupported_ms: stands for a block whose row holds no number that counts.
+        """
+        scale = self.calibration.scale
+        blocks_ms = {key: scale * self._choice_ms(key, unsupported_ms) for key in self.rows}
+        return scale * self.overhead_ms + self.calibration.offset_ms, blocks_ms
+
     def unpredictable(self, network: Network) -> str | None:
         """Return in a few words why the table has no number for a network, or None where it has one."""
         missing = self.missing(block.key for block in network.blocks)

@@ -29,7 +29,7 @@ class _Front:
 LARGEST_STAGED_FRONT = 40_000
 """Partial networks kept for one number of filters; more take minutes, and a coarser resolution is tried instead."""
 
-RESOLUTIONS = (0.0, 1e-4, 1e-3, 3e-3, 1e-2)
+RESOLUTIONS = (0.0, 1e-3, 3e-3, 1e-2)
 """Steps to which terms are rounded, as a share of the range of their sum, tried in this order (ours)."""
 
 
@@ -94,8 +94,7 @@ def _check(costs: Sequence[StagedCosts]) -> None:
     if not costs:
         raise InputError("an exact front needs at least one objective")
     for cost in costs:
-        arrays = [cost.last, *(array for stage in cost.stages for array in (stage.first, *stage.later))]
-        if any(np.isnan(array).any() for array in arrays):
+        if cost.has_holes:
             raise InputError("some blocks have no value for some objective; leave their choices out with --forbid")
 
 

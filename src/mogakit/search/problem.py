@@ -11,8 +11,9 @@ import numpy as np
 
 from mogakit.errors import InputError
 from mogakit.nets.spaces import SearchSpace
-from mogakit.search.additive import Genes, SlotCosts, Values
+from mogakit.search.additive import Genes, Values
 from mogakit.search.metrics import Metric
+from mogakit.search.staged import Costs
 
 MOGA_WEIGHTS = (0.4, 0.4, 0.2)
 """Crowding weights of accuracy, latency and parameters (MoGA section 4.3)."""
@@ -174,7 +175,7 @@ class Problem:
             if metric.parts is None:
                 return True
             for part in metric.parts:
-                if any(np.isnan(values).any() for values in part.restricted(self.allowed).per_slot):
+                if part.restricted(self.allowed).has_holes:
                     return True
         return False
 
@@ -200,9 +201,9 @@ class Problem:
             columns.append(np.asarray(np.isnan(values).any(axis=1), dtype=np.float64))
         return np.stack(columns, axis=1) if columns else np.zeros((len(values), 0))
 
-    def additive_parts(self) -> tuple[SlotCosts, ...] | None:
+    def additive_parts(self) -> tuple[Costs, ...] | None:
         """Return the sums that all objectives are made of, over the allowed choices; None if one is not a sum."""
-        found: list[SlotCosts] = []
+        found: list[Costs] = []
         for objective in self.objectives:
             parts = self.metric(objective.metric).parts
             if parts is None:

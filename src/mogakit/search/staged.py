@@ -1,17 +1,19 @@
 """Sums over the blocks of networks whose filters and depth are chosen: what a layer costs depends on its stage.
 
-`StagedCosts` answers what `additive.SlotCosts` answers for independent slots; `exact_staged` finds the front of several.
+`StagedCosts` answers what `additive.SlotCosts` answers for independent slots; `exact_staged` finds the front.
 Terms are on the same grid, so that sums are exact in double precision.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 
+from mogakit.errors import InputError
 from mogakit.nets.block import Block
-from mogakit.nets.spaces import StagedSpace
-from mogakit.search.additive import GRID, Genes, Values
+from mogakit.nets.spaces import SearchSpace, StagedSpace
+from mogakit.search.additive import GRID, Genes, SlotCosts, Values, block_costs, weighted_sum
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +70,12 @@ class StagedCosts:
                 total += np.where(index + 1 < depth, costs[filters, pick], 0.0)
             before = filters
         return total + self.last[before]
+
+    @property
+    def has_holes(self) -> bool:
+        """Whether the quantity does not exist for some block."""
+        arrays = [self.last, *(array for stage in self.stages for array in (stage.first, *stage.later))]
+        return any(bool(np.isnan(array).any()) for array in arrays)
 
     def extremes(self) -> tuple[float, float]:
         """Return the least and the greatest sum over the whole space."""
@@ -200,3 +208,34 @@ def staged_costs(space: StagedSpace, cost: Callable[[Block], float], constant: f
 
 def _grid(values: Values | float) -> Values:
     return np.asarray(np.round(np.asarray(values, dtype=np.float64) / GRID) * GRID)
+
+
+Costs: TypeAlias = SlotCosts | StagedCosts
+"""A quantity that adds up over the blocks of a network."""
+
+
+def sum_of(costs: Sequence[Costs], factor: float) -> Costs:
+    """Return `factor` times the sum of several sums over the same space, on the grid."""
+    staged = [each for each in costs if isinstance(each, StagedCosts)]
+    if staged:
+        return StagedCosts.summed(staged, factor)
+    return weighted_sum(slot_sums(costs), factor)
+
+
+def slot_sums(costs: Sequence[Costs]) -> list[SlotCosts]:
+    """Return sums over independent slots.
+
+    Raises:
+        InputError: they are over the blocks of a space whose genes depend on each other.
+    """
+    found = [each for each in costs if isinstance(each, SlotCosts)]
+    if len(found) < len(costs):
+        raise InputError("the genes of this space are not independent slots, which this engine needs; use another one")
+    return found
+
+
+def costs_of(space: SearchSpace, cost: Callable[[Block], float]) -> Costs | None:
+    """Sum `cost` over the blocks of a network of a space; None for a space that the kit cannot take apart."""
+    if space.slotted is not None:
+        return block_costs(space.slotted, cost)
+    return staged_costs(space, cost) if isinstance(space, StagedSpace) else None
