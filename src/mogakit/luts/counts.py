@@ -111,32 +111,35 @@ def _fit_on_blocks(pairs: Pairs, space: SearchSpace, table: LatencyTable) -> Cos
     held_out = np.zeros_like(measured)
     for fold in folds:
         inside = np.setdiff1d(np.arange(len(measured)), fold)
-        blocks_ms, intercept_ms = _posterior(prior, pairs.take(inside.tolist()), space, table)
+        model, scale = _posterior(prior, pairs.take(inside.tolist()), space, table)
         for place in fold:
-            held_out[place] = intercept_ms + sum(
-                blocks_ms[block.key] for block in space.decode(pairs.chromosomes[place]).blocks
-            )
-    blocks_ms, intercept_ms = _posterior(prior, pairs, space, table)
+            means_ms, _ = model.predict(space.decode(pairs.chromosomes[place]).blocks)
+            held_out[place] = scale * (table.overhead_ms + float(means_ms.sum()))
+    model, scale = _posterior(prior, pairs, space, table)
+    known = [*space.fixed_blocks, *space.choice_blocks]
+    means_ms, _ = model.predict(known)
+    blocks_ms = {block.key: scale * float(ms) for block, ms in zip(known, means_ms, strict=True)}
     return _cost_model(
-        ModelKind.TABLE_COUNTS, pairs, blocks_ms, intercept_ms, table.target, table.identity, held_out, table=table.name
+        ModelKind.TABLE_COUNTS,
+        pairs,
+        blocks_ms,
+        scale * table.overhead_ms,
+        table.target,
+        table.identity,
+        held_out,
+        table=table.name,
     )
 
 
-def _posterior(
-    prior: BlockModel, pairs: Pairs, space: SearchSpace, table: LatencyTable
-) -> tuple[dict[str, float], float]:
-    """Return milliseconds of every block and of a whole network, given the pairs."""
+def _posterior(prior: BlockModel, pairs: Pairs, space: SearchSpace, table: LatencyTable) -> tuple[BlockModel, float]:
+    """Return the blocks given the pairs, and the factor by which networks differ from sums of blocks."""
     networks = _networks(pairs, space)
     measured = np.array(pairs.measured_ms)
     raw = np.array([table.sum_rows(block.key for block in blocks) for blocks in networks])
-    calibration = fit(CalibrationKind.SCALE, raw, measured)
-    left = measured / calibration.scale - table.overhead_ms
+    scale = fit(CalibrationKind.SCALE, raw, measured).scale
+    left = measured / scale - table.overhead_ms
     spread = float(np.std(left - (raw - table.overhead_ms))) / np.sqrt(2)
-    model = prior.given_networks(networks, left.tolist(), [spread] * len(networks))
-    known = [*space.fixed_blocks, *space.choice_blocks]
-    means_ms, _ = model.predict(known)
-    blocks_ms = {block.key: calibration.scale * float(ms) for block, ms in zip(known, means_ms, strict=True)}
-    return blocks_ms, calibration.scale * table.overhead_ms
+    return prior.given_networks(networks, left.tolist(), [spread] * len(networks)), scale
 
 
 def _cost_model(

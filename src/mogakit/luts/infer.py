@@ -17,7 +17,11 @@ _UNKNOWN_SPREAD = 0.01
 
 def measured_of(rows: Mapping[str, Row], counts: Callable[[Row], bool]) -> Measured:
     """Return the blocks among the rows that count, with the standard errors that their intervals give."""
-    found = {block: row for block, row in _blocks_of(rows).items() if counts(row) and (row.latency_ms or 0.0) > 0}
+    found = {
+        block: row
+        for block, row in _blocks_of(rows).items()
+        if row.source is RowSource.MEASURED and counts(row) and (row.latency_ms or 0.0) > 0
+    }
     return Measured(
         blocks_ms={block: row.latency_ms or 0.0 for block, row in found.items()},
         blocks_std_ms={block: _standard_error_ms(row) for block, row in found.items()},
