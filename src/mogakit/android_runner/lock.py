@@ -12,7 +12,7 @@ from mogakit.errors import DeviceError
 from mogakit.files import write_text
 
 
-class PhoneBusy(DeviceError):
+class PhoneBusy(DeviceError):  # noqa: N818 - named for what it says
     """Another process measures on the phone."""
 
 
