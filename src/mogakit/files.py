@@ -1,6 +1,7 @@
 """Files that are never half written: write beside, flush, then rename."""
 
 import hashlib
+import itertools
 import json
 import os
 import tempfile
@@ -8,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from mogakit.errors import closest
 
 
 @contextmanager
@@ -30,6 +33,19 @@ def replacing(path: Path) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+MAX_SEEN = 10_000
+"""Names of a folder that are looked through for a suggestion."""
+
+
+def closest_paths(path: Path) -> list[str]:
+    """Return what a path that does not exist may have meant: at most five names in its folder."""
+    try:
+        names = [each.name for each in itertools.islice(path.parent.iterdir(), MAX_SEEN)]
+    except OSError:
+        return []
+    return [str(path.parent / name) for name in closest(path.name, names)]
 
 
 def write_bytes(path: Path, data: bytes) -> None:
