@@ -10,13 +10,14 @@ PEERS = geffnet pytorchcv
 # Two processes of one thread each; a file stays in one of them, so that what its tests share is made once.
 PYTEST_FLAGS ?= -n 2 --dist loadfile
 
-.PHONY: help demo test lint unit reference adbd benchmarks clean
+.PHONY: help demo test lint unit reference adbd android benchmarks clean
 
 help:
 	@echo "make demo        export, profile, validate and search on this computer; ends with a page to open"
 	@echo "make test        ruff, mypy, import-linter and pytest"
 	@echo "make reference   compare our files with TensorFlow's and litert-torch's converters (installs about 3 GB)"
 	@echo "make adbd        run the adb layer against Debian's real adbd (Debian with root or user namespaces)"
+	@echo "make android     run Google's benchmark_model for Android under the real adbd (Debian with user namespaces)"
 	@echo "make benchmarks  time the kit against its peers; further programs in tests/benchmarks say how they are called"
 	@echo "make clean       remove the virtual environments and caches"
 
@@ -55,6 +56,9 @@ reference: $(REFERENCE_VENV)/installed
 
 adbd: $(VENV)/installed-dev
 	$(BIN)/pytest tests/adbd -rs
+
+android: $(VENV)/installed-dev
+	$(BIN)/pytest tests/android -rs --durations=0
 
 benchmarks: $(VENV)/installed-dev
 	$(BIN)/python tests/benchmarks/bench_export.py

@@ -22,7 +22,17 @@ MIN_LIKENESS = 0.7
 
 
 class MogaKitError(Exception):
-    """Base of every error that the kit raises on purpose; `exit_code` is what the command returns."""
+    """Base of every error that the kit raises on purpose; `exit_code` is what the command returns.
+
+    Source: the head of this module draws the tree of errors.
+
+    Example:
+        >>> try:
+        ...     mk.get_network("no-such-network")
+        ... except mk.MogaKitError as error:
+        ...     error.exit_code
+        2
+    """
 
     exit_code = 1
 

@@ -1,16 +1,34 @@
-"""Files that are never half written: write beside, flush, then rename."""
+"""Files that are never half written: write beside, flush, then rename; and temporary ones that nobody leaves behind.
 
+A temporary file or folder is locked (`flock`) while its writer lives. Whoever next writes into the same folder removes
+those whose writer is dead, killed or gone with its machine, and never those of a live one.
+"""
+
+import fcntl
 import hashlib
 import itertools
 import json
 import os
+import re
+import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from mogakit.errors import closest
+
+SCRATCH_PREFIX = "moga-kit-"
+_TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}\.part")
+_SCRATCH = re.compile(rf"{SCRATCH_PREFIX}[a-z0-9_]{{8}}")
+_swept: set[Path] = set()
+"""Folders that this process has swept: an export writes thousands of files into one."""
+
+
+def is_temporary(path: Path) -> bool:
+    """Return whether a path has the name of a temporary file or folder that `replacing` makes."""
+    return _TEMPORARY.fullmatch(path.name) is not None
 
 
 @contextmanager
@@ -21,9 +39,8 @@ def replacing(path: Path) -> Iterator[Path]:
         OSError: the disk is full, or the folder is not writable. `path` is then what it was before.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    _sweep_once(path.parent)
+    handle, temporary = _locked_file(path)
     try:
         yield temporary
         with temporary.open("rb+") as written:
@@ -33,6 +50,105 @@ def replacing(path: Path) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def building(folder: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `folder`, for the caller to fill and rename; it is removed where it still stands.
+
+    Raises:
+        OSError: the folder around it is not writable.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    _sweep_once(folder.parent)
+    with _locked_folder(f".{folder.name}.", ".part", folder.parent) as temporary:
+        yield temporary
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """Yield an empty folder in the system's temporary folder; it is removed on leaving, or by the next process.
+
+    Raises:
+        OSError: the temporary folder is not writable.
+    """
+    around = Path(tempfile.gettempdir())
+    _sweep_once(around)
+    with _locked_folder(SCRATCH_PREFIX, "", around) as temporary:
+        yield temporary
+
+
+def _locked_file(path: Path) -> tuple[int, Path]:
+    while True:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        if _locked(handle, Path(name)):
+            return handle, Path(name)
+        os.close(handle)
+
+
+@contextmanager
+def _locked_folder(prefix: str, suffix: str, around: Path) -> Iterator[Path]:
+    while True:
+        temporary = Path(tempfile.mkdtemp(prefix=prefix, suffix=suffix, dir=around))
+        with suppress(FileNotFoundError):
+            handle = os.open(temporary, os.O_RDONLY)
+            if _locked(handle, temporary):
+                break
+            os.close(handle)
+    try:
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        os.close(handle)
+
+
+def _locked(handle: int, path: Path) -> bool:
+    """Mark a temporary file as in use; False where another process swept it between its creation and its lock."""
+    with suppress(OSError):  # a file system without locks: nobody sweeps there either
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    try:
+        return path.stat().st_ino == os.fstat(handle).st_ino
+    except FileNotFoundError:
+        return False
+
+
+def _sweep_once(folder: Path) -> None:
+    if folder not in _swept:
+        _swept.add(folder)
+        sweep(folder)
+
+
+def sweep(folder: Path) -> list[Path]:
+    """Remove what dead writers left in a folder, not below it; return what was removed."""
+    removed = []
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if _TEMPORARY.fullmatch(entry.name) is None and _SCRATCH.fullmatch(entry.name) is None:
+                continue
+            if not entry.is_symlink() and entry.stat().st_uid == os.geteuid() and _remove_unlocked(Path(entry.path)):
+                removed.append(Path(entry.path))
+    return removed
+
+
+def _remove_unlocked(path: Path) -> bool:
+    """Remove a temporary file or folder unless its writer holds the lock; return whether it was removed."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    except OSError:  # locked by its writer, or not ours to remove
+        return False
+    finally:
+        os.close(handle)
+    return True
 
 
 MAX_SEEN = 10_000

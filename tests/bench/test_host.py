@@ -106,11 +106,17 @@ def test_a_broken_file_is_named(runner: HostRunner, tflite_jobs: list[Job], tmp_
     path = tmp_path / "broken.tflite"
     path.write_bytes(b"no model")
     broken = Job(replace(tflite_jobs[0].artifact, path=path), tflite_jobs[0].target)
-    with pytest.raises(MeasurementError, match=r"broken\.tflite cannot be loaded for tflite/cpu/float32"):
-        measure(runner, [broken])
     missing = Job(replace(tflite_jobs[0].artifact, path=tmp_path / "gone.tflite"), tflite_jobs[0].target)
-    with pytest.raises(MeasurementError, match="export it again"):
-        measure(runner, [missing])
+    for job, reason in (
+        (broken, "broken.tflite cannot be loaded for tflite/cpu/float32"),
+        (missing, "export it again"),
+    ):
+        failed, timed = measure(HostRunner(), [job, tflite_jobs[1]])  # one file never ends the others
+        assert failed.status is Status.FAILED
+        assert reason in (failed.error or "")
+        assert timed.status is Status.OK and timed.samples_ms
+        (alone,) = measure(HostRunner(), [job])
+        assert reason in (alone.error or "")
 
 
 def test_a_worker_that_dies_is_a_device_error_with_the_signal(runner: HostRunner, tflite_jobs: list[Job]) -> None:

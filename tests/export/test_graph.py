@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from mogakit.export.graph import Activate, Activation, Add, Graph, Padding, Tensor
+from mogakit.export.graph import Graph, Tensor
+from mogakit.export.nodes import Activate, Activation, Add, Padding
 
 INPUT = Tensor("input", (1, 2, 4, 4))
 

@@ -6,13 +6,14 @@ import torch
 
 from mogakit.errors import ExportError, InputError
 from mogakit.export.artifact import Precision
-from mogakit.export.graph import Activate, Activation, Graph
+from mogakit.export.graph import Graph
 from mogakit.export.lower import lower
 from mogakit.export.mace.agreement import per_operator
 from mogakit.export.mace.check import checked
 from mogakit.export.mace.interpreter import load
 from mogakit.export.mace.netdef import Generation, RuntimeType
 from mogakit.export.mace.writer import write
+from mogakit.export.nodes import Activate, Activation
 from mogakit.nets import zoo
 from mogakit.nets.modules import build_block, build_network
 from mogakit.nets.spaces import get_space

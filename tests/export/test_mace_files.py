@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mogakit.errors import InputError, UnsupportedOperator
 from mogakit.export.artifact import Format, Precision, TensorSpec
 from mogakit.export.describe import describe_file
-from mogakit.export.graph import Activate, Activation, Concat, Conv2d, Graph, Padding, Pool, PoolKind, Tensor
+from mogakit.export.graph import Graph, Tensor
 from mogakit.export.lower import lower
 from mogakit.export.mace import wire
 from mogakit.export.mace.check import checked
@@ -22,6 +22,7 @@ from mogakit.export.mace.plan import HSigmoid
 from mogakit.export.mace.reader import read
 from mogakit.export.mace.rules import problems
 from mogakit.export.mace.writer import MaceFiles, write
+from mogakit.export.nodes import Activate, Activation, Concat, Conv2d, Padding, Pool, PoolKind
 from mogakit.export.run import run
 from mogakit.nets.block import parse_key
 from mogakit.nets.modules import build_block

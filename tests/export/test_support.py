@@ -7,11 +7,12 @@ from mogakit.errors import InputError
 from mogakit.export import tflite
 from mogakit.export.artifact import Precision
 from mogakit.export.calibration import Synthetic
-from mogakit.export.graph import Add, Concat, Graph, Tensor
+from mogakit.export.graph import Graph, Tensor
 from mogakit.export.lower import lower
 from mogakit.export.mace.interpreter import load
 from mogakit.export.mace.netdef import Generation, RuntimeType
 from mogakit.export.mace.writer import write as write_mace
+from mogakit.export.nodes import Add, Concat
 from mogakit.export.quantize import calibrate, quantize
 from mogakit.export.support.entry import Answer, Condition, Hardware
 from mogakit.export.support.network import check_block, check_network

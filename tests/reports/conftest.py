@@ -25,7 +25,8 @@ from mogakit.luts import validation
 from mogakit.luts.build import build_table
 from mogakit.luts.curves import learning_curves
 from mogakit.luts.estimate import estimate_files
-from mogakit.luts.linear import Pairs
+from mogakit.luts.fit_record import FitRecord, ModelErrors
+from mogakit.luts.linear import ModelKind, Pairs
 from mogakit.luts.statistic import HOST_STATISTIC
 from mogakit.luts.table import LatencyTable, save
 from mogakit.nets.block import Block
@@ -153,12 +154,9 @@ def write_fit(folder: Path, space: SlotSpace, table: LatencyTable) -> None:
         names=tuple(space.decode(one).name for one in chromosomes),
     )
     curves = learning_curves(pairs, table, [5, 20], num_repeats=2)
-    document = {
-        "pairs": records.to_json(pairs),
-        "models": {"table+one-hot": {"loo_mape_percent": 1.0}},
-        "curves": records.to_json(curves),
-    }
-    files.write_json(folder / "fit.json", document)
+    errors = {ModelKind.TABLE: ModelErrors(1.0, None)}
+    found = FitRecord(table=table.name, pairs=pairs, failed=(), models=errors, curves=tuple(curves))
+    records.save(found, folder / "fit.json")
 
 
 @pytest.fixture(scope="session")

@@ -41,7 +41,7 @@ def test_a_table_gives_what_it_names_and_nothing_else(space, tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("name,accuracy\n", "needs chromosome and accuracy"),
+        ("name,accuracy\n", "no column chromosome.*chromosome and accuracy"),
         (f"chromosome,accuracy\n{A_TEXT},high\n", "line 2"),
         ("chromosome,accuracy\n1-2-3,70\n", "line 2.*14 genes"),
         (f"chromosome,accuracy\n{A_TEXT},70\n{A_TEXT},71\n", "line 3.*twice"),

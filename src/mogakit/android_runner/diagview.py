@@ -1,9 +1,9 @@
 """`snpe-diagview`: the SDK's own reader of `snpe-net-run`'s binary log, run on this computer."""
 
 import os
-import tempfile
 from pathlib import Path
 
+from mogakit import files
 from mogakit.android_runner import tools
 from mogakit.android_runner.targets import HostTool
 from mogakit.errors import ExportError, MeasurementError
@@ -22,8 +22,7 @@ def to_csv(log: bytes) -> str:
         MeasurementError: it does not start, fails, takes longer than `TIMEOUT_S`, or leaves no table.
     """
     tool = tools.host_tool(HostTool.SNPE_DIAGVIEW)
-    with tempfile.TemporaryDirectory(prefix="moga-diagview-") as name:
-        folder = Path(name)
+    with files.scratch() as folder:
         (folder / LOG_NAME).write_bytes(log)
         arguments = ["--input_log", LOG_NAME, "--output", _TABLE]
         try:

@@ -1,7 +1,6 @@
 """Download a tool from the address at which its makers publish it."""
 
 import http.client
-import tempfile
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -42,8 +41,8 @@ def fetch(name: str, address: str | None, progress: Progress) -> tools.Tool:
     source = address or ADDRESSES[ToolKind(name)]
     if not source.startswith(("https://", "http://")):
         raise InputError(f"{source!r} is not a web address; give one that begins with https://")
-    with tempfile.TemporaryDirectory(prefix="moga-fetch-") as folder:
-        path = Path(folder) / "benchmark_model"
+    with files.scratch() as folder:
+        path = folder / "benchmark_model"
         with files.replacing(path) as temporary:
             _download(source, temporary, name, progress)
         tool = tools.add(path, source=source, versioned=False)

@@ -43,5 +43,25 @@ class OwnTarget:
 
 
 def register_target(name: str, target: OwnTarget) -> None:
-    """Make a target known until this process ends."""
+    """Make a target known until this process ends.
+
+    Args:
+        name: by which an error names it.
+        target: the row, and the driver of its tool.
+
+    Raises:
+        InputError: from `OwnTarget`, where the tool has no driver or two.
+
+    Source: docs/how-to/your-own.md has a worked example; `android_runner/targets.py` has the kit's rows.
+
+    Example:
+        >>> from mogakit.android_runner.own import OwnTarget
+        >>> from mogakit.android_runner.targets import Precision, TargetRow
+        >>> from mogakit.bench.target import Hardware, Runtime
+        >>> row = TargetRow(
+        ...     runtime=Runtime.TFLITE, hardware=Hardware.NPU, tool="benchmark_model",
+        ...     files={Precision.INT8: (Precision.INT8,)}, when=(("delegate", "mine"),),
+        ...     flags_always=("--external_delegate_path={libs}/libmine.so",), libraries=("libmine.so",))
+        >>> mk.register_target("mine", OwnTarget(row=row))
+    """
     register(Group.TARGETS, name, target)

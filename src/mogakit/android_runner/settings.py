@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from mogakit import files, records
+from mogakit import records
 from mogakit.android_runner.adb import Link
 from mogakit.android_runner.deploy import ROOT
 from mogakit.android_runner.home import home
@@ -35,6 +35,13 @@ class SettingsRequest:
         return self.fixed_performance or self.screen_on is not None
 
 
+@records.stored(
+    "phone-settings",
+    version=1,
+    implied_version=1,
+    made_by="moga profile --screen-on",
+    title="record of changed phone settings",
+)
 @dataclass(frozen=True)
 class Changed:
     """The record of a change: shell commands that undo it, in order."""
@@ -67,7 +74,7 @@ def pending(serialno: str) -> Changed | None:
     path = _path(serialno)
     if not path.exists():
         return None
-    return records.from_json(records.read_json(path), Changed, str(path))
+    return records.load(Changed, path)
 
 
 def restore(link: Link, serialno: str) -> bool:
@@ -133,7 +140,7 @@ def _apply(link: Link, request: SettingsRequest) -> None:
 
 
 def _record(link: Link, changed: Changed) -> None:
-    files.write_json(_path(changed.serialno), records.to_json(changed))
+    records.save(changed, _path(changed.serialno))
     text = "\n".join(changed.undo)
     answer = link.shell(f"mkdir -p {quote(ROOT)} && printf '%s\\n' {quote(text)} >{quote(_ON_PHONE)}")
     if answer.exit_code:

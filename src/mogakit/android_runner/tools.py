@@ -66,6 +66,15 @@ class Tool:
         return self.kind in list(HostTool)
 
 
+@records.stored("tool-registry", version=1, made_by="moga tools add PATH", title="registry of tools")
+@dataclass(frozen=True)
+class Registry:
+    """Every registered binary, in the order in which they were added."""
+
+    tools: tuple[Tool, ...]
+
+
+@records.stored("tool-probe", version=1, implied_version=1, made_by="moga devices", title="answer of a tool to --help")
 @dataclass(frozen=True)
 class Probe:
     """What a tool's `--help` said on a phone; `flags` without dashes, empty where it lists none."""
@@ -137,12 +146,7 @@ def registered() -> list[Tool]:
     path = _registry_path()
     if not path.exists():
         return []
-    value = records.read_json(path)
-    if not isinstance(value, dict) or value.get("schema_version") != _SCHEMA:
-        raise InputError(
-            f"{path} is not a tool registry of schema {_SCHEMA}; move it away and register the tools again"
-        )
-    return records.from_json(value.get("tools"), list[Tool], str(path))
+    return list(records.load(Registry, path).tools)
 
 
 class ToolMissing(DeviceError):  # noqa: N818 - named for what it says
@@ -233,12 +237,12 @@ def read_help(kind: str, text: str) -> Probe:
 def remembered_probe(sha256: str) -> Probe | None:
     """Return what a binary's `--help` said before, or None."""
     path = home() / "tools" / sha256 / "probe.json"
-    return records.from_json(records.read_json(path), Probe, str(path)) if path.exists() else None
+    return records.load(Probe, path) if path.exists() else None
 
 
 def remember_probe(sha256: str, probe: Probe) -> None:
     """Keep what a binary's `--help` said."""
-    files.write_json(home() / "tools" / sha256 / "probe.json", records.to_json(probe))
+    records.save(probe, home() / "tools" / sha256 / "probe.json")
 
 
 def _file_name(kind: str) -> str:
@@ -250,4 +254,4 @@ def _registry_path() -> Path:
 
 
 def _write(tools: list[Tool]) -> None:
-    files.write_json(_registry_path(), {"schema_version": _SCHEMA, "tools": records.to_json(tools)})
+    records.save(Registry(tuple(tools)), _registry_path())

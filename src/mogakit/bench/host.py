@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from mogakit.bench import engines, protocol
+from mogakit.bench.attempt import Limits
 from mogakit.bench.conditions import ConditionsReader, huge_pages_tunable
-from mogakit.bench.measurement import Clock, Conditions, Delegation, Identity, Measurement, Status
+from mogakit.bench.measurement import Clock, Conditions, Delegation, DelegationKind, Identity, Measurement, Status
 from mogakit.bench.runner import Job, OperatorTime, RunnerKind
 from mogakit.bench.target import Target
 from mogakit.errors import DeviceError, InputError, MeasurementError
@@ -33,13 +34,22 @@ class HostRunner:
     Attributes:
         jobs_per_window: None: all files of a plan share each window.
         warm_calls: timed calls of a visit, after its first call, which is kept as cold.
+        limits: what one file may take when it is first loaded and run, in a process of its own; None for the defaults.
     """
 
     kind = RunnerKind.HOST
     jobs_per_window: int | None = None
 
-    def __init__(self, clock: Clock | None = None, warm_calls: int = 2, huge_pages: bool = True) -> None:
+    def __init__(
+        self,
+        clock: Clock | None = None,
+        warm_calls: int = 2,
+        huge_pages: bool = True,
+        limits: Limits | None = None,
+    ) -> None:
         self.warm_calls = warm_calls
+        self.limits = limits
+        self.failures: dict[tuple[str, Target], str | None] = {}  # why a file failed; None: it ran
         self._clock = clock
         self._tunable = huge_pages_tunable() if huge_pages else None
         self._conditions = ConditionsReader()
@@ -95,8 +105,11 @@ class HostRunner:
     def session(self, jobs: Sequence[Job], round_number: int, seed: int) -> Iterator["HostSession"]:
         """Start a worker and load every file into it. Peak memory is measured in round 0 only.
 
+        A file that cannot be loaded or run gives measurements of status `failed` that say why; the others go on. Each
+        is first tried in a process of its own, once as long as this runner lives.
+
         Raises:
-            MeasurementError: a file cannot be loaded.
+            DeviceError: the worker process died.
         """
         environment = dict(os.environ)
         environment.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", PYTHONHASHSEED="0")
@@ -125,6 +138,15 @@ def no_operator_times(target: Target) -> str:
         f"{target} on this computer: operators are timed by a phone's tools only; name one with --device, or leave out "
         "--per-op"
     )
+
+
+VALUES = "values of input "
+"""An artifact's note of this name and a number is the file that holds the values of that input."""
+
+
+def job_key(job: Job) -> tuple[str, Target]:
+    """Return what a job is, whatever its file is called."""
+    return job.artifact.sha256, job.target
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -169,20 +191,42 @@ class HostSession:
         self._indices = {(job.artifact.sha256, job.target): index for index, job in enumerate(jobs)}
         self._round = round_number
         self._files: list[dict[str, Any]] = []
+        self._numbers: dict[int, int] = {}  # of a job, in the worker
         self._name = f"{process.pid}-{os.urandom(4).hex()}"  # the id alone comes again after a restart
 
     def load(self, seed: int, probe: bool) -> None:
-        """Load every file; `probe` also measures each file's peak memory in a process of its own.
+        """Load every file that has not failed before; `probe` tries all in processes of their own, not only new ones.
 
         Raises:
-            MeasurementError: a file cannot be loaded.
+            DeviceError: the worker process died.
         """
-        files = [
-            {"path": str(job.artifact.path), "target": str(job.target), "clock": str(self._runner.clock(job.target))}
-            for job in self._jobs
-        ]
-        answer = self._ask({"op": "load", "files": files, "seed": seed, "probe": probe})
-        self._files = answer["files"]
+        known = self._runner.failures
+        sent = [index for index, job in enumerate(self._jobs) if known.get(job_key(job)) is None]
+        answer = self._ask(
+            {
+                "op": "load",
+                "files": [self._file(self._jobs[index], probe) for index in sent],
+                "seed": seed,
+                "probe": True,
+            }
+        )
+        self._files = [{"error": known.get(job_key(job))} for job in self._jobs]
+        self._numbers = {index: number for number, index in enumerate(sent)}
+        for index, file in zip(sent, answer["files"], strict=True):
+            self._files[index] = file
+            known[job_key(self._jobs[index])] = file.get("error")
+
+    def _file(self, job: Job, probe: bool) -> dict[str, Any]:
+        limits, notes = self._runner.limits, job.artifact.notes or {}
+        names = [f"{VALUES}{position}" for position in range(len(job.artifact.inputs))]
+        return {
+            "path": str(job.artifact.path),
+            "target": str(job.target),
+            "clock": str(self._runner.clock(job.target)),
+            "values": [notes.get(name) for name in names],
+            "probe": probe or job_key(job) not in self._runner.failures,
+            **({} if limits is None else {"memory_bytes": limits.memory_bytes, "seconds": limits.seconds}),
+        }
 
     def measure(self, jobs: Sequence[Job], window: int) -> Iterator[Measurement]:
         """Time `jobs` interleaved in the order given, then yield one measurement for each distinct one.
@@ -192,18 +236,46 @@ class HostSession:
 
         Raises:
             DeviceError: the worker process died.
-            MeasurementError: a file failed while it was timed.
         """
         order = [self._indices[job.artifact.sha256, job.target] for job in jobs]
+        running = [index for index in order if "error" not in self._files[index]]
         before = self._runner.conditions()
-        answer = self._ask({"op": "window", "order": order, "warm_calls": self._runner.warm_calls, "warm_up": True})
+        answer: dict[str, Any] = {"visited_at": [], "visits": [], "warm_up": [], "failed": {}}
+        if running:
+            numbers = [self._numbers[index] for index in running]
+            answer = self._ask(
+                {"op": "window", "order": numbers, "warm_calls": self._runner.warm_calls, "warm_up": True}
+            )
         after = self._runner.conditions()
-        visits: dict[int, list[_Visit]] = {}
-        for index, at_ms, times_ms in zip(order, answer["visited_at"], answer["visits"], strict=True):
-            visits.setdefault(index, []).append(_Visit(at_ms, times_ms[0], times_ms[1:]))
+        visits: dict[int, list[_Visit]] = {index: [] for index in order}
+        for index, at_ms, times_ms in zip(running, answer["visited_at"], answer["visits"], strict=True):
+            if times_ms:
+                visits[index].append(_Visit(at_ms, times_ms[0], times_ms[1:]))
         for index, made in visits.items():
-            warmup_ms = answer["warm_up"] if index == order[0] else []
+            error = self._files[index].get("error") or answer["failed"].get(str(self._numbers.get(index)))
+            if error is not None:
+                yield self._failure(index, window, str(error), before, after)
+                continue
+            warmup_ms = answer["warm_up"] if index == running[0] else []
             yield self._measurement(index, window, made, warmup_ms, before, after)
+
+    def _failure(self, index: int, window: int, error: str, before: Conditions, after: Conditions) -> Measurement:
+        job = self._jobs[index]
+        return Measurement(
+            artifact_name=job.artifact.name,
+            artifact_sha256=job.artifact.sha256,
+            role=job.artifact.role,
+            target=job.target,
+            round=self._round,
+            window=window,
+            process=self._name,
+            clock=self._runner.clock(job.target),
+            status=Status.FAILED,
+            delegation=Delegation(kind=DelegationKind.UNKNOWN),
+            before=before,
+            after=after,
+            error=error,
+        )
 
     def _measurement(
         self,
@@ -235,7 +307,7 @@ class HostSession:
             warmup_ms=tuple(warmup_ms),
             init_ms=file["init_ms"],
             first_run_ms=file["first_run_ms"],
-            peak_memory_mb=file["peak_memory_mb"],
+            peak_memory_mb=file["peak_memory_mb"] if self._round == 0 else None,
         )
 
     def _ask(self, message: dict[str, Any]) -> dict[str, Any]:

@@ -68,6 +68,10 @@ OPTIONS: dict[str, str] = {
     "tool": "on a phone, litert: the newer CompiledModel benchmark_model, the classic one where absent; net-run: "
     "snpe-net-run, snpe-throughput-net-run where absent",
     "input": "shape of a .dlc's input for tool=net-run, which the file does not tell, e.g. 1x224x224x3",
+    "shape": "on this computer: sizes of every input, 1x224x224x3, those of several joined by +",
+    "range": "on this computer: lowest and highest value of every input, 0:255, joined by +; - for the default",
+    "signature": "on this computer: name of a TFLite file's signature",
+    "values": "on this computer: hash of the files that the inputs' values come from",
     "cpus": "cluster that CPU runs are pinned to: big (where absent), little, all, or a mask such as f0",
 }
 _THREADS = re.compile(r"[1-9][0-9]{0,2}", re.ASCII)

@@ -5,6 +5,10 @@ It is started by `bench.host` and spoken to over its standard input and output (
     {"op": "load", "files": [{"path", "target", "clock"}], "seed", "probe"}  ->  {"files": [...], "huge_pages_mb"}
     {"op": "window", "order": [index, ...], "warm_calls", "warm_up"}         ->  {"visits": [[cold, warm, ...], ...]}
 
+A file that cannot be loaded or run is answered with {"error": ...} in its place, and the others go on. With `probe`
+each is first tried in a process of its own, with a limit on its memory and time, so that a crash of the runtime, too,
+is that file's answer.
+
 Inside a window nothing is written, sent, allocated or collected but the lists of times. The worker ends when its
 standard input closes or its parent dies.
 """
@@ -21,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from mogakit.bench import protocol
+from mogakit.bench.attempt import DEFAULT_MEMORY_BYTES, DEFAULT_SECONDS, Limits, Tried, attempt
 from mogakit.bench.engines import Engine, load, prepare
 from mogakit.bench.measurement import Clock
 from mogakit.bench.statistics import WARM_UP_MAX_SAMPLES, WARM_UP_WINDOW, is_warm
@@ -29,7 +34,10 @@ from mogakit.errors import MeasurementError
 from mogakit.records import to_json
 
 _CLOCKS: dict[Clock, Callable[[], int]] = {Clock.THREAD_CPU: time.thread_time_ns, Clock.WALL: time.perf_counter_ns}
-_PR_SET_PDEATHSIG, _PR_SET_THP_DISABLE = 1, 41
+_Timed = tuple[Callable[[], object], Callable[[], int]]
+"""What runs a file, and the clock that times it."""
+
+_PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
@@ -39,13 +47,11 @@ def main() -> None:
     requests = sys.stdin.buffer
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever a runtime prints must not break a frame
-    timed: list[tuple[Callable[[], object], Callable[[], int]]] = []
+    timed: list[_Timed | None] = []
     while (request := protocol.receive(requests)) is not None:
         try:
             if request["op"] == "load":
-                engines, answer = _load_all(request)
-                clocks = [_CLOCKS[Clock(file["clock"])] for file in request["files"]]
-                timed = [(engine.invoke, clock) for engine, clock in zip(engines, clocks, strict=True)]
+                timed, answer = _load_all(request)
                 gc.collect()
                 gc.freeze()
             else:
@@ -66,65 +72,69 @@ def _die_with_parent() -> None:
 # --- loading
 
 
-def _load_all(request: dict[str, Any]) -> tuple[list[Engine], dict[str, Any]]:
-    seed = int(request["seed"])
-    prepare({parse_target(file["target"]).runtime for file in request["files"]})
-    peaks = [_peak_memory_mb(file, seed) if request["probe"] else None for file in request["files"]]
-    engines, records = [], []
-    for file, peak_mb in zip(request["files"], peaks, strict=True):
-        started = time.perf_counter_ns()
-        engine = load(Path(file["path"]), parse_target(file["target"]), seed)
-        loaded = time.perf_counter_ns()
-        engine.invoke()
-        ran = time.perf_counter_ns()
-        engines.append(engine)
-        records.append(
-            {
-                "init_ms": (loaded - started) / 1e6,
-                "first_run_ms": (ran - loaded) / 1e6,
-                "peak_memory_mb": peak_mb,
-                "delegation": to_json(engine.delegation),
-            }
-        )
-    return engines, {"files": records, "huge_pages_mb": _huge_pages_mb()}
-
-
-def _peak_memory_mb(file: dict[str, Any], seed: int) -> float | None:
-    """Load and run a file in a forked child and return by how much its resident memory grew at most, in 10^6 bytes.
-
-    The child turns huge pages off, since they would round every file up to two megabytes. None where the child failed
-    (the load that follows says why) or where the system does not tell.
-    """
-    if sys.platform != "linux" or not Path("/proc/self/clear_refs").exists():
-        return None
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        grown = b""
+def _load_all(request: dict[str, Any]) -> tuple[list[_Timed | None], dict[str, Any]]:
+    seed, files = int(request["seed"]), request["files"]
+    prepare({parse_target(file["target"]).runtime for file in files})
+    tried = [_try(file, seed) if request["probe"] and file.get("probe", True) else Tried() for file in files]
+    timed: list[_Timed | None] = []
+    records: list[dict[str, Any]] = []
+    for file, found in zip(files, tried, strict=True):
+        if found.error is not None:
+            timed.append(None)
+            records.append({"error": f"{file['path']}: {found.error}"})
+            continue
         try:
-            ctypes.CDLL(None).prctl(_PR_SET_THP_DISABLE, 1, 0, 0, 0)
-            parse = parse_target(file["target"])
-            Path("/proc/self/clear_refs").write_text("5")  # forget the peak of the parent
-            before = _status_kb("VmRSS")
-            load(Path(file["path"]), parse, seed).invoke()
-            grown = str(_status_kb("VmHWM") - before).encode()
-        except (MeasurementError, OSError):
-            grown = b""
-        finally:
-            os.write(writer, grown)
-            os._exit(0)  # no clean-up of what belongs to the parent
-    os.close(writer)
-    with os.fdopen(reader, "rb") as answer:
-        text = answer.read()
-    os.waitpid(child, 0)
-    return int(text) * 1024 / 1e6 if text else None
+            engine, record = _load_timed(file, seed)
+        except MeasurementError as error:
+            timed.append(None)
+            records.append({"error": str(error)})
+            continue
+        timed.append((engine.invoke, _CLOCKS[Clock(file["clock"])]))
+        records.append({**record, "peak_memory_mb": found.grown_mb})
+    return timed, {"files": records, "huge_pages_mb": _huge_pages_mb()}
 
 
-def _status_kb(field: str) -> int:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(f"{field}:"):
-            return int(line.split()[1])
-    raise OSError(f"/proc/self/status has no {field}")
+def _try(file: dict[str, Any], seed: int) -> Tried:
+    own = 8 * Path(file["path"]).stat().st_size if Path(file["path"]).is_file() else 0
+    limits = Limits(
+        int(file.get("memory_bytes", DEFAULT_MEMORY_BYTES)) + own, int(file.get("seconds", DEFAULT_SECONDS))
+    )
+    return attempt(lambda: run_once(_load(file, seed), file["path"]), limits)
+
+
+def run_once(engine: Engine, path: str) -> None:
+    """Run a file once.
+
+    Raises:
+        MeasurementError: it failed.
+    """
+    try:
+        engine.invoke()
+    except (RuntimeError, ValueError) as error:
+        raise MeasurementError(f"{path} fails when it is run: {error}") from error
+
+
+def _load(file: dict[str, Any], seed: int) -> Engine:
+    values = [None if path is None else Path(path) for path in file.get("values", ())]
+    return load(Path(file["path"]), parse_target(file["target"]), seed, values)
+
+
+def _load_timed(file: dict[str, Any], seed: int) -> tuple[Engine, dict[str, Any]]:
+    """Load a file, run it once, and return it with how long both took.
+
+    Raises:
+        MeasurementError: one of them failed.
+    """
+    started = time.perf_counter_ns()
+    engine = _load(file, seed)
+    loaded = time.perf_counter_ns()
+    run_once(engine, file["path"])
+    ran = time.perf_counter_ns()
+    return engine, {
+        "init_ms": (loaded - started) / 1e6,
+        "first_run_ms": (ran - loaded) / 1e6,
+        "delegation": to_json(engine.delegation),
+    }
 
 
 def _huge_pages_mb() -> float | None:
@@ -142,32 +152,38 @@ def _huge_pages_mb() -> float | None:
 
 
 def _time_window(
-    timed: Sequence[tuple[Callable[[], object], Callable[[], int]]],
-    order: Sequence[int],
-    warm_calls: int,
-    warm_up: bool,
+    timed: Sequence[_Timed | None], order: Sequence[int], warm_calls: int, warm_up: bool
 ) -> dict[str, Any]:
-    """Visit files in `order`; each visit is one call after everything else ran (cold), then `warm_calls` more."""
+    """Visit files in `order`; each visit is one call after everything else ran (cold), then `warm_calls` more.
+
+    A file that fails is not visited again in this window: `failed` says why by its index, and its visit is empty.
+    """
     visits: list[list[int]] = []
     visited_at: list[int] = []
+    failed: dict[int, str] = {}
+    warm_up_ns: list[int] = []
     gc.disable()
     try:
-        warm_up_ns = _warm_up(*timed[order[0]]) if warm_up else []
+        if warm_up:
+            warm_up_ns = _warmed_up(timed[order[0]], order[0], failed)
         faults_before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
         calls = range(1 + warm_calls)
         began = time.perf_counter_ns()
         for index in order:
-            invoke, clock = timed[index]
             visited_at.append(time.perf_counter_ns() - began)
-            times = []
-            for _ in calls:
-                started = clock()
-                invoke()
-                times.append(clock() - started)
+            times: list[int] = []
+            found = None if index in failed else timed[index]
+            if found is not None:
+                invoke, clock = found
+                try:
+                    for _ in calls:
+                        started = clock()
+                        invoke()
+                        times.append(clock() - started)
+                except (RuntimeError, ValueError) as error:
+                    times, failed[index] = [], f"failed while it was timed: {error}"
             visits.append(times)
         faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults_before
-    except (RuntimeError, ValueError) as error:
-        raise MeasurementError(f"file number {order[len(visits)]} failed while it was timed: {error}") from error
     finally:
         gc.enable()
     return {
@@ -175,7 +191,19 @@ def _time_window(
         "visited_at": [time_ns / 1e6 for time_ns in visited_at],
         "warm_up": [time_ns / 1e6 for time_ns in warm_up_ns],
         "page_faults": faults,
+        "failed": {str(index): reason for index, reason in failed.items()},
     }
+
+
+def _warmed_up(found: _Timed | None, index: int, failed: dict[int, str]) -> list[int]:
+    """Warm the first file of a window up; where it fails, `failed` holds why."""
+    if found is None:
+        return []
+    try:
+        return _warm_up(*found)
+    except (RuntimeError, ValueError) as error:
+        failed[index] = f"failed while it was warmed up: {error}"
+        return []
 
 
 def _warm_up(invoke: Callable[[], object], clock: Callable[[], int]) -> list[int]:

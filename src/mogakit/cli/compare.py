@@ -82,7 +82,7 @@ def command(
     """
     from mogakit.flows.measure.devices import open_runner
     from mogakit.flows.search.compare import CompareRequest, compare
-    from mogakit.records import to_json
+    from mogakit.records import document
 
     request = CompareRequest(
         models=models,
@@ -99,7 +99,7 @@ def command(
     with open_runner(device) if targets else nullcontext() as runner, progress_bar("compare") as progress:
         result = compare(request, runner, progress)
     if as_json:
-        print_json(to_json(result))
+        print_json(document(result))
     else:
         _print(result)
 

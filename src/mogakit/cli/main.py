@@ -1,11 +1,15 @@
 """The command `moga`. A command's module is imported only when that command is called, so `moga --help` is quick."""
 
 import importlib
+import os
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 
 import click
 
-from mogakit import __version__
+from mogakit import __version__, files
 from mogakit.cli.command import Group
 from mogakit.cli.exits import exit_code_of
 from mogakit.plugins import use
@@ -89,9 +93,30 @@ def cli(modules: tuple[str, ...]) -> None:
         use(module)
 
 
+@contextmanager
+def _temporary_folder() -> Iterator[None]:
+    """Give the process and its workers a temporary folder that is removed: runtimes and compilers leave files in it."""
+    with ExitStack() as stack:
+        with suppress(OSError):  # nowhere to write: what needs a temporary file will say so
+            folder = stack.enter_context(files.scratch())
+            before = os.environ.get("TMPDIR")
+            os.environ["TMPDIR"], tempfile.tempdir = str(folder), None
+            stack.callback(_restore_temporary_folder, before)
+        yield
+
+
+def _restore_temporary_folder(before: str | None) -> None:
+    tempfile.tempdir = None
+    if before is None:
+        del os.environ["TMPDIR"]
+    else:
+        os.environ["TMPDIR"] = before
+
+
 def main() -> None:
     """Run the command line; every way to end becomes the exit code that docs/cli.md lists."""
-    # Without standalone mode click returns the code of `Exit`, and otherwise what the command returned.
-    code = exit_code_of(lambda: cli.main(prog_name="moga", standalone_mode=False))
+    with _temporary_folder():
+        # Without standalone mode click returns the code of `Exit`, and otherwise what the command returned.
+        code = exit_code_of(lambda: cli.main(prog_name="moga", standalone_mode=False))
     if code:
         sys.exit(code)

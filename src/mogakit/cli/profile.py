@@ -14,7 +14,7 @@ from mogakit.cli.command import renamed
 from mogakit.cli.measuring import HOST, STOPPED, clock_option, rounds_option
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar, progress_bars, report, say, warn
 from mogakit.cli.phone_options import phone_options
-from mogakit.cli.types import NEW_FOLDER, SECONDS, SEED, SPACE, TARGET, Vocabulary, Whole
+from mogakit.cli.types import NEW_FOLDER, PIXELS, SECONDS, SEED, SPACE, TARGET, Vocabulary
 
 if TYPE_CHECKING:
     from mogakit.flows.measure.devices import PhoneRequest
@@ -44,7 +44,7 @@ _ACCEPT = dict(zip(ACCEPTABLE, ("--resume --accept-partial", "--resume --accept-
     type=TARGET,
     help=f"runtime/hardware/precision[,option=value...]; may be repeated. [default: {DEFAULT_TARGET}]",
 )
-@click.option("--input-size", default=224, show_default=True, type=Whole(32, 4096), help="Pixels of a side.")
+@click.option("--input-size", type=PIXELS, help="Pixels of a side; the space's own where absent.")
 @click.option("-o", "--output", "folder", required=True, type=NEW_FOLDER, help="Folder of the run.")
 @click.option("--quick", is_flag=True, help="Fewer rounds and networks: a table in under a minute on this computer.")
 @click.option(
@@ -78,7 +78,7 @@ def command(
     space: str,
     devices: tuple[str, ...],
     targets: tuple[Target, ...],
-    input_size: int,
+    input_size: int | None,
     folder: Path,
     quick: bool,
     resume: bool,

@@ -118,9 +118,9 @@ def _calibration(path: Path | None) -> CalibrationData:
 
 def _preprocessing(path: Path | None) -> Preprocessing | None:
     from mogakit.export.preprocessing import Preprocessing
-    from mogakit.records import from_json, read_json
+    from mogakit.records import load
 
-    return None if path is None else from_json(read_json(path), Preprocessing, str(path))
+    return None if path is None else load(Preprocessing, path)
 
 
 def _report(made: Bundle, folder: Path, as_json: bool) -> None:

@@ -9,7 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from mogakit.export.graph import Activate, Activation, Add, Conv2d, FloatArray, Graph, Linear, Mul, Node, Reshape, Shape
+from mogakit.export.graph import Graph
+from mogakit.export.nodes import Activate, Activation, Add, Conv2d, FloatArray, Linear, Mul, Node, Reshape
+from mogakit.export.simplify import separate_outputs, simplify
 
 
 def tidy(graph: Graph, output_names: tuple[str, ...] = ()) -> Graph:
@@ -17,7 +19,7 @@ def tidy(graph: Graph, output_names: tuple[str, ...] = ()) -> Graph:
 
     Activations come first: folding the `+ 3` of a spelled-out h-swish into the convolution before it would hide it.
     """
-    for pass_ in (recognise_activations, fold_scales, drop_unread):
+    for pass_ in (separate_outputs, simplify, recognise_activations, fold_scales, drop_unread):
         graph = pass_(graph)
     return name_outputs(graph, output_names)
 
@@ -79,7 +81,8 @@ def fold_scales(graph: Graph) -> Graph:
         if not isinstance(node, Add | Mul) or node.shape != maker.shape:
             return None
         constant = graph.constants.get(node.inputs[1])
-        channels = None if constant is None else _per_channel(constant, maker.shape)
+        axis = 1 if isinstance(maker, Conv2d) else len(maker.shape) - 1
+        channels = None if constant is None else _per_channel(constant, maker.shape, axis)
         if channels is None:
             return None
         if isinstance(node, Add):
@@ -90,12 +93,14 @@ def fold_scales(graph: Graph) -> Graph:
     return _absorb_readers(graph, absorb)
 
 
-def _per_channel(constant: FloatArray, shape: tuple[int, ...]) -> "np.ndarray[tuple[int], np.dtype[np.float64]] | None":
-    """Return `constant` as one number a channel (axis 1 of `shape`), or None where it varies along another axis."""
+def _per_channel(
+    constant: FloatArray, shape: tuple[int, ...], channels: int
+) -> "np.ndarray[tuple[int], np.dtype[np.float64]] | None":
+    """Return `constant` as one number a channel (an axis of `shape`), or None where it varies along another axis."""
     padded = (1,) * (len(shape) - constant.ndim) + constant.shape
-    if len(padded) != len(shape) or any(size != 1 for axis, size in enumerate(padded) if axis != 1):
+    if len(padded) != len(shape) or any(size != 1 for axis, size in enumerate(padded) if axis != channels):
         return None
-    return np.broadcast_to(constant.reshape(-1).astype(np.float64), (shape[1],))
+    return np.broadcast_to(constant.reshape(-1).astype(np.float64), (shape[channels],))
 
 
 def _float32(value: "np.ndarray[tuple[int, ...], np.dtype[np.float64]]") -> FloatArray:
@@ -126,7 +131,7 @@ def _absorb_readers(graph: Graph, absorb: Callable[[Node, Node], Node | None]) -
     renamed: dict[str, str] = {}
     for node in graph.nodes:
         node = replace(node, inputs=_rename(node.inputs, renamed))
-        maker = made.get(node.inputs[0])
+        maker = made.get(node.inputs[0]) if node.inputs else None
         if maker is not None and maker.name not in graph.outputs and len(readers.get(maker.name, ())) == 1:
             joined = absorb(maker, node)
             if joined is not None and node.name in graph.outputs:
@@ -141,38 +146,6 @@ def _absorb_readers(graph: Graph, absorb: Callable[[Node, Node], Node | None]) -
     return _without_unread_constants(replace(graph, nodes=tuple(made.values())))
 
 
-def split_activations(graph: Graph, kinds: Collection[Activation]) -> Graph:
-    """Spell out activations of `kinds` (of HSIGMOID, HSWISH, SILU) for a format that lacks them.
-
-    HSIGMOID becomes relu6(x + 3) * (1/6), HSWISH x times that, SILU x * sigmoid(x). `fold_scales` afterwards moves the
-    `+ 3` into the convolution before it.
-    """
-    constants = dict(graph.constants)
-    nodes: list[Node] = []
-    for node in graph.nodes:
-        function = node.function if isinstance(node, Activate) else Activation.NONE
-        if function not in kinds:
-            nodes.append(node)
-            continue
-        source, gate = node.inputs[0], node.name if function is Activation.HSIGMOID else f"{node.name}.gate"
-        if function is Activation.SILU:
-            nodes.append(_activate(gate, source, node.shape, Activation.SIGMOID))
-        else:
-            shift, factor = f"{gate}.three", f"{gate}.sixth"
-            constants[shift], constants[factor] = np.full(1, 3, np.float32), np.full(1, 1 / 6, np.float32)
-            shifted, clamped = f"{gate}.shifted", f"{gate}.clamped"
-            nodes.append(Add(name=shifted, inputs=(source, shift), shape=node.shape))
-            nodes.append(_activate(clamped, shifted, node.shape, Activation.RELU6))
-            nodes.append(Mul(name=gate, inputs=(clamped, factor), shape=node.shape))
-        if function is not Activation.HSIGMOID:
-            nodes.append(Mul(name=node.name, inputs=(source, gate), shape=node.shape))
-    return replace(graph, nodes=tuple(nodes), constants=constants)
-
-
-def _activate(name: str, source: str, shape: Shape, function: Activation) -> Activate:
-    return Activate(name=name, inputs=(source,), shape=shape, function=function)
-
-
 def linear_as_convolution(graph: Graph) -> Graph:
     """Turn linear layers into 1x1 convolutions on 1x1 maps, for converters that run those on a GPU and not the others.
 
@@ -182,7 +155,7 @@ def linear_as_convolution(graph: Graph) -> Graph:
     shapes = graph.shapes()
     nodes: list[Node] = []
     for node in graph.nodes:
-        if not isinstance(node, Linear):
+        if not isinstance(node, Linear) or len(node.shape) != 2:
             nodes.append(node)
             continue
         source = node.inputs[0]

@@ -1,8 +1,9 @@
-"""`Graph`: a network as a short list of typed nodes, the one thing that every writer reads.
+"""`Graph`: a network as a list of typed nodes, the one thing that every writer reads.
 
-Layout. Shapes are those of torch, `(N, C, H, W)` or `(N, C)`; convolution weights are `(O, I/groups, KH, KW)`, linear
-weights `(O, I)`, all float32. A writer whose format wants channels last turns shapes and weights itself; nothing in a
-graph depends on the order in memory but `Reshape`, whose two supported forms are given there.
+Layout. Shapes and axes are those of torch: maps are `(N, C, H, W)`, convolution weights `(O, I/groups, KH, KW)`, linear
+weights `(O, I)`, all float32. The order in memory is the business of a writer: one whose format wants channels last
+keeps, for each tensor, the order its axes have in the file, so that a permutation costs nothing until an operator
+demands another order (`tflite.layout`).
 
 Names. A node has one output, and both carry the node's name, which is unique in the graph; names come from module
 paths (`blocks.3.expand.conv`), so that a tensor in a file can be traced to its layer.
@@ -13,171 +14,8 @@ that a format can fuse into the node before them.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import TypeAlias
 
-import numpy as np
-import numpy.typing as npt
-
-FloatArray: TypeAlias = npt.NDArray[np.float32]
-Shape: TypeAlias = tuple[int, ...]
-
-
-class Activation(StrEnum):
-    """Functions of one number. HSIGMOID is relu6(x + 3) / 6 and HSWISH is x times that; SILU is x * sigmoid(x)."""
-
-    NONE = "none"
-    RELU = "relu"
-    RELU6 = "relu6"
-    HSWISH = "hswish"
-    HSIGMOID = "hsigmoid"
-    SIGMOID = "sigmoid"
-    SILU = "silu"
-
-
-class PoolKind(StrEnum):
-    """What a pooling window gives: its largest value, or its mean over the elements that are not padding."""
-
-    MAX = "max"
-    AVERAGE = "average"
-
-
-@dataclass(frozen=True)
-class Padding:
-    """Zeros added before a window slides (for max pooling: values that never win)."""
-
-    top: int = 0
-    bottom: int = 0
-    left: int = 0
-    right: int = 0
-
-    def __bool__(self) -> bool:
-        return any((self.top, self.bottom, self.left, self.right))
-
-    @property
-    def symmetric(self) -> bool:
-        """Return whether both ends of each axis get the same."""
-        return self.top == self.bottom and self.left == self.right
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Node:
-    """One operation with one output.
-
-    Attributes:
-        name: of the node and of its output tensor.
-        inputs: names of graph inputs, constants or earlier nodes.
-        shape: of the output.
-    """
-
-    name: str
-    inputs: tuple[str, ...]
-    shape: Shape
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Conv2d(Node):
-    """Cross-correlation, dense (`groups` 1) or depthwise (`groups` = input channels).
-
-    Attributes:
-        weight: (O, I/groups, KH, KW). Of a depthwise convolution, output o reads channel o // (O/I).
-        bias: (O,).
-        stride, dilation: (height, width).
-        activation: fused after the bias; NONE, RELU or RELU6.
-    """
-
-    weight: FloatArray
-    bias: FloatArray
-    stride: tuple[int, int] = (1, 1)
-    padding: Padding = Padding()
-    dilation: tuple[int, int] = (1, 1)
-    groups: int = 1
-    activation: Activation = Activation.NONE
-
-    @property
-    def depthwise(self) -> bool:
-        """Return whether each output channel reads one input channel (a dense 1-channel input counts as dense)."""
-        return self.groups > 1
-
-    @property
-    def kernel(self) -> tuple[int, int]:
-        """Return (KH, KW)."""
-        return (self.weight.shape[2], self.weight.shape[3])
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Linear(Node):
-    """Fully connected layer on (N, I): `weight` is (O, I), `bias` is (O,)."""
-
-    weight: FloatArray
-    bias: FloatArray
-    activation: Activation = Activation.NONE
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Add(Node):
-    """Sum of two inputs that broadcast as in numpy; the second may be a constant."""
-
-    activation: Activation = Activation.NONE
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Mul(Node):
-    """Product of two inputs that broadcast as in numpy; the second may be a constant."""
-
-    activation: Activation = Activation.NONE
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Activate(Node):
-    """An activation on its own."""
-
-    function: Activation
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class GlobalMean(Node):
-    """Mean over height and width; `keep_dims` gives (N, C, 1, 1) rather than (N, C)."""
-
-    keep_dims: bool
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Pool(Node):
-    """Pooling in windows. Average pooling never counts padding."""
-
-    kind: PoolKind
-    kernel: tuple[int, int]
-    stride: tuple[int, int]
-    padding: Padding = Padding()
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Concat(Node):
-    """Inputs joined along `axis`, counted as in torch (1 is the channels)."""
-
-    axis: int
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Softmax(Node):
-    """Softmax over the last axis of an (N, C) input."""
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Reshape(Node):
-    """(N, C, H, W) to (N, C*H*W) in torch's order of elements, or (N, C) to (N, C, 1, 1).
-
-    The first with H*W > 1 is for use before `Linear` nodes: a channels-last writer reorders their weights then.
-    """
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Rows(Node):
-    """(N, A*V, H, W) to (N, H*W*A, V): the channels of each pixel as A rows of V values, pixels in reading order.
-
-    In channels-last memory nothing moves. What detectors make of their maps, before they join them.
-    """
+from mogakit.export.nodes import FloatArray, Node, Shape
 
 
 @dataclass(frozen=True)
@@ -196,7 +34,7 @@ class Graph:
         inputs: what is fed.
         nodes: each reads inputs, constants and earlier nodes only.
         outputs: names of the nodes that are read out.
-        constants: float32 operands of `Add` and `Mul`; weights lie in their nodes.
+        constants: float32 operands; the weights of layers lie in their nodes.
     """
 
     inputs: tuple[Tensor, ...]

@@ -1,21 +1,26 @@
 """`manifest.json`: what lies in an export folder. Written atomically, so that it is valid at any moment."""
 
-import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from mogakit import files, records
 from mogakit.errors import InputError
 from mogakit.export import EXPORT_VERSION
 from mogakit.export.artifact import Artifact
-from mogakit.files import sha256_of, write_json
-from mogakit.records import from_json, to_json
+from mogakit.files import sha256_of
 
 FILE_NAME = "manifest.json"
 SCHEMA_VERSION = 1
 
 
+@records.stored(
+    "manifest",
+    version=SCHEMA_VERSION,
+    made_by="moga export",
+    title="manifest of an export folder",
+)
 @dataclass(frozen=True)
-class _Stored:
+class ManifestRecord:
     """The file's content; paths are relative to its folder, so that a folder can be moved."""
 
     schema_version: int
@@ -47,7 +52,7 @@ class Manifest:
 
     def save(self) -> None:
         """Write `manifest.json`, sorted by path."""
-        stored = _Stored(
+        stored = ManifestRecord(
             schema_version=SCHEMA_VERSION,
             export_version=EXPORT_VERSION,
             artifacts=tuple(
@@ -55,7 +60,7 @@ class Manifest:
                 for path, artifact in sorted(self.artifacts.items())
             ),
         )
-        write_json(self.folder / FILE_NAME, to_json(stored))
+        records.save(stored, self.folder / FILE_NAME)
 
 
 def open_manifest(folder: Path) -> Manifest:
@@ -71,8 +76,8 @@ def open_manifest(folder: Path) -> Manifest:
         return _load(folder)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; give a folder to export into")
-    # A kill within the first writing of the manifest leaves nothing but its temporary file.
-    if folder.is_dir() and any(not entry.name.startswith(f".{FILE_NAME}.") for entry in folder.iterdir()):
+    # A kill within the first writing of the manifest leaves nothing but temporary files.
+    if folder.is_dir() and any(not files.is_temporary(entry) for entry in folder.iterdir()):
         raise InputError(
             f"{folder} holds files but no {FILE_NAME}, so it is not an export folder; give a new or empty one"
         )
@@ -92,14 +97,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 def _load(folder: Path) -> Manifest:
     path = folder / FILE_NAME
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path} is not JSON: {error}; remove the folder and export again") from error
-    version = value.get("schema_version") if isinstance(value, dict) else None
-    if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise InputError(f"{path} has schema_version {version}, this kit reads up to {SCHEMA_VERSION}; update the kit")
-    stored = from_json(value, _Stored, str(path))
+    stored = records.load(ManifestRecord, path)
     manifest = Manifest(folder)
     if stored.export_version == EXPORT_VERSION:
         for artifact in stored.artifacts:

@@ -7,8 +7,7 @@ The graph's float32 arrays are written as they are: no optimiser, no torch expor
 of torch in the bytes.
 """
 
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,26 +15,11 @@ import onnx
 from onnx import helper
 
 from mogakit.errors import ExportError, InputError
-from mogakit.export import fold
+from mogakit.export import fold, spell
 from mogakit.export.artifact import Precision
-from mogakit.export.graph import (
-    Activate,
-    Activation,
-    Add,
-    Concat,
-    Conv2d,
-    GlobalMean,
-    Graph,
-    Linear,
-    Mul,
-    Node,
-    Padding,
-    Pool,
-    PoolKind,
-    Reshape,
-    Rows,
-    Softmax,
-)
+from mogakit.export.graph import Graph
+from mogakit.export.nodes import Activation, Node
+from mogakit.export.onnx_rules import RULES
 
 OPSETS = (13, 17)
 """Opsets that can be asked for. In 18 the axes of ReduceMean became an input, which older converters misread."""
@@ -46,6 +30,9 @@ IR_VERSION = 8
 """The container's version when opset 17 appeared; newer ones are rejected by older runtimes."""
 
 PRODUCER = "MoGA Kit"
+
+SPELLED = (Activation.SILU, Activation.GELU_TANH, Activation.RSQRT)
+"""Activations without an operator of their own in any opset that is written."""
 
 
 def write(graph: Graph, precision: Precision = Precision.FLOAT32, opset: int = DEFAULT_OPSET) -> bytes:
@@ -59,7 +46,7 @@ def write(graph: Graph, precision: Precision = Precision.FLOAT32, opset: int = D
         raise InputError(f"opset {opset} is not written; supported: {', '.join(map(str, OPSETS))}")
     if precision is not Precision.FLOAT32:
         raise InputError(f"ONNX files are written in float32, not {precision}")
-    model = _Writer(prepared(graph, opset), opset).write()
+    model = Writer(prepared(graph, opset), opset).write()
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
@@ -70,12 +57,12 @@ def write(graph: Graph, precision: Precision = Precision.FLOAT32, opset: int = D
 def prepared(graph: Graph, opset: int) -> Graph:
     """Return `graph` with what the opset's readers lack spelled out."""
     if opset >= 17:
-        return fold.split_activations(graph, (Activation.SILU,))
-    split = fold.split_activations(graph, (Activation.HSWISH, Activation.HSIGMOID, Activation.SILU))
+        return spell.split_activations(graph, SPELLED)
+    split = spell.split_activations(graph, (Activation.HSWISH, Activation.HSIGMOID, *SPELLED))
     return fold.linear_as_convolution(split)
 
 
-class _Writer:
+class Writer:
     """Turns nodes into ONNX nodes one by one; `RULES` says how."""
 
     def __init__(self, graph: Graph, opset: int) -> None:
@@ -115,95 +102,12 @@ class _Writer:
         sources = list(node.inputs) if inputs is None else inputs
         self._nodes.append(helper.make_node(operator, sources, [node.name], name=node.name, **attributes))
 
-    def turned(self, node: Node) -> str:
-        """Append a Transpose of `node`'s input to channels last, and return its name."""
-        name = f"{node.name}.channels_last"
-        self._nodes.append(helper.make_node("Transpose", list(node.inputs), [name], name=name, perm=[0, 2, 3, 1]))
+    def part(self, node: Node, part: str, operator: str, inputs: list[str], **attributes: Any) -> str:
+        """Append an ONNX node for an inner tensor of `node` and return its name."""
+        name = f"{node.name}.{part}"
+        self._nodes.append(helper.make_node(operator, inputs, [name], name=name, **attributes))
         return name
 
 
 def _described(name: str, shape: tuple[int, ...]) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
-
-
-def _pads(padding: Padding) -> list[int]:
-    """Return ONNX's order: the beginning of every axis, then the end of every axis."""
-    return [padding.top, padding.left, padding.bottom, padding.right]
-
-
-def _conv(writer: _Writer, node: Conv2d) -> None:
-    weight = writer.constant(f"{node.name}.weight", node.weight)
-    bias = writer.constant(f"{node.name}.bias", node.bias)
-    writer.emit(
-        node,
-        "Conv",
-        [*node.inputs, weight, bias],
-        kernel_shape=node.kernel,
-        strides=node.stride,
-        pads=_pads(node.padding),
-        dilations=node.dilation,
-        group=node.groups,
-    )
-
-
-def _linear(writer: _Writer, node: Linear) -> None:
-    weight = writer.constant(f"{node.name}.weight", node.weight)
-    bias = writer.constant(f"{node.name}.bias", node.bias)
-    writer.emit(node, "Gemm", [*node.inputs, weight, bias], transB=1)
-
-
-def _activate(writer: _Writer, node: Activate) -> None:
-    match node.function:
-        case Activation.RELU6:
-            low = writer.constant("constant.zero", np.array(0, np.float32))
-            high = writer.constant("constant.six", np.array(6, np.float32))
-            writer.emit(node, "Clip", [*node.inputs, low, high])
-        case Activation.HSIGMOID:
-            writer.emit(node, "HardSigmoid", alpha=1 / 6, beta=0.5)
-        case function:
-            writer.emit(node, STANDALONE[function])
-
-
-STANDALONE = {Activation.RELU: "Relu", Activation.HSWISH: "HardSwish", Activation.SIGMOID: "Sigmoid"}
-
-
-def _mean(writer: _Writer, node: GlobalMean) -> None:
-    if node.keep_dims:
-        writer.emit(node, "GlobalAveragePool")
-    else:
-        writer.emit(node, "ReduceMean", axes=[2, 3], keepdims=0)
-
-
-def _pool(writer: _Writer, node: Pool) -> None:
-    operator = "AveragePool" if node.kind is PoolKind.AVERAGE else "MaxPool"
-    writer.emit(node, operator, kernel_shape=node.kernel, strides=node.stride, pads=_pads(node.padding))
-
-
-def _reshape(writer: _Writer, node: Reshape) -> None:
-    if len(node.shape) == 2:
-        writer.emit(node, "Flatten", axis=1)
-    else:
-        writer.emit(node, "Reshape", [*node.inputs, writer.constant(f"{node.name}.shape", np.array(node.shape))])
-
-
-def _rows(writer: _Writer, node: Rows) -> None:
-    turned = writer.turned(node)
-    writer.emit(node, "Reshape", [turned, writer.constant(f"{node.name}.shape", np.array(node.shape))])
-
-
-Rule: TypeAlias = Callable[[_Writer, Any], None]
-
-RULES: dict[type[Node], Rule] = {
-    Conv2d: _conv,
-    Linear: _linear,
-    Add: lambda writer, node: writer.emit(node, "Add"),
-    Mul: lambda writer, node: writer.emit(node, "Mul"),
-    Activate: _activate,
-    GlobalMean: _mean,
-    Pool: _pool,
-    Concat: lambda writer, node: writer.emit(node, "Concat", axis=node.axis),
-    Softmax: lambda writer, node: writer.emit(node, "Softmax", axis=1),
-    Reshape: _reshape,
-    Rows: _rows,
-}
-"""How each kind of node becomes an ONNX node."""

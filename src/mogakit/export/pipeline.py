@@ -10,8 +10,9 @@ from mogakit.errors import ExportError
 from mogakit.export import verify
 from mogakit.export.artifact import Artifact, Format, Precision, Role
 from mogakit.export.describe import describe_file
-from mogakit.export.graph import FloatArray, Graph
+from mogakit.export.graph import Graph
 from mogakit.export.lower import lower
+from mogakit.export.nodes import FloatArray
 from mogakit.export.run import Array
 from mogakit.export.writers import Options, Written, writer_for
 from mogakit.files import write_bytes

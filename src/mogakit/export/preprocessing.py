@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from mogakit import records
 from mogakit.errors import InputError
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".webp"})
@@ -27,6 +28,14 @@ _FILTERS: dict[Resample, Image.Resampling] = {
 }
 
 
+@records.stored(
+    "preprocessing",
+    version=1,
+    implied_version=1,
+    made_by="docs/shipping.md",
+    title="file of preprocessing",
+    sealed=False,
+)
 @dataclass(frozen=True, kw_only=True)
 class Preprocessing:
     """Resize the shorter side, cut the centre, scale to 0..1, subtract `mean` and divide by `std`.

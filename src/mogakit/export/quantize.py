@@ -10,7 +10,6 @@ the guard.
 
 import hashlib
 import importlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -21,7 +20,7 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from mogakit import files, records
+from mogakit import records
 from mogakit.errors import ExportError, InputError
 from mogakit.export.artifact import Precision
 from mogakit.export.calibration import CalibrationData
@@ -37,6 +36,12 @@ _IO_TYPES: dict[Precision, int] = {Precision.INT8: np.dtype(np.int8).num, Precis
 _ALL_INTEGER = (False, np.dtype(np.int8).num, np.dtype(np.int32).num, False, False)
 
 
+@records.stored(
+    "calibration-ranges",
+    version=RANGES_VERSION,
+    made_by="moga export --precision int8",
+    title="file of calibration ranges",
+)
 @dataclass(frozen=True, kw_only=True)
 class Ranges:
     """Smallest and largest value of every activation of one float file.
@@ -135,23 +140,16 @@ def calibration_note(model: bytes) -> str | None:
 
 def save_ranges(path: Path, ranges: Ranges) -> None:
     """Write ranges as JSON, atomically; Python's shortest notation keeps every float32 exact."""
-    files.write_json(path, records.to_json(ranges))
+    records.save(ranges, path)
 
 
 def load_ranges(path: Path) -> Ranges:
     """Read what `save_ranges` wrote.
 
     Raises:
-        InputError: it is not such a file, or a newer kit's.
+        InputError: there is no such file, or it does not hold ranges; see `records.load`.
     """
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path} is not a JSON file of ranges: {error}") from error
-    ranges = records.from_json(stored, Ranges, str(path))
-    if ranges.schema_version != RANGES_VERSION:
-        raise InputError(f"{path} has schema version {ranges.schema_version}; this kit reads {RANGES_VERSION}")
-    return ranges
+    return records.load(Ranges, path)
 
 
 def _wrapper(model: bytes) -> Any:

@@ -10,15 +10,14 @@ import shlex
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from mogakit import files
 from mogakit.errors import ExportError, InputError
 from mogakit.export.artifact import Artifact, Format, Precision, Role, TensorSpec
-from mogakit.files import sha256_of
 
 ROOT_VARIABLES = ("SNPE_ROOT", "QNN_SDK_ROOT")
 SUFFIX = ".dlc"
@@ -76,8 +75,7 @@ def convert(onnx: bytes, inputs: Sequence[TensorSpec], environment: Mapping[str,
     sdk = find_sdk(environment)
     dimensions = [part for item in inputs for part in ("--input_dim", item.name, ",".join(map(str, item.shape)))]
     arguments = ["--input_network", "network.onnx", "--output_path", "network.dlc", *dimensions]
-    with tempfile.TemporaryDirectory(prefix="moga-snpe-") as name:
-        folder = Path(name)
+    with files.scratch() as folder:
         (folder / "network.onnx").write_bytes(onnx)
         run_program(sdk.converter, arguments, sdk.converter, folder, environment)
         path = folder / "network.dlc"
@@ -104,7 +102,7 @@ def bring(path: Path) -> Artifact:
         path=path,
         format=Format.DLC,
         precision=Precision.FLOAT32,
-        sha256=sha256_of(path),
+        sha256=files.sha256_of(path),
         num_bytes=path.stat().st_size,
         inputs=(),
         outputs=(),

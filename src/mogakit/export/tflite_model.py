@@ -133,12 +133,16 @@ class ModelBuilder:
         return bytes(builder.Output())
 
 
+_VERSIONS = {schema.BuiltinOperator.BROADCAST_TO: 2, schema.BuiltinOperator.TRANSPOSE_CONV: 3}
+"""Versions other than 1: the first one of BROADCAST_TO, and the first TRANSPOSE_CONV with a bias."""
+
+
 def _operator_code(code: int) -> Any:
-    """Return the entry for an operator, in version 1, which every float operator of the kit has had since 2019.
+    """Return the entry for an operator, in version 1 where that says it, which most have had since 2019.
 
     Old readers look at `deprecatedBuiltinCode` only, one byte, in which codes from 127 on say "look at the new field".
     """
-    return schema.OperatorCodeT(deprecatedBuiltinCode=min(code, 127), builtinCode=code, version=1)
+    return schema.OperatorCodeT(deprecatedBuiltinCode=min(code, 127), builtinCode=code, version=_VERSIONS.get(code, 1))
 
 
 def operators_in(data: bytes) -> list[str]:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -35,16 +36,23 @@ class Call:
     Attributes:
         operator: name without overload and without the underscore of in-place variants, e.g. `relu`.
         arguments: by name, as in the operator's schema, defaults included.
-        result: the first tensor it returned.
-        shape: of `result`.
+        results: the tensors it returned, in order.
+        shapes: of `results`.
         path: of the innermost module that was running, `blocks.3.conv`; empty at the top.
+        module: class of that module, `nn.PReLU` for torch's own.
     """
 
     operator: str
     arguments: dict[str, Argument]
-    result: Ref
-    shape: tuple[int, ...]
+    results: tuple[Ref, ...]
+    shapes: tuple[tuple[int, ...], ...]
     path: str
+    module: str
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Return the shape of the first result."""
+        return self.shapes[0] if self.shapes else ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,8 +73,9 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch le
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.calls: list[Call] = []
-        self.path: list[str] = [""]
+        self.path: list[tuple[str, str]] = [("", "")]
         self._refs: dict[int, Ref] = {}
+        self._tensors: dict[int, torch.Tensor] = {}
         self._alive: list[torch.Tensor] = []  # an id is only unique while its tensor lives
         self._sharing: dict[int, set[int]] = {}  # storage -> the traced tensors in it
         self._stale: set[int] = set()
@@ -81,6 +90,8 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch le
         ref = Ref(len(self._alive))
         self._alive.append(tensor)
         self._refs[id(tensor)] = ref
+        self._tensors[id(tensor)] = tensor
+        self._stale.discard(id(tensor))
         self._sharing.setdefault(tensor.untyped_storage().data_ptr(), set()).add(id(tensor))
         return ref
 
@@ -89,20 +100,46 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch le
         return self._refs.get(id(tensor))
 
     def _overwrite(self, tensor: torch.Tensor) -> None:
-        """Note that whatever else lies in the storage of `tensor`, written in place, no longer holds what it held."""
-        self._stale |= self._sharing.get(tensor.untyped_storage().data_ptr(), set()) - {id(tensor)}
+        """Note that whatever else lies where `tensor`, written in place, lies no longer holds what it held."""
+        for other in self._sharing.get(tensor.untyped_storage().data_ptr(), set()) - {id(tensor)}:
+            if _overlap(tensor, self._tensors[other]):
+                self._stale.add(other)
 
-    def _known(self, value: Argument) -> Argument:
+    def known(self, value: Argument) -> Argument:
+        """Return an argument with every traced tensor in it as its `Ref`.
+
+        Raises:
+            UnsupportedOperator: what a tensor holds cannot be followed, since it was written in place through another.
+        """
         if isinstance(value, torch.Tensor):
             if id(value) in self._stale:
                 raise UnsupportedOperator(
-                    f"{self.path[-1] or 'the module'} reads a tensor that was changed in place through a view of it; "
-                    "write that operator without the underscore or inplace=True"
+                    f"{self.path[-1][0] or 'the module'} reads a tensor that was changed in place through a view of "
+                    "it; write that operator without the underscore or inplace=True"
                 )
-            return self.ref_of(value) or value
+            return self.ref_of(value) or self._twin(value)
         if isinstance(value, list | tuple):
-            return [self._known(item) for item in value]
+            return [self.known(item) for item in value]
         return value
+
+    def _twin(self, tensor: torch.Tensor) -> Ref | torch.Tensor:
+        """Return the traced tensor of which `tensor` is another handle (`x.data`), or `tensor`, a constant.
+
+        Raises:
+            UnsupportedOperator: it was a constant until data of the trace were written into a part of it.
+        """
+        for other in self._sharing.get(tensor.untyped_storage().data_ptr(), ()):
+            known = self._tensors[other]
+            if (known.storage_offset(), known.shape, known.stride()) == (
+                tensor.storage_offset(), tensor.shape, tensor.stride()
+            ):  # fmt: skip
+                return self._refs[other]
+            if _overlap(tensor, known):
+                raise UnsupportedOperator(
+                    f"{self.path[-1][0] or 'the module'} reads a tensor that was filled in place, part by part; join "
+                    "the parts with torch.cat or torch.stack"
+                )
+        return tensor
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -111,18 +148,33 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch le
         arguments = {argument.name: argument.default_value for argument in schema}
         arguments.update(zip((argument.name for argument in schema), args, strict=False))
         arguments.update(kwargs or {})
-        arguments = {name: self._known(value) for name, value in arguments.items()}
+        arguments = {name: self.known(value) for name, value in arguments.items()}
         result = func(*args, **(kwargs or {}))
         if any(_holds_ref(value) for value in arguments.values()):
-            first = result[0] if isinstance(result, list | tuple) else result
-            shape = tuple(first.shape) if isinstance(first, torch.Tensor) else ()
-            if func._schema.is_mutable and isinstance(first, torch.Tensor):
-                self._overwrite(first)
-            ref = self.mark(first) if isinstance(first, torch.Tensor) else Ref(-1)
+            tensors = [item for item in _listed(result) if isinstance(item, torch.Tensor)]
+            if func._schema.is_mutable:
+                for tensor in tensors:
+                    self._overwrite(tensor)
             operator = func._schema.name.removeprefix("aten::")
             operator = operator.removesuffix("_") if func._schema.is_mutable else operator
-            self.calls.append(Call(operator=operator, arguments=arguments, result=ref, shape=shape, path=self.path[-1]))
+            refs = tuple(self.mark(tensor) for tensor in tensors)
+            shapes = tuple(tuple(tensor.shape) for tensor in tensors)
+            path, kind = self.path[-1]
+            call = Call(operator=operator, arguments=arguments, results=refs, shapes=shapes, path=path, module=kind)
+            self.calls.append(call)
         return result
+
+
+def _listed(result: Any) -> list[Any]:
+    return list(result) if isinstance(result, list | tuple) else [result]
+
+
+def _overlap(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Return whether two tensors share an element; the halves of a split share storage only."""
+    try:
+        return bool(np.shares_memory(one.detach().numpy(), other.detach().numpy(), max_work=-1))
+    except (np.exceptions.TooHardError, TypeError, RuntimeError):
+        return True
 
 
 def _holds_ref(value: Argument) -> bool:
@@ -137,8 +189,8 @@ def _paths(module: nn.Module, recorder: _Recorder) -> Iterator[None]:
     hooks = []
     for path, child in module.named_modules():
 
-        def enter(_: nn.Module, __: Any, path: str = path) -> None:
-            recorder.path.append(path)
+        def enter(_: nn.Module, __: Any, path: str = path, kind: str = _class_of(child)) -> None:
+            recorder.path.append((path, kind))
 
         def leave(_: nn.Module, __: Any, ___: Any) -> None:
             recorder.path.pop()
@@ -149,6 +201,12 @@ def _paths(module: nn.Module, recorder: _Recorder) -> Iterator[None]:
     finally:
         for hook in hooks:
             hook.remove()
+
+
+def _class_of(module: nn.Module) -> str:
+    """Return the name by which users know a module's class, `nn.PReLU` for torch's own."""
+    kind = type(module)
+    return f"nn.{kind.__name__}" if kind.__module__.startswith("torch.nn.") else kind.__name__
 
 
 @contextmanager
@@ -188,9 +246,9 @@ def trace(module: nn.Module, input_shape: tuple[int, ...]) -> Trace:
         except (RuntimeError, ValueError, TypeError, IndexError) as error:
             name = type(module).__name__
             raise InputError(f"{name} does not run on an input of shape {input_shape}: {error}") from error
-    outputs = [recorder.ref_of(tensor) for tensor in _flat(returned)]
-    known = tuple(ref for ref in outputs if ref is not None and ref.number > 0)
-    if not known or len(known) != len(outputs):
+        outputs = [recorder.known(tensor) for tensor in _flat(returned)]
+    known = tuple(ref for ref in outputs if isinstance(ref, Ref))
+    if len(known) != len(outputs) or not any(ref.number > 0 for ref in known):
         raise InputError(f"{type(module).__name__} returns {type(returned).__name__}, not tensors made from its input")
     return Trace(tuple(recorder.calls), known, _keys(returned))
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from mogakit.errors import ExportError
 from mogakit.export.artifact import Agreement
-from mogakit.export.graph import FloatArray, Shape
+from mogakit.export.nodes import FloatArray, Shape
 from mogakit.export.run import Array
 from mogakit.export.trace import one_thread
 

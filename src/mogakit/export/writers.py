@@ -12,13 +12,14 @@ from mogakit.errors import InputError
 from mogakit.export import integer, onnx, snpe, tflite, verify
 from mogakit.export.artifact import Format, Precision, TensorSpec
 from mogakit.export.calibration import CalibrationData, Synthetic
-from mogakit.export.graph import FloatArray, Graph, Shape
+from mogakit.export.graph import Graph
 from mogakit.export.mace import check as mace_check
 from mogakit.export.mace import ends as mace_ends
 from mogakit.export.mace import interpreter as mace_interpreter
 from mogakit.export.mace import naming as mace_naming
 from mogakit.export.mace import writer as mace_writer
 from mogakit.export.mace.plan import HSigmoid
+from mogakit.export.nodes import FloatArray, Shape
 from mogakit.export.run import Array, run, runtime_of
 
 

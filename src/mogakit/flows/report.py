@@ -1,10 +1,8 @@
 """Gather what a run's folder holds, and build its page, its record and its figures."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mogakit import files, records
 from mogakit.errors import InputError
@@ -16,7 +14,7 @@ from mogakit.flows.measure.runs import RunFolder
 from mogakit.flows.search.compare import Comparison
 from mogakit.flows.search.find import EXACT, RESULT
 from mogakit.luts.check import check_table
-from mogakit.luts.curves import CurvePoint
+from mogakit.luts.fit_record import FitRecord
 from mogakit.luts.latencies import table_path
 from mogakit.luts.validation import load_validation
 from mogakit.progress import Progress, silent
@@ -153,21 +151,21 @@ def _fit_of(run: Path) -> FitSummary | None:
 
 
 def _fit(path: Path) -> FitSummary:
-    value = _read_json(path, "moga fit RUN")
-    try:
-        return FitSummary(
-            names=tuple(map(str, value["pairs"]["names"])),
-            measured_ms=tuple(map(float, value["pairs"]["measured_ms"])),
-            loo_mape_percent={kind: float(model["loo_mape_percent"]) for kind, model in value["models"].items()},
-            curves=tuple(records.from_json(point, CurvePoint, f"{path} curves") for point in value["curves"]),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path} holds no result of `moga fit` ({error!r}); write it anew with --resume") from error
+    found = records.load(FitRecord, path)
+    return FitSummary(
+        names=found.pairs.names,
+        measured_ms=found.pairs.measured_ms,
+        loo_mape_percent={
+            kind.value: errors.loo_mape_percent
+            for kind, errors in found.models.items()
+            if errors.loo_mape_percent is not None
+        },
+        curves=found.curves,
+    )
 
 
 def _comparison(path: Path) -> ComparisonSummary:
-    value = _read_json(path, "moga compare ... --json > FILE")
-    found = records.from_json(value, Comparison, str(path))
+    found = records.load(Comparison, path)
     return ComparisonSummary(
         columns=tuple(column.name for column in found.columns),
         factors_ms=tuple(column.factor_ms for column in found.columns),
@@ -179,15 +177,6 @@ def _comparison(path: Path) -> ComparisonSummary:
         ),
         reference=found.reference,
     )
-
-
-def _read_json(path: Path, command: str) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(f"there is no {path}; `{command}` writes it") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not JSON: {error}") from error
 
 
 def _relative(path: Path, folder: Path) -> str:

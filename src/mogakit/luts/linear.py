@@ -22,6 +22,7 @@ from mogakit.luts.ridge import RidgeFit, fit_ridge
 from mogakit.luts.table import LatencyTable, Origin, target_as_record, target_as_text
 from mogakit.nets.network import Network
 from mogakit.nets.spaces import Chromosome, SearchSpace, get_space
+from mogakit.tabular import Sheet, Tabular
 
 MODEL_SCHEMA_VERSION = 1
 MIN_PAIRS = 5
@@ -43,8 +44,8 @@ class ModelKind(StrEnum):
     decode=target_as_record,
     error=TableError,
 )
-@dataclass(frozen=True, kw_only=True)
-class CostModel:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class CostModel(Tabular):
     """`latency = intercept_ms + sum of coefficients_ms[gene][choice]`; all in milliseconds.
 
     Attributes:
@@ -57,6 +58,18 @@ class CostModel:
         table: name of the table it builds on, or empty.
         networks: names of the networks it was fitted on, so that validation can leave them out.
         input_size: of the space in pixels; None for the space's own.
+
+    Raises:
+        InputError: from `predict`, for a network that does not lie in the space.
+
+    Source: the linear cost model of TuNAS (arXiv 2008.06120).
+
+    Example:
+        >>> fitted = mk.fit_cost_model("run", num_networks=6, quick=True, rounds=1, resume=True)
+        >>> [len(costs) for costs in fitted.one_hot.coefficients_ms]
+        [12, 12, 12, 12, 12, 12]
+        >>> mk.predict("digits/0-0-0-0-0-0", fitted.one_hot).latency_ms > 0
+        True
     """
 
     name: str
@@ -90,6 +103,20 @@ class CostModel:
                 raise InputError(f"gene {index} is {gene}; model {self.name} knows 0 to {len(costs) - 1}")
             total += costs[gene]
         return total
+
+    def sheet(self) -> Sheet:
+        """Return one row a gene and choice: the milliseconds it adds to the intercept."""
+        error = "" if self.loo_mape_percent is None else f", leave-one-out error {self.loo_mape_percent:.3g} %"
+        return Sheet(
+            title=f"{self.described}, space {self.space}{error}",
+            columns=("gene", "choice", "coefficient_ms"),
+            rows=[
+                (gene, choice, cost)
+                for gene, costs in enumerate(self.coefficients_ms)
+                for choice, cost in enumerate(costs)
+            ],
+            note=f"intercept {self.intercept_ms:.4g} ms",
+        )
 
     @property
     def described(self) -> str:

@@ -8,6 +8,7 @@ from mogakit.bench.target import Target
 from mogakit.luts.error_metrics import FloatArray
 from mogakit.nets.network import Network
 from mogakit.nets.spaces import SearchSpace
+from mogakit.tabular import Sheet, Tabular
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,8 @@ class Part:
     status: Status = Status.OK
 
 
-@dataclass(frozen=True, kw_only=True)
-class Prediction:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Prediction(Tabular):
     """A predicted latency with its parts.
 
     Attributes:
@@ -47,6 +48,16 @@ class Prediction:
     parts: tuple[Part, ...]
     doubtful: tuple[str, ...] = ()
     loo_mape_percent: float | None = None
+
+    def sheet(self) -> Sheet:
+        """Return one row a part, in the network's order, with the answer as the title."""
+        error = "" if self.loo_mape_percent is None else f" ± {self.loo_mape_percent:.2g} % (leave-one-out)"
+        return Sheet(
+            title=f"{self.network}: {self.latency_ms:.4g} ms{error}",
+            columns=("part", "latency_ms", "status"),
+            rows=[(part.key, part.latency_ms, part.status) for part in self.parts],
+            note=f"once {self.overhead_ms:.4g} ms; {self.raw_ms:.4g} ms before the calibration",
+        )
 
 
 class LatencyModel(Protocol):

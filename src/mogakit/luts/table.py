@@ -24,6 +24,7 @@ from mogakit.luts.model import Part, Prediction
 from mogakit.luts.statistic import Statistic
 from mogakit.nets.network import Network
 from mogakit.nets.spaces import SearchSpace
+from mogakit.tabular import Sheet, Tabular
 
 SCHEMA_VERSION = 1
 """Raised whenever a field is added without a default, renamed, or changes its meaning; then the table gains a step."""
@@ -182,8 +183,8 @@ def _from_file(document: records.Document) -> records.Document:
     decode=_from_file,
     error=TableError,
 )
-@dataclass(frozen=True, kw_only=True)
-class LatencyTable:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class LatencyTable(Tabular):
     """Latency of blocks on one target.
 
     Attributes:
@@ -195,6 +196,17 @@ class LatencyTable:
         calibration: fitted on whole networks of the same run.
         accepted: statuses besides `ok` whose rows count, because the person who measured said so.
         seed: of the bootstrap, and of the order in which things were measured.
+
+    Raises:
+        TableError: from `predict` and `slot_costs`, where a row is missing or does not count.
+
+    Source: docs/tables.md describes the file field by field.
+
+    Example:
+        >>> table = mk.load_run("run").table
+        >>> row = table.rows["conv_i3o16_h8_k3s1_hswish"]
+        >>> 0 < row.low_ms < row.latency_ms < row.high_ms
+        True
     """
 
     name: str
@@ -210,6 +222,20 @@ class LatencyTable:
     seed: int = 0
     accepted: tuple[Status, ...] = ()
     schema_version: int = SCHEMA_VERSION
+
+    def sheet(self) -> Sheet:
+        """Return one row a block: what it adds, its interval, and whether it counts."""
+        target = "an unknown target" if self.target is None else str(self.target)
+        counting = sum(self.counts(row) for row in self.rows.values())
+        return Sheet(
+            title=f"{self.name}, {target} on {self.identity.device_name}, {counting} of {len(self.rows)} rows count",
+            columns=("key", "role", "latency_ms", "low_ms", "high_ms", "status", "counts", "backend"),
+            rows=[
+                (key, row.role, row.latency_ms, row.low_ms, row.high_ms, row.status, self.counts(row), row.backend)
+                for key, row in sorted(self.rows.items())
+            ],
+            note=f"a network adds {self.overhead_ms:.4g} ms; calibration: {self.calibration.kind}",
+        )
 
     @property
     def overhead_ms(self) -> float:

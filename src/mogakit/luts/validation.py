@@ -16,6 +16,7 @@ from mogakit.luts.error_metrics import ErrorReport, score
 from mogakit.luts.linear import CostModel
 from mogakit.luts.table import LatencyTable, Row
 from mogakit.nets.network import Network
+from mogakit.tabular import Sheet, Tabular
 
 SCHEMA_VERSION = 1
 
@@ -95,8 +96,8 @@ class Drift:
 
 
 @records.stored("validation", version=SCHEMA_VERSION, made_by="moga validate RUN")
-@dataclass(frozen=True, kw_only=True)
-class Validation:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Validation(Tabular):
     """The result of `moga validate`; `identity` is that of the validation, which must be the table's own."""
 
     table: str
@@ -111,6 +112,31 @@ class Validation:
     stopped: str
     warnings: tuple[str, ...]
     schema_version: int = SCHEMA_VERSION
+
+    def sheet(self) -> Sheet:
+        """Return one row a network, measured and predicted, with the errors of every stratum as the title."""
+        errors = [
+            f"{each.calibrated.num} of {each.title}: MAPE {each.calibrated.mape_percent.value:.3g} %"
+            for each in self.strata
+            if each.calibrated.mape_percent.value is not None
+        ]
+        return Sheet(
+            title=f"{self.table} on {self.target}, calibrated; {'; '.join(errors) or 'no network measured'}",
+            columns=("network", "strata", "measured_ms", "low_ms", "high_ms", "raw_ms", "calibrated_ms"),
+            rows=[
+                (
+                    each.name,
+                    " ".join(each.strata),
+                    each.measured_ms,
+                    each.low_ms,
+                    each.high_ms,
+                    each.raw_ms,
+                    each.calibrated_ms,
+                )
+                for each in self.networks
+            ],
+            note="; ".join(self.warnings),
+        )
 
 
 def check_networks(

@@ -80,6 +80,18 @@ class Block:
         hidden_norm: whether that convolution is followed by a batch norm.
         kind: of an `own` block, the name of its `BlockKind`.
         settings: of an `own` block, whole numbers that its kind gives a meaning to, by name, sorted.
+
+    Raises:
+        InputError: a field does not fit the others.
+
+    Source: docs/keys.md has the grammar of `key`, and what each op computes.
+
+    Example:
+        >>> block = mk.Block("mb", 40, 40, 28, kernel=5, activation="hswish", expanded_channels=240, residual=True)
+        >>> block.key
+        'mb_i40e240o40_h28_k5s1_hswish_res'
+        >>> mk.count_params(block), mk.count_madds(block)
+        (26240, 19756800)
     """
 
     op: Op
@@ -110,6 +122,12 @@ class Block:
         Raises:
             InputError: a field does not fit the others.
         """
+        for name, vocabulary in (("op", Op), ("activation", Activation), ("out_activation", Activation)):
+            value = getattr(self, name)
+            if not isinstance(value, vocabulary):  # written as text, as in a notebook
+                if value not in list(vocabulary):
+                    raise InputError(f"not a block: {name} {value!r} is unknown; supported: {', '.join(vocabulary)}")
+                object.__setattr__(self, name, vocabulary(value))
         problem = _problem(self)
         if problem:
             raise InputError(f"not a block: {problem} (given {self!r})")

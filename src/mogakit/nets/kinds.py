@@ -37,6 +37,21 @@ def register_block_kind(name: str, kind: BlockKind) -> None:
 
     Raises:
         InputError: the name cannot stand in a key, or `kind` lacks a method.
+
+    Source: docs/how-to/your-own.md has a worked example.
+
+    Example:
+        >>> from mogakit.nets.layer import Layer
+        >>> class Shuffle:
+        ...     def module(self, block):
+        ...         import torch
+        ...         return torch.nn.Conv2d(block.in_channels, block.out_channels, 1, bias=False)
+        ...     def layers(self, block):
+        ...         shape = {"in_channels": block.in_channels, "out_channels": block.out_channels}
+        ...         yield Layer(role="mix", output_size=block.output_size, **shape)
+        >>> mk.register_block_kind("shuffle", Shuffle())
+        >>> mk.count_params(mk.Block("own", 8, 16, 14, kind="shuffle"))
+        128
     """
     Block(Op.OWN, 1, 1, 1, kind=name)  # raises where the name does not fit
     register(Group.BLOCKS, name, _checked(kind, name))

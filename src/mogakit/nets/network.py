@@ -14,16 +14,28 @@ from mogakit.errors import InputError
 from mogakit.nets.block import Block, Op
 from mogakit.nets.kinds import get_kind
 from mogakit.nets.layer import Layer
+from mogakit.tabular import Sheet, Tabular
 
 
-@dataclass(frozen=True)
-class Network:
+@dataclass(frozen=True, repr=False)
+class Network(Tabular):
     """A classifier: a stem, body blocks and a head.
 
     Attributes:
         name: as the zoo or a space names it.
         blocks: each takes what the one before gives; the last is a head, and the only one.
         dropout: probability before the last linear layer when training; it changes no file.
+
+    Raises:
+        InputError: two neighbours disagree on channels or resolution, or the head is not the last block.
+
+    Source: the networks of the zoo name theirs; `moga zoo` lists them.
+
+    Example:
+        >>> stem = mk.Block("conv", 3, 8, 32, kernel=3, stride=2, activation="relu")
+        >>> head = mk.Block("head", 8, 10, 16, norm_eps=None)
+        >>> mk.Network("tiny", (stem, head))
+        <Network: tiny, 2 blocks, 1x3x32x32 to 10 classes>
     """
 
     name: str
@@ -46,6 +58,15 @@ class Network:
                     f"network {self.name!r}: block {index} ({before.key}) gives {gives[0]} channels at {gives[1]} px, "
                     f"block {index + 1} ({after.key}) takes {takes[0]} at {takes[1]} px"
                 )
+
+    def sheet(self) -> Sheet:
+        """Return one row a block: its key, the size of its output in pixels, parameters and multiply-adds."""
+        shape = "x".join(map(str, self.input_shape))
+        return Sheet(
+            title=f"{self.name}, {len(self.blocks)} blocks, {shape} to {self.num_classes} classes",
+            columns=("block", "output_px", "params", "madds"),
+            rows=[(each.key, each.output_size, count_params(each), count_madds(each)) for each in self.blocks],
+        )
 
     @property
     def input_size(self) -> int:
@@ -125,7 +146,23 @@ def _head_layers(block: Block) -> Iterator[Layer]:
 
 
 def count_params(part: Network | Block) -> int:
-    """Count trainable values: weights, biases, batch-norm scales and offsets."""
+    """Count trainable values: weights, biases, batch-norm scales and offsets.
+
+    Args:
+        part: a network or a block.
+
+    Returns:
+        Their number.
+
+    Raises:
+        InputError: a block is of a kind that is not registered.
+
+    Source: the papers' convention; running statistics do not count.
+
+    Example:
+        >>> mk.count_params(mk.get_network("moga-a"))
+        5159802
+    """
     return sum(layer.params for block in _blocks(part) for layer in block_layers(block))
 
 
@@ -136,7 +173,23 @@ def count_params_without_norm(part: Network | Block) -> int:
 
 
 def count_madds(part: Network | Block) -> int:
-    """Count multiply-accumulates for one image."""
+    """Count multiply-accumulates for one image.
+
+    Args:
+        part: a network or a block.
+
+    Returns:
+        The multiply-accumulates of convolutions and linear layers; batch norm, activations and pooling do not count.
+
+    Raises:
+        InputError: a block is of a kind that is not registered.
+
+    Source: the papers' MAdds (MobileNetV2, MoGA Table 2).
+
+    Example:
+        >>> round(mk.count_madds(mk.get_network("moga-a")) / 1e6)
+        304
+    """
     return sum(layer.madds for block in _blocks(part) for layer in block_layers(block))
 
 

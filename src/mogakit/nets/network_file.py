@@ -17,7 +17,11 @@ NETWORK_SCHEMA_VERSION = 1
 
 
 @records.stored(
-    "network", version=NETWORK_SCHEMA_VERSION, made_by="mogakit.save_network", title="network file", sealed=False
+    "network",
+    version=NETWORK_SCHEMA_VERSION,
+    made_by="`mogakit.save_network` writes it or docs/networks.md",
+    title="network file",
+    sealed=False,
 )
 @dataclass(frozen=True, kw_only=True)
 class NetworkRecord:

@@ -11,7 +11,7 @@ import math
 import os
 import re
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -206,8 +206,8 @@ def read_csv(
     expected: str = "CSV file",
     limits: Limits = DEFAULT_LIMITS,
     remedy: str = "",
-) -> list[Mapping[str, str]]:
-    """Read a CSV file whose first line names its columns; a row is a mapping from column to text.
+) -> list[tuple[int, dict[str, str]]]:
+    """Read a CSV file whose first line names its columns; return each row's line and its texts by column.
 
     Raises:
         InputError: as `read_text`; a column of `needed` is missing or named twice; a row has more or fewer cells than
@@ -218,13 +218,13 @@ def read_csv(
     try:
         columns = next(reader, [])
         _check_columns(path, columns, needed, expected)
-        rows: list[Mapping[str, str]] = []
+        rows: list[tuple[int, dict[str, str]]] = []
         for cells in reader:
             if not cells:
                 continue
             if len(cells) != len(columns):
                 raise InputError(f"{path} line {reader.line_num} has {len(cells)} cells for {len(columns)} columns")
-            rows.append(dict(zip(columns, cells, strict=True)))
+            rows.append((reader.line_num, dict(zip(columns, cells, strict=True))))
     except csv.Error as error:
         raise InputError(f"{path} is not CSV: {error}; expected {_a(expected)}") from error
     return rows

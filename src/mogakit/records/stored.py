@@ -37,7 +37,7 @@ class Kind:
         title: as in messages: `latency table`.
         version: of the layout that this release writes. upgrades: steps by the version that they start from.
         implied_version: of files that state none; None where every file states one.
-        made_by: the command that makes such a file.
+        made_by: the command that makes such a file; where people write it (`sealed` is false), what shows how.
         encode: from the record's plain values to the file's, where they differ. decode: back.
         error: raised for everything that is wrong with a file.
         limits: on what is read.
@@ -60,7 +60,7 @@ class Kind:
     @property
     def remedy(self) -> str:
         """Return what to do where there is no such file."""
-        return f"`{self.made_by}` makes one"
+        return f"`{self.made_by}` makes one" if self.sealed else f"write one as {self.made_by} shows"
 
 
 _KINDS: dict[type, Kind] = {}

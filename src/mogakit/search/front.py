@@ -18,6 +18,7 @@ from mogakit.search.additive import Genes, Values
 from mogakit.search.front_quality import Box, nondominated
 from mogakit.search.problem import Constraint, Objective, Problem
 from mogakit.search.sources import PROXY
+from mogakit.tabular import Sheet, Tabular
 
 SCHEMA_VERSION = 1
 
@@ -40,8 +41,8 @@ class MetricInfo:
 
 
 @records.stored("front", version=1, implied_version=1, made_by="moga search -o FOLDER", title="front of a search")
-@dataclass(frozen=True, kw_only=True)
-class Front:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Front(Tabular):
     """Networks with their metrics, the best in the first objective first.
 
     Attributes:
@@ -61,6 +62,17 @@ class Front:
     how: str
     chromosomes: tuple[str, ...]
     values: tuple[tuple[float | None, ...], ...]
+
+    def sheet(self) -> Sheet:
+        """Return one row a network: its name, then every metric with its unit."""
+        names = [metric.name + (f"_{metric.unit}" if metric.unit else "") for metric in self.metrics]
+        objectives = ", ".join(f"{each.metric} {'up' if each.maximise else 'down'}" for each in self.objectives)
+        return Sheet(
+            title=f"{len(self)} networks of {self.space}: {objectives}",
+            columns=("network", *names),
+            rows=[(f"{self.space}/{name}", *row) for name, row in zip(self.chromosomes, self.values, strict=True)],
+            note="; ".join([self.how, *(f"{each.name}: {each.source}" for each in self.metrics if each.unit)]),
+        )
 
     def column(self, name: str) -> list[float | None]:
         """Return one metric of all networks.
@@ -107,8 +119,8 @@ class HistoryPoint:
 
 
 @records.stored("search-result", version=SCHEMA_VERSION, made_by="moga search -o FOLDER")
-@dataclass(frozen=True, kw_only=True)
-class SearchResult:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class SearchResult(Tabular):
     """A finished search.
 
     Attributes:
@@ -134,6 +146,17 @@ class SearchResult:
     quality: Quality
     history: tuple[HistoryPoint, ...] = ()
     schema_version: int = SCHEMA_VERSION
+
+    def sheet(self) -> Sheet:
+        """Return the front, with what the search came to as its title; `pick` marks the networks to train first."""
+        front, percent = self.front.sheet(), self.quality.archive_percent
+        share = "" if percent is None else f", {percent:.1f} % of the exact front's hypervolume"
+        return Sheet(
+            title=f"{self.engine}: {len(self.front)} of {self.num_networks} networks{share}",
+            columns=(*front.columns, "pick"),
+            rows=[(*row, name in self.picks) for row, name in zip(front.rows, self.front.chromosomes, strict=True)],
+            note=front.note,
+        )
 
 
 def make_front(problem: Problem, genes: Genes, values: Values, how: str) -> Front:

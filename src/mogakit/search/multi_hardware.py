@@ -37,6 +37,17 @@ def f_avg(
 
     Raises:
         InputError: the lengths differ, a factor is not above zero, or a latency or weight is below zero.
+
+    Returns:
+        A pure number, 1 for the reference network; None where one hardware cannot run the network.
+
+    Source: Multi-Hardware Models (arXiv 2008.08178) eq. 4.
+
+    Example:
+        >>> mk.f_avg([20.0, 3.0], factors_ms=[40.0, 4.0])
+        0.625
+        >>> mk.f_avg([20.0, None], factors_ms=[40.0, 4.0]) is None
+        True
     """
     ratios, used_weights = _ratios(latencies_ms, factors_ms, weights)
     if ratios is None:
@@ -48,7 +59,23 @@ def f_avg(
 def f_max(
     latencies_ms: Sequence[float | None], factors_ms: Sequence[float], weights: Sequence[float] | None = None
 ) -> float | None:
-    """Return the worst normalised latency, `max_i w_i L_i / C_i` (eq. 5); arguments and errors as in `f_avg`."""
+    """Return the worst normalised latency, `max_i w_i L_i / C_i`.
+
+    Args:
+        latencies_ms, factors_ms, weights: as in `f_avg`.
+
+    Returns:
+        A pure number, 1 for the reference network; None where one hardware cannot run the network.
+
+    Raises:
+        InputError: as in `f_avg`.
+
+    Source: Multi-Hardware Models (arXiv 2008.08178) eq. 5.
+
+    Example:
+        >>> mk.f_max([20.0, 3.0], factors_ms=[40.0, 4.0])
+        0.75
+    """
     ratios, used_weights = _ratios(latencies_ms, factors_ms, weights)
     if ratios is None:
         return None

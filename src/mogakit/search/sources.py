@@ -15,9 +15,7 @@ A program hands the function over itself (`accuracy_metric` takes either).
 device measured in the loop, as MnasNet did.
 """
 
-import csv
 import hashlib
-import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,7 +25,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from mogakit import files, records
+from mogakit import records
 from mogakit.errors import InputError
 from mogakit.nets.block import Block
 from mogakit.nets.network import Network, count_madds, count_params
@@ -66,6 +64,13 @@ def capacity(network: Network) -> float:
     return sum(block_capacity(block) for block in network.blocks)
 
 
+@records.stored(
+    "fitted-accuracy",
+    version=1,
+    implied_version=1,
+    made_by="moga search --engine fit-front -o FOLDER",
+    title="fitted accuracy model",
+)
 @dataclass(frozen=True, kw_only=True)
 class FittedModel:
     """An additive accuracy model on disk: plain coefficients, readable by anything.
@@ -94,7 +99,7 @@ class FittedModel:
 
     def save(self, path: Path) -> None:
         """Write the model as JSON."""
-        files.write_json(path, records.to_json(self))
+        records.save(self, path)
 
 
 def load_fitted(path: Path, space: SearchSpace) -> FittedModel:
@@ -103,11 +108,7 @@ def load_fitted(path: Path, space: SearchSpace) -> FittedModel:
     Raises:
         InputError: the file is not a model, or one of another space.
     """
-    try:
-        value = json.loads(path.read_text("utf-8"))
-    except (ValueError, OSError) as error:
-        raise InputError(f"{path} is not a fitted model: {error}") from error
-    model = records.from_json(value, FittedModel, str(path))
+    model = records.load(FittedModel, path)
     sizes = tuple(len(row) for row in model.coefficients)
     if model.space != space.name or sizes != space.num_choices:
         raise InputError(f"{path} is a model of space {model.space!r}, and {space.name!r} is searched")
@@ -144,20 +145,18 @@ def load_accuracy_table(path: Path, space: SearchSpace) -> AccuracyTable:
         InputError: a column is missing, a row does not parse, or a chromosome is named twice.
     """
     values: dict[Chromosome, float] = {}
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        if not {"chromosome", "accuracy"} <= set(reader.fieldnames or ()):
-            raise InputError(f"{path} has the columns {reader.fieldnames}; it needs chromosome and accuracy")
-        for row in reader:
-            where = f"{path} line {reader.line_num}"
-            try:
-                chromosome, accuracy = parse_chromosome(row["chromosome"] or ""), float(row["accuracy"] or "")
-                check_chromosome(space.name, space.num_choices, chromosome)
-            except (InputError, ValueError) as error:
-                raise InputError(f"{where}: {error}") from error
-            if chromosome in values:
-                raise InputError(f"{where}: chromosome {row['chromosome']} is named twice")
-            values[chromosome] = accuracy
+    for line, row in records.read_csv(path, ("chromosome", "accuracy"), "table of chromosome and accuracy"):
+        where = f"{path} line {line}"
+        try:
+            chromosome, accuracy = parse_chromosome(row["chromosome"]), float(row["accuracy"])
+            check_chromosome(space.name, space.num_choices, chromosome)
+        except (InputError, ValueError) as error:
+            raise InputError(f"{where}: {error}") from error
+        if not math.isfinite(accuracy):
+            raise InputError(f"{where}: accuracy is {row['accuracy']!r}, which is not a finite number")
+        if chromosome in values:
+            raise InputError(f"{where}: chromosome {row['chromosome']} is named twice")
+        values[chromosome] = accuracy
     return AccuracyTable(ACCURACY, "", f"table {path.name} ({len(values)} networks)", values)
 
 

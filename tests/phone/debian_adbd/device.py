@@ -19,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 
 from adbutils.errors import AdbError
+from debian_adbd.arm64 import Arm64
 from debian_adbd.cable import Cable
 from debian_adbd.tool_server import RemoteCall, ToolServer
 from debian_adbd.tree import LINKER, isolated
@@ -50,6 +51,7 @@ mount -t devpts -o newinstance,ptmxmode=0666 devpts "$1/dev/pts"
 ln -s pts/ptmx "$1/dev/ptmx"
 mount -t proc proc "$1/proc"
 mount --bind "$1/.sim/boot_id" "$1/proc/sys/kernel/random/boot_id"
+[ ! -e "$1/.sim/mounts" ] || . "$1/.sim/mounts"
 : >"$1/dev/boot"
 exec env -i PATH=/system/bin "$(command -v chroot)" "$1" /system/bin/sh /.sim/init "$2"
 """
@@ -91,6 +93,7 @@ class AdbdDevice(Workbench):
         tree: unpacked packages; copied, so that a device has a root of its own.
         helpers: the library and the program of `tree.build_helpers`.
         folder: where the root is made.
+        arm64: what lets programs for Android on arm64 run; the stand-ins for tools do not run on such a device.
     """
 
     def __init__(
@@ -105,6 +108,7 @@ class AdbdDevice(Workbench):
         seed: int = 0,
         variation: Variation | None = None,
         mode: Mode = Mode.REPLAY,
+        arm64: Arm64 | None = None,
     ) -> None:
         paths = Paths(folder.resolve() / "root")
         profile = profile or this_computer()
@@ -114,6 +118,7 @@ class AdbdDevice(Workbench):
         self.replug_seconds = 0.5
         self.on_server_kill = server.kill
         self._tree = tree
+        self._arm64 = arm64
         self._library, self._program = helpers
         self._port = free_port()
         self._cable = Cable(self._port)
@@ -160,7 +165,10 @@ class AdbdDevice(Workbench):
         log = (self.paths.root / ".sim/outer.log").open("wb")
         with log:
             self._outer = subprocess.Popen(
-                isolated("sh", "-c", _OUTER, "outer", str(self.paths.root), str(self._port)),
+                isolated(
+                    *("sh", "-c", _OUTER, "outer", str(self.paths.root), str(self._port)),
+                    user_namespace=self._arm64 is not None,
+                ),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -280,6 +288,8 @@ class AdbdDevice(Workbench):
         (root / ".sim/boot_id").write_text("00000000-0000-4000-8000-000000000000\n")
         self.root.properties()
         self.root.refresh(self.state)
+        if self._arm64 is not None:
+            self._arm64.install(root)
 
     def _applets(self) -> list[str]:
         """Return the commands that toybox holds, without those that end a computer."""

@@ -39,9 +39,13 @@ def why_not() -> str | None:
     return None
 
 
-def isolated(*command: str) -> list[str]:
-    """Return a command that runs `command` in own mount and pid namespaces, which end with the calling thread."""
-    user = () if os.geteuid() == 0 else ("--user", "--map-root-user")
+def isolated(*command: str, user_namespace: bool = False) -> list[str]:
+    """Return a command that runs `command` in own mount and pid namespaces, which end with the calling thread.
+
+    Args:
+        user_namespace: in a user namespace of its own as well, also where this process is root.
+    """
+    user = ("--user", "--map-root-user") if user_namespace or os.geteuid() else ()
     return ["setpriv", "--pdeathsig", "KILL", "unshare", *user, *_ISOLATE, *command]
 
 
@@ -69,21 +73,30 @@ class Download:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def unpack(self, suite: str, packages: tuple[str, ...], into: Path, skip: tuple[str, ...] = ()) -> Path:
+    def unpack(
+        self,
+        suite: str,
+        packages: tuple[str, ...],
+        into: Path,
+        skip: tuple[str, ...] = (),
+        architecture: str | None = None,
+    ) -> Path:
         """Unpack into `into` and return it; what is there already is left as it is.
 
         Args:
             skip: packages that are needed and left out.
+            architecture: Debian's name of the processor, None for this computer's.
         """
         if (into / ".complete").exists():
             return into
-        state = self._folder / f"apt-{suite}"
+        state = self._folder / f"apt-{suite}-{into.name}"
         for name in ("state/lists/partial", "cache/archives/partial"):
             (state / name).mkdir(parents=True, exist_ok=True)
         (state / "status").touch()
         (state / "sources.list").write_text(f"deb [signed-by={KEYRING}] {mirror()} {suite} main\n")
-        self._apt(state, "update")
-        self._apt(state, "install", "--download-only", "--no-install-recommends", "--yes", *packages)
+        architecture = architecture or _ARCHITECTURES[platform.machine()]
+        self._apt(state, architecture, "update")
+        self._apt(state, architecture, "install", "--download-only", "--no-install-recommends", "--yes", *packages)
         shutil.rmtree(into, ignore_errors=True)
         into.mkdir(parents=True)
         for package in sorted((state / "cache/archives").glob("*.deb")):
@@ -93,15 +106,15 @@ class Download:
         (into / ".complete").touch()
         return into
 
-    def _apt(self, state: Path, *arguments: str) -> None:
+    def _apt(self, state: Path, architecture: str, *arguments: str) -> None:
         options = {
             "Dir::State": state / "state",
             "Dir::State::status": state / "status",
             "Dir::Cache": state / "cache",
             "Dir::Etc::SourceList": state / "sources.list",
             "Dir::Etc::SourceParts": "/dev/null",
-            "APT::Architecture": _ARCHITECTURES[platform.machine()],
-            "APT::Architectures::": _ARCHITECTURES[platform.machine()],
+            "APT::Architecture": architecture,
+            "APT::Architectures::": architecture,
             "APT::Sandbox::User": "root",
             "Debug::NoLocking": "1",
         }

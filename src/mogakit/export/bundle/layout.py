@@ -12,7 +12,6 @@ SHA256SUMS.sha256  of SHA256SUMS, so that a damaged list is distinguished from a
 """
 
 import hashlib
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +60,7 @@ class LatencyNote:
     comment: str = ""
 
 
+@records.stored("bundle", version=SCHEMA_VERSION, made_by="moga ship NET -o FOLDER", title="description of a bundle")
 @dataclass(frozen=True, kw_only=True)
 class Bundle:
     """What `bundle.json` holds.
@@ -114,7 +114,7 @@ def payload(folder: Path) -> list[str]:
 
 def save(folder: Path, bundle: Bundle) -> None:
     """Write `bundle.json`, then the checksums over everything."""
-    files.write_json(folder / BUNDLE_NAME, records.to_json(bundle))
+    records.save(bundle, folder / BUNDLE_NAME)
     sums = _render(_digests(folder))
     files.write_text(folder / SUMS_NAME, sums)
     files.write_text(folder / SEAL_NAME, _seal(sums.encode()))
@@ -129,14 +129,7 @@ def load(folder: Path) -> Bundle:
     path = folder / BUNDLE_NAME
     if not path.is_file():
         raise InputError(f"{folder} is not a bundle: it has no {BUNDLE_NAME}; `moga ship NET -o {folder}` makes one")
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path} is damaged: {error}") from error
-    version = value.get("schema_version") if isinstance(value, dict) else None
-    if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise InputError(f"{path} has schema_version {version}, this kit reads {SCHEMA_VERSION}; update the kit")
-    return records.from_json(value, Bundle, str(path))
+    return records.load(Bundle, path)
 
 
 def damages(folder: Path) -> list[Damage]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mogakit import files, records
+from mogakit import records
 from mogakit.errors import InputError
 from mogakit.export import quality, run
 from mogakit.export.artifact import Format
@@ -27,6 +27,12 @@ class AnchorMap:
     shapes: tuple[tuple[float, float], ...]
 
 
+@records.stored(
+    "detection-metadata",
+    version=SCHEMA_VERSION,
+    made_by="moga export model ssdlite-...",
+    title="description of a detector",
+)
 @dataclass(frozen=True, kw_only=True)
 class DetectionMetadata:
     """What turns a detector's outputs into objects.
@@ -99,17 +105,16 @@ def detection_metadata(detector: Detector) -> DetectionMetadata:
 
 def save_metadata(path: Path, detector: Detector) -> None:
     """Write a detector's metadata as JSON, atomically."""
-    files.write_json(path, records.to_json(detection_metadata(detector)))
+    records.save(detection_metadata(detector), path)
 
 
 def load_metadata(path: Path) -> DetectionMetadata:
     """Read what `save_metadata` wrote.
 
     Raises:
-        InputError: it is not such a file.
-        OSError: it cannot be read.
+        InputError: there is no such file, or it is not a detector's metadata; see `records.load`.
     """
-    return records.from_json(records.read_json(path), DetectionMetadata, str(path))
+    return records.load(DetectionMetadata, path)
 
 
 FORMATS = {".tflite": Format.TFLITE, ".onnx": Format.ONNX, ".pb": Format.MACE}

@@ -89,6 +89,8 @@ def _entry(graph: Graph, signature: str, aliases: Mapping[int, str]) -> EntryPoi
         Input(_spec(graph.tensors[index]), aliases.get(index, ""), _num_rows(graph, uses, index))
         for index in graph.inputs
     )
+    if signature:  # a runtime hands the inputs of a signature over by name, not in the file's order
+        inputs = tuple(sorted(inputs, key=lambda item: item.spec.name))
     return EntryPoint(signature, inputs, tuple(_spec(graph.tensors[index]) for index in graph.outputs))
 
 

@@ -8,7 +8,9 @@ import torch
 import torch.nn.functional as nnf
 
 from mogakit.errors import ExportError
-from mogakit.export.graph import (
+from mogakit.export.graph import Graph
+from mogakit.export.mace.interpreter import Interpreter
+from mogakit.export.nodes import (
     Activate,
     Activation,
     Add,
@@ -16,7 +18,6 @@ from mogakit.export.graph import (
     Conv2d,
     FloatArray,
     GlobalMean,
-    Graph,
     Linear,
     Mul,
     Node,
@@ -26,7 +27,6 @@ from mogakit.export.graph import (
     Reshape,
     Softmax,
 )
-from mogakit.export.mace.interpreter import Interpreter
 
 _FUNCTIONS: dict[Activation, Callable[[torch.Tensor], torch.Tensor]] = {
     Activation.NONE: lambda x: x,

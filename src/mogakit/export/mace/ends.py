@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from mogakit.errors import UnsupportedOperator
 from mogakit.export import fold
-from mogakit.export.graph import Concat, Graph, Rows, Shape
+from mogakit.export.graph import Graph
+from mogakit.export.nodes import Concat, Node, Permute, Reshape, Shape
 
 
 def maps_as_outputs(graph: Graph) -> Graph:
@@ -27,7 +28,7 @@ def maps_as_outputs(graph: Graph) -> Graph:
     for output in graph.outputs:
         node = makers.get(output)
         parts = [makers.get(name) for name in node.inputs] if isinstance(node, Concat) else [node]
-        maps = [part.inputs[0] for part in parts if isinstance(part, Rows)]
+        maps = [source for part in parts if (source := _cut_into_rows(graph, part)) is not None]
         if maps and len(maps) == len(parts):
             sources += maps
             names += [f"{output}_{index}" for index in range(len(maps))]
@@ -39,6 +40,15 @@ def maps_as_outputs(graph: Graph) -> Graph:
     if len(set(sources)) < len(sources):
         raise UnsupportedOperator("two outputs are cut from one map; a MACE file gives a tensor once")
     return fold.name_outputs(fold.drop_unread(replace(graph, outputs=tuple(sources))), tuple(names))
+
+
+def _cut_into_rows(graph: Graph, node: Node | None) -> str | None:
+    """Return the map whose pixels `node` holds as rows, (N, A*V, H, W) as (N, H*W*A, V), or None."""
+    makers = graph.makers()
+    turned = makers.get(node.inputs[0]) if isinstance(node, Reshape) and len(node.shape) == 3 else None
+    if node is None or not isinstance(turned, Permute) or turned.axes != (0, 2, 3, 1):
+        return None
+    return turned.inputs[0] if turned.shape[0] == node.shape[0] and turned.shape[3] % node.shape[2] == 0 else None
 
 
 def joined(found: Sequence[NDArray[np.float32]], shapes: Sequence[Shape]) -> list[NDArray[np.float32]]:

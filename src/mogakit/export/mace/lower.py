@@ -13,7 +13,13 @@ import math
 import numpy as np
 
 from mogakit.errors import UnsupportedOperator
-from mogakit.export.graph import (
+from mogakit.export.graph import Graph
+from mogakit.export.mace import operators
+from mogakit.export.mace.ends import maps_as_outputs
+from mogakit.export.mace.netdef import Argument, DataType, Port
+from mogakit.export.mace.operators import EltwiseType, OpType, PoolingType
+from mogakit.export.mace.plan import HSigmoid, Plan, nhwc, padding_totals
+from mogakit.export.nodes import (
     Activate,
     Activation,
     Add,
@@ -21,7 +27,6 @@ from mogakit.export.graph import (
     Conv2d,
     FloatArray,
     GlobalMean,
-    Graph,
     Linear,
     Mul,
     Node,
@@ -31,11 +36,6 @@ from mogakit.export.graph import (
     Shape,
     Softmax,
 )
-from mogakit.export.mace import operators
-from mogakit.export.mace.ends import maps_as_outputs
-from mogakit.export.mace.netdef import Argument, DataType, Port
-from mogakit.export.mace.operators import EltwiseType, OpType, PoolingType
-from mogakit.export.mace.plan import HSigmoid, Plan, nhwc, padding_totals
 
 _SIMPLE: dict[Activation, tuple[Argument, ...]] = {
     Activation.RELU: operators.activation("RELU"),
@@ -141,7 +141,7 @@ class _Lowering:
 
     def conv(self, node: Conv2d) -> None:
         """Emit Conv2D, DepthwiseConv2d, or FullyConnected for a 1x1 input."""
-        if node.depthwise and node.groups != node.weight.shape[0]:
+        if node.groups > 1 and node.weight.shape[:2] != (node.groups, 1):
             raise UnsupportedOperator(
                 f"convolution {node.name!r} has {node.groups} groups for {node.weight.shape[0]} outputs; MACE's GPU "
                 "runs dense convolutions, and depthwise ones with a multiplier of 1"

@@ -7,10 +7,10 @@ from enum import StrEnum
 import numpy as np
 
 from mogakit.errors import UnsupportedOperator
-from mogakit.export.graph import FloatArray, Padding, Shape
 from mogakit.export.mace import operators
 from mogakit.export.mace.netdef import Argument, DataType, Operator, Port
 from mogakit.export.mace.operators import OpType
+from mogakit.export.nodes import FloatArray, Padding, Shape
 
 
 class HSigmoid(StrEnum):

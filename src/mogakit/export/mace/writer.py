@@ -8,11 +8,12 @@ import numpy as np
 
 from mogakit.errors import InputError
 from mogakit.export.artifact import Precision
-from mogakit.export.graph import FloatArray, Graph
+from mogakit.export.graph import Graph
 from mogakit.export.mace.lower import lower
 from mogakit.export.mace.naming import PB_SUFFIXES
 from mogakit.export.mace.netdef import DataType, Generation, Net, Port, RuntimeType, StoredTensor
 from mogakit.export.mace.plan import HSigmoid
+from mogakit.export.nodes import FloatArray
 
 _DATA_TYPES: dict[Precision, DataType] = {Precision.FLOAT32: DataType.FLOAT, Precision.FLOAT16: DataType.HALF}
 _NUMPY_TYPES: dict[DataType, str] = {DataType.FLOAT: "<f4", DataType.HALF: "<f2"}

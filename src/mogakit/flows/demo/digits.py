@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mogakit import files, records
+from mogakit import records
 from mogakit.bench.target import parse_target
 from mogakit.export.artifact import Format, Precision
 from mogakit.flows.demo.steps import Step, silent_steps
@@ -83,6 +83,13 @@ class Pick:
         return Path(self.alone.checkpoint).parent / "bundle"
 
 
+@records.stored(
+    "supernet-demo",
+    version=1,
+    implied_version=1,
+    made_by="moga demo --supernet",
+    title="result of the supernet demonstration",
+)
 @dataclass(frozen=True, kw_only=True)
 class DigitsDemo:
     """Everything that the demonstration found."""
@@ -156,7 +163,7 @@ def run_digits_demo(
         proves_not=PROVES_NOT,
         page=str(page),
     )
-    files.write_json(folder / RESULT, records.to_json(result))
+    records.save(result, folder / RESULT)
     return result
 
 

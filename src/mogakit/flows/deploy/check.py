@@ -1,10 +1,10 @@
 """Report which hardware can run a network, a file or a search space, and what leaves it."""
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mogakit import files
 from mogakit.errors import InputError, UnsupportedOperator
 from mogakit.export import edgetpu
 from mogakit.export.artifact import Format, Precision
@@ -103,14 +103,14 @@ def _check_network(network: Network | Detector, hardware: Hardware) -> Checked:
     program = edgetpu.find()
     if program is None:
         return Checked(name=network.name, report=report, suggestion=suggestion, remark=edgetpu.MISSING)
-    with tempfile.TemporaryDirectory() as folder:
-        (artifact,) = export_network(network, [Format.TFLITE], Precision.INT8, Path(folder))
+    with files.scratch() as folder:
+        (artifact,) = export_network(network, [Format.TFLITE], Precision.INT8, folder)
         return _compiled(network.name, report, program, artifact.path, suggestion)
 
 
 def _compiled(name: str, report: Report, program: Path, model: Path, suggestion: str | None) -> Checked:
-    with tempfile.TemporaryDirectory() as folder:
-        compilation = edgetpu.compile_file(program, model, Path(folder))
+    with files.scratch() as folder:
+        compilation = edgetpu.compile_file(program, model, folder)
     remark = f"{edgetpu.PROGRAM} {compilation.version} was run; its own count stands beside the list's"
     return Checked(name=name, report=report, suggestion=suggestion, compilation=compilation, remark=remark)
 

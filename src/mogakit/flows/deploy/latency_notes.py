@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mogakit.bench.measurement import Status
-from mogakit.bench.readings import Reading
 from mogakit.errors import InputError
 from mogakit.export.artifact import Artifact
 from mogakit.export.bundle.layout import LatencyNote
+from mogakit.luts.bench_record import Reading
 from mogakit.luts.latencies import load_latencies
 from mogakit.nets.detection.network import Detector
 from mogakit.nets.network import Network

@@ -1,14 +1,11 @@
 """Bundle a network for an app's author; `flows.ship_check` checks it on the receiver's machine."""
 
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mogakit import __version__, files, records
-from mogakit.bench.readings import readings
 from mogakit.errors import InputError
 from mogakit.export import EXPORT_VERSION
 from mogakit.export.artifact import Artifact, Format, Precision
@@ -35,6 +32,7 @@ from mogakit.export.preprocessing import Preprocessing, for_size
 from mogakit.export.writers import Options
 from mogakit.flows.deploy.export import export_network
 from mogakit.flows.deploy.latency_notes import measured, predicted
+from mogakit.luts.bench_record import readings
 from mogakit.nets import zoo
 from mogakit.nets.block import Block
 from mogakit.nets.detection.network import PREFIX, Detector, detector_layers
@@ -123,27 +121,21 @@ def _reject_foreign(folder: Path) -> None:
 @contextmanager
 def _beside(folder: Path) -> Iterator[Path]:
     """Yield a new folder beside `folder`; on success it takes its place, on any exception it is removed."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    target = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
-    try:
+    with files.building(folder) as target:
         yield target
         target.chmod(0o755)
-        if folder.exists():
-            old = target.with_suffix(".old")
-            folder.rename(old)
+        if not folder.exists():
             target.rename(folder)
-            shutil.rmtree(old)
-        else:
+            return
+        with files.building(folder) as old:
+            folder.rename(old / folder.name)
             target.rename(folder)
-    except BaseException:
-        shutil.rmtree(target, ignore_errors=True)
-        raise
 
 
 def _labels(request: ShipRequest) -> list[str] | None:
     if request.labels is None:
         return None
-    labels = request.labels.read_text(encoding="utf-8").splitlines()
+    labels = records.read_text(request.labels, "file of labels, one class a line").splitlines()
     if len(labels) != request.network.num_classes:
         raise InputError(
             f"{request.labels} has {len(labels)} lines; {request.network.name} needs {request.network.num_classes}"

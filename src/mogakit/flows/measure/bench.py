@@ -1,29 +1,31 @@
 """Time any model files and networks on any targets: a newcomer's first command. No table is needed, none is made."""
 
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from mogakit import files
 from mogakit.bench.conditions import worst_warnings
+from mogakit.bench.feed import OPTIONS as FEED_OPTIONS
 from mogakit.bench.journal import Journal
-from mogakit.bench.measurement import Clock
+from mogakit.bench.measurement import Clock, Status
 from mogakit.bench.runner import Job, Runner, RunnerKind
 from mogakit.bench.schedule import Outcome, Plan, run_plan
 from mogakit.bench.target import Hardware, Runtime, Target
 from mogakit.errors import InputError
-from mogakit.export.artifact import Artifact, Precision
-from mogakit.export.describe import MODEL_SUFFIXES
-from mogakit.export.pipeline import describe_file
+from mogakit.export.artifact import Artifact, Precision, Role
+from mogakit.export.describe import MODEL_SUFFIXES, open_file
 from mogakit.flows.deploy.export import export_network
 from mogakit.flows.measure.devices import FORMATS, file_kind
 from mogakit.flows.measure.effort import Effort, effort_for, statistic_for
+from mogakit.flows.measure.feeds import FeedRequest, Used, runs_of
 from mogakit.luts.estimate import estimate_files, settled
 from mogakit.luts.statistic import Statistic
 from mogakit.luts.table import Row
 from mogakit.nets.detection.network import resolve_model
 from mogakit.progress import Progress, silent
+from mogakit.tabular import Sheet, Tabular
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +36,7 @@ class BenchRequest:
         models: paths of model files, names of the zoo, or `space/chromosome`.
         targets: None for each file's own (`tflite/cpu/float32` for a float TFLite file or a network by name).
         folder: where exported files and the journal stay; None for a temporary folder.
+        feed: sizes, values and signatures for what the files leave open.
     """
 
     models: tuple[str, ...]
@@ -44,27 +47,57 @@ class BenchRequest:
     resume: bool = False
     rounds: int | None = None
     budget_s: float | None = None
+    feed: FeedRequest = field(default_factory=FeedRequest)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """One file on one target. `row.latency_ms` is its time run by itself; `clock` says how time was read."""
+    """One file on one target. `row.latency_ms` is its time run by itself; `clock` says how time was read.
+
+    A file that could not be tried (damaged, or leaving open what nobody gave) has a row of status `failed` that says
+    why, no artifact and no clock; its target is the one asked for, if any.
+    """
 
     model: str
-    artifact: Artifact
-    target: Target
-    clock: Clock
+    artifact: Artifact | None
+    target: Target | None
+    clock: Clock | None
     row: Row
 
 
-@dataclass(frozen=True)
-class BenchResult:
-    """Timings in the order asked for, how the measuring ended, and what was wrong with the device."""
+@dataclass(frozen=True, repr=False)
+class BenchResult(Tabular):
+    """Timings in the order asked for, how the measuring ended, and what was wrong with the device.
+
+    Where no file could be tried, `outcome` is None and `device` empty.
+    """
 
     device: str
     timings: tuple[Timing, ...]
-    outcome: Outcome
+    outcome: Outcome | None
     warnings: tuple[str, ...]
+
+    def sheet(self) -> Sheet:
+        """Return one row a file and target: its time by itself, its interval, and what ran it."""
+        return Sheet(
+            title=f"{len(self.timings)} timings on {self.device or 'no device'}",
+            columns=("model", "target", "latency_ms", "low_ms", "high_ms", "p90_ms", "status", "delegation", "error"),
+            rows=[
+                (
+                    each.model,
+                    str(each.target),
+                    each.row.latency_ms,
+                    each.row.low_ms,
+                    each.row.high_ms,
+                    each.row.p90_ms,
+                    each.row.status,
+                    each.row.delegation,
+                    each.row.error,
+                )
+                for each in self.timings
+            ],
+            note="; ".join(self.warnings),
+        )
 
 
 QUICK = Effort(num_rounds=1, max_rounds=1, num_passes=20, num_calibration=0, num_sentinels=0)
@@ -85,7 +118,10 @@ def bench(request: BenchRequest, runner: Runner, progress: Progress = silent) ->
     if request.resume and request.folder is None:
         raise InputError("--resume goes on with the journal in a folder, and none is named: add -o FOLDER")
     with _folder(request) as folder:
-        named = [pair for model in request.models for pair in _jobs_of(model, request, folder, progress)]
+        asked = _asked(request, runner, folder, progress)
+        named = [(model, found) for model, found in asked if isinstance(found, Job)]
+        if not named:
+            return BenchResult("", tuple(found for _, found in asked if isinstance(found, Timing)), None, ())
         jobs = tuple(dict.fromkeys(_Key(job) for _, job in named))
         effort = _effort(runner, request.quick, [key.job for key in jobs])
         rounds = effort.num_rounds if request.rounds is None else request.rounds
@@ -107,10 +143,27 @@ def bench(request: BenchRequest, runner: Runner, progress: Progress = silent) ->
                 target: settled(journal.measurements(target), statistic_for(runner))
                 for target in dict.fromkeys(job.target for _, job in named)
             }
-            timings = tuple(_timing(model, job, journal, statistics[job.target], request.seed) for model, job in named)
+            timings = tuple(
+                found if isinstance(found, Timing) else _timing(model, found, journal, statistics, request.seed)
+                for model, found in asked
+            )
             states = {(one.round, one.window): one.after for one in journal.measurements()}
     device = runner.identity(jobs[0].job.target).device_name
     return BenchResult(device, timings, outcome, worst_warnings(states.values()))
+
+
+def _asked(request: BenchRequest, runner: Runner, folder: Path, progress: Progress) -> list[tuple[str, "Job | Timing"]]:
+    """Return, by the name as typed, what is to be timed and what could not be tried."""
+    used = Used()
+    found: list[tuple[str, Job | Timing]] = []
+    for model in request.models:
+        path = Path(model)
+        names_a_scale = "@" in path.name  # mobilenet-v2@0.5x: what follows the dot there is no suffix
+        is_file = path.exists() or path.suffix.lower() in MODEL_SUFFIXES or (path.suffix and not names_a_scale)
+        made = _file_jobs(path, request, runner, used) if is_file else _network_jobs(model, request, folder, progress)
+        found.extend((model, job) for job in made)
+    used.check(request.feed)
+    return found
 
 
 def _effort(runner: Runner, quick: bool, jobs: Sequence[Job]) -> Effort:
@@ -126,8 +179,8 @@ def _folder(request: BenchRequest) -> Iterator[Path]:
     if request.folder is not None:
         yield request.folder
         return
-    with tempfile.TemporaryDirectory(prefix="moga-bench-") as name:
-        yield Path(name)
+    with files.scratch() as folder:
+        yield folder
 
 
 class _Key:
@@ -144,41 +197,82 @@ class _Key:
         return hash(self._identity)
 
 
-def _jobs_of(model: str, request: BenchRequest, folder: Path, progress: Progress) -> list[tuple[str, Job]]:
-    """Return (name as typed, job) for each target that the model is to be timed on."""
-    path = Path(model)
-    names_a_scale = "@" in path.name  # mobilenet-v2@0.5x: what follows the dot there is no suffix
-    if path.exists() or path.suffix in MODEL_SUFFIXES or (path.suffix and not names_a_scale):
-        return [(model, job) for job in _file_jobs(path, request.targets)]
+def _network_jobs(model: str, request: BenchRequest, folder: Path, progress: Progress) -> list[Job]:
     network = resolve_model(model)
     jobs = []
     for target in request.targets or (Target(Runtime.TFLITE, Hardware.CPU, Precision.FLOAT32),):
         file_format, precision = file_kind(target)
         (artifact,) = export_network(network, [file_format], precision, folder / "files", progress=progress)
-        jobs.append((model, Job(artifact, target)))
+        jobs.append(Job(artifact, target))
     return jobs
 
 
-def _file_jobs(path: Path, targets: Sequence[Target] | None) -> list[Job]:
-    artifact = describe_file(path)
-    runtimes = {file_format: runtime for runtime, file_format in FORMATS.items()}
-    runtime = runtimes[artifact.format]
+def _file_jobs(path: Path, request: BenchRequest, runner: Runner, used: Used) -> Sequence[Job | Timing]:
+    """Return the jobs of a file, or what could not be tried of it.
+
+    Raises:
+        InputError: there is no such file, its suffix is unknown, or no target fits it.
+    """
+    if not path.is_file() or path.suffix.lower() not in MODEL_SUFFIXES:
+        open_file(path)  # says which
+    try:
+        artifact, entries = open_file(path)
+    except (InputError, OSError) as error:
+        return _rejected(path, request.targets, str(error))
+    runtime = {file_format: runtime for runtime, file_format in FORMATS.items()}[artifact.format]
     if runtime is Runtime.SNPE:
-        return _container_jobs(artifact, targets or ())
+        return _container_jobs(artifact, request.targets or ())
+    targets = _targets_of(artifact, runtime, request.targets)
+    if runtime is Runtime.MACE:
+        return [Job(artifact, target) for target in targets]
+    plain = [target for target in targets if {name for name, _ in target.options} & set(FEED_OPTIONS)]
+    try:
+        runs = runs_of(entries, request.feed, used) if len(plain) < len(targets) else []
+    except InputError as error:
+        return _rejected(path, request.targets, f"{path}: {error}")
+    jobs: list[Job | Timing] = [Job(artifact, target) for target in plain]
+    for target in targets:
+        for run in runs if target not in plain else ():
+            fed = _fed(target, run.feed.options())
+            if fed != target and runner.unsupported(fed) and not runner.unsupported(target):
+                reason = f"{path}: sizes, values and signatures are given to files on this computer only ({fed})"
+                jobs.extend(_rejected(path, (target,), reason))
+                continue
+            notes = {**(artifact.notes or {}), **run.notes}
+            jobs.append(Job(replace(artifact, notes=notes or None), fed))
+    return jobs
+
+
+def _fed(target: Target, options: dict[str, str]) -> Target:
+    return replace(target, options=tuple(sorted({**dict(target.options), **options}.items())))
+
+
+def _rejected(path: Path, targets: Sequence[Target] | None, reason: str) -> list[Timing]:
+    row = Row(key=path.stem, role=Role.NETWORK, latency_ms=None, status=Status.FAILED, error=reason)
+    return [Timing(model=str(path), artifact=None, target=target, clock=None, row=row) for target in targets or (None,)]
+
+
+def _targets_of(artifact: Artifact, runtime: Runtime, targets: Sequence[Target] | None) -> list[Target]:
+    """Return the targets that a file is timed on.
+
+    Raises:
+        InputError: none runs its format, or a CPU would compute in another precision than the target says.
+    """
     if targets is None:
-        return [Job(artifact, Target(runtime, Hardware.CPU, artifact.precision))]
+        return [Target(runtime, Hardware.CPU, artifact.precision)]
     fitting = [target for target in targets if target.runtime is runtime]
     if not fitting:
         raise InputError(
-            f"{path} is a {artifact.format} file and no target runs that; add --target {runtime}/cpu/float32"
+            f"{artifact.path} is a {artifact.format} file and no target runs that; add --target {runtime}/cpu/float32"
         )
+    allowed = dict.fromkeys((artifact.precision, artifact.precision.computed))
     for target in fitting:
-        if target.hardware is Hardware.CPU and target.precision is not artifact.precision:
+        if target.hardware is Hardware.CPU and target.precision not in allowed:
+            shown = " or ".join(f"{runtime}/cpu/{precision}" for precision in allowed)
             raise InputError(
-                f"{path} is a {artifact.precision} file, so on a CPU it runs as {runtime}/cpu/{artifact.precision}, "
-                f"not as {target}"
+                f"{artifact.path} is a {artifact.precision} file, so on a CPU it runs as {shown}, not as {target}"
             )
-    return [Job(artifact, target) for target in fitting]
+    return fitting
 
 
 def _container_jobs(artifact: Artifact, targets: Sequence[Target]) -> list[Job]:
@@ -192,7 +286,7 @@ def _container_jobs(artifact: Artifact, targets: Sequence[Target]) -> list[Job]:
     return [Job(replace(artifact, precision=file_kind(target)[1]), target) for target in fitting]
 
 
-def _timing(model: str, job: Job, journal: Journal, statistic: Statistic, seed: int) -> Timing:
+def _timing(model: str, job: Job, journal: Journal, statistics: Mapping[Target, Statistic], seed: int) -> Timing:
     taken = journal.measurements(job.target, artifact_sha256=job.artifact.sha256)
-    (row,) = estimate_files(taken, statistic, seed).values()
+    (row,) = estimate_files(taken, statistics[job.target], seed).values()
     return Timing(model=model, artifact=job.artifact, target=job.target, clock=taken[0].clock, row=row)

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from mogakit.bench.attempt import DEFAULT_MEMORY_BYTES, DEFAULT_SECONDS, Limits
 from mogakit.bench.host import HostRunner
 from mogakit.bench.measurement import Clock
 from mogakit.bench.runner import Runner
@@ -49,6 +50,7 @@ def open_runner(
     clock: Clock | None = None,
     phone: PhoneRequest | None = None,
     sleep: Callable[[float], None] = time.sleep,
+    limits: Limits | None = None,
 ) -> Iterator[Runner]:
     """Open a device for one job and yield its runner; it is let go on leaving, whatever happened.
 
@@ -58,13 +60,14 @@ def open_runner(
             `package.module:name`.
         clock: forces a clock on this computer (its default: thread CPU time for one thread, the wall for more).
         phone: how a phone is to be treated.
+        limits: what one file may take on this computer when it is first loaded and run; None for the defaults.
         sleep: waits for a phone; a caller that wants to stop raises from it.
 
     Raises:
         DeviceError: there is no such phone, it is not usable, or another process measures on it.
     """
     if device == HOST:
-        yield HostRunner(clock=clock)
+        yield HostRunner(clock=clock, limits=limits)
         return
     own = find(Group.RUNNERS, device)
     if own is not None:
@@ -89,6 +92,14 @@ def open_runner(
         yield runner
 
 
+def limits_of(memory_gb: float | None, timeout_s: int | None) -> Limits | None:
+    """Return the limits of one file on this computer, None where nothing is asked for."""
+    if memory_gb is None and timeout_s is None:
+        return None
+    memory = DEFAULT_MEMORY_BYTES if memory_gb is None else round(memory_gb * 2**30)
+    return Limits(memory, timeout_s or DEFAULT_SECONDS)
+
+
 class RunnerFactory(Protocol):
     """Opens a device of a user's own. Whatever it holds, a lock or a connection, ends with the context."""
 
@@ -96,11 +107,20 @@ class RunnerFactory(Protocol):
         """Open the device."""
 
 
-def register_runner(name: str, factory: RunnerFactory) -> None:
+def register_device(name: str, factory: RunnerFactory) -> None:
     """Make a device known under `name`, which `--device` takes, until this process ends.
 
     Raises:
         InputError: it is the name of this computer.
+
+    Source: docs/how-to/your-own.md has a worked example; `mogakit.bench.runner.Runner` is the protocol.
+
+    Example:
+        >>> from contextlib import nullcontext
+        >>> from mogakit.bench.host import HostRunner
+        >>> mk.register_device("this-again", lambda: nullcontext(HostRunner()))
+        >>> mk.measure_files("digits/0-0-0-0-0-0", device="this-again", quick=True).timings[0].row.latency_ms > 0
+        True
     """
     if name == HOST:
         raise InputError(f"{HOST!r} is the name of this computer; give your device another")

@@ -10,14 +10,13 @@ On this computer each batch is timed together with all blocks of the table: what
 between batches as within one.
 """
 
-import json
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from mogakit import files, records
+from mogakit import records
 from mogakit.bench.journal import Journal
 from mogakit.bench.measurement import Measurement
 from mogakit.bench.runner import Job, Runner, RunnerKind
@@ -31,6 +30,7 @@ from mogakit.flows.measure.runs import RunFolder, RunSettings, check_identity
 from mogakit.flows.measure.sampling import sample_networks, slot_space, strata
 from mogakit.luts.curves import MIN_HELD_OUT, CurvePoint, learning_curves
 from mogakit.luts.estimate import estimate_files
+from mogakit.luts.fit_record import FitRecord, ModelErrors
 from mogakit.luts.linear import MIN_PAIRS, CostModel, Pairs, fit_on_table, fit_one_hot, load_model, save_model
 from mogakit.luts.table import LatencyTable, Row, load
 from mogakit.nets.network import Network
@@ -40,7 +40,6 @@ from mogakit.progress import Progress, silent
 BATCH_SIZE = 20
 """Networks that share a process: all of them stay loaded, 20 to 60 MB each."""
 CURVE_SIZES = (5, 10, 20, 50, 100, 200, 400, 800)
-SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +52,17 @@ class FitRequest:
     quick: bool = False
     resume: bool = False
     rounds: int | None = None
+
+
+@records.stored("fit-request", version=1, implied_version=1, made_by="moga fit RUN", title="request of a fit")
+@dataclass(frozen=True, kw_only=True)
+class FitQuestion:
+    """What `RUN/fit/fit.json` holds: what a fit was asked for, so that `--resume` goes on with the same."""
+
+    num_pairs: int
+    seed: int
+    quick: bool
+    rounds: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,39 +237,32 @@ def _export(
 
 
 def _keep_question(folder: FitFolder, request: FitRequest) -> None:
-    """Keep what the fit is one of; reject another one, but let it grow by whole batches."""
+    """Keep what the fit is one of; reject another one's folder, but let a fit grow by whole batches."""
     path = folder.batches / "fit.json"
-    question = {"num_pairs": request.num_pairs, "seed": request.seed, "quick": request.quick, "rounds": request.rounds}
+    question = FitQuestion(num_pairs=request.num_pairs, seed=request.seed, quick=request.quick, rounds=request.rounds)
     if not path.exists():
-        files.write_json(path, question)
+        records.save(question, path)
         return
-    known = json.loads(path.read_text(encoding="utf-8"))
+    known = records.load(FitQuestion, path)
     if not request.resume:
         raise InputError(f"{folder.batches} holds a fit already: add --resume to go on with it, or remove it")
-    grows = known["num_pairs"] % BATCH_SIZE == 0 and request.num_pairs > known["num_pairs"]
-    if known != question and not (grows and known == question | {"num_pairs": known["num_pairs"]}):
-        asked = ", ".join(f"{name} {value}" for name, value in known.items())
+    grows = known.num_pairs % BATCH_SIZE == 0 and request.num_pairs > known.num_pairs
+    if known != question and not (grows and known == replace(question, num_pairs=known.num_pairs)):
+        asked = ", ".join(f"{name} {value}" for name, value in records.to_json(known).items())
         raise InputError(
             f"{folder.batches} holds a fit with {asked}: resume it with the same, or with more pairs where the number "
             f"is a multiple of {BATCH_SIZE}; or remove it"
         )
-    files.write_json(path, question)
+    records.save(question, path)
 
 
 def _write_result(result: FitResult, path: Path) -> None:
     """Write everything but the models, which lie in files of their own."""
     models = {
-        model.kind.value: {"loo_mape_percent": model.loo_mape_percent, "loo_rmse_ms": model.loo_rmse_ms}
+        model.kind: ModelErrors(model.loo_mape_percent, model.loo_rmse_ms)
         for model in (result.on_table, result.one_hot)
     }
-    files.write_json(
+    records.save(
+        FitRecord(table=result.table, pairs=result.pairs, failed=result.failed, models=models, curves=result.curves),
         path,
-        {
-            "schema_version": SCHEMA_VERSION,
-            "table": result.table,
-            "pairs": records.to_json(result.pairs),
-            "failed": list(result.failed),
-            "models": models,
-            "curves": records.to_json(list(result.curves)),
-        },
     )

@@ -8,17 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mogakit import records
 from mogakit.bench.host import no_operator_times
 from mogakit.bench.runner import Job, OperatorTime, Runner, RunnerKind
 from mogakit.bench.target import Target
 from mogakit.errors import InputError
-from mogakit.files import write_json
 from mogakit.flows.deploy.export import export_network
 from mogakit.flows.measure.devices import HOST, file_kind
 from mogakit.flows.measure.runs import RunFolder
 from mogakit.nets.resolve import resolve
 from mogakit.progress import Progress, silent
-from mogakit.records import from_json, read_json, to_json
 
 FILE_NAME = "operators.json"
 PROFILED = ("moga-a", "moga-b", "moga-c")
@@ -39,6 +38,14 @@ class OperatorProfile:
         for operator in self.operators:
             total[operator.op_type] = total.get(operator.op_type, 0.0) + operator.avg_ms
         return dict(sorted(total.items(), key=lambda item: -item[1]))
+
+
+@records.stored("operator-profiles", version=1, made_by="moga profile RUN --per-op NET")
+@dataclass(frozen=True)
+class OperatorProfiles:
+    """The profiles of a run, as they were asked for."""
+
+    profiles: tuple[OperatorProfile, ...]
 
 
 def check_profilable(device: str, target: Target) -> None:
@@ -80,7 +87,7 @@ def profile_operators(
         (artifact,) = export_network(resolve(name), [kind], precision, run.files, subfolder="network")
         found.append(OperatorProfile(name, str(target), runner.profile_operators(Job(artifact, target))))
         progress(index + 1, len(names), f"operators of {name}")
-    write_json(folder / FILE_NAME, {"schema_version": _SCHEMA, "profiles": to_json(found)})
+    records.save(OperatorProfiles(tuple(found)), folder / FILE_NAME)
     return found
 
 
@@ -93,7 +100,4 @@ def read_profiles(folder: Path) -> list[OperatorProfile]:
     path = folder / FILE_NAME
     if not path.exists():
         return []
-    value = read_json(path)
-    if not isinstance(value, dict) or value.get("schema_version") != _SCHEMA:
-        raise InputError(f"{path} holds no operator profiles of schema {_SCHEMA}; take them again with --per-op")
-    return from_json(value.get("profiles"), list[OperatorProfile], str(path))
+    return list(records.load(OperatorProfiles, path).profiles)

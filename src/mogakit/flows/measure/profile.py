@@ -22,7 +22,7 @@ from mogakit.flows.deploy.export import export_chain, export_network, export_spa
 from mogakit.flows.measure.devices import HOST, file_kind
 from mogakit.flows.measure.effort import effort_for, plan_for, statistic_for
 from mogakit.flows.measure.runs import RunFolder, RunSettings
-from mogakit.flows.measure.sampling import sample_networks, slot_space, strata
+from mogakit.flows.measure.sampling import input_size_of_space, sample_networks, slot_space, strata
 from mogakit.luts.build import build_table
 from mogakit.luts.calibrate import MIN_NETWORKS, CalibrationChoice
 from mogakit.luts.table import LatencyTable, save
@@ -41,6 +41,7 @@ class ProfileRequest:
     Attributes:
         accept_partial: let rows count of which the hardware ran a part. accept_unknown: whose log does not say what ran
             them. None for what the run has (at first, neither counts).
+        input_size: of images in pixels; None for the space's own.
         calibration: kind to fit; None for what the run has (at first the one with the least leave-one-out error).
     """
 
@@ -54,7 +55,7 @@ class ProfileRequest:
     rounds: int | None = None
     budget_s: float | None = None
     clock: Clock | None = None
-    input_size: int = 224
+    input_size: int | None = None
     accept_partial: bool | None = None
     accept_unknown: bool | None = None
     calibration: CalibrationChoice | None = None
@@ -111,7 +112,7 @@ def profile_steps(
         num_passes=effort.num_passes,
         num_sentinels=effort.num_sentinels,
         clock=request.clock,
-        input_size=request.input_size,
+        input_size=input_size_of_space(space),
     )
     folder = RunFolder(request.folder)
     known = folder.read_settings() if folder.settings_path.exists() else asked
@@ -160,7 +161,7 @@ def _check_calibration(asked: CalibrationChoice | None, num_networks: int) -> No
     if kind is not None and num_networks < MIN_NETWORKS[kind]:
         raise InputError(
             f"a calibration of kind {kind} needs at least {MIN_NETWORKS[kind]} networks, and this run measures "
-            f"{num_networks}; leave out --quick, or choose --calibration scale, none or best"
+            f"{num_networks}; leave out --quick, or choose --correction scale, none or best"
         )
 
 

@@ -25,7 +25,12 @@ class Stratum:
     space: SearchSpace
 
 
-def slot_space(name: str, input_size: int = 224) -> SlotSpace:
+def input_size_of_space(space: SearchSpace) -> int:
+    """Return the height and width in pixels of the image that every network of a space takes."""
+    return space.decode((0,) * len(space.num_choices)).input_size
+
+
+def slot_space(name: str, input_size: int | None = None) -> SlotSpace:
     """Return a space whose slots are independent, which is what a latency table can cover.
 
     Raises:

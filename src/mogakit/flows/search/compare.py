@@ -9,17 +9,21 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from mogakit import records
 from mogakit.bench.measurement import Identity
 from mogakit.bench.runner import Runner
 from mogakit.bench.target import Target
 from mogakit.errors import InputError
 from mogakit.luts.latencies import load_latencies, scope_note
+from mogakit.luts.linear import CostModel
+from mogakit.luts.table import LatencyTable
 from mogakit.nets import zoo
 from mogakit.nets.network import Network, count_madds, count_params
 from mogakit.nets.resolve import resolve
 from mogakit.nets.variant import DEFAULT_SIZE, parse_variant
 from mogakit.progress import Progress, silent
 from mogakit.search.multi_hardware import f_avg, f_max
+from mogakit.tabular import Sheet, Tabular
 
 
 class Origin(StrEnum):
@@ -67,13 +71,34 @@ class ComparedNetwork:
     f_max: float | None
 
 
-@dataclass(frozen=True)
-class Comparison:
+@records.stored("comparison", version=1, implied_version=1, made_by="moga compare NET... --json > FILE")
+@dataclass(frozen=True, repr=False)
+class Comparison(Tabular):
     """The whole table; `reference` is the network or the words behind the factors."""
 
     columns: tuple[Column, ...]
     networks: tuple[ComparedNetwork, ...]
     reference: str
+
+    def sheet(self) -> Sheet:
+        """Return one row a network: counts, published accuracy, one latency a column, and the metrics over them."""
+        return Sheet(
+            title=f"{len(self.networks)} networks on {len(self.columns)} hardware, normalised by {self.reference}",
+            columns=(
+                "network",
+                "params",
+                "madds",
+                "top1_percent",
+                *(f"{column.name}_ms" for column in self.columns),
+                "f_avg",
+                "f_max",
+            ),
+            rows=[
+                (each.name, each.params, each.madds, each.top1, *each.latencies_ms, each.f_avg, each.f_max)
+                for each in self.networks
+            ],
+            note="; ".join(f"{column.name}: {column.origin}, {column.source}" for column in self.columns),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +116,7 @@ class CompareRequest:
     """
 
     models: tuple[str, ...]
-    tables: tuple[Path, ...] = ()
+    tables: tuple[Path | LatencyTable | CostModel, ...] = ()
     targets: tuple[Target, ...] = ()
     published: tuple[str, ...] = ()
     reference: str = "mobilenet-v1"
@@ -180,16 +205,16 @@ def _network(model: str) -> Network | None:
 
 
 def _is_file(model: str) -> bool:
-    return Path(model).suffix in (".tflite", ".onnx", ".pb", ".yml", ".dlc") or Path(model).is_file()
+    return Path(model).suffix.lower() in (".tflite", ".onnx", ".ort", ".pb", ".yml", ".dlc") or Path(model).is_file()
 
 
-def _predicted(path: Path, networks: dict[str, Network | None]) -> _Source:
+def _predicted(given: Path | LatencyTable | CostModel, networks: dict[str, Network | None]) -> _Source:
     """Return the column of a latency table or cost model.
 
     Raises:
         TableError: the file is neither.
     """
-    found = load_latencies(path)
+    found = load_latencies(given) if isinstance(given, Path) else given
 
     def ask(model: str) -> Cell:
         network = networks[model]
@@ -198,7 +223,8 @@ def _predicted(path: Path, networks: dict[str, Network | None]) -> _Source:
         why_not = found.unpredictable(network)
         return (found.latency_ms(network), "") if why_not is None else (None, why_not)
 
-    name = f"{path}" if found.target is None else str(found.target)
+    unnamed = str(given) if isinstance(given, Path) else given.name
+    name = unnamed if found.target is None else str(found.target)
     return _Source(name, Origin.PREDICTED, f"{found.name} ({_device(found.identity)})", ask)
 
 

@@ -6,7 +6,7 @@ The folder gets `controllers.json` (every regret) and `regret.svg` / `regret.png
 from dataclasses import dataclass
 from pathlib import Path
 
-from mogakit import files, records
+from mogakit import records
 from mogakit.errors import InputError
 from mogakit.flows.search.plan import SearchPlan, build_problem, table_input
 from mogakit.progress import Progress, silent
@@ -57,6 +57,9 @@ class Judged:
     regrets: tuple[Regrets, ...]
 
 
+@records.stored(
+    "controllers", version=1, implied_version=1, made_by="moga controllers", title="result of moga controllers"
+)
 @dataclass(frozen=True, kw_only=True)
 class JudgeResult:
     """All rewards, and what the numbers stand on."""
@@ -102,7 +105,7 @@ def judge_controllers(request: JudgeRequest, folder: Path, progress: Progress = 
         num_seeds=request.num_seeds,
         judged=tuple(judged),
     )
-    files.write_json(folder / RESULT, records.to_json(result))
+    records.save(result, folder / RESULT)
     panels = {f"{each.reward.kind} reward, T = {target_ms:.3g} ms": each.regrets for each in judged}
     save_figure(regret_curves(panels, result.accuracy), folder, FIGURE)
     return result

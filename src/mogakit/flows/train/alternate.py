@@ -79,6 +79,13 @@ class AlternateRequest:
     tensorboard: Path | None = None
 
 
+@records.stored(
+    "alternation",
+    version=1,
+    implied_version=1,
+    made_by="moga supernet alternate -o FOLDER",
+    title="summary of an alternation",
+)
 @dataclass(frozen=True, kw_only=True)
 class AlternateSummary:
     """What came of it; kept as `alternate.json`.
@@ -162,7 +169,7 @@ def run_alternation(request: AlternateRequest, progress: Progress = silent) -> A
             keep,
         )
     summary = _summary(request, alternation, problem, broken_images(training, validation))
-    files.write_json(request.folder / RESULT, records.to_json(summary))
+    records.save(summary, request.folder / RESULT)
     save_figure(reward_curve(summary.mean_rewards, f"{request.reward.kind} reward"), request.folder, FIGURE)
     return summary
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from mogakit import files, records
+from mogakit import records
 from mogakit.errors import InputError
 from mogakit.nets.resolve import resolve
 from mogakit.progress import Progress, silent
@@ -43,6 +43,7 @@ class TrainRequest:
     tensorboard: Path | None = None
 
 
+@records.stored("training", version=1, implied_version=1, made_by="moga train -o FOLDER", title="summary of a training")
 @dataclass(frozen=True, kw_only=True)
 class TrainSummary:
     """What came of it; kept as `train.json` beside the checkpoint.
@@ -99,7 +100,7 @@ def run_training(request: TrainRequest, progress: Progress = silent) -> TrainSum
             broken_images=broken_images(training, validation),
         )
         if world.is_first:
-            files.write_json(request.folder / RESULT, records.to_json(summary))
+            records.save(summary, request.folder / RESULT)
     return summary
 
 

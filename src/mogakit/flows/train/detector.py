@@ -115,6 +115,13 @@ class DetectTrainRequest:
     tensorboard: Path | None = None
 
 
+@records.stored(
+    "detector-training",
+    version=1,
+    implied_version=1,
+    made_by="moga detect train -o FOLDER",
+    title="summary of a detector's training",
+)
 @dataclass(frozen=True, kw_only=True)
 class DetectTrainSummary:
     """What came of it; kept as `detect.json` beside the checkpoint.
@@ -176,7 +183,7 @@ def run_detector_training(request: DetectTrainRequest, progress: Progress = sile
             broken_images=broken_images(*data),
         )
         if world.is_first:
-            files.write_json(request.folder / RESULT, records.to_json(summary))
+            records.save(summary, request.folder / RESULT)
     return summary
 
 

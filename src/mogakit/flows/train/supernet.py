@@ -1,6 +1,5 @@
 """Train, evaluate and rank a supernet."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mogakit import files, records
+from mogakit import records
 from mogakit.errors import CheckpointError, InputError
 from mogakit.flows.train.classifier import broken_images, tensorboard_scalars
 from mogakit.nets.network import Network, count_params
@@ -49,6 +48,13 @@ class SupernetRequest:
     tensorboard: Path | None = None
 
 
+@records.stored(
+    "supernet-training",
+    version=1,
+    implied_version=1,
+    made_by="moga supernet train -o FOLDER",
+    title="summary of a supernet's training",
+)
 @dataclass(frozen=True, kw_only=True)
 class SupernetSummary:
     """What came of it; kept as `supernet.json`."""
@@ -117,7 +123,7 @@ def run_supernet_training(request: SupernetRequest, progress: Progress = silent)
             broken_images=broken_images(training),
         )
         if world.is_first:
-            files.write_json(request.folder / RESULT, records.to_json(summary))
+            records.save(summary, request.folder / RESULT)
     return summary
 
 
@@ -175,6 +181,9 @@ def evaluate_paths(
     return PathScores(tuple(scores), broken_images(*ask.datasets()))
 
 
+@records.stored(
+    "supernet-ranking", version=1, implied_version=1, made_by="moga supernet rank", title="ranking of a supernet"
+)
 @dataclass(frozen=True, kw_only=True)
 class RankResult:
     """Rankings by likelihood and by top-1 on the same networks, and how those trained alone were trained.
@@ -190,6 +199,19 @@ class RankResult:
     by_likelihood: Ranking
     by_top1: Ranking
     broken_images: tuple[str, ...]
+
+
+@records.stored(
+    "networks-trained-alone", version=1, implied_version=1, made_by="moga supernet rank", title="note on a ranking"
+)
+@dataclass(frozen=True, kw_only=True)
+class TrainedAlone:
+    """On what networks of a ranking are trained alone, so that a resumed ranking goes on with the same."""
+
+    space: str
+    input_size: int
+    num_classes: int
+    data: str
 
 
 def rank_supernet(
@@ -243,7 +265,7 @@ def rank_supernet(
             broken_images=broken,
         )
         if folder is not None and world.is_first:
-            files.write_json(folder / RANKING, records.to_json(result))
+            records.save(result, folder / RANKING)
     return result
 
 
@@ -263,14 +285,14 @@ def _home_of_trainings(folder: Path, run: dict[str, Any], resume: bool) -> Path:
     What else must be equal (recipe, epochs, seed) each training's own checkpoint says.
     """
     home = folder / ALONE
-    stated = {name: run[name] for name in ("space", "input_size", "num_classes", "data")}
+    stated = TrainedAlone(**{name: run[name] for name in ("space", "input_size", "num_classes", "data")})
     note = home / RUN
     if note.exists():
         if not resume:
             raise InputError(f"{folder} holds a ranking; add --resume to go on, or name another folder")
-        found = json.loads(note.read_text())
+        found = records.load(TrainedAlone, note)
         if found != stated:
             raise CheckpointError(f"{home} is of another ranking ({found}), this one is {stated}: give another -o")
     else:
-        files.write_json(note, stated)
+        records.save(stated, note)
     return home

@@ -56,8 +56,19 @@ def get_space(name: str, input_size: int | None = None, num_classes: int | None 
             `package.module:name`, which is a `SearchSpace` or a function that returns one.
         input_size: in pixels. num_classes: length of the output.
 
+    Returns:
+        The space: `decode` gives networks of shape (1, 3, input_size, input_size).
+
     Raises:
         InputError: no space has that name, what has it is not a space, or it cannot be had at that size.
+
+    Source: each space's module names the paper and table; docs/search.md lists them.
+
+    Example:
+        >>> mk.get_space("moga").size == 12**14
+        True
+        >>> mk.get_space("moga").decode((8, 10, 6, 7, 1, 7, 6, 10, 5, 10, 6, 6, 9, 9)).name
+        'moga/8-10-6-7-1-7-6-10-5-10-6-6-9-9'
     """
     check_sizes(1.0, input_size, num_classes)
     if name in _SPACES:
@@ -80,6 +91,14 @@ def register_space(space: SearchSpace) -> None:
 
     Raises:
         InputError: it is not a space, or the kit's own spaces have one of that name.
+
+    Source: docs/how-to/your-own.md; `mogakit.nets.spaces.base.SearchSpace` is the protocol.
+
+    Example:
+        >>> import dataclasses
+        >>> mk.register_space(dataclasses.replace(mk.get_space("digits"), name="my-digits"))
+        >>> mk.get_network("my-digits/0-1-2-3-4-5").num_classes
+        10
     """
     checked = as_space(space, getattr(space, "name", repr(space)))
     if checked.name not in _SPACES:

@@ -104,6 +104,19 @@ class SlotSpace:
         slots: the choices of each slot; all choices of a slot have the same input and output.
         after: fixed blocks behind (head).
         dropout: as in `Network`.
+
+    Source: MoGA section 4.1 and FairNAS are such spaces.
+
+    Raises:
+        InputError: from `decode` and `encode`, for what does not lie in the space.
+
+    Example:
+        >>> stem = mk.Block("conv", 3, 8, 32, kernel=3, stride=2, activation="relu")
+        >>> slot = tuple(mk.Block("mb", 8, 8, 16, kernel=k, activation="relu", expanded_channels=24) for k in (3, 5, 7))
+        >>> space = mk.SlotSpace("mine", (stem,), (slot, slot), (mk.Block("head", 8, 10, 16, norm_eps=None),))
+        >>> space.size, space.decode((0, 2)).name
+        (9, 'mine/0-2')
+        >>> mk.check_space(space)
     """
 
     name: str

@@ -44,8 +44,16 @@ def broken_laws(space: SearchSpace, num_samples: int = NUM_SAMPLES, seed: int = 
 def check_space(space: SearchSpace, num_samples: int = NUM_SAMPLES, seed: int = 0) -> None:
     """Raise where `broken_laws` finds something.
 
+    Args:
+        space, num_samples, seed: as in `broken_laws`.
+
     Raises:
         InputError: the space breaks a law; the message lists every one that it breaks.
+
+    Source: `broken_laws` lists the laws; the tests hold the kit's own spaces to the same.
+
+    Example:
+        >>> mk.check_space(mk.get_space("moga"))
     """
     found = broken_laws(space, num_samples, seed)
     if found:

@@ -147,6 +147,10 @@ def _open_split(root: Path, split: str, input_size: int) -> CocoDataset:
     return open_coco(found[0], images, input_size)
 
 
+COCO_LIMITS = records.Limits(max_bytes=2 * 2**30)
+"""`instances_train2017.json` has 450 MB."""
+
+
 def open_coco(annotations: Path, images: Path, input_size: int) -> CocoDataset:
     """Open one annotation file and its folder of images.
 
@@ -154,7 +158,7 @@ def open_coco(annotations: Path, images: Path, input_size: int) -> CocoDataset:
         InputError: the file is not one of COCO's object annotations, or describes no image.
         OSError: it cannot be read.
     """
-    content = records.read_json(annotations)
+    content = records.read_json(annotations, "file of COCO's object annotations", COCO_LIMITS)
     try:
         categories = tuple(sorted((Category(int(each["id"]), str(each["name"])) for each in content["categories"]),
                                   key=lambda each: each.id))  # fmt: skip
@@ -165,7 +169,7 @@ def open_coco(annotations: Path, images: Path, input_size: int) -> CocoDataset:
                 box = [float(value) for value in each["bbox"]]
                 objects.setdefault(int(each["image_id"]), []).append((box, label_of[int(each["category_id"])]))
         found = tuple(_annotated(each, objects.get(int(each["id"]), []), images) for each in content["images"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InputError(
             f"{annotations} does not hold object annotations as COCO writes them (images, annotations with bbox, "
             f"categories): {type(error).__name__} {error}"

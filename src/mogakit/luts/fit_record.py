@@ -1,0 +1,34 @@
+"""What `moga fit` leaves beside its models: the measured networks, the errors, and the learning curves."""
+
+from dataclasses import dataclass
+
+from mogakit import records
+from mogakit.luts.curves import CurvePoint
+from mogakit.luts.linear import ModelKind, Pairs
+
+
+@dataclass(frozen=True)
+class ModelErrors:
+    """Error of a cost model on each network when fitted on all others; None for a model that states none."""
+
+    loo_mape_percent: float | None
+    loo_rmse_ms: float | None
+
+
+@records.stored("fit", version=1, made_by="moga fit RUN", title="result of a fit")
+@dataclass(frozen=True, kw_only=True)
+class FitRecord:
+    """What `RUN/fit.json` holds.
+
+    Attributes:
+        table: name of the run's table.
+        pairs: the measured networks. failed: names of networks that gave no number.
+        models: errors by kind of model.
+        curves: error on networks left out against the number of measured ones.
+    """
+
+    table: str
+    pairs: Pairs
+    failed: tuple[str, ...]
+    models: dict[ModelKind, ModelErrors]
+    curves: tuple[CurvePoint, ...]

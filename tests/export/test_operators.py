@@ -1,0 +1,70 @@
+"""Every operator in every format and precision: what a file computes is what torch computes."""
+
+import numpy as np
+import pytest
+import torch
+from operator_cases import CASES
+from torch import nn
+
+from mogakit.export import onnx, tflite
+from mogakit.export.artifact import Format, Precision
+from mogakit.export.graph import Graph
+from mogakit.export.lower import lower
+from mogakit.export.run import run
+
+
+def seeded(name: str) -> tuple[nn.Module, tuple[int, ...]]:
+    """Build a case with weights and statistics far from the identity."""
+    build, shape = CASES[name]
+    torch.manual_seed(0)
+    module = build()
+    generator = torch.Generator().manual_seed(1)
+    for key, value in module.state_dict().items():
+        if value.is_floating_point():
+            value.uniform_(-1, 1, generator=generator)
+            if key.endswith("running_var"):
+                value.abs_().add_(0.5)
+    return module.eval(), shape
+
+
+def inputs_of(shape: tuple[int, ...]) -> list[torch.Tensor]:
+    """Return a normal, an image-like and a large input."""
+    generator = torch.Generator().manual_seed(2)
+    normal = torch.randn(shape, generator=generator)
+    return [normal, torch.rand(shape, generator=generator), normal * 30]
+
+
+def flat(returned: object) -> list[np.ndarray]:
+    if isinstance(returned, torch.Tensor):
+        return [returned.numpy()]
+    assert isinstance(returned, list | tuple)
+    return [value for item in returned for value in flat(item)]
+
+
+def differences(module: nn.Module, graph: Graph, data: bytes, format: Format, shape: tuple[int, ...]) -> float:
+    """Return the largest difference over the output's scale, for each input apart: small ones are not hidden."""
+    last = format is Format.TFLITE
+    worst = 0.0
+    for x in inputs_of(shape):
+        with torch.no_grad():
+            wanted = flat(module(x))
+        fed = x.permute(0, 2, 3, 1) if last and x.ndim == 4 else x
+        found = run(data, format, [np.ascontiguousarray(fed.numpy())])
+        assert len(found) == len(wanted)
+        for ours, theirs in zip(found, wanted, strict=True):
+            value = ours.transpose(0, 3, 1, 2) if last and ours.ndim == 4 else ours
+            assert value.shape == theirs.shape
+            worst = max(worst, float(np.abs(value - theirs).max()) / max(float(np.abs(theirs).max()), 1e-6))
+    return worst
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_float_file_computes_what_torch_computes(name: str) -> None:
+    module, shape = seeded(name)
+    graph = lower(module, shape)
+    assert differences(module, graph, tflite.write(graph), Format.TFLITE, shape) < 5e-6
+    for opset in onnx.OPSETS:
+        assert differences(module, graph, onnx.write(graph, opset=opset), Format.ONNX, shape) < 5e-6
+    if not any(word in name for word in ("floor", "sine", "exp")):  # half of an angle of 90 is 0.03 off
+        half = tflite.write(graph, Precision.FLOAT16)
+        assert differences(module, graph, half, Format.TFLITE, shape) < 5e-3
