@@ -59,7 +59,7 @@ def _checks(given: Given) -> bool:
     *("weights", "calibration", "labels", "preprocessing", "tables", "measurements"),
     *("input_size", "classes", "seed", "network", "folder"),
     when=_checks,
-    because="--check re-runs a bundle as it is",
+    because="--check takes a bundle as it is, and neither NETWORK nor -o nor what makes a new one",
 )
 def command(
     network: str | None,
