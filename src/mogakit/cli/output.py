@@ -37,7 +37,13 @@ def json_option(function: F) -> F:
 
 def print_json(value: Any) -> None:
     """Print one JSON document to standard output."""
-    click.echo(json.dumps(value, indent=1, allow_nan=False))
+    try:
+        text = json.dumps(value, indent=1, allow_nan=False)
+    except ValueError:
+        from mogakit.records import finite  # loaded here: help and errors need nothing of records
+
+        text = json.dumps(finite(value), indent=1, allow_nan=False)  # JSON has no infinity: an unbounded number is null
+    click.echo(text)
 
 
 def say(text: object = "") -> None:

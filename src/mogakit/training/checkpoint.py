@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from mogakit.errors import CheckpointError
+from mogakit import records
+from mogakit.errors import CheckpointError, InputError
 from mogakit.files import replacing
 
 
@@ -25,10 +26,12 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         CheckpointError: it is absent, damaged, or holds objects.
     """
     try:
+        records.check_zip(path, "checkpoint of a training", "remove it to start anew")
+    except InputError as error:
+        raise CheckpointError(str(error)) from error
+    try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise CheckpointError(f"there is no checkpoint {path}") from error
-    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError) as error:
+    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError, TypeError, IndexError) as error:
         raise CheckpointError(f"{path} is not a readable checkpoint of tensors and plain values: {error}") from error
     if not isinstance(state, dict):
         raise CheckpointError(f"{path} holds a {type(state).__name__}, not the dictionary of a training run")
