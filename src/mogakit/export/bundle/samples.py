@@ -10,7 +10,7 @@ from mogakit import files
 from mogakit.export.artifact import Artifact, Format, Precision
 from mogakit.export.bundle.layout import SAMPLES, Sample
 from mogakit.export.run import run, tflite_interpreter
-from mogakit.export.verify import seeded_inputs
+from mogakit.export.verify import normal_input
 
 
 def write_samples(folder: Path, artifacts: Sequence[Artifact], input_shape: tuple[int, ...]) -> dict[str, Sample]:
@@ -19,7 +19,7 @@ def write_samples(folder: Path, artifacts: Sequence[Artifact], input_shape: tupl
     Raises:
         InputError: a file does not load or run here.
     """
-    (image,) = seeded_inputs(input_shape, 1)
+    image = normal_input(input_shape)
     found: dict[str, Sample] = {}
     for artifact in artifacts:
         given = _input_of(image, artifact, folder)

@@ -156,7 +156,7 @@ def run_file(model: Path, metadata: DetectionMetadata, image: Floats) -> tuple[F
     else:
         turned = np.ascontiguousarray(image.transpose(0, 2, 3, 1))
         if format is Format.TFLITE:
-            found = list(quality.run_in_floats(model.read_bytes(), turned))
+            found = list(quality.in_floats(model.read_bytes())([turned]))
         else:
             found = list(ends.joined(run.run(model, format, [turned]), shapes))
     if [value.shape for value in found] != shapes:

@@ -12,7 +12,7 @@ from typing import Any
 import mogakit
 from mogakit import records
 
-OLD = Path(__file__).parent / "data" / "0.1"
+OLD = Path(__file__).parents[1] / "records" / "data" / "0.1"
 """One of each kind, written by the last commit before files named their kind and carried a checksum."""
 
 for module in pkgutil.walk_packages(mogakit.__path__, "mogakit."):
