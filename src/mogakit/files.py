@@ -6,6 +6,7 @@ those whose writer is dead, killed or gone with its machine, and never those of 
 
 import fcntl
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -15,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from mogakit.errors import closest
 
 SCRATCH_PREFIX = "moga-kit-"
 _TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}\.part")
@@ -146,6 +149,19 @@ def _remove_unlocked(path: Path) -> bool:
     finally:
         os.close(handle)
     return True
+
+
+MAX_SEEN = 10_000
+"""Names of a folder that are looked through for a suggestion."""
+
+
+def closest_paths(path: Path) -> list[str]:
+    """Return what a path that does not exist may have meant: at most five names in its folder."""
+    try:
+        names = [each.name for each in itertools.islice(path.parent.iterdir(), MAX_SEEN)]
+    except OSError:
+        return []
+    return [str(path.parent / name) for name in closest(path.name, names)]
 
 
 def write_bytes(path: Path, data: bytes) -> None:

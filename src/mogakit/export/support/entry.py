@@ -28,7 +28,7 @@ class Answer(StrEnum):
 
 
 class Condition(StrEnum):
-    """What an operator must fulfil besides being of a type; `conditions.holds` decides it."""
+    """What an operator must fulfil besides being of a type; `support.usage` decides it."""
 
     NONE = "none"
     MEAN_OVER_HEIGHT_AND_WIDTH = "the mean is taken over height and width"
