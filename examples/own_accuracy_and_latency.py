@@ -46,7 +46,9 @@ def main() -> None:
     )
     result = mk.run_search(plan, FOLDER / "two-latencies", resume=True)
     print(result)
-    print(result.to_pandas().sort_values("f_avg").head())
+    for row in result.to_pandas().sort_values("f_avg").head().itertuples():
+        measured = mk.predict(row.network, run).latency_ms
+        print(f"{row.network}: {row.accuracy:.2f}, f_avg {row.f_avg:.3f}, {measured:.4f} ms on this computer")
 
 
 if __name__ == "__main__":
