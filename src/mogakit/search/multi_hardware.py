@@ -9,9 +9,6 @@ from types import MappingProxyType
 
 from mogakit.errors import InputError
 
-REFERENCE_NETWORK = "mobilenet-v1"
-"""Network whose latencies are the factors C_i of the paper: MobileNetV1 at width 1.0."""
-
 PIXEL4_FACTORS_MS = MappingProxyType({"cpu-float": 36.8, "cpu-uint8": 12.8, "gpu": 4.82, "dsp": 3.06, "edgetpu": 2.37})
 """Latencies of MobileNetV1 1.0 on the five hardware of a Pixel 4, in milliseconds.
 

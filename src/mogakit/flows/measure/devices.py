@@ -10,21 +10,13 @@ from mogakit.bench.attempt import DEFAULT_MEMORY_BYTES, DEFAULT_SECONDS, Limits
 from mogakit.bench.host import HostRunner
 from mogakit.bench.measurement import Clock
 from mogakit.bench.runner import Runner
-from mogakit.bench.target import Hardware, Runtime, Target
+from mogakit.bench.target import FORMATS, Hardware, Target
 from mogakit.errors import InputError
 from mogakit.export.artifact import Format, Precision
 from mogakit.plugins import Group, find, register
 
 HOST = "host"
 """The name of this computer as a device."""
-
-FORMATS = {
-    Runtime.TFLITE: Format.TFLITE,
-    Runtime.ONNX: Format.ONNX,
-    Runtime.MACE: Format.MACE,
-    Runtime.SNPE: Format.DLC,
-}
-"""The file format that each runtime runs."""
 
 
 @dataclass(frozen=True)
