@@ -48,10 +48,11 @@ def write(graph: Graph, precision: Precision, calibration: CalibrationData, stor
         InputError: the data do not fit, or the folder has no ranges for this float file.
         ExportError: what the integer file gives has little to do with what the float file gives.
     """
-    float_model = tflite.write(graph)
+    built = tflite.build(graph, integers=True)
+    float_model = built.data
     ranges = _measured(float_model, calibration) if stored is None else _found(float_model, stored)
     model = quantize(float_model, ranges, precision)
-    notes = {"calibration": ranges.source} | ({"purpose": TIMING_ONLY} if ranges.timing_only else {})
+    notes = built.notes | {"calibration": ranges.source} | ({"purpose": TIMING_ONLY} if ranges.timing_only else {})
     inputs, described = quality_inputs(graph, calibration)
     found = quality.compare(float_model, model, inputs)
     if found.sqnr_db < MIN_SQNR_DB:
@@ -64,7 +65,12 @@ def write(graph: Graph, precision: Precision, calibration: CalibrationData, stor
     notes |= {"sqnr_db": f"{found.sqnr_db:.1f}", "quality_on": described}
     if found.top1_agreement is not None:
         notes["top1_agreement"] = f"{found.top1_agreement:.3f}"
-    agreement = Agreement(found.max_abs_error, found.relative, found.num_inputs, runtime_of(Format.TFLITE))
+    agreement = Agreement(
+        max_abs_error=found.max_abs_error,
+        relative=found.relative,
+        num_inputs=found.num_inputs,
+        checked_with=runtime_of(Format.TFLITE),
+    )
     return Integers(model, files.json_bytes(records.to_json(ranges)), notes, agreement)
 
 

@@ -73,7 +73,7 @@ def save_weights(module: nn.Module, path: Path) -> None:
     """
     check_suffix(path)
     state = {key: value.contiguous() for key, value in module.state_dict().items()}
-    write_bytes(path, save(state, {_CHECKSUM: _checksum(state)}))
+    write_bytes(path, save(state, {_CHECKSUM: digest_of(state)}))
 
 
 def check_suffix(path: Path) -> None:
@@ -193,19 +193,33 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
             stated = (opened.metadata() or {}).get(_CHECKSUM)
     except (SafetensorError, OSError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{path} is not a .safetensors file: {error}") from error
-    if stated is not None and stated != _checksum(state):
+    if stated is not None and stated != digest_of(state):
         raise CheckpointError(f"{path} was changed after it was written: its checksum does not match")
     return state
 
 
-def _checksum(state: Mapping[str, Tensor]) -> str:
-    """Return a digest over the names, types, shapes and bytes of tensors."""
+def digest_of(value: Any) -> str:
+    """Return a SHA-256 over tensors (types, shapes, bytes) and plain values in dictionaries, lists and tuples."""
     digest = hashlib.sha256()
-    for key in sorted(state):
-        value = state[key].detach().contiguous()
-        digest.update(f"{key} {value.dtype} {tuple(value.shape)}\n".encode())
-        digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
+    _feed(digest, value)
     return digest.hexdigest()
+
+
+def _feed(digest: "hashlib._Hash", value: Any) -> None:
+    if isinstance(value, Tensor):
+        digest.update(f"tensor {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    elif isinstance(value, Mapping):
+        digest.update(f"mapping {len(value)}\n".encode())
+        for key in sorted(value, key=repr):
+            digest.update(f"{key!r}\n".encode())
+            _feed(digest, value[key])
+    elif isinstance(value, list | tuple):
+        digest.update(f"list {len(value)}\n".encode())
+        for one in value:
+            _feed(digest, one)
+    else:
+        digest.update(f"{value!r}\n".encode())
 
 
 def _in_own_layout(state: dict[str, Tensor], network: Network) -> dict[str, Tensor]:
