@@ -75,7 +75,7 @@ def scratch() -> Iterator[Path]:
         OSError: the temporary folder is not writable.
     """
     around = Path(tempfile.gettempdir())
-    _sweep_once(around)
+    _sweep_once(around, _SCRATCH)
     with _locked_folder(SCRATCH_PREFIX, "", around) as temporary:
         yield temporary
 
@@ -114,18 +114,18 @@ def _locked(handle: int, path: Path) -> bool:
         return False
 
 
-def _sweep_once(folder: Path) -> None:
+def _sweep_once(folder: Path, names: re.Pattern[str] = _TEMPORARY) -> None:
     if folder not in _swept:
         _swept.add(folder)
-        sweep(folder)
+        sweep(folder, names)
 
 
-def sweep(folder: Path) -> list[Path]:
+def sweep(folder: Path, names: re.Pattern[str] = _TEMPORARY) -> list[Path]:
     """Remove what dead writers left in a folder, not below it; return what was removed."""
     removed = []
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if _TEMPORARY.fullmatch(entry.name) is None and _SCRATCH.fullmatch(entry.name) is None:
+            if names.fullmatch(entry.name) is None:
                 continue
             if not entry.is_symlink() and entry.stat().st_uid == os.geteuid() and _remove_unlocked(Path(entry.path)):
                 removed.append(Path(entry.path))
