@@ -10,7 +10,7 @@ from mogakit.bench.target import parse_target
 from mogakit.errors import InputError
 from mogakit.export.support.entry import Hardware
 from mogakit.flows.measure.devices import HOST, open_runner
-from mogakit.flows.search.compare import CompareRequest, Comparison, compare
+from mogakit.flows.search.compare import CompareRequest, compare
 from mogakit.flows.search.find import search
 from mogakit.flows.search.plan import LatencyInput, Method, NetworkLatency, SearchPlan, device_input, latency_input
 from mogakit.flows.search.settings import plan_settings
@@ -20,6 +20,7 @@ from mogakit.library.run import Run
 from mogakit.luts.linear import CostModel
 from mogakit.luts.table import LatencyTable
 from mogakit.progress import Progress
+from mogakit.search.comparison import Comparison
 from mogakit.search.front import SearchResult
 from mogakit.search.problem import Constraint, parse_constraint
 from mogakit.search.sources import PROXY, AccuracyFunction
