@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from mogakit.cli.command import group, ignored, renamed
-from mogakit.cli.output import json_option, print_json, print_table, say
+from mogakit.cli.output import json_option, print_fields, print_json, print_table, say
 from mogakit.cli.types import COUNT, FILE, NEW_FILE, TABLE, TARGET, Vocabulary
 
 if TYPE_CHECKING:
@@ -265,12 +264,7 @@ def _print_header(table: LatencyTable) -> None:
         ("not known", ", ".join(table.origin.unknown) or "-"),
         *_scope(table),
     )
-    _print_lines(lines)
-
-
-def _print_lines(lines: Iterable[tuple[str, str]]) -> None:
-    for name, text in lines:
-        say(f"{name:12} {text}")
+    print_fields(lines)
 
 
 def _scope(latencies: LatencyTable | CostModel) -> list[tuple[str, str]]:
@@ -295,7 +289,7 @@ def _print_model(model: CostModel, limit: int | None) -> None:
         ("not known", ", ".join(model.origin.unknown) or "-"),
         *_scope(model),
     )
-    _print_lines(lines)
+    print_fields(lines)
     cells = [
         (gene, len(numbers), _number(min(numbers)), _number(max(numbers)))
         for gene, numbers in enumerate(model.coefficients_ms)

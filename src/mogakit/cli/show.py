@@ -26,7 +26,7 @@ def command(network: str, width: float, input_size: int | None, classes: int | N
     NETWORK is a name from `moga zoo` or a chromosome of a search space as SPACE/CHROMOSOME.
 
     \b
-    Example:
+    Examples:
       moga show moga-a
       moga show mobilenet-v2 --width 1.4 --input-size 192
       moga show moga/8-10-6-7-1-7-6-10-5-10-6-6-9-9

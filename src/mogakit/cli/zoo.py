@@ -21,7 +21,7 @@ def command(as_json: bool) -> None:
     published counts cannot be reproduced, the verdict says so and the comment why.
 
     \b
-    Example:
+    Examples:
       moga zoo
       moga zoo --json
     """

@@ -85,7 +85,7 @@ class BenchResult(Tabular):
             rows=[
                 (
                     each.model,
-                    str(each.target),
+                    None if each.target is None else str(each.target),
                     each.row.latency_ms,
                     each.row.low_ms,
                     each.row.high_ms,

@@ -107,7 +107,7 @@ def register_device(name: str, factory: RunnerFactory) -> None:
 
     Source: docs/how-to/your-own.md has a worked example; `mogakit.bench.runner.Runner` is the protocol.
 
-    Example:
+    Examples:
         >>> from contextlib import nullcontext
         >>> from mogakit.bench.host import HostRunner
         >>> mk.register_device("this-again", lambda: nullcontext(HostRunner()))
