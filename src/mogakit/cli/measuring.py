@@ -24,3 +24,10 @@ clock_option = click.option(
     type=click.Choice([clock.value for clock in Clock]),
     help="Force a clock on this computer (one thread: its CPU time).",
 )
+agreement_option = click.option(
+    "--agreement",
+    type=click.Choice(["networks", "all", "off"]),
+    default="networks",
+    show_default=True,
+    help="Of which files a phone's output is compared with this computer's, once, before anything is timed.",
+)

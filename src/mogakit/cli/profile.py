@@ -6,8 +6,10 @@ import click
 
 from mogakit.bench.measurement import ACCEPTABLE, Clock, Status
 from mogakit.bench.target import parse_target
+from mogakit.cli.measuring import agreement_option
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar, progress_bars
 from mogakit.cli.phone_options import phone_options
+from mogakit.flows.measure.agreement import AgreementScope
 from mogakit.flows.measure.devices import HOST, PhoneRequest, scope_of
 from mogakit.flows.measure.fleet import folder_of, profile_device, profile_fleet
 from mogakit.flows.measure.profile import ProfileRequest, ProfileResult
@@ -73,6 +75,7 @@ _ACCEPT = dict(zip(ACCEPTABLE, ("--resume --accept-partial", "--resume --accept-
     help="What whole networks correct. best: the least leave-one-out error. [default: as the run has it, best]",
 )
 @click.option("--per-op", is_flag=True, help="Also time the operators of MoGA-A, B and C, in separate runs on a phone.")
+@agreement_option
 @phone_options
 @json_option
 def command(
@@ -91,6 +94,7 @@ def command(
     accept_unknown: bool | None,
     calibration: str | None,
     per_op: bool,
+    agreement: str,
     phone: PhoneRequest,
     as_json: bool,
 ) -> None:
@@ -125,6 +129,7 @@ def command(
             accept_partial=accept_partial,
             accept_unknown=accept_unknown,
             calibration=None if calibration is None else CalibrationChoice(calibration),
+            agreement=AgreementScope(agreement),
         )
         for device, target in pairs
     ]
