@@ -1,4 +1,4 @@
-"""The simulated benchmark_model says what Google's own one says: line by line, numbers and the C library's words aside."""
+"""The simulated benchmark_model says what Google's own one says, line by line: numbers and loaders' words aside."""
 
 import re
 from collections import Counter

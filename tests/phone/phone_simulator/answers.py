@@ -24,7 +24,7 @@ def tflite_outputs(file: Path, given: Mapping[str, bytes]) -> list[NDArray[Any]]
     return [running.get_tensor(detail["index"]) for detail in running.get_output_details()]
 
 
-def mace_outputs(file: Path, given: list[bytes], shapes: list[tuple[int, ...]]) -> list[NDArray[Any]]:
+def mace_outputs(file: Path, weights: Path, given: list[bytes], shapes: list[tuple[int, ...]]) -> list[NDArray[Any]]:
     """Return the outputs of a MACE model."""
     values = [np.frombuffer(data, np.float32).reshape(shape) for data, shape in zip(given, shapes, strict=True)]
-    return list(interpreter.load(file).run(values))
+    return list(interpreter.load(file, weights).run(values))

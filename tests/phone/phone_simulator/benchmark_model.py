@@ -129,7 +129,8 @@ def _parameters(voice: Voice, flags: Parsed) -> None:
             voice.info(f"#threads used for CPU inference: [{flags.text('num_threads')}]")
         if name in flags.values:
             value = flags.text(name)
-            voice.info(f"{label}: [{dict(true='1', false='0').get(value, value)}]")
+            shown = {"true": "1", "false": "0"}.get(value, value)
+            voice.info(f"{label}: [{shown}]")
 
 
 async def _numbers(run: Run, voice: Voice, flags: Parsed, known: dict[str, object]) -> tuple[Repetitions, int]:

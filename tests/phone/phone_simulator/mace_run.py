@@ -206,7 +206,8 @@ async def _write_outputs(run: Run, flags: Parsed, model: Model) -> None:
     shapes = [tuple(map(int, text.split(","))) for text in flags.text("input_shape").split(":")]
     if not any(any(one) for one in data):
         return  # zeros, by which a timed run is fed; nobody reads what comes of them
-    values = await asyncio.to_thread(mace_outputs, run.file(flags.text("model_file")), data, shapes)
+    files = [run.file(flags.text(name)) for name in ("model_file", "model_data_file")]
+    values = await asyncio.to_thread(mace_outputs, *files, data, shapes)
     for name, value in zip(flags.text("output_node").split(","), values, strict=True):
         run.write_outputs(run.work_file(_file(flags.text("output_file"), name)), [value])
 
