@@ -189,7 +189,7 @@ def test_a_failed_download_registers_nothing(address: str, page: str, said: str)
 
 
 def test_a_page_instead_of_a_binary_is_rejected(address: str) -> None:
-    with pytest.raises(InputError, match="no ELF binary"):
+    with pytest.raises(InputError, match="not an ELF binary"):
         fetch.fetch("benchmark_model", f"{address}/html", silent)
     assert tools.registered() == []
 

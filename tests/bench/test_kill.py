@@ -26,7 +26,8 @@ from mogakit.bench.schedule import Plan, run_plan
 from mogakit.records import from_json
 
 jobs = tuple(from_json(job, Job, "job") for job in json.loads(Path(sys.argv[2]).read_text()))
-plan = Plan(jobs, sentinel=jobs[-1], num_rounds=int(sys.argv[3]), max_rounds=int(sys.argv[3]), num_passes=60, seed=1)
+rounds = int(sys.argv[3])
+plan = Plan(jobs=jobs, sentinel=jobs[-1], num_rounds=rounds, max_rounds=rounds, num_passes=60, seed=1)
 with Journal(Path(sys.argv[1])) as journal:
     run_plan(plan, HostRunner(), journal, lambda done, total, note: print(done, flush=True))
 """

@@ -93,7 +93,7 @@ def test_the_integer_files_are_as_good_as_tensorflows() -> None:
         shape = (1, block.input_size, block.input_size, block.in_channels)
         inputs = list(islice(Synthetic(num_inputs=8, seed=1).batches(shape), 8))
         wanted = np.stack([run(data, Format.TFLITE, [value])[0] for value in inputs])
-        got = np.stack([integer.run(integers, [value])[0] for value in inputs])
+        got = np.stack([integer.load(integers)([value])[0] for value in inputs])
         differences.append(quality.sqnr_db(wanted, got) - theirs[name])
     assert abs(statistics.median(differences)) <= 0.5
     assert max(map(abs, differences)) <= 1.0

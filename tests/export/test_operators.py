@@ -6,8 +6,10 @@ import torch
 from operator_cases import CASES
 from torch import nn
 
-from mogakit.export import onnx, tflite
+from mogakit.errors import ExportError
+from mogakit.export import onnx, quality, quantize, tflite
 from mogakit.export.artifact import Format, Precision
+from mogakit.export.calibration import Synthetic
 from mogakit.export.graph import Graph
 from mogakit.export.lower import lower
 from mogakit.export.run import run
@@ -68,3 +70,30 @@ def test_a_float_file_computes_what_torch_computes(name: str) -> None:
     if not any(word in name for word in ("floor", "sine", "exp")):  # half of an angle of 90 is 0.03 off
         half = tflite.write(graph, Precision.FLOAT16)
         assert differences(module, graph, half, Format.TFLITE, shape) < 5e-3
+
+
+WITHOUT_INTEGERS = {"floor": "FLOOR", "sine": "SIN"}
+"""Cases with an operator that no int8 kernel computes, and its name."""
+
+NO_SCALE = {"mean of everything"}
+"""Cases whose output is one number near zero, against which no noise can be measured."""
+
+
+PADDED_WITH_A_VALUE = {"max pool, padded ceil", "pad with a value"}
+"""Cases that PADV2 stands in; test_quantize has those."""
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name not in PADDED_WITH_A_VALUE])
+def test_an_integer_file_computes_the_same_with_the_noise_of_eight_bits(name: str) -> None:
+    module, shape = seeded(name)
+    floats = tflite.build(lower(module, shape), integers=True).data
+    assert differences(module, lower(module, shape), floats, Format.TFLITE, shape) < 1e-5
+    ranges = quantize.calibrate(floats, Synthetic(4))
+    if name in WITHOUT_INTEGERS:
+        with pytest.raises(ExportError, match=f"no integer file can hold {WITHOUT_INTEGERS[name]} \\(makes '"):
+            quantize.quantize(floats, ranges, Precision.INT8)
+        return
+    made = quantize.quantize(floats, ranges, Precision.INT8)
+    assert not quantize.float_tensors(made)
+    x = np.random.default_rng(5).standard_normal(tflite.channels_last(shape)).astype(np.float32)
+    assert quality.compare(floats, made, [x]).sqnr_db > (5 if name in NO_SCALE else 18)

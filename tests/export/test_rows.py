@@ -24,6 +24,7 @@ from mogakit.export.nodes import Concat, Reshape
 from mogakit.export.pipeline import export, prepare
 from mogakit.export.tflite.moves import MAX_JOINED
 from mogakit.export.tflite_model import operators_in
+from mogakit.export.verify import FLOOR, MULTIPLE
 from mogakit.nets.detection.modules import build_detector
 from mogakit.nets.detection.network import Detector, get_detector
 
@@ -71,7 +72,7 @@ def test_keys_of_a_mapping_name_the_outputs() -> None:
 @pytest.mark.parametrize("format", [Format.TFLITE, Format.ONNX, Format.MACE])
 def test_rows_keep_their_order_in_every_format(format: Format, tmp_path: Path) -> None:
     artifact = export(prepare(module_of(heads), "heads", Role.NETWORK, SHAPE), format, Precision.FLOAT32, tmp_path)
-    assert artifact.agreement is not None and artifact.agreement.relative < 1e-6
+    assert artifact.agreement is not None and artifact.agreement.relative < 2 * FLOOR  # of images 0..255, too
 
 
 def test_nothing_moves_in_a_channels_last_file() -> None:
@@ -159,7 +160,8 @@ def test_a_detector_is_exported_and_agrees_with_torch(
 ) -> None:
     source = prepare(build_detector(detector), detector.name, Role.NETWORK, detector.input_shape)
     artifact = export(source, format, precision, tmp_path)
-    assert artifact.agreement is not None and artifact.agreement.relative < limit
+    found = artifact.agreement
+    assert found is not None and found.relative < limit + MULTIPLE * (found.torch_relative or 0)
     rows_of = {"boxes": 4, "scores": 4}  # three classes and the background
     for name, values in rows_of.items():
         specs = [spec for spec in artifact.outputs if spec.name.startswith(name)]
@@ -188,7 +190,7 @@ def test_the_bytes_of_a_detector_are_the_same_each_time(detector: Detector) -> N
 def test_long_joins_are_nested_so_that_every_kernel_takes_them(count: int, tmp_path: Path) -> None:
     module = module_of(lambda x: torch.cat([rows(x + index, 4) for index in range(count)], 1))
     artifact = export(prepare(module, "join", Role.NETWORK, SHAPE), Format.TFLITE, Precision.FLOAT32, tmp_path)
-    assert artifact.agreement is not None and artifact.agreement.relative < 1e-6
+    assert artifact.agreement is not None and artifact.agreement.relative < 2 * FLOOR  # of images 0..255, too
     operators = Interpreter(model_path=str(artifact.path), num_threads=1)._get_ops_details()
     joins = [each for each in operators if each["op_name"] == "CONCATENATION"]
     assert max(len(each["inputs"]) for each in joins) <= MAX_JOINED

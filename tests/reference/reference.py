@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from mogakit.export import integer, quality, tflite, verify
+from mogakit.export import axes, integer, quality, tflite, verify
 from mogakit.export.artifact import Format, Precision
 from mogakit.export.calibration import Synthetic
 from mogakit.export.lower import lower
@@ -66,9 +66,12 @@ def counted(data: bytes) -> dict[str, int]:
 
 def relative_error(module: nn.Module, shape: tuple[int, ...], compute: Callable[[np.ndarray], np.ndarray]) -> float:
     """Compare a channels-last function with torch, as every export is compared."""
-    inputs = verify.seeded_inputs(shape)
-    found = [[verify.to_channels_first(compute(verify.to_channels_last(value)))] for value in inputs]
-    return verify.agreement(verify.torch_outputs(module, inputs), found, "reference").relative
+    reference = verify.Reference(module, verify.check_inputs(shape))
+    found = {
+        kind: [axes.to_channels_first(compute(axes.to_channels_last(value)))]
+        for kind, (value,) in reference.usable.items()
+    }
+    return verify.agreement(reference, found, "reference").relative
 
 
 def int8_quality(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> Record:
@@ -91,7 +94,7 @@ def run_floats(data: bytes, value: np.ndarray) -> np.ndarray:
 
 def run_integers(data: bytes, value: np.ndarray) -> np.ndarray:
     """Run an integer file in LiteRT, from float32 to float32."""
-    return integer.run(data, [value])[0]
+    return integer.load(data)([value])[0]
 
 
 def by_kit(name: str) -> Record:

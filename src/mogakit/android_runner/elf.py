@@ -5,6 +5,7 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
+from mogakit import records
 from mogakit.errors import InputError
 
 # e_machine and class (1: 32 bit, 2: 64 bit) to Android's name of the ABI
@@ -44,6 +45,7 @@ def read_elf(path: Path) -> ElfInfo:
     Raises:
         InputError: the file is not an ELF binary, is cut short, or is built for a processor that phones do not have.
     """
+    records.check_file(path, "program or library")
     with path.open("rb") as file:
         head = file.read(65536)
     if len(head) < 20 or head[:4] != b"\x7fELF":
@@ -69,6 +71,7 @@ def read_host_program(path: Path) -> ElfInfo:
     Raises:
         InputError: the file is neither a script nor an ELF program for this computer.
     """
+    records.check_file(path, "program or library")
     with path.open("rb") as file:
         head = file.read(4)
     if head[:2] == b"#!":

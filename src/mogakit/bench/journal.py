@@ -6,6 +6,7 @@ alone; a resumed run therefore goes on exactly where the killed one stood.
 """
 
 import json
+import logging
 import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import closing
@@ -18,15 +19,15 @@ from mogakit.bench.measurement import Conditions, Identity, Measurement, Status
 from mogakit.bench.target import Target, parse_target
 from mogakit.errors import InputError, MeasurementError
 from mogakit.export.artifact import Artifact
-from mogakit.records import from_json, to_json
+from mogakit.records import from_json, parse_json, sealed, to_json
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS identities (target TEXT PRIMARY KEY, record TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS artifacts (sha256 TEXT PRIMARY KEY, record TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS conditions (id INTEGER PRIMARY KEY, record TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL, seal TEXT);
+CREATE TABLE IF NOT EXISTS identities (target TEXT PRIMARY KEY, record TEXT NOT NULL, seal TEXT);
+CREATE TABLE IF NOT EXISTS artifacts (sha256 TEXT PRIMARY KEY, record TEXT NOT NULL, seal TEXT);
+CREATE TABLE IF NOT EXISTS conditions (id INTEGER PRIMARY KEY, record TEXT NOT NULL UNIQUE, seal TEXT);
 CREATE TABLE IF NOT EXISTS measurements (
     id INTEGER PRIMARY KEY,
     round INTEGER NOT NULL,
@@ -37,6 +38,7 @@ CREATE TABLE IF NOT EXISTS measurements (
     before INTEGER NOT NULL REFERENCES conditions (id),
     after INTEGER NOT NULL REFERENCES conditions (id),
     record TEXT NOT NULL,
+    seal TEXT,
     UNIQUE (round, "window", artifact, target)
 );
 CREATE TABLE IF NOT EXISTS agreements (
@@ -47,8 +49,32 @@ CREATE TABLE IF NOT EXISTS agreements (
 );
 """
 
+_TABLES = {
+    "settings": ("name", "value"),
+    "identities": ("target", "record"),
+    "artifacts": ("sha256", "record"),
+    "conditions": ("record",),
+    "measurements": ("round", "window", "artifact", "target", "status", "before", "after", "record"),
+}
+_WHAT = "a journal of this kit"
+FINISHED = "finished"
+"""Setting of a journal that holds all that was asked for; removed with damaged rows: they are measured again."""
+
+_log = logging.getLogger(__name__)
+
 Unit = tuple[int, int, str, str]
 """(round, window, artifact sha256, target as text): what is measured once."""
+
+
+def _sealed(*values: Any) -> tuple[Any, ...]:
+    """Return a row's values with their checksum behind them."""
+    return *values, sealed.seal(*values)
+
+
+def _remarked(values: Sequence[Any], status: Status, number: int) -> tuple[str, str, int]:
+    """Return the new status of a row of measurements, its new checksum, and its number."""
+    changed = dict(zip(_TABLES["measurements"], values, strict=True)) | {"status": str(status)}
+    return str(status), sealed.seal(*changed.values()), number
 
 
 def _dump(value: Any) -> str:
@@ -68,24 +94,45 @@ class Journal:
         Raises:
             InputError: the file is not a journal, or one of a newer kit.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        self._connection = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
+        self._connection = sealed.connect(path, _SCHEMA, _TABLES, _WHAT, timeout_s=10)
         try:
-            self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.execute("PRAGMA synchronous=NORMAL")  # a power cut may lose the last windows, a kill none
-            self._connection.executescript(_SCHEMA)
-        except sqlite3.DatabaseError as error:
+            self._remove_damaged()
+            version = self.setting("schema_version")
+            if version is None or version == 1:  # of version 1 were journals whose rows had no seal
+                self.set_setting("schema_version", SCHEMA_VERSION)
+            elif version != SCHEMA_VERSION:
+                raise InputError(
+                    f"{path} has schema version {version}, this kit reads up to {SCHEMA_VERSION}: use the kit that "
+                    "wrote it"
+                )
+        except BaseException:
             self._connection.close()
-            raise InputError(f"{path} is not a journal of this kit ({error}); move it away or name another") from error
-        version = self.setting("schema_version")
-        if version is None:
-            self.set_setting("schema_version", SCHEMA_VERSION)
-        elif version != SCHEMA_VERSION:
-            self._connection.close()
-            raise InputError(
-                f"{path} has schema version {version}, this kit reads {SCHEMA_VERSION}: use the kit that wrote it"
-            )
+            raise
+
+    def _remove_damaged(self) -> None:
+        """Remove rows whose checksum does not match, and what stands on them; all of it can be measured again."""
+        with sealed.whole(self.path, _WHAT):
+            damaged = {table: sealed.damaged_rows(self._connection, table, names) for table, names in _TABLES.items()}
+            if not any(damaged.values()):
+                return
+            with self._transaction():
+                for table, rowids in damaged.items():
+                    rows = [(rowid,) for rowid in rowids]
+                    self._connection.executemany(f"DELETE FROM {table} WHERE rowid = ?", rows)
+                if damaged["identities"]:
+                    self._connection.execute(
+                        "DELETE FROM measurements WHERE target NOT IN (SELECT target FROM identities)"
+                    )
+                known = "(SELECT id FROM conditions)"
+                self._connection.execute(
+                    f"DELETE FROM measurements WHERE before NOT IN {known} OR after NOT IN {known}"
+                )
+                self._connection.execute("DELETE FROM settings WHERE name = ?", (FINISHED,))
+        counts = ", ".join(f"{len(rowids)} of {table}" for table, rowids in damaged.items() if rowids)
+        _log.warning(
+            "%s: damaged rows were removed (%s); what they held is measured again with --resume", self.path, counts
+        )
 
     def __enter__(self) -> "Journal":
         return self
@@ -102,16 +149,16 @@ class Journal:
     def setting(self, name: str) -> Any:
         """Return what was kept under `name` (any JSON value), or None."""
         row = self._connection.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
-        return None if row is None else json.loads(row[0])
+        return None if row is None else self._parsed(row[0])
 
     def set_setting(self, name: str, value: Any) -> None:
         """Keep a JSON value under `name`, replacing what stood there."""
-        self._connection.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, _dump(value)))
+        self._connection.execute("INSERT OR REPLACE INTO settings VALUES (?, ?, ?)", _sealed(name, _dump(value)))
 
     def identity(self, target: Target) -> Identity | None:
         """Return the identity under which `target` was measured here, or None."""
         row = self._connection.execute("SELECT record FROM identities WHERE target = ?", (str(target),)).fetchone()
-        return None if row is None else from_json(json.loads(row[0]), Identity, f"{self.path} identities")
+        return None if row is None else from_json(self._parsed(row[0]), Identity, f"{self.path} identities")
 
     def claim(self, target: Target, identity: Identity) -> None:
         """Say that what follows is measured on `target` under `identity`.
@@ -121,8 +168,8 @@ class Journal:
         """
         known = self.identity(target)
         if known is None:
-            row = (str(target), _dump(to_json(identity)))
-            self._connection.execute("INSERT INTO identities VALUES (?, ?)", row)
+            row = _sealed(str(target), _dump(to_json(identity)))
+            self._connection.execute("INSERT INTO identities VALUES (?, ?, ?)", row)
         elif known != identity:
             old, new = to_json(known), to_json(identity)
             changed = "; ".join(f"{name} was {old[name]!r}, is {new[name]!r}" for name in old if old[name] != new[name])
@@ -133,14 +180,14 @@ class Journal:
 
     def add_artifacts(self, artifacts: Iterable[Artifact]) -> None:
         """Keep the records of the files that are measured."""
-        rows = [(artifact.sha256, _dump(to_json(artifact))) for artifact in artifacts]
+        rows = [_sealed(artifact.sha256, _dump(to_json(artifact))) for artifact in artifacts]
         with self._transaction():
-            self._connection.executemany("INSERT OR REPLACE INTO artifacts VALUES (?, ?)", rows)
+            self._connection.executemany("INSERT OR REPLACE INTO artifacts VALUES (?, ?, ?)", rows)
 
     def artifacts(self) -> dict[str, Artifact]:
         """Return the records of the measured files by sha256."""
         rows = self._connection.execute("SELECT sha256, record FROM artifacts ORDER BY sha256").fetchall()
-        return {sha256: from_json(json.loads(text), Artifact, f"{self.path} artifacts") for sha256, text in rows}
+        return {sha256: from_json(self._parsed(text), Artifact, f"{self.path} artifacts") for sha256, text in rows}
 
     # --- whether the answers are right
 
@@ -180,9 +227,9 @@ class Journal:
         for column in ("round", "window", "artifact_sha256", "target", "status"):
             record.pop(column)
         self._connection.execute(
-            'INSERT INTO measurements (round, "window", artifact, target, status, before, after, record) '
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
+            'INSERT INTO measurements (round, "window", artifact, target, status, before, after, record, seal) '
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            _sealed(
                 measurement.round,
                 measurement.window,
                 measurement.artifact_sha256,
@@ -197,17 +244,21 @@ class Journal:
     def _conditions_id(self, record: dict[str, Any]) -> int:
         """Return the row of a state of the device, which hundreds of measurements of one window share."""
         text = _dump(record)
-        self._connection.execute("INSERT OR IGNORE INTO conditions (record) VALUES (?)", (text,))
+        self._connection.execute("INSERT OR IGNORE INTO conditions (record, seal) VALUES (?, ?)", _sealed(text))
         row = self._connection.execute("SELECT id FROM conditions WHERE record = ?", (text,)).fetchone()
         return int(row[0])
 
     def mark(self, round_number: int, windows: Iterable[int], status: Status) -> None:
         """Change the status of the good measurements of some windows (what drifted is marked, never removed)."""
+        listed = ", ".join(f'"{name}"' for name in _TABLES["measurements"])
+        query = f'SELECT id, {listed} FROM measurements WHERE round = ? AND "window" = ? AND status = ?'
         with self._transaction():
-            self._connection.executemany(
-                'UPDATE measurements SET status = ? WHERE round = ? AND "window" = ? AND status = ?',
-                [(str(status), round_number, window, str(Status.OK)) for window in windows],
-            )
+            for window in windows:
+                rows = self._connection.execute(query, (round_number, window, str(Status.OK))).fetchall()
+                self._connection.executemany(
+                    "UPDATE measurements SET status = ?, seal = ? WHERE id = ?",
+                    [_remarked(values, status, number) for number, *values in rows],
+                )
 
     def finished(self) -> frozenset[Unit]:
         """Return the units that are written."""
@@ -250,7 +301,7 @@ class Journal:
     def _all_conditions(self) -> dict[int, Conditions]:
         rows = self._connection.execute("SELECT id, record FROM conditions").fetchall()
         return {
-            int(number): from_json(json.loads(text), Conditions, f"{self.path} conditions") for number, text in rows
+            int(number): from_json(self._parsed(text), Conditions, f"{self.path} conditions") for number, text in rows
         }
 
     def _measurement(
@@ -258,7 +309,7 @@ class Journal:
     ) -> Measurement:
         number, window, sha256, target, status, before, after, text = row
         empty = {"at": ""}
-        record = json.loads(text) | {
+        record = self._parsed(text) | {
             "round": number,
             "window": window,
             "artifact_sha256": sha256,
@@ -269,6 +320,9 @@ class Journal:
         }
         measurement = from_json(record, Measurement, f"{self.path} measurements")
         return replace(measurement, before=states[before], after=states[after])
+
+    def _parsed(self, text: str) -> Any:
+        return parse_json(text, str(self.path), "journal")
 
     def _transaction(self) -> "_Transaction":
         return _Transaction(self._connection)

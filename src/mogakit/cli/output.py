@@ -8,7 +8,7 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -37,7 +37,13 @@ def json_option(function: F) -> F:
 
 def print_json(value: Any) -> None:
     """Print one JSON document to standard output."""
-    click.echo(json.dumps(value, indent=1, allow_nan=False))
+    try:
+        text = json.dumps(value, indent=1, allow_nan=False)
+    except ValueError:
+        from mogakit.records import finite  # loaded here: help and errors need nothing of records
+
+        text = json.dumps(finite(value), indent=1, allow_nan=False)  # JSON has no infinity: an unbounded number is null
+    click.echo(text)
 
 
 def say(text: object = "") -> None:
@@ -58,21 +64,22 @@ def report(text: object) -> None:
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], caption: str = "") -> None:
     """Print rows under a heading; numbers are aligned to the right.
 
-    Where the width is too small for the columns, every row becomes a paragraph with a line for each column, so that no
-    number loses its name and no name is cut.
+    Where the width is too small for a box, the columns stand without one. Where it is too small for that, every row
+    becomes a paragraph with a line for each column, so that no number loses its name and no name is cut.
     """
     cells = [[one_line("-" if cell is None else str(cell)) for cell in row] for row in rows]
     numeric = [bool(rows) and all(_is_number(row[index]) for row in rows) for index in range(len(columns))]
     width = _width()
     widths = [_least_width(name, [row[i] for row in cells], i == 0 or numeric[i]) for i, name in enumerate(columns)]
-    if sum(widths) + 3 * len(columns) + 1 > width:
+    boxed = sum(widths) + 3 * len(columns) + 1 <= width
+    if not boxed and sum(widths) + 2 * (len(columns) - 1) > width:
         _print_paragraphs(title, columns, cells, caption, width)
         return
     # rich is loaded here: a command that prints JSON, help or an error does without it
     from rich.table import Table
 
     _print_wrapped(title, width)
-    table = Table()
+    table = Table() if boxed else Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for index, column in enumerate(columns):
         # The first column names the row: a name cut over two lines can be neither read nor copied.
         table.add_column(
@@ -123,11 +130,21 @@ def _print_paragraphs(
     _print_wrapped(caption, width)
 
 
+def print_fields(fields: Iterable[tuple[str, str]]) -> None:
+    """Print `name  text` lines with the texts below each other, wrapped to the width."""
+    width, indent = _width(), " " * 13
+    for name, text in fields:
+        _print_wrapped(f"{name:12} {one_line(text)}", width, indent if width > 2 * len(indent) else "  ")
+
+
 def _print_wrapped(text: str, width: int, indent: str = "") -> None:
     """Print each line of a text, wrapped between words; a word that is too long stays whole, so it can be copied."""
     import textwrap
 
     for line in printable(text).splitlines():
+        if len(line) <= width:
+            click.echo(line)
+            continue
         wrapped = textwrap.wrap(
             line, max(width, 20), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
         )

@@ -54,14 +54,23 @@ class TensorSpec:
     dtype: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Agreement:
-    """Difference from torch on seeded inputs. `relative` is `max_abs_error` over the output's scale (max |torch|)."""
+    """Difference from torch on seeded inputs of several distributions, of the input on which it is largest.
+
+    Attributes:
+        max_abs_error: the largest difference of all.
+        relative: difference over the output's scale (max |torch|).
+        checked_with: runtime and version, `ai-edge-litert 2.3.0`.
+        torch_relative: difference of torch's own float32 result from a float64 run of the same module, and `relative`
+            is then the file's difference from that run. None where file and torch agree so closely that none was made.
+    """
 
     max_abs_error: float
     relative: float
     num_inputs: int
-    checked_with: str  # runtime and version, `ai-edge-litert 2.3.0`
+    checked_with: str
+    torch_relative: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

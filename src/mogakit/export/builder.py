@@ -48,7 +48,7 @@ def where(call: Call) -> str:
 
 def array(value: torch.Tensor) -> FloatArray:
     """Return a constant tensor as the writers read it."""
-    return np.ascontiguousarray(value.detach().cpu().numpy(), dtype=np.float32)
+    return np.array(value.detach().cpu().numpy(), dtype=np.float32, order="C")
 
 
 class NotInThisForm(UnsupportedOperator):

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mogakit import records
 from mogakit.errors import InputError
 from mogakit.export.preprocessing import Preprocessing, for_size, image_paths, load_image
 
@@ -111,13 +112,7 @@ class NpyFile:
             yield np.broadcast_to(one.astype(np.float32), shape).copy()
 
     def _load(self) -> NDArray[np.generic]:
-        try:
-            loaded: NDArray[np.generic] = np.load(self.path, allow_pickle=False)
-        except (ValueError, EOFError) as error:
-            raise InputError(f"{self.path} is not an .npy file of numbers: {error}") from error
-        if loaded.dtype.kind not in "fiu":
-            raise InputError(f"{self.path} holds {loaded.dtype}; inputs are numbers")
-        return loaded
+        return records.read_npy(self.path, ".npy file of inputs")
 
 
 def from_path(path: Path | None) -> CalibrationData:

@@ -1,8 +1,6 @@
 """Integer TFLite files as one row of the table of writers: calibrate or find ranges, quantise, report the quality."""
 
 import hashlib
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -12,14 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mogakit import files, records
-from mogakit.errors import InputError
+from mogakit.errors import ExportError, InputError
 from mogakit.export import quality, tflite
-from mogakit.export.artifact import Precision
+from mogakit.export.artifact import Agreement, Format, Precision
 from mogakit.export.calibration import CalibrationData, Synthetic
 from mogakit.export.graph import Graph
 from mogakit.export.quantize import TIMING_ONLY, Ranges, calibrate, load_ranges, quantize
+from mogakit.export.run import Run, runtime_of
 
 RANGES_SUFFIX = ".ranges.json"
+MIN_SQNR_DB = 3.0
+"""Below this, noise is as large as the output."""
+
 NUM_NOISE_INPUTS = 3
 NUM_REAL_INPUTS = 64
 
@@ -31,6 +33,7 @@ class Integers:
     model: bytes
     ranges: bytes
     notes: dict[str, str]
+    agreement: Agreement
 
 
 def write(graph: Graph, precision: Precision, calibration: CalibrationData, stored: Path | None) -> Integers:
@@ -43,22 +46,37 @@ def write(graph: Graph, precision: Precision, calibration: CalibrationData, stor
 
     Raises:
         InputError: the data do not fit, or the folder has no ranges for this float file.
+        ExportError: what the integer file gives has little to do with what the float file gives.
     """
-    float_model = tflite.write(graph)
+    built = tflite.build(graph, integers=True)
+    float_model = built.data
     ranges = _measured(float_model, calibration) if stored is None else _found(float_model, stored)
     model = quantize(float_model, ranges, precision)
-    notes = {"calibration": ranges.source} | ({"purpose": TIMING_ONLY} if ranges.timing_only else {})
+    notes = built.notes | {"calibration": ranges.source} | ({"purpose": TIMING_ONLY} if ranges.timing_only else {})
     inputs, described = quality_inputs(graph, calibration)
     found = quality.compare(float_model, model, inputs)
+    if found.sqnr_db < MIN_SQNR_DB:
+        raise ExportError(
+            f"the {precision} file is too far from the float file that it was made from: {found.sqnr_db:.1f} dB of "
+            f"signal to noise on {described}, an error of {found.relative:.2g} of the output's scale; at least "
+            f"{MIN_SQNR_DB:g} dB are needed. Calibrate on inputs like those that the network will see (--calibration), "
+            "or export it in float16"
+        )
     notes |= {"sqnr_db": f"{found.sqnr_db:.1f}", "quality_on": described}
     if found.top1_agreement is not None:
         notes["top1_agreement"] = f"{found.top1_agreement:.3f}"
-    return Integers(model, files.json_bytes(records.to_json(ranges)), notes)
+    agreement = Agreement(
+        max_abs_error=found.max_abs_error,
+        relative=found.relative,
+        num_inputs=found.num_inputs,
+        checked_with=runtime_of(Format.TFLITE),
+    )
+    return Integers(model, files.json_bytes(records.to_json(ranges)), notes, agreement)
 
 
-def run(model: bytes, inputs: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
-    """Run an integer file on float inputs in the file's layout; outputs are float again."""
-    return quality.run_in_floats(model, inputs[0])
+def load(model: bytes) -> Run:
+    """Open an integer file that takes float inputs in the file's layout and gives floats again."""
+    return quality.in_floats(model)
 
 
 def quality_inputs(graph: Graph, calibration: CalibrationData) -> tuple[list[NDArray[np.float32]], str]:
@@ -98,8 +116,5 @@ def _index(paths: tuple[Path, ...]) -> dict[str, Path]:
     """Return range files by the float file that they belong to."""
     found: dict[str, Path] = {}
     for path in paths:
-        try:
-            found[str(json.loads(path.read_text(encoding="utf-8"))["float_sha256"])] = path
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path} is not a file of ranges: {error}") from error
+        found[load_ranges(path).float_sha256] = path
     return found

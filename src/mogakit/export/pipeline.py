@@ -1,20 +1,18 @@
 """From a torch module to a verified file and its record: lower once, then write, run, compare, and only then keep."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from torch import nn
 
 from mogakit.errors import ExportError
 from mogakit.export import verify
-from mogakit.export.artifact import Artifact, Format, Precision, Role
+from mogakit.export.artifact import Agreement, Artifact, Format, Precision, Role
 from mogakit.export.describe import describe_file
 from mogakit.export.graph import Graph
 from mogakit.export.lower import lower
-from mogakit.export.nodes import FloatArray
-from mogakit.export.run import Array
-from mogakit.export.writers import Options, Written, writer_for
+from mogakit.export.writers import Options, Writer, Written, writer_for
 from mogakit.files import write_bytes
 
 __all__ = ["Source", "describe_file", "export", "export_module", "file_path", "file_stem", "prepare"]
@@ -27,16 +25,17 @@ class Source:
     Attributes:
         name: as in `Artifact.name`.
         graph: what the writers read.
-        inputs: seeded inputs in torch's layout; `expected` what torch makes of each.
+        reference: what torch makes of seeded inputs.
+        agreed: the float files that have been held against it.
         notes: where the weights come from.
     """
 
     name: str
     role: Role
     graph: Graph
-    inputs: list[FloatArray]
-    expected: list[list[FloatArray]]
+    reference: verify.Reference
     notes: dict[str, str]
+    agreed: set[tuple[Format, Precision]] = field(default_factory=set)
 
 
 def prepare(
@@ -49,15 +48,9 @@ def prepare(
         InputError: the module is in training mode or does not take `input_shape` (N, C, H, W).
     """
     graph = lower(module, input_shape)
-    inputs = verify.seeded_inputs(input_shape)
-    return Source(
-        name=name,
-        role=role,
-        graph=graph,
-        inputs=inputs,
-        expected=verify.torch_outputs(module, inputs),
-        notes=dict(notes or {}),
-    )
+    kinds = tuple(verify.Distribution) if role is Role.NETWORK else verify.INSIDE
+    reference = verify.Reference(module, verify.check_inputs(input_shape, kinds=kinds))
+    return Source(name=name, role=role, graph=graph, reference=reference, notes=dict(notes or {}))
 
 
 def file_stem(name: str) -> str:
@@ -90,13 +83,8 @@ def export(
     options = options or Options()
     writer = writer_for(format, precision)
     written = writer.write(source.graph, options)
-    found: list[list[Array]] = [writer.run(written, [value]) for value in source.inputs]
-    agreement = verify.agreement(source.expected, found, writer.checked_with())
-    if writer.limit is not None and agreement.relative > writer.limit:
-        raise ExportError(
-            f"{source.name} as {format} {precision} differs from torch by {agreement.relative:.2g} of the output's "
-            f"scale in {agreement.checked_with}; allowed is {writer.limit:g}. Nothing was written"
-        )
+    agreement = _agreement(source, writer, written, f"{format} {precision}", options)
+    source.agreed.add((format, precision))
     digests = _store(written, folder, file_stem(source.name))
     path = file_path(source.name, format, precision, folder, options)
     main = digests.pop(path.name)
@@ -114,6 +102,22 @@ def export(
         companions=digests or None,
         notes={**source.notes, **written.notes} or None,
     )
+
+
+def _agreement(source: Source, writer: Writer, written: Written, label: str, options: Options) -> Agreement:
+    """Hold a written file against torch; an integer one is as good as the float file that it was made from."""
+    if written.agreement is not None and writer.twin is not None:
+        if writer.twin not in source.agreed:
+            twin = writer_for(*writer.twin)
+            _agreement(source, twin, twin.write(source.graph, options), f"the float twin of {label}", options)
+            source.agreed.add(writer.twin)
+        return written.agreement
+    run = writer.load(written)
+    found = {kind: run(values) for kind, values in source.reference.usable.items()}
+    try:
+        return verify.agreement(source.reference, found, writer.checked_with(), half=writer.half)
+    except ExportError as error:
+        raise ExportError(f"{source.name} as {label}: {error}. Nothing was written") from error
 
 
 def _store(written: Written, folder: Path, stem: str) -> dict[str, str]:

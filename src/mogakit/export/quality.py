@@ -1,7 +1,7 @@
 """How far an integer file is from the float file it was made from: reported, never assumed."""
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,7 @@ class Quality:
         sqnr_centered_db: the same after the mean over inputs is taken away from both; a network whose output hardly
             depends on its input looks good without it.
         top1_agreement: share of inputs with the same largest output; None where the output is not a vector.
+        max_abs_error: largest difference of one number; `relative` is that over the largest float output.
         layers: in the order of the file, only where asked for.
     """
 
@@ -40,6 +41,8 @@ class Quality:
     sqnr_centered_db: float | None
     top1_agreement: float | None
     num_inputs: int
+    max_abs_error: float = 0.0
+    relative: float = 0.0
     layers: tuple[LayerQuality, ...] = ()
 
 
@@ -63,18 +66,22 @@ def compare(float_model: bytes, quantized: bytes, inputs: Iterable[Array], *, pe
     vector = wanted.reshape(len(pairs), -1)
     is_vector = max(wanted.shape[2:], default=1) > 1 and vector.shape[1] == wanted.shape[-1]
     agreement = float((vector.argmax(1) == got.reshape(vector.shape).argmax(1)).mean()) if is_vector else None
+    worst, largest = float(np.abs(got - wanted).max()), float(np.abs(wanted).max())
     return Quality(
         sqnr_db=sqnr_db(wanted, got),
         sqnr_centered_db=sqnr_db(wanted - wanted.mean(0), got - got.mean(0)) if len(pairs) > 1 else None,
         top1_agreement=agreement,
         num_inputs=len(pairs),
+        max_abs_error=worst,
+        relative=worst / largest if largest > 0 else worst,
         layers=tuple(LayerQuality(name, _ratio_db(*pair)) for name, pair in energies.items()),
     )
 
 
-def run_in_floats(model: bytes, given: Array) -> list[Array]:
-    """Return what a TFLite file with one input makes of a float32 input, in float32."""
-    return _Runner(model, keep_all=False).run_all(given)
+def in_floats(model: bytes) -> Callable[[Sequence[Array]], list[Array]]:
+    """Open a TFLite file with one input; return what it makes of a float32 input, in float32."""
+    runner = _Runner(model, keep_all=False)
+    return lambda inputs: runner.run_all(inputs[0])
 
 
 def sqnr_db(reference: NDArray[np.floating], got: NDArray[np.floating]) -> float:

@@ -10,6 +10,7 @@ the guard.
 
 import hashlib
 import importlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -24,6 +25,7 @@ from mogakit import records
 from mogakit.errors import ExportError, InputError
 from mogakit.export.artifact import Precision
 from mogakit.export.calibration import CalibrationData
+from mogakit.export.tflite_model import operators_in
 
 SUPPORTED_LITERT = "2.3.0"
 RANGES_VERSION = 1
@@ -111,10 +113,26 @@ def quantize(model: bytes, ranges: Ranges, precision: Precision) -> bytes:
         )
     io_type = _IO_TYPES[precision]
     ranged = _with_ranges(model, ranges)  # a name of its own: the wrapper reads these bytes and does not own them
-    quantized = bytes(_wrapper(ranged).QuantizeModel(io_type, io_type, *_ALL_INTEGER))
+    try:
+        quantized = bytes(_wrapper(ranged).QuantizeModel(io_type, io_type, *_ALL_INTEGER))
+    except RuntimeError as error:
+        raise ExportError(_lacking(model, str(error))) from error
     if left := float_tensors(quantized):
         raise ExportError(f"quantisation left {len(left)} float tensors, the first is {left[0]!r}")
     return quantized
+
+
+def _lacking(model: bytes, said: str) -> str:
+    """Put the quantiser's words into ours: which operators have no integer form, and which tensors they make."""
+    unknown = set(re.findall(r"not yet supported for op: '(\w+)'", said))
+    if not unknown:
+        return f"the quantiser of ai-edge-litert failed: {said.strip()}"
+    made = zip(operators_in(model), made_tensors(model), strict=True)
+    places = [f"{operator} (makes {name!r})" for operator, name in made if operator in unknown]
+    return (
+        f"no integer file can hold {', '.join(places)}: these operators have no int8 form. Export the network in "
+        "float32 or float16, or replace them"
+    )
 
 
 def float_tensors(model: bytes) -> list[str]:

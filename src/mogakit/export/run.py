@@ -1,6 +1,7 @@
 """Run a model file on this computer, on one thread, to see what it computes. Timing is `bench`'s business."""
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -17,23 +18,36 @@ from mogakit.export.quiet import without_greetings
 Array: TypeAlias = npt.NDArray[Any]
 
 
+Run: TypeAlias = Callable[[Sequence[Array]], list[Array]]
+"""A loaded file: one set of inputs in, its outputs out."""
+
+
 def run(file: Path | bytes, format: Format, inputs: Sequence[Array]) -> list[Array]:
     """Return what a model file makes of `inputs`, both in the file's own layout and types.
 
     Raises:
         InputError: no runtime here runs `format`, the file does not load, or the inputs do not fit it.
     """
-    runner = RUNNERS.get(format)
-    if runner is None:
-        raise InputError(f"{format} files do not run on this computer; supported: {', '.join(RUNNERS)}")
-    return runner(file, inputs)
+    return load(file, format)(inputs)
+
+
+def load(file: Path | bytes, format: Format) -> Run:
+    """Load a model file once, to be run any number of times; the errors are those of `run`."""
+    loader = LOADERS.get(format)
+    if loader is None:
+        raise InputError(f"{format} files do not run on this computer; supported: {', '.join(LOADERS)}")
+    return loader(file)
 
 
 def runtime_of(format: Format) -> str:
     """Return the package and version that `run` uses, `ai-edge-litert 2.3.0`; MACE files run in our own interpreter."""
     if format is Format.MACE:
         return f"mogakit {__version__} MACE interpreter"
-    package = PACKAGES[format]
+    return _with_version(PACKAGES[format])
+
+
+@lru_cache  # reading a package's metadata takes a millisecond, and every file asks
+def _with_version(package: str) -> str:
     return f"{package} {version(package)}"
 
 
@@ -80,21 +94,31 @@ def _label(file: Path | bytes) -> str:
     return "the model" if isinstance(file, bytes) else str(file)
 
 
-def _run_tflite(file: Path | bytes, inputs: Sequence[Array]) -> list[Array]:
+def _load_tflite(file: Path | bytes) -> Run:
     interpreter = tflite_interpreter(file)
-    _check(_label(file), tflite_specs(interpreter.get_input_details()), inputs)
-    for detail, value in zip(interpreter.get_input_details(), inputs, strict=True):
-        interpreter.set_tensor(detail["index"], np.ascontiguousarray(value))
-    interpreter.invoke()
-    return [interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()]
+    takes, gives = interpreter.get_input_details(), interpreter.get_output_details()
+    specs = tflite_specs(takes)
+
+    def run_once(inputs: Sequence[Array]) -> list[Array]:
+        _check(_label(file), specs, inputs)
+        for detail, value in zip(takes, inputs, strict=True):
+            interpreter.set_tensor(detail["index"], np.ascontiguousarray(value))
+        interpreter.invoke()
+        return [interpreter.get_tensor(detail["index"]) for detail in gives]
+
+    return run_once
 
 
-def _run_onnx(file: Path | bytes, inputs: Sequence[Array]) -> list[Array]:
+def _load_onnx(file: Path | bytes) -> Run:
     session = onnx_session(file)
     specs = onnx_specs(session.get_inputs())
-    _check(_label(file), specs, inputs)
-    feed = {spec.name: np.ascontiguousarray(value) for spec, value in zip(specs, inputs, strict=True)}
-    return list(session.run(None, feed))
+
+    def run_once(inputs: Sequence[Array]) -> list[Array]:
+        _check(_label(file), specs, inputs)
+        feed = {spec.name: np.ascontiguousarray(value) for spec, value in zip(specs, inputs, strict=True)}
+        return list(session.run(None, feed))
+
+    return run_once
 
 
 def tflite_specs(details: Sequence[dict[str, Any]]) -> tuple[TensorSpec, ...]:
@@ -140,18 +164,19 @@ def _check(label: str, specs: Sequence[TensorSpec], inputs: Sequence[Array]) -> 
         raise InputError(f"{label} takes inputs of {wanted} (shape, type), given were {given}")
 
 
-def _run_mace(file: Path | bytes, inputs: Sequence[Array]) -> list[Array]:
+def _load_mace(file: Path | bytes) -> Run:
     if isinstance(file, bytes):
         raise InputError("a MACE model is two files, a .pb and its .data; give the path of the .pb")
-    return list(interpreter.load(file).run(inputs))
+    loaded = interpreter.load(file)
+    return lambda inputs: list(loaded.run(inputs))
 
 
-RUNNERS: dict[Format, Callable[[Path | bytes, Sequence[Array]], list[Array]]] = {
-    Format.TFLITE: _run_tflite,
-    Format.ONNX: _run_onnx,
-    Format.MACE: _run_mace,
+LOADERS: dict[Format, Callable[[Path | bytes], Run]] = {
+    Format.TFLITE: _load_tflite,
+    Format.ONNX: _load_onnx,
+    Format.MACE: _load_mace,
 }
-"""How each format is run here."""
+"""How each format is loaded here."""
 
 PACKAGES = {Format.TFLITE: "ai-edge-litert", Format.ONNX: "onnxruntime"}
 """Whose version stands in an `Agreement`."""

@@ -64,16 +64,20 @@ def _spell_hsigmoid(spelling: _Spelling, x: str) -> str:
 
 
 def _spell_mish(spelling: _Spelling, x: str) -> str:
-    """x * u / (2 - u) with u = s * (2 - s), s = sigmoid(x): tanh(log(1 + exp(x))), no exponential to overflow."""
+    """x * u / (2 - u) with u = s * (2 - s), s = sigmoid(x): tanh(log(1 + exp(x))), no exponential to overflow.
+
+    2 - u is written as relu(1 - u) + 1, so that it is seen to be positive; u is at most 1.
+    """
     gate = spelling.apply(Activation.SIGMOID, x, part="gate")
     u = spelling.apply(Mul, gate, spelling.apply(BinaryKind.SUB, 2.0, gate, part="rest"), part="u")
-    ratio = spelling.apply(BinaryKind.DIV, u, spelling.apply(BinaryKind.SUB, 2.0, u, part="divisor"), part="ratio")
+    rest = spelling.apply(Activation.RELU, spelling.apply(BinaryKind.SUB, 1.0, u, part="beyond"), part="positive")
+    ratio = spelling.apply(BinaryKind.DIV, u, spelling.apply(Add, rest, 1.0, part="divisor"), part="ratio")
     return spelling.apply(Mul, x, ratio, part="product")
 
 
 def _spell_softplus(spelling: _Spelling, x: str) -> str:
     """relu(x) + log(1 + exp(-|x|))."""
-    minus = spelling.apply(Activation.NEG, spelling.apply(Activation.ABS, x, part="size"), part="minus")
+    minus = spelling.apply(Mul, spelling.apply(Activation.ABS, x, part="size"), -1.0, part="minus")
     grown = spelling.apply(Add, spelling.apply(Activation.EXP, minus, part="exp"), 1.0, part="grown")
     positive = spelling.apply(Activation.RELU, x, part="positive")
     return spelling.apply(Add, positive, spelling.apply(Activation.LOG, grown, part="log"), part="sum")
@@ -99,6 +103,7 @@ _SPELLED: dict[Activation, Callable[[_Spelling, str], str]] = {
     Activation.MISH: _spell_mish,
     Activation.SOFTPLUS: _spell_softplus,
     Activation.GELU_TANH: _spell_gelu,
+    Activation.NEG: lambda spelling, x: spelling.apply(Mul, x, -1.0, part="minus"),
     Activation.RSQRT: lambda spelling, x: spelling.apply(
         BinaryKind.DIV, 1.0, spelling.apply(Activation.SQRT, x, part="root"), part="ratio"
     ),

@@ -67,6 +67,12 @@ class Trace:
     names: tuple[str, ...] = ()
 
 
+_OF_SHAPE_ONLY = {name for word in ("zeros", "ones", "full", "empty") for name in (f"{word}_like", f"new_{word}")} | {
+    "new_empty_strided"
+}
+"""Operators that read no number of their argument: what they give is a constant."""
+
+
 class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it untyped
     """Notes each operator that touches a traced tensor; the others computed constants and need no trace."""
 
@@ -150,12 +156,12 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch le
         arguments.update(kwargs or {})
         arguments = {name: self.known(value) for name, value in arguments.items()}
         result = func(*args, **(kwargs or {}))
-        if any(_holds_ref(value) for value in arguments.values()):
+        operator = func._schema.name.removeprefix("aten::")
+        if operator not in _OF_SHAPE_ONLY and any(_holds_ref(value) for value in arguments.values()):
             tensors = [item for item in _listed(result) if isinstance(item, torch.Tensor)]
             if func._schema.is_mutable:
                 for tensor in tensors:
                     self._overwrite(tensor)
-            operator = func._schema.name.removeprefix("aten::")
             operator = operator.removesuffix("_") if func._schema.is_mutable else operator
             refs = tuple(self.mark(tensor) for tensor in tensors)
             shapes = tuple(tuple(tensor.shape) for tensor in tensors)

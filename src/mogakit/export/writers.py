@@ -6,11 +6,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
-import numpy as np
-
 from mogakit.errors import InputError
-from mogakit.export import integer, onnx, snpe, tflite, verify
-from mogakit.export.artifact import Format, Precision, TensorSpec
+from mogakit.export import axes, integer, onnx, snpe, tflite
+from mogakit.export.artifact import Agreement, Format, Precision, TensorSpec
 from mogakit.export.calibration import CalibrationData, Synthetic
 from mogakit.export.graph import Graph
 from mogakit.export.mace import check as mace_check
@@ -20,7 +18,7 @@ from mogakit.export.mace import naming as mace_naming
 from mogakit.export.mace import writer as mace_writer
 from mogakit.export.mace.plan import HSigmoid
 from mogakit.export.nodes import FloatArray, Shape
-from mogakit.export.run import Array, run, runtime_of
+from mogakit.export.run import Array, load, runtime_of
 
 
 @dataclass(frozen=True)
@@ -50,6 +48,8 @@ class Written:
         notes: what changes latency but not the function.
         torch_shapes: of the outputs in torch, given only where the file's may differ in more than the layout.
         source: what the main file was converted from, where nothing here runs the main file itself.
+        agreement: of an integer file with the float file that it was made from; None for the others, which are
+            compared with torch.
     """
 
     files: dict[str, bytes]
@@ -58,6 +58,7 @@ class Written:
     notes: dict[str, str]
     torch_shapes: tuple[Shape, ...] = ()
     source: bytes = b""
+    agreement: Agreement | None = None
 
     @property
     def main(self) -> bytes:
@@ -66,6 +67,7 @@ class Written:
 
 
 Inputs: TypeAlias = Sequence[FloatArray]
+Run: TypeAlias = Callable[[Inputs], list[Array]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,26 +77,25 @@ class Writer:
     Attributes:
         write: makes the file.
         suffix: of the main file, for options; tells files apart that lie in one folder.
-        run: what the file, or the one that it was converted from, makes of inputs in torch's layout, back in torch's
-            layout and in float32.
-        checked_with: runtime and version that `run` uses.
-        limit: largest allowed error over the output's scale; None where quality is reported instead of promised.
+        load: opens the file, or the one that it was converted from, and returns what it makes of inputs in torch's
+            layout, back in torch's layout and in float32.
+        checked_with: runtime and version that `load` uses.
+        half: whether the weights are rounded to float16, so that the file is held against a torch that rounds, too.
+        twin: of an integer file, the float file that has to agree with torch before the integer one is made.
         notes: what a file written under these options says of them; one on disk that says otherwise is written anew.
     """
 
     write: Callable[[Graph, Options], Written]
     suffix: Callable[[Options], str]
-    run: Callable[[Written, Inputs], list[Array]]
+    load: Callable[[Written], Run]
     checked_with: Callable[[], str]
-    limit: float | None
+    half: bool = False
+    twin: tuple[Format, Precision] | None = None
     notes: Callable[[Options], dict[str, str]] = lambda options: {}
 
-
-FLOAT32_LIMIT = 1e-5
-"""Float32 sums in another order: measured 1e-7 to 5e-6 over blocks and whole networks."""
-
-FLOAT16_LIMIT = 1e-2
-"""Weights rounded to 11 bits: measured 1e-4 over a block, up to 5e-3 over a network with random weights."""
+    def run(self, written: Written, inputs: Inputs) -> list[Array]:
+        """Load the file and run it once, on inputs in torch's layout."""
+        return self.load(written)(inputs)
 
 
 def specs(graph: Graph, channels_last: bool, dtype: str = "float32") -> tuple[tuple[TensorSpec, ...], ...]:
@@ -113,22 +114,29 @@ def _tflite(precision: Precision) -> Writer:
 
     def write(graph: Graph, options: Options) -> Written:
         inputs, outputs = specs(graph, channels_last=True)
-        return Written(
-            files={f"{tag}.tflite": tflite.write(graph, precision)}, inputs=inputs, outputs=outputs, notes={}
-        )
+        built = tflite.build(graph, precision)
+        files = {f"{tag}.tflite": built.data}
+        return Written(files=files, inputs=inputs, outputs=outputs, notes=built.notes)
 
-    def compute(written: Written, inputs: Inputs) -> list[Array]:
-        turned = [verify.to_channels_last(value) for value in inputs]
-        return [verify.to_channels_first(value) for value in run(written.main, Format.TFLITE, turned)]
+    def opened(written: Written) -> Run:
+        return _channels_first(load(written.main, Format.TFLITE))
 
-    limit = FLOAT32_LIMIT if precision is Precision.FLOAT32 else FLOAT16_LIMIT
     return Writer(
         write=write,
         suffix=lambda options: f"{tag}.tflite",
-        run=compute,
+        load=opened,
         checked_with=lambda: runtime_of(Format.TFLITE),
-        limit=limit,
+        half=precision is Precision.FLOAT16,
     )
+
+
+def _channels_first(run: Run) -> Run:
+    """Return a file that computes channels last as one that takes and gives torch's layout."""
+
+    def turned(inputs: Inputs) -> list[Array]:
+        return [axes.to_channels_first(value) for value in run([axes.to_channels_last(one) for one in inputs])]
+
+    return turned
 
 
 def _opset_tag(options: Options) -> str:
@@ -147,8 +155,8 @@ def _onnx_write(graph: Graph, options: Options) -> Written:
     )
 
 
-def _onnx_run(written: Written, inputs: Inputs) -> list[Array]:
-    return [np.asarray(value) for value in run(written.main, Format.ONNX, inputs)]
+def _onnx_load(written: Written) -> Run:
+    return load(written.source or written.main, Format.ONNX)
 
 
 def _dlc() -> Writer:
@@ -166,9 +174,8 @@ def _dlc() -> Writer:
     return Writer(
         write=write,
         suffix=suffix,
-        run=lambda written, inputs: [np.asarray(value) for value in run(written.source, Format.ONNX, inputs)],
+        load=_onnx_load,
         checked_with=lambda: f"{runtime_of(Format.ONNX)}, on the ONNX file that {snpe.CONVERTER} was given",
-        limit=FLOAT32_LIMIT,
         notes=lambda options: {"sdk": snpe.find_sdk(os.environ).version},
     )
 
@@ -184,11 +191,11 @@ def _integer(precision: Precision) -> Writer:
             inputs=inputs,
             outputs=outputs,
             notes=made.notes,
+            agreement=made.agreement,
         )
 
-    def compute(written: Written, inputs: Inputs) -> list[Array]:
-        turned = [verify.to_channels_last(value) for value in inputs]
-        return [verify.to_channels_first(value) for value in integer.run(written.main, turned)]
+    def opened(written: Written) -> Run:
+        return _channels_first(integer.load(written.main))
 
     def notes(options: Options) -> dict[str, str]:
         return {} if options.ranges is not None else {"calibration": options.calibration.describe()}
@@ -196,9 +203,9 @@ def _integer(precision: Precision) -> Writer:
     return Writer(
         write=write,
         suffix=lambda options: suffix,
-        run=compute,
+        load=opened,
         checked_with=lambda: runtime_of(Format.TFLITE),
-        limit=None,
+        twin=(Format.TFLITE, Precision.FLOAT32),
         notes=notes,
     )
 
@@ -227,18 +234,22 @@ def _mace(precision: Precision) -> Writer:
             torch_shapes=tuple(shapes[name] for name in graph.outputs),
         )
 
-    def compute(written: Written, inputs: Inputs) -> list[Array]:
+    def opened(written: Written) -> Run:
         *_, data = written.files.values()
-        found = mace_interpreter.load(written.main, data).run([verify.to_channels_last(value) for value in inputs])
-        return list(mace_ends.joined(found, written.torch_shapes))
+        loaded = mace_interpreter.load(written.main, data)
 
-    limit = FLOAT32_LIMIT if precision is Precision.FLOAT32 else FLOAT16_LIMIT
+        def run(inputs: Inputs) -> list[Array]:
+            found = loaded.run([axes.to_channels_last(value) for value in inputs])
+            return list(mace_ends.joined(found, written.torch_shapes))
+
+        return run
+
     return Writer(
         write=write,
         suffix=lambda options: f"{tag(options)}{next(iter(mace_naming.PB_SUFFIXES.values()))}",
-        run=compute,
+        load=opened,
         checked_with=lambda: runtime_of(Format.MACE),
-        limit=limit,
+        half=precision is Precision.FLOAT16,
     )
 
 
@@ -248,9 +259,8 @@ WRITERS: dict[tuple[Format, Precision], Writer] = {
     (Format.ONNX, Precision.FLOAT32): Writer(
         write=_onnx_write,
         suffix=_onnx_suffix,
-        run=_onnx_run,
+        load=_onnx_load,
         checked_with=lambda: runtime_of(Format.ONNX),
-        limit=FLOAT32_LIMIT,
     ),
     (Format.TFLITE, Precision.INT8): _integer(Precision.INT8),
     (Format.TFLITE, Precision.UINT8): _integer(Precision.UINT8),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mogakit import files, records
 from mogakit.errors import InputError
-from mogakit.flows.lut import load_table, table_path
+from mogakit.flows.lut import load_table
 from mogakit.flows.measure.fit import FitFolder
 from mogakit.flows.measure.operator_profiles import FILE_NAME as OPERATORS
 from mogakit.flows.measure.operator_profiles import read_profiles
@@ -15,6 +15,7 @@ from mogakit.flows.search.compare import Comparison
 from mogakit.flows.search.find import EXACT, RESULT
 from mogakit.luts.check import check_table
 from mogakit.luts.fit_record import FitRecord
+from mogakit.luts.latencies import table_path
 from mogakit.luts.validation import load_validation
 from mogakit.progress import Progress, silent
 from mogakit.reports import gallery, style

@@ -8,17 +8,20 @@ with every key prefixed `module.` (as `DataParallel` leaves it):
 - either of them in `.safetensors`.
 """
 
+import hashlib
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from pickle import UnpicklingError  # only the exception that torch.load raises; nothing is unpickled here
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from mogakit.errors import CheckpointError
+from mogakit import records
+from mogakit.errors import CheckpointError, InputError
 from mogakit.files import write_bytes
 from mogakit.nets.block import Op
 from mogakit.nets.modules import NetworkModule
@@ -26,6 +29,8 @@ from mogakit.nets.network import Network
 
 _NESTS = ("model_state", "state_dict", "model")
 _PREFIX = "module."
+_CHECKSUM = "sha256"
+"""Key in the metadata of our own `.safetensors`."""
 
 
 def load_weights(module: nn.Module, path: Path) -> None:
@@ -50,7 +55,8 @@ def save_weights(module: nn.Module, path: Path) -> None:
         CheckpointError: `path` has another suffix.
     """
     check_suffix(path)
-    write_bytes(path, save({key: value.contiguous() for key, value in module.state_dict().items()}))
+    state = {key: value.contiguous() for key, value in module.state_dict().items()}
+    write_bytes(path, save(state, {_CHECKSUM: digest_of(state)}))
 
 
 def check_suffix(path: Path) -> None:
@@ -70,6 +76,10 @@ def read_state(path: Path) -> dict[str, Tensor]:
         CheckpointError: the file is not a checkpoint, or holds something other than tensors.
         OSError: the file cannot be read.
     """
+    try:
+        records.check_file(path, "file of weights")
+    except InputError as error:
+        raise CheckpointError(str(error)) from error
     content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
     for nest in _NESTS:
         if isinstance(content, Mapping) and isinstance(content.get(nest), Mapping):
@@ -90,9 +100,23 @@ def read_state(path: Path) -> dict[str, Tensor]:
 
 def _read_torch(path: Path) -> Any:
     """Read a file of `torch.save` without executing anything from it."""
+    if zipfile.is_zipfile(path):  # files of torch before 1.6 have another layout, and no checksums
+        try:
+            records.check_zip(path, "file of torch.save")
+        except InputError as error:
+            raise CheckpointError(str(error)) from error
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except (UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except (
+        UnpicklingError,
+        RuntimeError,
+        EOFError,
+        ValueError,
+        KeyError,
+        TypeError,
+        IndexError,
+        AttributeError,
+    ) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise CheckpointError(
             f"{path} cannot be read as a checkpoint of torch.save with tensors only ({reason}). If it comes from a "
@@ -104,9 +128,38 @@ def _read_torch(path: Path) -> Any:
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
     """Read a `.safetensors` file."""
     try:
-        return load_file(path)
-    except SafetensorError as error:
+        state = load_file(path)
+        with safe_open(path, "pt") as opened:
+            stated = (opened.metadata() or {}).get(_CHECKSUM)
+    except (SafetensorError, OSError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{path} is not a .safetensors file: {error}") from error
+    if stated is not None and stated != digest_of(state):
+        raise CheckpointError(f"{path} was changed after it was written: its checksum does not match")
+    return state
+
+
+def digest_of(value: Any) -> str:
+    """Return a SHA-256 over tensors (types, shapes, bytes) and plain values in dictionaries, lists and tuples."""
+    digest = hashlib.sha256()
+    _feed(digest, value)
+    return digest.hexdigest()
+
+
+def _feed(digest: "hashlib._Hash", value: Any) -> None:
+    if isinstance(value, Tensor):
+        digest.update(f"tensor {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    elif isinstance(value, Mapping):
+        digest.update(f"mapping {len(value)}\n".encode())
+        for key in sorted(value, key=repr):
+            digest.update(f"{key!r}\n".encode())
+            _feed(digest, value[key])
+    elif isinstance(value, list | tuple):
+        digest.update(f"list {len(value)}\n".encode())
+        for one in value:
+            _feed(digest, one)
+    else:
+        digest.update(f"{value!r}\n".encode())
 
 
 def _in_own_layout(state: dict[str, Tensor], network: Network) -> dict[str, Tensor]:

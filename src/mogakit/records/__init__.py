@@ -3,7 +3,8 @@
     reading   bytes, text, JSON, YAML and CSV of a file that anyone may have written: regular files only, limits on
               size and depth, UTF-8, no duplicate keys, finite numbers
     convert   frozen dataclasses to plain values and back, strictly
-    stored    kinds of file: a name, a version, the steps from older versions, the command that makes it, a checksum
+    sealed    SQLite files whose rows carry a checksum
+    registry  kinds of file: a name, a version, the steps from older versions, the command that makes it, a checksum
 
 A kind of file is declared where its record is defined::
 
@@ -14,17 +15,19 @@ A kind of file is declared where its record is defined::
 and read with `load(LatencyTable, path)`, written with `save(table, path)`.
 """
 
-from mogakit.records.convert import from_json, to_json
+from mogakit.records.convert import finite, from_json, to_json
 from mogakit.records.reading import (
     Limits,
+    check_file,
     parse_json,
     read_bytes,
     read_csv,
     read_json,
+    read_npy,
     read_text,
     read_yaml,
 )
-from mogakit.records.stored import (
+from mogakit.records.registry import (
     Document,
     Kind,
     document,
@@ -37,12 +40,16 @@ from mogakit.records.stored import (
     stored,
     upgrade,
 )
+from mogakit.records.zips import check_zip
 
 __all__ = [
     "Document",
     "Kind",
     "Limits",
+    "check_file",
+    "check_zip",
     "document",
+    "finite",
     "from_document",
     "from_json",
     "kind_of",
@@ -53,6 +60,7 @@ __all__ = [
     "read_bytes",
     "read_csv",
     "read_json",
+    "read_npy",
     "read_text",
     "read_yaml",
     "save",

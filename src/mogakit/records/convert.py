@@ -27,6 +27,17 @@ def to_json(record: Any) -> Any:
     return _converter.unstructure(record)
 
 
+def finite(value: Any) -> Any:
+    """Return plain values with None for every number that JSON has not: an unbounded one is no number there."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(one) for one in value]
+    return value
+
+
 def from_json(value: Any, kind: type[T], where: str) -> T:
     """Rebuild a record of `kind`; `where` names the file or field for the message.
 

@@ -14,10 +14,13 @@ import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from mogakit.errors import InputError
 from mogakit.records.convert import MAX_INT
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,23 @@ def read_bytes(path: Path, expected: str = "file", limits: Limits = DEFAULT_LIMI
     if len(content) > limits.max_bytes:
         raise InputError(f"{path} is larger than {limits.max_bytes} bytes; expected {_a(expected)}{hint}")
     return content
+
+
+def check_file(path: Path, expected: str = "file", remedy: str = "") -> None:
+    """Make sure that a path names a regular file, for a library that opens it by itself.
+
+    Raises:
+        InputError: it is absent, a folder, a pipe or a device.
+    """
+    hint = f"; {remedy}" if remedy else ""
+    try:
+        _check_regular(path, path.stat(), expected, hint)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise InputError(f"there is no {expected} {path}{hint}") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}; expected {_a(expected)}") from error
+    except ValueError as error:  # a name with a zero byte
+        raise InputError(f"{str(path)!r} is not a file name: {error}") from error
 
 
 def _check_regular(path: Path, status: os.stat_result, expected: str, hint: str) -> None:
@@ -124,7 +144,7 @@ def parse_json(text: str, where: str, expected: str = "JSON", max_depth: int = D
         raise InputError(f"{where} is not JSON: {error}; expected {_a(expected)}") from error
     _check_depth(value, where, expected, max_depth)
     if _SURROGATE.search(text):
-        _check_surrogates(value, where)
+        _check_surrogates(value, where, expected)
     return value
 
 
@@ -166,11 +186,11 @@ def _check_depth(value: Any, where: str, expected: str, max_depth: int) -> None:
     raise InputError(f"{where} is nested deeper than {max_depth} levels; expected {_a(expected)}")
 
 
-def _check_surrogates(value: Any, where: str) -> None:
+def _check_surrogates(value: Any, where: str, expected: str) -> None:
     try:
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError as error:
-        raise InputError(f"{where} holds half a surrogate pair, which is not text") from error
+        raise InputError(f"{where} holds half a surrogate pair, which is not text; expected {_a(expected)}") from error
 
 
 def read_yaml(path: Path, expected: str = "YAML file", limits: Limits = DEFAULT_LIMITS, remedy: str = "") -> Any:
@@ -195,9 +215,29 @@ def _check_numbers(value: Any, where: str) -> None:
         elif isinstance(one, list):
             pending.extend(one)
         elif isinstance(one, float) and not math.isfinite(one):
-            raise InputError(f"{where} holds {one} where a number is needed")
+            raise InputError(f"{where} holds {one}, which is not a number")
         elif isinstance(one, int) and abs(one) > MAX_INT:
             raise InputError(f"{where} holds a whole number beyond 64 bits")
+
+
+def read_npy(path: Path, expected: str = ".npy file of numbers") -> "NDArray[Any]":
+    """Read one array of numbers; nothing is unpickled.
+
+    Raises:
+        InputError: the file is absent, not a regular file, not `.npy`, shorter than it says, or holds other things.
+    """
+    import numpy as np  # loaded here: most files hold no arrays
+
+    check_file(path, expected)
+    try:
+        # mapped first: a file that promises more than it holds is found before memory is taken for it
+        loaded: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        found = np.array(loaded)
+    except (ValueError, EOFError, OSError, OverflowError, SyntaxError, RecursionError) as error:
+        raise InputError(f"{path} is not {_a(expected)}: {error}") from error
+    if found.dtype.kind not in "fiu":
+        raise InputError(f"{path} holds {found.dtype}; expected {_a(expected)}")
+    return found
 
 
 def read_csv(

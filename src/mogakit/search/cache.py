@@ -3,22 +3,26 @@
 A SQLite file in write-ahead mode: what was committed survives `kill -9`, and several processes may share it.
 """
 
+import logging
 import math
-import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from mogakit.errors import InputError
+from mogakit.records import sealed
 
 _SCHEMA = """
 create table if not exists evaluations (
   source text not null,
   chromosome text not null,
   value real,
+  seal text,
   primary key (source, chromosome)
 ) without rowid
 """
+_TABLES = {"evaluations": ("source", "chromosome", "value")}
+_WHAT = "a cache of evaluations"
+_log = logging.getLogger(__name__)
 _BATCH = 500  # SQLite's default limit on parameters of one statement is larger
 
 
@@ -31,15 +35,8 @@ class EvaluationCache:
         Raises:
             InputError: the file is not such a cache.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._connection = sqlite3.connect(path, timeout=60.0, isolation_level=None)
-        try:
-            self._connection.execute("pragma journal_mode=wal")
-            self._connection.execute("pragma synchronous=normal")
-            self._connection.execute(_SCHEMA)
-        except sqlite3.DatabaseError as error:
-            self._connection.close()
-            raise InputError(f"{path} is not a cache of evaluations ({error}); name another file") from error
+        self._path = path
+        self._connection = sealed.connect(path, _SCHEMA, _TABLES, _WHAT, timeout_s=60)
 
     def get(self, source: str, chromosomes: Sequence[str]) -> dict[str, float]:
         """Return what is known of `chromosomes`; NaN for those without a value."""
@@ -47,19 +44,25 @@ class EvaluationCache:
         for start in range(0, len(chromosomes), _BATCH):
             batch = chromosomes[start : start + _BATCH]
             marks = ",".join("?" * len(batch))
-            rows = self._connection.execute(
-                f"select chromosome, value from evaluations where source = ? and chromosome in ({marks})",
-                (source, *batch),
-            )
-            known.update((name, math.nan if value is None else value) for name, value in rows)
+            with sealed.whole(self._path, _WHAT):
+                rows = self._connection.execute(
+                    f"select chromosome, value, seal from evaluations where source = ? and chromosome in ({marks})",
+                    (source, *batch),
+                ).fetchall()
+            sound = [(name, value) for name, value, stored in rows if stored == sealed.seal(source, name, value)]
+            if len(sound) < len(rows):
+                _log.warning("%s: %d damaged evaluations are computed again", self._path, len(rows) - len(sound))
+            known.update((name, math.nan if value is None else value) for name, value in sound)
         return known
 
     def put(self, source: str, values: Iterable[tuple[str, float]]) -> None:
         """Store values in one transaction; a later value of the same chromosome replaces the earlier one."""
-        rows = [(source, name, None if math.isnan(value) else value) for name, value in values]
-        self._connection.execute("begin immediate")
-        self._connection.executemany("insert or replace into evaluations values (?, ?, ?)", rows)
-        self._connection.execute("commit")
+        given = [(source, name, None if math.isnan(value) else float(value)) for name, value in values]
+        rows = [(*row, sealed.seal(*row)) for row in given]
+        with sealed.whole(self._path, _WHAT):
+            self._connection.execute("begin immediate")
+            self._connection.executemany("insert or replace into evaluations values (?, ?, ?, ?)", rows)
+            self._connection.execute("commit")
 
     def close(self) -> None:
         """Close the file."""

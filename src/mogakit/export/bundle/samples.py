@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from mogakit import files
 from mogakit.export.artifact import Artifact, Format, Precision
+from mogakit.export.axes import to_channels_last
 from mogakit.export.bundle.layout import SAMPLES, Sample
 from mogakit.export.run import run, tflite_interpreter
-from mogakit.export.verify import seeded_inputs
+from mogakit.export.verify import normal_input
 
 
 def write_samples(folder: Path, artifacts: Sequence[Artifact], input_shape: tuple[int, ...]) -> dict[str, Sample]:
@@ -19,7 +20,7 @@ def write_samples(folder: Path, artifacts: Sequence[Artifact], input_shape: tupl
     Raises:
         InputError: a file does not load or run here.
     """
-    (image,) = seeded_inputs(input_shape, 1)
+    image = normal_input(input_shape)
     found: dict[str, Sample] = {}
     for artifact in artifacts:
         given = _input_of(image, artifact, folder)
@@ -48,7 +49,7 @@ def _input_of(image: NDArray[np.float32], artifact: Artifact, folder: Path) -> N
     """Return the image (NCHW) as a file takes it."""
     if artifact.format is Format.ONNX:
         return image
-    turned = np.ascontiguousarray(image.transpose(0, 2, 3, 1))
+    turned = np.ascontiguousarray(to_channels_last(image))
     if artifact.precision in (Precision.INT8, Precision.UINT8):
         detail = tflite_interpreter(folder / artifact.path).get_input_details()[0]
         scale, zero_point = detail["quantization"]

@@ -120,7 +120,8 @@ def _activated(op: Op, x: Array) -> Array:
         case "RELUX":
             return np.minimum(np.maximum(x, np.float32(0)), limit)
         case "SIGMOID":
-            return np.asarray(1 / (1 + np.exp(-x)), np.float32)
+            with np.errstate(over="ignore"):  # exp(-x) past float32 is infinite, and its sigmoid 0
+                return np.asarray(1 / (1 + np.exp(-x)), np.float32)
         case "TANH":
             return np.tanh(x)
         case "HARDSIGMOID":

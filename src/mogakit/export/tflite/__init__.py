@@ -34,12 +34,18 @@ class Built:
     data: bytes
     num_transposes: int
 
+    @property
+    def notes(self) -> dict[str, str]:
+        """Return what belongs into an artifact's notes: the transpositions, where there are any."""
+        return {"transposes": str(self.num_transposes)} if self.num_transposes else {}
 
-def build(graph: Graph, precision: Precision = Precision.FLOAT32) -> Built:
+
+def build(graph: Graph, precision: Precision = Precision.FLOAT32, *, integers: bool = False) -> Built:
     """Return a TFLite file; the same graph gives the same bytes.
 
     Float16 halves the file: every weight and bias is stored in half and turned back by a DEQUANTIZE, which XNNPACK and
-    the GPU delegate fold away; input, output and single numbers stay float32.
+    the GPU delegate fold away; input, output and single numbers stay float32. With `integers`, the file has a form that
+    can be quantised where there is one: what integer files are made from and compared with.
 
     Raises:
         InputError: `precision` is neither float32 nor float16, or a tensor of more axes than TFLite reorders would have
@@ -50,7 +56,7 @@ def build(graph: Graph, precision: Precision = Precision.FLOAT32) -> Built:
         raise InputError(
             f"this writer makes float32 and float16, not {precision}; integer files come from quantisation"
         )
-    writer = Writer(prepared(graph), half=precision is Precision.FLOAT16)
+    writer = Writer(prepared(graph, integers), half=precision is Precision.FLOAT16)
     inputs = {tensor.name: writer.begin(tensor.name, tensor.shape) for tensor in writer.graph.inputs}
     for node in writer.graph.nodes:
         RULES[type(node)](writer, node)

@@ -7,9 +7,10 @@ import numpy as np
 from mogakit.export import fold, spell
 from mogakit.export.graph import Graph
 from mogakit.export.nodes import Activation, Conv2d, DepthToSpace, Gather, Mul, Node, Pool, PoolKind
+from mogakit.export.tflite.integers import integer_ready
 from mogakit.export.tflite.windows import area, scheme_of
 
-SPELLED = (Activation.HSIGMOID, Activation.SILU, Activation.MISH, Activation.SOFTPLUS)
+SPELLED = (Activation.HSIGMOID, Activation.SILU, Activation.MISH, Activation.SOFTPLUS, Activation.NEG)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -17,9 +18,14 @@ class BlocksFirst(DepthToSpace):
     """DEPTH_TO_SPACE as TFLite has it: channels in the order (b, b, C)."""
 
 
-def prepared(graph: Graph) -> Graph:
-    """Return `graph` with h-sigmoid and the like spelled out, relu fused, channels and averages as TFLite has them."""
+def prepared(graph: Graph, integers: bool = False) -> Graph:
+    """Return `graph` with h-sigmoid and the like spelled out, relu fused, channels and averages as TFLite has them.
+
+    With `integers`, only in operators that LiteRT's quantiser knows, where there is such a form.
+    """
     graph = spell.split_activations(graph, SPELLED)
+    if integers:
+        graph = integer_ready(graph)
     graph = fold.fuse_activations(fold.fold_scales(graph), (Activation.RELU, Activation.RELU6))
     return blocks_first(averages_over_padding(graph))
 

@@ -43,4 +43,6 @@ def layer_quality(
         load_weights(module, weights)
     graph = lower(module.eval(), network.input_shape)
     inputs, _ = quality_inputs(graph, calibration or Synthetic())
-    return quality.compare(tflite.write(graph), artifact.path.read_bytes(), islice(inputs, MAX_INPUTS), per_layer=True)
+    return quality.compare(
+        tflite.build(graph, integers=True).data, artifact.path.read_bytes(), islice(inputs, MAX_INPUTS), per_layer=True
+    )

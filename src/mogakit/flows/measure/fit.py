@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from mogakit import records
-from mogakit.bench.journal import Journal
+from mogakit.bench.journal import FINISHED, Journal
 from mogakit.bench.measurement import Measurement
 from mogakit.bench.runner import Job, Runner, RunnerKind
 from mogakit.bench.schedule import StopReason, run_plan
@@ -203,13 +203,13 @@ def _measure_batch(
     name = f"batch-{index:03d}"
     exported = folder.batches / name
     with Journal(folder.batches / f"{name}.db") as journal:
-        if not journal.setting("finished"):
+        if not journal.setting(FINISHED):
             artifacts = _export(folder, settings, runner, networks, exported, progress)
             jobs = [Job(artifact, settings.parsed_target) for artifact in artifacts]
             plan = plan_for(effort_for(runner, request.quick), jobs, jobs[-1], request.rounds, request.seed)
             outcome = run_plan(plan, runner, journal, progress)
             if outcome.stopped is not StopReason.BUDGET:
-                journal.set_setting("finished", True)
+                journal.set_setting(FINISHED, True)
         taken = journal.measurements(settings.parsed_target)
     if exported.is_dir():
         shutil.rmtree(exported)

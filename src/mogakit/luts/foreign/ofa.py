@@ -10,11 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from mogakit import files
+from mogakit import files, records
 from mogakit.bench.target import Target
-from mogakit.errors import TableError
+from mogakit.errors import InputError, TableError
 from mogakit.luts.statistic import Centre, Statistic
 from mogakit.luts.table import UNKNOWN, UNKNOWN_IDENTITY, LatencyTable, Origin, Row
 
@@ -39,13 +37,9 @@ def import_ofa(path: Path, device_name: str = UNKNOWN, target: Target | None = N
         TableError: the file is absent, no YAML, or an entry has no mean.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise TableError(f"there is no file {path}") from error
-    try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise TableError(f"{path} is not YAML: {error}") from error
+        content = records.read_yaml(path, "latency table of Once-for-All or ProxylessNAS")
+    except InputError as error:
+        raise TableError(str(error)) from error
     if not isinstance(content, dict) or not content:
         raise TableError(f"{path} holds no table; supported: a mapping of `key: {{mean, std or var, count}}`")
     rows = {str(key): _row(str(key), entry, path) for key, entry in content.items()}

@@ -7,6 +7,8 @@ networks (`pixel4|gpu|float|mean`). Operators that the file does not list (eleme
 
 import ast
 import csv
+import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -14,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mogakit import files
+from mogakit import files, records
 from mogakit.bench import statistics
 from mogakit.errors import InputError, TableError
 from mogakit.luts.calibrate import Calibration, CalibrationKind, fit
@@ -22,6 +24,7 @@ from mogakit.luts.error_metrics import ErrorReport, FloatArray, mape_percent, sc
 from mogakit.luts.statistic import Centre, Statistic
 from mogakit.luts.table import UNKNOWN_IDENTITY, LatencyTable, Origin, Row
 
+_EXPECTED = "file of operators or networks in CSV"
 _US_PER_MS = 1000.0
 _DERIVED = ("FLOPS",)
 _UNKNOWN = ("build of the device", "runtime version", "number of runs of each operator", "date and conditions")
@@ -78,7 +81,7 @@ def read_operators(path: Path, column: str) -> tuple[list[OperatorTime], set[str
         TableError: the file or the column is absent, or a cell is not a number; the supported columns are listed.
     """
     times, incomplete = [], set()
-    for line, record in enumerate(_records(path, ("model", "operation", "feature"), column), start=2):
+    for line, record in _records(path, ("model", "operation", "feature"), column):
         value = _cell(record[column], path, line, column)
         if value is None:
             incomplete.add(record["model"])
@@ -97,7 +100,7 @@ def read_networks(path: Path, column: str) -> dict[str, float]:
     known = _columns(path)
     name = f"{column}|mean" if f"{column}|mean" in known else column
     networks = {}
-    for line, record in enumerate(_records(path, ("model",), name), start=2):
+    for line, record in _records(path, ("model",), name):
         value = _cell(record[name], path, line, name)
         if value is not None:
             networks[record["model"]] = value / _US_PER_MS
@@ -120,7 +123,7 @@ def operator_key(operation: str, feature: str, where: str) -> str:
 def _shape(feature: str) -> str | None:
     try:
         shape = ast.literal_eval(feature)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
         return None
     if not isinstance(shape, dict):
         return None
@@ -218,20 +221,22 @@ def _row(key: str, values: FloatArray) -> Row:
 
 def _columns(path: Path) -> Sequence[str]:
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return next(csv.reader(file), [])
-    except FileNotFoundError as error:
-        raise TableError(f"there is no file {path}") from error
+        text = records.read_text(path, _EXPECTED)
+        return next(csv.reader(io.StringIO(text, newline="")), [])
+    except (InputError, csv.Error) as error:
+        raise TableError(str(error)) from error
 
 
-def _records(path: Path, needed: Sequence[str], column: str) -> list[dict[str, str]]:
+def _records(path: Path, needed: Sequence[str], column: str) -> list[tuple[int, dict[str, str]]]:
     known = _columns(path)
     absent = [name for name in (*needed, column) if name not in known]
     if absent:
         devices = [name for name in known if "|" in name]
         raise TableError(f"{path} has no column {', '.join(absent)}; its device columns are {', '.join(devices)}")
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    try:
+        return records.read_csv(path, (*needed, column), _EXPECTED)
+    except InputError as error:
+        raise TableError(str(error)) from error
 
 
 def _cell(text: str, path: Path, line: int, column: str) -> float | None:
@@ -242,6 +247,8 @@ def _cell(text: str, path: Path, line: int, column: str) -> float | None:
         value = float(text)
     except ValueError as error:
         raise TableError(f"{path} line {line}: {column} is {text!r}, which is not a number") from error
+    if not math.isfinite(value):
+        raise TableError(f"{path} line {line}: {column} is {text!r}, which is not a finite number")
     return value if value > 0 else None
 
 

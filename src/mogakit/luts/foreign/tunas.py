@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mogakit import files
+from mogakit import files, records
 from mogakit.errors import InputError, TableError
 from mogakit.luts.error_metrics import FloatArray
 from mogakit.luts.linear import CostModel, ModelKind, in_style_of
@@ -106,13 +106,16 @@ def _place(gene: int, count: int) -> int:
 
 def _floats(path: Path, expected: int) -> FloatArray:
     try:
-        raw = base64.b64decode(path.read_bytes())
-    except FileNotFoundError as error:
-        raise TableError(f"there is no file {path}") from error
+        raw = base64.b64decode(records.read_bytes(path, "file of TuNAS's coefficients in base64"))
+    except InputError as error:
+        raise TableError(str(error)) from error
     except binascii.Error as error:
         raise TableError(f"{path} is not base64: {error}") from error
     if len(raw) != 4 * expected:
         raise TableError(
             f"{path} holds {len(raw)} bytes; {expected} float32 are {4 * expected}. Give kernel, then bias"
         )
-    return np.frombuffer(raw, dtype=">f4").astype(np.float64)
+    found = np.frombuffer(raw, dtype=">f4").astype(np.float64)
+    if not np.isfinite(found).all():
+        raise TableError(f"{path} holds numbers that are not finite")
+    return found

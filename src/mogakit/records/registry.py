@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from mogakit import files
 from mogakit.errors import InputError
-from mogakit.records.convert import from_json, to_json
+from mogakit.records.convert import finite, from_json, to_json
 from mogakit.records.reading import DEFAULT_LIMITS, Limits, read_json
 
 KIND_KEY = "file_kind"
@@ -119,7 +119,12 @@ def document(record: Any) -> Document:
     if kind.encode is not None:
         value = kind.encode(value)
     value = {**value, KIND_KEY: kind.name, VERSION_KEY: kind.version}
-    return {**value, CHECKSUM_KEY: _checksum(value)} if kind.sealed else value
+    try:
+        checksum = _checksum(value)
+    except ValueError:  # JSON has no infinity: an unbounded number is null
+        value = finite(value)
+        checksum = _checksum(value)
+    return {**value, CHECKSUM_KEY: checksum} if kind.sealed else value
 
 
 def save(record: Any, path: Path) -> None:

@@ -1,0 +1,304 @@
+"""Which networks of other packages the kit exports, and whether the files compute what torch computes.
+
+    python audit.py --list networks.txt -o results.jsonl [NAME ...]
+
+Each network is exported through the kit's own pipeline, in TFLite float32, ONNX and TFLite int8, by a worker process
+with a limit of time and memory. The files are then run by LiteRT and ONNX Runtime as any app would run them, on four
+kinds of input, and compared with torch in double precision: nothing here calls the kit's own comparison. A file of
+floats passes where its error is at most ten times torch's own, or 1e-5 of the output's scale. Results are kept, so that
+a second run does what is missing.
+"""
+
+import argparse
+import collections
+import json
+import os
+import queue
+import resource
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+HERE = Path(__file__).parent
+TIMEOUT_S = 300
+MEMORY_LIMIT_BYTES = 12 * 2**30
+FORMATS = ("tflite", "onnx", "int8")
+FLOAT_LIMIT = 1e-5
+TIMES_TORCH = 10.0
+
+Shape = tuple[int, ...]
+
+
+def read_list(path: Path) -> dict[str, tuple[str, Shape]]:
+    """Read lines of name, kind and input shape; further columns are left alone."""
+    found = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.strip() and not line.startswith("#"):
+            name, kind, shape = line.split("\t")[:3]
+            found[name] = (kind, tuple(int(size) for size in shape.split("x")))
+    return found
+
+
+# In a worker
+
+
+def inputs_of(shape: Shape) -> list[np.ndarray]:
+    """Return a normal, an image-like, a negative and a constant input."""
+    rng = np.random.default_rng(7)
+    normal = rng.standard_normal(shape, dtype=np.float32)
+    return [normal, rng.random(shape, dtype=np.float32), -np.abs(normal), np.full(shape, 0.5, np.float32)]
+
+
+def flat(returned: Any) -> list[np.ndarray]:
+    if hasattr(returned, "numpy"):
+        return [returned.numpy()]
+    items = returned.values() if isinstance(returned, dict) else returned
+    return [value for item in items for value in flat(item)]
+
+
+def by_litert(path: Path) -> Callable[[np.ndarray], list[np.ndarray]]:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(path), num_threads=1)
+    interpreter.allocate_tensors()
+    taken, given = interpreter.get_input_details()[0], interpreter.get_output_details()
+
+    def compute(value: np.ndarray) -> list[np.ndarray]:
+        fed = np.moveaxis(value, 1, -1) if value.ndim == 4 else value
+        if taken["dtype"] != np.float32:
+            scale, zero = taken["quantization"]
+            fed = np.clip(np.round(fed / scale) + zero, -128, 127).astype(taken["dtype"])
+        interpreter.set_tensor(taken["index"], np.ascontiguousarray(fed))
+        interpreter.invoke()
+        found = []
+        for detail in given:
+            made = interpreter.get_tensor(detail["index"])
+            if made.dtype != np.float32:
+                scale, zero = detail["quantization"]
+                made = (made.astype(np.float32) - zero) * np.float32(scale)
+            found.append(np.moveaxis(made, -1, 1) if made.ndim == 4 else made)
+        return found
+
+    return compute
+
+
+def by_onnxruntime(path: Path) -> Callable[[np.ndarray], list[np.ndarray]]:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda value: list(session.run(None, {name: value}))
+
+
+def distance(found: list[list[np.ndarray]], wanted: list[list[np.ndarray]]) -> float:
+    """Return the largest difference over the scale, of every output on every input apart."""
+    worst = 0.0
+    for ours, theirs in zip(found, wanted, strict=True):
+        for one, other in zip(ours, theirs, strict=True):
+            if one.shape != other.shape:
+                raise ValueError(f"shape {one.shape} instead of {other.shape}")
+            scale = float(np.abs(other).max())
+            error = float(np.abs(one.astype(np.float64) - other).max())
+            worst = max(worst, error / scale if scale else error)
+    return worst
+
+
+def noise_ratio_db(found: list[list[np.ndarray]], wanted: list[list[np.ndarray]]) -> float:
+    """Return the signal over the noise of an integer file, over all inputs."""
+    signal = sum(float((other.astype(np.float64) ** 2).sum()) for theirs in wanted for other in theirs)
+    noise = sum(
+        float(((one.astype(np.float64) - other) ** 2).sum())
+        for ours, theirs in zip(found, wanted, strict=True)
+        for one, other in zip(ours, theirs, strict=True)
+    )
+    return 10 * float(np.log10(signal / noise)) if noise and signal else 0.0
+
+
+def examine(name: str, shape: Shape, folder: Path) -> dict[str, Any]:
+    """Export one network in every format and measure the files."""
+    import torch
+    from build import build
+
+    from mogakit.errors import MogaKitError
+    from mogakit.export.artifact import Format, Precision, Role
+    from mogakit.export.pipeline import export, prepare
+
+    module = build(name, shape)
+    result: dict[str, Any] = {"name": name}
+    inputs = inputs_of(shape)
+    began = time.process_time()
+    try:
+        source = prepare(module, "net", Role.NETWORK, shape)
+    except MogaKitError as error:
+        return result | {"prepare": f"{type(error).__name__}: {error}"}
+    result["prepare_s"] = time.process_time() - began
+    with torch.no_grad():
+        single = [flat(module(torch.from_numpy(value))) for value in inputs]
+        double = module.double()
+        exact = [flat(double(torch.from_numpy(value).double())) for value in inputs]
+    own = distance(single, exact)
+    result["torch_error"] = own
+    kinds = {"tflite": (Format.TFLITE, Precision.FLOAT32), "onnx": (Format.ONNX, Precision.FLOAT32),
+             "int8": (Format.TFLITE, Precision.INT8)}  # fmt: skip
+    for key, (format, precision) in kinds.items():
+        began = time.process_time()
+        try:
+            artifact = export(source, format, precision, folder)
+        except MogaKitError as error:
+            result[key] = f"{type(error).__name__}: {error}"
+            continue
+        result[f"{key}_s"] = time.process_time() - began
+        result.update(
+            {f"{key}_{note}": value for note, value in (artifact.notes or {}).items() if note == "transposes"}
+        )
+        run = by_onnxruntime(artifact.path) if format is Format.ONNX else by_litert(artifact.path)
+        found = [run(value) for value in inputs]
+        artifact.path.unlink()
+        if key == "int8":
+            result["int8_db"] = noise_ratio_db(found, exact)
+            result[key] = "yes"
+        else:
+            error = distance(found, exact)
+            result[f"{key}_error"] = error
+            limit = max(FLOAT_LIMIT, TIMES_TORCH * own)
+            result[key] = "yes" if error <= limit else f"WRONG: {error:.2g} of the scale, torch itself {own:.2g}"
+    return result
+
+
+def serve(folder: Path) -> None:
+    """Examine the networks named on standard input, one answer a line."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
+    import torch
+
+    torch.set_num_threads(1)
+    for line in sys.stdin:
+        name, shape = json.loads(line)
+        try:
+            answer = examine(name, tuple(shape), folder)
+        except BaseException as error:  # noqa: BLE001 - a network's own code may raise anything; it is written down
+            answer = {"name": name, "prepare": f"CRASH {type(error).__name__}: {error}"[:2000]}
+        print("ANSWER" + json.dumps(answer), flush=True)
+
+
+# In the parent
+
+
+class Worker:
+    """A process that examines networks; one that hangs or dies is replaced."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._process: subprocess.Popen[str] | None = None
+        self._lines: queue.Queue[str] = queue.Queue()
+
+    def _start(self) -> subprocess.Popen[str]:
+        command = [sys.executable, "-W", "ignore", str(Path(__file__)), "--serve", str(self._folder)]
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )  # fmt: skip
+        self._lines = queue.Queue()
+        threading.Thread(target=self._read, args=(process, self._lines), daemon=True).start()
+        return process
+
+    @staticmethod
+    def _read(process: subprocess.Popen[str], lines: "queue.Queue[str]") -> None:
+        for line in process.stdout or ():
+            if line.startswith("ANSWER"):
+                lines.put(line[6:])
+        lines.put("")
+
+    def examine(self, name: str, shape: Shape) -> dict[str, Any]:
+        if self._process is None or self._process.poll() is not None:
+            self._process = self._start()
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps([name, shape]) + "\n")
+        self._process.stdin.flush()
+        try:
+            line = self._lines.get(timeout=TIMEOUT_S)
+        except queue.Empty:
+            self.stop()
+            return {"name": name, "prepare": f"TIMEOUT after {TIMEOUT_S} s"}
+        if not line:
+            self.stop()
+            return {"name": name, "prepare": "DIED (memory or crash)"}
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+def results_in(path: Path) -> dict[str, dict[str, Any]]:
+    if not path.is_file():
+        return {}
+    return {record["name"]: record for record in map(json.loads, path.read_text().splitlines())}
+
+
+def report(listed: dict[str, tuple[str, Shape]], results: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """Yield the coverage by kind and format, then the reasons of rejections, the most frequent first."""
+    kinds = sorted({kind for kind, _ in listed.values()})
+    for kind in kinds:
+        done = [results[name] for name, (its, _) in listed.items() if its == kind and name in results]
+        shares = [f"{key} {sum(one.get(key) == 'yes' for one in done)}" for key in FORMATS]
+        yield f"{kind}: {len(done)} networks; {', '.join(shares)}"
+    reasons: dict[str, list[str]] = collections.defaultdict(list)
+    for name, record in results.items():
+        for key in ("prepare", *FORMATS):
+            if key in record and record[key] != "yes" and name in listed:
+                for reason in reasons_in(record[key]):
+                    reasons[f"{key}: {reason}"].append(name)
+    for reason, names in sorted(reasons.items(), key=lambda item: -len(item[1])):
+        yield f"{len(names):4} {reason} [{', '.join(names[:4])}]"
+
+
+def reasons_in(message: str) -> list[str]:
+    """Return the operators of a rejection without the modules they stand in, or its first words."""
+    lines = [line.strip() for line in message.splitlines() if line.startswith("  ")]
+    if not lines:
+        return [message[:160]]
+    return sorted({f"{line.split(' in ')[0]}: {line.rsplit(': ', 1)[-1]}"[:160] for line in lines})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--list", type=Path, default=HERE / "networks.txt", dest="listed")
+    parser.add_argument("-o", "--output", type=Path, default=Path("models.jsonl"))
+    parser.add_argument("--folder", type=Path, default=Path("/tmp"))
+    parser.add_argument("--kind")
+    parser.add_argument("--serve", type=Path)
+    chosen = parser.parse_args()
+    if chosen.serve is not None:
+        serve(chosen.serve)
+        return
+    listed = read_list(chosen.listed)
+    results = results_in(chosen.output)
+    wanted = chosen.names or [name for name, (kind, _) in listed.items() if chosen.kind in (None, kind)]
+    chosen.folder.mkdir(parents=True, exist_ok=True)
+    worker = Worker(chosen.folder)
+    with chosen.output.open("a", encoding="utf-8") as file:
+        for name in wanted:
+            if name in results and not chosen.names:
+                continue
+            results[name] = worker.examine(name, listed[name][1])
+            file.write(json.dumps(results[name]) + "\n")
+            file.flush()
+            print(name, {key: str(results[name].get(key))[:100] for key in ("prepare", *FORMATS)}, file=sys.stderr)
+    worker.stop()
+    print("\n".join(report(listed, results)))
+
+
+if __name__ == "__main__":
+    main()
