@@ -45,6 +45,7 @@ CREATE TABLE IF NOT EXISTS agreements (
     artifact TEXT NOT NULL,
     target TEXT NOT NULL,
     record TEXT NOT NULL,
+    seal TEXT,
     PRIMARY KEY (artifact, target)
 );
 """
@@ -55,6 +56,7 @@ _TABLES = {
     "artifacts": ("sha256", "record"),
     "conditions": ("record",),
     "measurements": ("round", "window", "artifact", "target", "status", "before", "after", "record"),
+    "agreements": ("artifact", "target", "record"),
 }
 _WHAT = "a journal of this kit"
 FINISHED = "finished"
@@ -193,15 +195,17 @@ class Journal:
 
     def keep_agreement(self, artifact_sha256: str, target: Target, agreement: DeviceAgreement) -> None:
         """Keep what came of comparing a file's output on a target, replacing an earlier record."""
-        row = (artifact_sha256, str(target), _dump(to_json(agreement)))
+        row = _sealed(artifact_sha256, str(target), _dump(to_json(agreement)))
         with self._transaction():
-            self._connection.execute("INSERT OR REPLACE INTO agreements VALUES (?, ?, ?)", row)
+            self._connection.execute("INSERT OR REPLACE INTO agreements VALUES (?, ?, ?, ?)", row)
 
     def agreements(self) -> dict[tuple[str, str], DeviceAgreement]:
         """Return what is known of the outputs, by (artifact sha256, target as text)."""
         rows = self._connection.execute("SELECT artifact, target, record FROM agreements ORDER BY target, artifact")
         place = f"{self.path} agreements"
-        return {(sha256, target): from_json(json.loads(text), DeviceAgreement, place) for sha256, target, text in rows}
+        return {
+            (sha256, target): from_json(self._parsed(text), DeviceAgreement, place) for sha256, target, text in rows
+        }
 
     # --- what was measured
 
