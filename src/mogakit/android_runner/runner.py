@@ -253,7 +253,7 @@ class PhoneRunner:
         check_file(job.target, row, job.artifact.format, job.artifact.precision, job.artifact.name)
         values = [_wanted(path, files.sha256_of(path)) for path in inputs]
         wanted = [*self._model_files(job, row, probe), *values]
-        self.link.patiently(self.options.reconnect_s, lambda: deploy(self.link, wanted))
+        self.link.retry_on_disconnect(self.options.reconnect_s, lambda: deploy(self.link, wanted))
         call = replace(self._call(job), length=ONCE)
         ready, _ = self._guard.ready(self._fresh_state())
         return call, self._launcher.run(call, ready, computation=computation(call, [item.remote for item in values]))
