@@ -10,11 +10,15 @@ PEERS = geffnet pytorchcv
 # Two processes of one thread each; a file stays in one of them, so that what its tests share is made once.
 PYTEST_FLAGS ?= -n 2 --dist loadfile
 
-.PHONY: help demo test lint unit reference adbd android benchmarks clean
+.PHONY: help demo test lint unit coverage docs notebooks package reference adbd android benchmarks clean
 
 help:
 	@echo "make demo        export, profile, validate and search on this computer; ends with a page to open"
 	@echo "make test        ruff, mypy, import-linter and pytest"
+	@echo "make docs        build the documentation into site/, which opens without a network"
+	@echo "make notebooks   run the notebooks of examples/ in Jupyter"
+	@echo "make package     build wheel and source distribution, and try the wheel in an environment of its own"
+	@echo "make coverage    run the tests and say which lines they did not reach"
 	@echo "make reference   compare our files with TensorFlow's and litert-torch's converters (installs about 3 GB)"
 	@echo "make adbd        run the adb layer against Debian's real adbd (Debian with root or user namespaces)"
 	@echo "make android     run Google's benchmark_model for Android under the real adbd (Debian with user namespaces)"
@@ -29,6 +33,10 @@ $(VENV)/installed-core: pyproject.toml constraints.txt
 $(VENV)/installed-dev: $(VENV)/installed-core
 	$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints.txt -e '.[dev,train]'
 	$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints.txt --no-deps $(PEERS)
+	touch $@
+
+$(VENV)/installed-docs: $(VENV)/installed-core
+	$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints.txt -e '.[docs]'
 	touch $@
 
 $(REFERENCE_VENV)/installed: pyproject.toml constraints.txt tests/reference/requirements.txt
@@ -51,6 +59,22 @@ lint: $(VENV)/installed-dev
 unit: $(VENV)/installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/pytest $(PYTEST_FLAGS)
 
+coverage: $(VENV)/installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/pytest $(PYTEST_FLAGS) --cov --cov-report=term-missing:skip-covered
+
+docs: $(VENV)/installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+notebooks: $(VENV)/installed-docs
+	mkdir -p build/notebooks
+	cp examples/*.ipynb build/notebooks
+	cd build/notebooks && for one in *.ipynb; do $(abspath $(BIN))/jupyter execute --inplace $$one || exit 1; done
+
+package: $(VENV)/installed-docs
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python tests/packaging/try_wheel.py dist
+
 reference: $(REFERENCE_VENV)/installed
 	$(REFERENCE_VENV)/bin/pytest -p no:anyio tests/reference  # litert-torch brings anyio, whose plugin warns at load
 
@@ -67,4 +91,4 @@ benchmarks: $(VENV)/installed-dev
 	$(BIN)/pytest -o addopts=--import-mode=importlib -s tests/benchmarks/bench_search.py
 
 clean:
-	rm -rf $(VENV) $(REFERENCE_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(REFERENCE_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache site dist build .coverage

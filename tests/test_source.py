@@ -32,8 +32,13 @@ MODULES = {module_of(path) for path in FILES}
 
 
 def imported(path: Path) -> Iterator[tuple[str, ...]]:
-    """Yield every module of the kit that a file imports, in functions and for annotations too."""
-    for node in ast.walk(tree_of(path)):
+    """Yield every module of the kit that a file imports, in functions too; not what is imported for annotations."""
+    nodes = [tree_of(path)]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        nodes += ast.iter_child_nodes(node)
         if isinstance(node, ast.Import):
             yield from (tuple(each.name.split(".")) for each in node.names if each.name.startswith("mogakit"))
         elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "mogakit":

@@ -27,8 +27,8 @@ from mogakit.nets.spaces import get_space
 from mogakit.search.supernet.fairness import Strategy
 from mogakit.search.supernet.train import SupernetSettings, train_supernet
 from mogakit.training.data import Batch, open_synthetic, read_batch
-from mogakit.training.loop import Settings, apply_update, build_optimizer, initialise, to_device, train
-from mogakit.training.optim import MovingAverage
+from mogakit.training.loop import Settings, initialise, to_device, train
+from mogakit.training.optim import MovingAverage, apply_update, build_optimizer
 from mogakit.training.recipes import Recipe, get_recipe
 from mogakit.training.throughput import NUM_WARM_UP_STEPS
 from mogakit.training.world import World

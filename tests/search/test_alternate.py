@@ -11,7 +11,6 @@ from mogakit.errors import InputError
 from mogakit.nets.block import Activation, Block, Op
 from mogakit.nets.network import Network, count_madds
 from mogakit.nets.spaces import Chromosome, SlotSpace, get_space
-from mogakit.progress import silent
 from mogakit.search.additive import on_grid
 from mogakit.search.controllers.alternate import AlternateSettings, Alternation
 from mogakit.search.controllers.reinforce import ReinforceSettings
@@ -21,7 +20,9 @@ from mogakit.search.supernet.model import Supernet
 from mogakit.search.supernet.train import prepare
 from mogakit.training.checkpoint import read_checkpoint, save_checkpoint
 from mogakit.training.data import Batch
-from mogakit.training.loop import Settings, build_optimizer
+from mogakit.training.driver import Course, drive
+from mogakit.training.loop import Settings
+from mogakit.training.optim import build_optimizer
 from mogakit.training.recipes import get_recipe
 from mogakit.training.world import World
 
@@ -69,11 +70,12 @@ def begin(space, settings, seed=0):
     optimiser = build_optimizer(supernet, get_recipe("moga-supernet"))
     latency = SumMetric("latency", "ms", "made up", on_grid(1.0, [[0.5, 2.0, 4.0]] * 2))
     reward = Reward(RewardKind.ABSOLUTE, 2.0, beta=-0.5)
-    return Alternation(supernet, optimiser, latency, reward, settings, seed)
+    return Alternation(supernet, optimiser, latency, reward, settings, seed, lambda _: 0.05)
 
 
 def go_on(alternation, until):
-    alternation.run(((batch(step), batch(step)) for step in range(alternation.step, until)), lambda _: 0.05, silent)
+    for step in range(alternation.step, until):
+        alternation.take((batch(step), batch(step)), step)
 
 
 def run(space, settings, seed=0):
@@ -144,11 +146,22 @@ def test_bfloat16_changes_training_and_scoring(tiny):
 def test_each_step_tells_loss_reward_and_speed(tiny):
     told, notes = [], []
     alternation = begin(tiny, SETTINGS)
-    batches = ((batch(step), batch(step)) for step in range(24))
-    alternation.run(batches, lambda step: 0.05, lambda done, total, note: notes.append(note), told.append)
-    assert [step.number for step in told] == list(range(1, 25))
-    assert told[-1].loss < told[0].loss
-    assert [step.mean_reward for step in told[6:]] == alternation.mean_rewards[6:]
+    course = Course(
+        run={},
+        num_steps=24,
+        batch_size=32,
+        world=World(0, 1, torch.device("cpu")),
+        checkpoint=None,
+        checkpoint_interval_s=60.0,
+        progress=lambda done, total, note: notes.append(note),
+        scalars=lambda name, value, step: told.append((name, value, step)),
+        family="alternate",
+    )
+    drive(alternation, lambda first, last: ((batch(step), batch(step)) for step in range(first, last)), course)
+    losses = [(value, step) for name, value, step in told if name == "alternate/loss"]
+    assert [step for _, step in losses] == list(range(1, 25))
+    assert losses[-1][0] < losses[0][0]
+    assert [value for name, value, _ in told if name == "alternate/mean_reward"] == alternation.mean_rewards[6:]
     assert notes[0].startswith("the controller waits, loss ")
     assert notes[-1].startswith("mean reward ")
     assert notes[-1].endswith(" images/s")
@@ -169,7 +182,7 @@ def begin_without_slots(ask=madds_in_millions, warm_up=0.0, recipe="mnasnet"):
     latency = NetworkMetric(name="latency", unit="ms", source=ASKED, identity=ASKED, space=space, ask=ask)
     controller = ReinforceSettings(steps=3, batch=2, delay=0.25, learning_rate=0.1)
     reward = Reward(RewardKind.ABSOLUTE, 5.0)
-    return Alternation(supernet, optimiser, latency, reward, AlternateSettings(controller, warm_up), 0)
+    return Alternation(supernet, optimiser, latency, reward, AlternateSettings(controller, warm_up), 0, lambda _: 0.01)
 
 
 def images_of_32_pixels(step):
@@ -178,8 +191,8 @@ def images_of_32_pixels(step):
 
 
 def go_on_without_slots(alternation, until):
-    batches = ((images_of_32_pixels(step), images_of_32_pixels(step)) for step in range(alternation.step, until))
-    alternation.run(batches, lambda _: 0.01, silent)
+    for step in range(alternation.step, until):
+        alternation.take((images_of_32_pixels(step), images_of_32_pixels(step)), step)
 
 
 def test_a_space_without_slots_alternates_and_goes_on_to_the_bit(tmp_path):

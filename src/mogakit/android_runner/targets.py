@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from mogakit.android_runner.delegation import GPU, HEXAGON, NNAPI, QNN, XNNPACK, Delegate
-from mogakit.bench.target import Hardware, Runtime, Target
+from mogakit.bench.target import FORMATS, Hardware, Runtime, Target
 from mogakit.errors import InputError
 from mogakit.export.artifact import Format, Precision
 from mogakit.plugins import Group, every
@@ -80,12 +80,6 @@ class TargetRow:
 
 
 _DEFAULTS = {"xnnpack": "on", "tool": "classic"}  # naming a default changes nothing
-_FORMATS = {
-    Runtime.TFLITE: Format.TFLITE,
-    Runtime.ONNX: Format.ONNX,
-    Runtime.MACE: Format.MACE,
-    Runtime.SNPE: Format.DLC,
-}
 _SKEL_PATH = ("ADSP_LIBRARY_PATH", "{libs};/system/lib/rfsa/adsp;/system/vendor/lib/rfsa/adsp;/dsp")
 _INT = {I8: (I8, U8), U8: (U8,)}
 _ANY_FLOAT = {F32: (F32,), F16: (F32, F16)}
@@ -327,7 +321,7 @@ def check_file(target: Target, row: TargetRow, file_format: Format, precision: P
     Raises:
         InputError: the format is another runtime's, or the precision another's (an int8 target given a float file).
     """
-    wanted = _FORMATS[target.runtime]
+    wanted = FORMATS[target.runtime]
     if file_format is not wanted:
         raise InputError(f"{name} is a {file_format} file and {target} runs {wanted}; export it with --format {wanted}")
     supported = row.files[target.precision]

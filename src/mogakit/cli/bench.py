@@ -14,7 +14,7 @@ from mogakit.cli.command import ignored
 from mogakit.cli.measuring import HOST, STOPPED, budget_option, clock_option, device_option, rounds_option
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say, warn
 from mogakit.cli.phone_options import phone_options
-from mogakit.cli.types import MODEL, NEW_FOLDER, SEED, TARGET
+from mogakit.cli.types import MODEL, NEW_FOLDER, SEED, TARGET, Number, Whole
 
 if TYPE_CHECKING:
     from mogakit.flows.measure.bench import BenchResult, Timing
@@ -56,12 +56,12 @@ if TYPE_CHECKING:
 @clock_option
 @click.option(
     "--memory-gb",
-    type=click.FloatRange(min=0.1, max=1024),
+    type=Number(0.1, 1024),
     help="On this computer: memory that loading and running one file may take. [default: 2 and eight times its size]",
 )
 @click.option(
     "--timeout-s",
-    type=click.IntRange(min=1, max=86400),
+    type=Whole(1, 86_400),
     help="On this computer: seconds that loading and running one file once may take. [default: 60]",
 )
 @phone_options

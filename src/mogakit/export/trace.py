@@ -2,8 +2,8 @@
 
 The module is simply run once on real data under a dispatch mode that sees each operator below autograd: any Python code
 works, composite functions arrive already split into a small vocabulary, and a block takes milliseconds, where
-`torch.export` takes seconds. What depends on the data itself (`if x.sum() > 0`) shows as an operator on a traced tensor
-that no writer knows, and is rejected there.
+`torch.export` takes seconds. What reads a value back (`if x.sum() > 0`, `float(x.max())`, `x.tolist()`) would bake one
+branch or one number into the file, and is rejected with the name of its module.
 """
 
 from collections.abc import Iterator
@@ -13,9 +13,10 @@ from typing import Any, TypeAlias
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from mogakit.errors import InputError
+from mogakit.errors import InputError, UnsupportedOperator
 from mogakit.export.aliasing import Aliases
 
 
@@ -104,6 +105,16 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch le
         """Return the latest number of `tensor`, or None where it does not depend on the input."""
         return self._refs.get(id(tensor))
 
+    def read_back(self, reader: str) -> UnsupportedOperator:
+        """Return the error for a value of a traced tensor that Python reads."""
+        path, kind = self.path[-1]
+        return UnsupportedOperator(
+            f"{f'module {path!r} ({kind})' if path else 'the forward of the module itself'} reads a value back from a "
+            f"tensor that depends on the input ({_READERS.get(reader, reader)}): a branch, a loop or a number that "
+            "depends on the data has no place in a file. Compute it with operators on tensors (torch.where, clamp), or "
+            "make it a constant"
+        )
+
     def known(self, value: Argument) -> Argument:
         """Return an argument with every traced tensor in it as its `Ref`.
 
@@ -146,6 +157,8 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch le
         operator = func._schema.name.removeprefix("aten::")
         if operator not in _OF_SHAPE_ONLY and any(_holds_ref(value) for value in arguments.values()):
             tensors = [item for item in _listed(result) if isinstance(item, torch.Tensor)]
+            if func._schema.returns and not tensors:
+                raise self.read_back(operator)
             written = bool(func._schema.is_mutable)
             operator = operator.removesuffix("_") if written else operator
             refs = tuple(self.mark(tensor, written) for tensor in tensors)
@@ -154,6 +167,33 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch le
             call = Call(operator=operator, arguments=arguments, results=refs, shapes=shapes, path=path, module=kind)
             self.calls.append(call)
         return result
+
+
+_READERS = {
+    "_local_scalar_dense": "float(), int(), bool(), .item(), or an `if`",
+    "equal": "torch.equal",
+    "is_nonzero": "an `if`",
+}
+"""What users write, by the operator that it shows as."""
+
+_PAST_DISPATCH = {torch.Tensor.numpy: ".numpy()", torch.Tensor.tolist: ".tolist()", torch.Tensor.__array__: "NumPy"}
+"""What reads memory without an operator of torch."""
+
+
+class _Readers(TorchFunctionMode):
+    """Notices values that are read from a traced tensor without an operator."""
+
+    def __init__(self, recorder: _Recorder) -> None:
+        super().__init__()
+        self._recorder = recorder
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        reader = _PAST_DISPATCH.get(func)
+        if reader is not None and self._recorder.ref_of(args[0]) is not None:
+            raise self._recorder.read_back(reader)
+        return func(*args, **(kwargs or {}))
 
 
 def _listed(result: Any) -> list[Any]:
@@ -207,7 +247,8 @@ def trace(module: nn.Module, input_shape: tuple[int, ...]) -> Trace:
     """Run `module` once on seeded data of `input_shape` and record its operators.
 
     Raises:
-        UnsupportedOperator: a tensor is read after it was changed in place through a view.
+        UnsupportedOperator: a tensor is read after it was changed in place through a view, or a value of one is read
+            back into Python.
         InputError: the module is in training mode, does not take that shape, holds other numbers than float32, or
             returns something that is not made of tensors computed from its input.
     """
@@ -224,7 +265,7 @@ def trace(module: nn.Module, input_shape: tuple[int, ...]) -> Trace:
     recorder.mark(data)
     with torch.no_grad(), one_thread(), _paths(module, recorder):
         try:
-            with recorder:
+            with _Readers(recorder), recorder:
                 returned = module(data)
         except (RuntimeError, ValueError, TypeError, IndexError) as error:
             name = type(module).__name__

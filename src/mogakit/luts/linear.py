@@ -64,7 +64,7 @@ class CostModel(Tabular):
 
     Source: the linear cost model of TuNAS (arXiv 2008.06120).
 
-    Example:
+    Examples:
         >>> fitted = mk.fit_cost_model("run", num_networks=6, quick=True, rounds=1, resume=True)
         >>> [len(costs) for costs in fitted.one_hot.coefficients_ms]
         [12, 12, 12, 12, 12, 12]

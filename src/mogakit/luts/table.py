@@ -202,7 +202,7 @@ class LatencyTable(Tabular):
 
     Source: docs/tables.md describes the file field by field.
 
-    Example:
+    Examples:
         >>> table = mk.load_run("run").table
         >>> row = table.rows["conv_i3o16_h8_k3s1_hswish"]
         >>> 0 < row.low_ms < row.latency_ms < row.high_ms

@@ -144,7 +144,7 @@ def parse_json(text: str, where: str, expected: str = "JSON", max_depth: int = D
         raise InputError(f"{where} is not JSON: {error}; expected {_a(expected)}") from error
     _check_depth(value, where, expected, max_depth)
     if _SURROGATE.search(text):
-        _check_surrogates(value, where)
+        _check_surrogates(value, where, expected)
     return value
 
 
@@ -186,11 +186,11 @@ def _check_depth(value: Any, where: str, expected: str, max_depth: int) -> None:
     raise InputError(f"{where} is nested deeper than {max_depth} levels; expected {_a(expected)}")
 
 
-def _check_surrogates(value: Any, where: str) -> None:
+def _check_surrogates(value: Any, where: str, expected: str) -> None:
     try:
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError as error:
-        raise InputError(f"{where} holds half a surrogate pair, which is not text") from error
+        raise InputError(f"{where} holds half a surrogate pair, which is not text; expected {_a(expected)}") from error
 
 
 def read_yaml(path: Path, expected: str = "YAML file", limits: Limits = DEFAULT_LIMITS, remedy: str = "") -> Any:

@@ -30,7 +30,7 @@ def whole(path: Path, what: str) -> Iterator[None]:
     """
     try:
         yield
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # a damaged name ends in an error about its text
         if "locked" in str(error) or "readonly" in str(error) or "full" in str(error) or "unable" in str(error):
             raise InputError(f"{path} cannot be used: {error}") from error
         raise InputError(f"{path} is damaged or not {what} ({error}); move it away or name another") from error

@@ -9,9 +9,6 @@ from types import MappingProxyType
 
 from mogakit.errors import InputError
 
-REFERENCE_NETWORK = "mobilenet-v1"
-"""Network whose latencies are the factors C_i of the paper: MobileNetV1 at width 1.0."""
-
 PIXEL4_FACTORS_MS = MappingProxyType({"cpu-float": 36.8, "cpu-uint8": 12.8, "gpu": 4.82, "dsp": 3.06, "edgetpu": 2.37})
 """Latencies of MobileNetV1 1.0 on the five hardware of a Pixel 4, in milliseconds.
 
@@ -43,7 +40,7 @@ def f_avg(
 
     Source: Multi-Hardware Models (arXiv 2008.08178) eq. 4.
 
-    Example:
+    Examples:
         >>> mk.f_avg([20.0, 3.0], factors_ms=[40.0, 4.0])
         0.625
         >>> mk.f_avg([20.0, None], factors_ms=[40.0, 4.0]) is None
@@ -62,7 +59,9 @@ def f_max(
     """Return the worst normalised latency, `max_i w_i L_i / C_i`.
 
     Args:
-        latencies_ms, factors_ms, weights: as in `f_avg`.
+        latencies_ms: one latency a hardware; None where the hardware cannot run the network.
+        factors_ms: latency of the reference network on the same hardware.
+        weights: importance of each hardware, 1 where absent.
 
     Returns:
         A pure number, 1 for the reference network; None where one hardware cannot run the network.
@@ -72,7 +71,7 @@ def f_max(
 
     Source: Multi-Hardware Models (arXiv 2008.08178) eq. 5.
 
-    Example:
+    Examples:
         >>> mk.f_max([20.0, 3.0], factors_ms=[40.0, 4.0])
         0.75
     """

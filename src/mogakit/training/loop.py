@@ -1,7 +1,7 @@
 """The training loop for a single network: resumable to the bit on a CPU, on one process or many."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
@@ -16,12 +16,11 @@ from mogakit.errors import InputError
 from mogakit.nets.modules import NetworkModule
 from mogakit.nets.network import Network
 from mogakit.progress import Progress, silent
-from mogakit.training.checkpoint import Ticker, read_checkpoint_of, save_checkpoint
 from mogakit.training.data import Batch, Dataset, epoch_order, evaluation_batches, read_batch
-from mogakit.training.optim import MovingAverage, TensorFlowRMSProp
-from mogakit.training.recipes import OptimizerKind, Recipe
-from mogakit.training.throughput import Throughput
-from mogakit.training.world import World, average_gradients, synchronise_norms
+from mogakit.training.driver import Course, Scalars, StepReport, drive
+from mogakit.training.learner import Learner
+from mogakit.training.recipes import Recipe
+from mogakit.training.world import World, synchronise_norms
 
 T = TypeVar("T")
 
@@ -49,6 +48,11 @@ class Settings:
     synchronise_norm: bool = False
     num_workers: int = 4
     checkpoint_interval_s: float = CHECKPOINT_INTERVAL_S
+
+    @property
+    def layout(self) -> torch.memory_format:
+        """The memory format of weights and images."""
+        return layout_of(self.channels_last)
 
 
 @dataclass(frozen=True)
@@ -85,41 +89,19 @@ def initialise(module: nn.Module, seed: int) -> None:
                 layer.bias.zero_()
 
 
-def build_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Return the recipe's optimiser; weight decay is left off biases and batch norm, as in the papers' L2."""
-    decayed = [weight for weight in module.parameters() if weight.ndim > 1]
-    plain = [weight for weight in module.parameters() if weight.ndim <= 1]
-    groups: list[dict[str, Any]] = [{"params": decayed, "l2": recipe.l2}, {"params": plain, "l2": 0.0}]
-    lr = recipe.learning_rate
-    if recipe.optimizer is OptimizerKind.SGD:
-        return torch.optim.SGD(groups, lr=lr, momentum=recipe.momentum)
-    if recipe.optimizer is OptimizerKind.ADAM:
-        return torch.optim.Adam(groups, lr=lr)
-    if recipe.optimizer is OptimizerKind.RMSPROP:
-        return torch.optim.RMSprop(groups, lr=lr, alpha=recipe.rms_decay, momentum=recipe.momentum, eps=recipe.rms_eps)
-    return TensorFlowRMSProp(groups, lr, decay=recipe.rms_decay, momentum=recipe.momentum, eps=recipe.rms_eps)
-
-
-def apply_update(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
-    """Add each group's L2 gradient, set the learning rate, and update."""
-    with torch.no_grad():
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate
-            for weight in group["params"]:
-                if weight.grad is not None and group["l2"]:
-                    weight.grad.add_(weight, alpha=group["l2"])
-    optimizer.step()
-    optimizer.zero_grad(set_to_none=True)
-
-
 def autocast(world: World, bfloat16: bool) -> AbstractContextManager[Any]:
     """Return bfloat16 autocast for the device, or nothing."""
     return torch.autocast(world.device.type, dtype=torch.bfloat16) if bfloat16 else nullcontext()
 
 
+def layout_of(channels_last: bool) -> torch.memory_format:
+    """Return torch's name of a memory format."""
+    return torch.channels_last if channels_last else torch.contiguous_format
+
+
 def to_device(batch: Batch, world: World, channels_last: bool) -> Batch:
     """Move a batch to the device, in torch's default type and the memory format that convolutions want."""
-    layout = torch.channels_last if channels_last else torch.contiguous_format
+    layout = layout_of(channels_last)
     images = batch.images.to(world.device, torch.get_default_dtype(), memory_format=layout, non_blocking=True)
     return Batch(images, batch.labels.to(world.device, non_blocking=True))
 
@@ -197,10 +179,6 @@ class TrainedNetwork:
     images_per_second: float | None
 
 
-Scalars = Callable[[str, float, int], None]
-"""Receives (name, value, step); TensorBoard's `add_scalar` fits."""
-
-
 def train(
     network: Network,
     data: tuple[Dataset, Dataset],
@@ -225,50 +203,72 @@ def train(
     training, validation = data
     batch_size = settings.batch_size or recipe.batch_size
     _check_sizes(network, training, batch_size, world)
+    epochs = settings.epochs or recipe.epochs
     steps_per_epoch = len(training) // batch_size
-    num_steps = round((settings.epochs or recipe.epochs) * steps_per_epoch)
-    scheduled = replace(recipe, epochs=settings.epochs or recipe.epochs)
-    module = _fresh_module(network, recipe, settings, world)
-    optimizer = build_optimizer(module, recipe)
-    average = MovingAverage(module, recipe.ema_decay) if recipe.ema_decay else None
-    run = {"network": network.name, "recipe": recipe.name, "settings": run_identity(settings, batch_size, num_steps)}
-    first_step = resume_run(checkpoint, run, module, optimizer, average)
-    ticker, throughput = Ticker(settings.checkpoint_interval_s), Throughput()
-    batches = training_batches(training, batch_size, settings.seed, first_step, num_steps, world, settings.num_workers)
-    for step, batch in enumerate(batches, first_step):
-        module.train()
-        torch.manual_seed(settings.seed * 1_000_003 + step * world.size + world.rank)  # dropout, resumable
-        placed = to_device(batch, world, settings.channels_last)
-        with autocast(world, settings.bfloat16):
-            loss = cross_entropy(module(placed.images), placed.labels, label_smoothing=recipe.label_smoothing)
-        loss.backward()  # type: ignore[no-untyped-call]
-        loss_value = float(loss.detach())
-        average_gradients(module, world)
-        rate = scheduled.learning_rate_at(step / steps_per_epoch, batch_size)
-        apply_update(optimizer, rate)
-        if average is not None:
-            average.update(module)
-        throughput.count(batch_size)
-        if world.is_first:
-            progress(step + 1, num_steps, f"loss {loss_value:.3f}, {throughput}")
-            if scalars is not None:
-                tell_scalars(scalars, {"loss": loss_value, "learning_rate": rate}, throughput, step)
-        if checkpoint is not None and world.is_first and (ticker.due() or step + 1 == num_steps):
-            save_checkpoint(checkpoint, run_state(run, step + 1, module, optimizer, average))
-            throughput.restart()
-    if average is not None:
-        module.load_state_dict(average.values)
-    score = evaluate(module, validation, world)
+    num_steps = round(epochs * steps_per_epoch)
+    loop = _ClassifierLoop(
+        learner=Learner(_fresh_module(network, recipe, settings, world), recipe, world),
+        recipe=replace(recipe, epochs=epochs),
+        settings=settings,
+        world=world,
+        batch_size=batch_size,
+        steps_per_epoch=steps_per_epoch,
+    )
+
+    def batches(first_step: int, last_step: int) -> Iterator[Batch]:
+        return training_batches(training, batch_size, settings.seed, first_step, last_step, world, settings.num_workers)
+
+    identity = run_identity(settings, batch_size, num_steps)
+    course = Course(
+        run={"network": network.name, "recipe": recipe.name, "settings": identity},
+        num_steps=num_steps,
+        batch_size=batch_size,
+        world=world,
+        checkpoint=checkpoint,
+        checkpoint_interval_s=settings.checkpoint_interval_s,
+        progress=progress,
+        scalars=scalars,
+    )
+    speed = drive(loop, batches, course)
+    loop.learner.finish()
+    score = evaluate(loop.learner.module, validation, world)
     if scalars is not None and world.is_first:
         scalars("validation/top1_percent", score.top1_percent, num_steps)
-    return TrainedNetwork(module, score, num_steps, throughput.images_per_second)
+    return TrainedNetwork(loop.learner.module, score, num_steps, speed)
 
 
-def tell_scalars(scalars: Scalars, values: Mapping[str, float], throughput: Throughput, step: int) -> None:
-    """Report a step's values, and the speed once it is known."""
-    speed = throughput.images_per_second
-    for name, value in {**values, **({} if speed is None else {"images_per_second": speed})}.items():
-        scalars(f"train/{name}", value, step)
+@dataclass(frozen=True, kw_only=True)
+class _ClassifierLoop:
+    """Cross-entropy with the recipe's label smoothing, one update a batch."""
+
+    learner: Learner
+    recipe: Recipe
+    settings: Settings
+    world: World
+    batch_size: int
+    steps_per_epoch: int
+
+    def take(self, batch: Batch, step: int) -> StepReport:
+        """Take one step on a batch."""
+        module, world = self.learner.module, self.world
+        module.train()
+        torch.manual_seed(self.settings.seed * 1_000_003 + step * world.size + world.rank)  # dropout, resumable
+        placed = to_device(batch, world, self.settings.channels_last)
+        with autocast(world, self.settings.bfloat16):
+            loss = cross_entropy(module(placed.images), placed.labels, label_smoothing=self.recipe.label_smoothing)
+        loss.backward()  # type: ignore[no-untyped-call]
+        loss_value = float(loss.detach())
+        rate = self.recipe.learning_rate_at(step / self.steps_per_epoch, self.batch_size)
+        self.learner.update(rate)
+        return StepReport(f"loss {loss_value:.3f}", {"loss": loss_value, "learning_rate": rate})
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps."""
+        return self.learner.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        self.learner.load_state_dict(state)
 
 
 def _check_sizes(network: Network, dataset: Dataset, batch_size: int, world: World) -> None:
@@ -288,8 +288,7 @@ def _fresh_module(network: Network, recipe: Recipe, settings: Settings, world: W
             layer.momentum = recipe.norm_momentum
     if settings.synchronise_norm and world.size > 1:
         module = synchronise_norms(module)
-    layout = torch.channels_last if settings.channels_last else torch.contiguous_format
-    return module.to(world.device, memory_format=layout)  # type: ignore[call-overload, no-any-return]
+    return module.to(world.device, memory_format=settings.layout)  # type: ignore[call-overload, no-any-return]
 
 
 def run_identity(settings: Settings, batch_size: int, num_steps: int) -> dict[str, Any]:
@@ -297,36 +296,3 @@ def run_identity(settings: Settings, batch_size: int, num_steps: int) -> dict[st
     kept = asdict(settings)
     del kept["num_workers"], kept["checkpoint_interval_s"]
     return {**kept, "batch_size": batch_size, "num_steps": num_steps}
-
-
-def run_state(
-    run: dict[str, Any], step: int, module: nn.Module, optimizer: torch.optim.Optimizer, average: MovingAverage | None
-) -> dict[str, Any]:
-    """Return what a checkpoint keeps after `step` updates."""
-    return {
-        "run": run,
-        "step": step,
-        "raw_weights": module.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "average": average.state_dict() if average is not None else None,
-        # What `moga ship --weights` reads: the averaged weights where there are any.
-        "state_dict": average.values if average is not None else module.state_dict(),
-    }
-
-
-def resume_run(
-    checkpoint: Path | None,
-    run: dict[str, Any],
-    module: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    average: MovingAverage | None,
-) -> int:
-    """Load the checkpoint where there is one; return the number of steps done."""
-    if checkpoint is None or not checkpoint.exists():
-        return 0
-    state = read_checkpoint_of(checkpoint, run)
-    module.load_state_dict(state["raw_weights"])
-    optimizer.load_state_dict(state["optimizer"])
-    if average is not None:
-        average.load_state_dict(state["average"])
-    return int(state["step"])

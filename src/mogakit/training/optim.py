@@ -1,10 +1,12 @@
-"""Optimisers and averages as TensorFlow computes them, for recipes that were tuned there."""
+"""Optimisers as recipes ask for them, and optimisers and averages as TensorFlow computes them."""
 
 from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from mogakit.training.recipes import OptimizerKind, Recipe
 
 
 class TensorFlowRMSProp(torch.optim.Optimizer):
@@ -76,3 +78,30 @@ class MovingAverage:
         self.decay, self.num_updates = float(state["decay"]), int(state["num_updates"])
         for name, value in state["values"].items():
             self.values[name].copy_(value)
+
+
+def build_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """Return the recipe's optimiser; weight decay is left off biases and batch norm, as in the papers' L2."""
+    decayed = [weight for weight in module.parameters() if weight.ndim > 1]
+    plain = [weight for weight in module.parameters() if weight.ndim <= 1]
+    groups: list[dict[str, Any]] = [{"params": decayed, "l2": recipe.l2}, {"params": plain, "l2": 0.0}]
+    lr = recipe.learning_rate
+    if recipe.optimizer is OptimizerKind.SGD:
+        return torch.optim.SGD(groups, lr=lr, momentum=recipe.momentum)
+    if recipe.optimizer is OptimizerKind.ADAM:
+        return torch.optim.Adam(groups, lr=lr)
+    if recipe.optimizer is OptimizerKind.RMSPROP:
+        return torch.optim.RMSprop(groups, lr=lr, alpha=recipe.rms_decay, momentum=recipe.momentum, eps=recipe.rms_eps)
+    return TensorFlowRMSProp(groups, lr, decay=recipe.rms_decay, momentum=recipe.momentum, eps=recipe.rms_eps)
+
+
+def apply_update(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
+    """Add each group's L2 gradient, set the learning rate, and update."""
+    with torch.no_grad():
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate
+            for weight in group["params"]:
+                if weight.grad is not None and group["l2"]:
+                    weight.grad.add_(weight, alpha=group["l2"])
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)

@@ -7,6 +7,7 @@ import random
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -303,7 +304,7 @@ def test_weights_of_another_network_are_rejected(tmp_path):
     [
         (["ship"], 2, "give NETWORK and -o"),
         (["ship", "moga-a"], 2, "give NETWORK and -o"),
-        (["ship", "moga-a", "--check", "x"], 2, "neither NETWORK nor -o"),
+        (["ship", "moga-a", "--check", str(Path(__file__).parent)], 2, "and neither NETWORK nor -o"),
     ],
 )
 def test_usage_errors_say_what_to_give(arguments, code, said):

@@ -262,8 +262,8 @@ def test_a_detector_is_checked_by_name() -> None:
 
 
 def test_a_detector_is_timed_by_name() -> None:
-    (timing,) = bench(BenchRequest(models=("ssdlite-mobilenet-v2@0.01x@2px@1c",), quick=True), HostRunner()).timings
-    assert timing.artifact.name == "ssdlite-mobilenet-v2@0.01x@2px@1c"
+    (timing,) = bench(BenchRequest(models=("ssdlite-mobilenet-v2@0.05x@2px@1c",), quick=True), HostRunner()).timings
+    assert timing.artifact.name == "ssdlite-mobilenet-v2@0.05x@2px@1c"
     row = timing.row
     assert row.latency_ms is not None and row.low_ms is not None and row.high_ms is not None
     assert 0 < row.low_ms <= row.latency_ms <= row.high_ms

@@ -18,7 +18,7 @@ from mogakit.nets.block import Activation
 from mogakit.nets.spaces import get_space
 
 SHORT = RunLength(num_runs=2, min_s=0.01, max_s=30.0, warmup_runs=1, warmup_min_s=0.01)
-OPTIONS = PhoneOptions(SHORT, GuardLimits(max_wait_s=5.0, poll_s=0.1), reconnect_s=30.0)
+OPTIONS = PhoneOptions(length=SHORT, limits=GuardLimits(max_wait_s=5.0, poll_s=0.1), reconnect_s=30.0)
 
 
 def small_block(precision: Precision, folder: Path) -> Artifact:

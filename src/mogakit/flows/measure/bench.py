@@ -12,12 +12,12 @@ from mogakit.bench.journal import Journal
 from mogakit.bench.measurement import Clock, Status
 from mogakit.bench.runner import Job, Runner, RunnerKind
 from mogakit.bench.schedule import Outcome, Plan, run_plan
-from mogakit.bench.target import Hardware, Runtime, Target
+from mogakit.bench.target import FORMATS, Hardware, Runtime, Target
 from mogakit.errors import InputError
 from mogakit.export.artifact import Artifact, Precision, Role
 from mogakit.export.describe import MODEL_SUFFIXES, open_file
 from mogakit.flows.deploy.export import export_network
-from mogakit.flows.measure.devices import FORMATS, file_kind
+from mogakit.flows.measure.devices import file_kind
 from mogakit.flows.measure.effort import Effort, effort_for, statistic_for
 from mogakit.flows.measure.feeds import FeedRequest, Used, runs_of
 from mogakit.luts.estimate import estimate_files, settled
@@ -85,7 +85,7 @@ class BenchResult(Tabular):
             rows=[
                 (
                     each.model,
-                    str(each.target),
+                    None if each.target is None else str(each.target),
                     each.row.latency_ms,
                     each.row.low_ms,
                     each.row.high_ms,

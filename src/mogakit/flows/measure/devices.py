@@ -10,21 +10,13 @@ from mogakit.bench.attempt import DEFAULT_MEMORY_BYTES, DEFAULT_SECONDS, Limits
 from mogakit.bench.host import HostRunner
 from mogakit.bench.measurement import Clock
 from mogakit.bench.runner import Runner
-from mogakit.bench.target import Hardware, Runtime, Target
+from mogakit.bench.target import FORMATS, Hardware, Target
 from mogakit.errors import InputError
 from mogakit.export.artifact import Format, Precision
 from mogakit.plugins import Group, find, register
 
 HOST = "host"
 """The name of this computer as a device."""
-
-FORMATS = {
-    Runtime.TFLITE: Format.TFLITE,
-    Runtime.ONNX: Format.ONNX,
-    Runtime.MACE: Format.MACE,
-    Runtime.SNPE: Format.DLC,
-}
-"""The file format that each runtime runs."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +107,7 @@ def register_device(name: str, factory: RunnerFactory) -> None:
 
     Source: docs/how-to/your-own.md has a worked example; `mogakit.bench.runner.Runner` is the protocol.
 
-    Example:
+    Examples:
         >>> from contextlib import nullcontext
         >>> from mogakit.bench.host import HostRunner
         >>> mk.register_device("this-again", lambda: nullcontext(HostRunner()))

@@ -161,7 +161,7 @@ def _check_calibration(asked: CalibrationChoice | None, num_networks: int) -> No
     if kind is not None and num_networks < MIN_NETWORKS[kind]:
         raise InputError(
             f"a calibration of kind {kind} needs at least {MIN_NETWORKS[kind]} networks, and this run measures "
-            f"{num_networks}; leave out --quick, or choose --calibration scale, none or best"
+            f"{num_networks}; leave out --quick, or choose --correction scale, none or best"
         )
 
 

@@ -7,6 +7,7 @@ and `rewards.svg` / `rewards.png`.
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +24,17 @@ from mogakit.progress import Progress, silent
 from mogakit.reports.figures.rewards import reward_curve
 from mogakit.reports.style import save as save_figure
 from mogakit.search.cache import EvaluationCache
-from mogakit.search.controllers.alternate import AlternateSettings, Alternation, Step
+from mogakit.search.controllers.alternate import AlternateSettings, Alternation
 from mogakit.search.controllers.reinforce import ReinforceSettings
 from mogakit.search.metrics import Metric
 from mogakit.search.problem import Problem
 from mogakit.search.rewards import Reward
 from mogakit.search.supernet.model import Supernet
 from mogakit.search.supernet.train import prepare
-from mogakit.training.checkpoint import Ticker, read_checkpoint_of, save_checkpoint
 from mogakit.training.data import Batch, Dataset, open_dataset
-from mogakit.training.loop import Scalars, Settings, build_optimizer, to_device, training_batches
+from mogakit.training.driver import Course, drive
+from mogakit.training.loop import Settings, to_device, training_batches
+from mogakit.training.optim import build_optimizer
 from mogakit.training.recipes import Recipe, get_recipe
 from mogakit.training.world import World, joined_world
 
@@ -151,23 +153,20 @@ def run_alternation(request: AlternateRequest, progress: Progress = silent) -> A
             request.reward,
             AlternateSettings(controller, request.warm_up, options.bfloat16),
             options.seed,
-        )
-        run = _identity(request, space, recipe, batch_size, num_steps)
-        if checkpoint.exists():
-            alternation.load_state_dict(read_checkpoint_of(checkpoint, run))
-        ticker = Ticker(options.checkpoint_interval_s)
-
-        def keep(step: Step) -> None:
-            _write_scalars(scalars, step)
-            if ticker.due() or step.number == num_steps:
-                save_checkpoint(checkpoint, {"run": run} | alternation.state_dict())
-
-        alternation.run(
-            _batches(training, validation, batch_size, options, alternation.step, num_steps, world),
             _schedule(recipe, options, steps_per_epoch, batch_size),
-            progress,
-            keep,
         )
+        course = Course(
+            run=_identity(request, space, recipe, batch_size, num_steps),
+            num_steps=num_steps,
+            batch_size=batch_size,
+            world=world,
+            checkpoint=checkpoint,
+            checkpoint_interval_s=options.checkpoint_interval_s,
+            progress=progress,
+            scalars=scalars,
+            family="alternate",
+        )
+        drive(alternation, partial(_batches, training, validation, batch_size, options, world), course)
     summary = _summary(request, alternation, problem, broken_images(training, validation))
     records.save(summary, request.folder / RESULT)
     save_figure(reward_curve(summary.mean_rewards, f"{request.reward.kind} reward"), request.folder, FIGURE)
@@ -211,18 +210,6 @@ def _schedule(recipe: Recipe, options: Settings, steps_per_epoch: int, batch_siz
     return lambda step: stretched.learning_rate_at(step / steps_per_epoch, batch_size)
 
 
-def _write_scalars(scalars: Scalars | None, step: Step) -> None:
-    """Write what a step was; there is no reward while the controller waits."""
-    if scalars is None:
-        return
-    scalars("alternate/loss", step.loss, step.number)
-    scalars("alternate/learning_rate", step.learning_rate, step.number)
-    if step.throughput.images_per_second is not None:
-        scalars("alternate/images_per_second", step.throughput.images_per_second, step.number)
-    if not math.isnan(step.mean_reward):
-        scalars("alternate/mean_reward", step.mean_reward, step.number)
-
-
 def _steps_per_epoch(training: Dataset, validation: Dataset, batch_size: int) -> int:
     smaller = min(len(training), len(validation))
     if batch_size > smaller:
@@ -238,9 +225,9 @@ def _batches(
     validation: Dataset,
     batch_size: int,
     options: Settings,
+    world: World,
     first_step: int,
     num_steps: int,
-    world: World,
 ) -> Iterator[tuple[Batch, Batch]]:
     """Yield a training batch and a validation batch for each step; validation images are not augmented."""
     learn = training_batches(training, batch_size, options.seed, first_step, num_steps, world, options.num_workers)

@@ -11,7 +11,8 @@ from mogakit.nets.resolve import resolve
 from mogakit.progress import Progress, silent
 from mogakit.training.data import Dataset, HeldOut, ImageFolder, open_dataset
 from mogakit.training.detection.data import CocoDataset
-from mogakit.training.loop import Scalars, Score, Settings, train
+from mogakit.training.driver import Scalars
+from mogakit.training.loop import Score, Settings, train
 from mogakit.training.recipes import get_recipe
 from mogakit.training.world import gathered, joined_world
 

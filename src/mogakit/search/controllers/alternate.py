@@ -8,7 +8,7 @@ warm-up of operations). Averaging needs independent slots; without a warm-up any
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +20,6 @@ from torch.nn.functional import cross_entropy
 
 from mogakit.errors import InputError
 from mogakit.nets.spaces import Chromosome, SlotSpace
-from mogakit.progress import Progress
 from mogakit.search.controllers.reinforce import IndependentPolicy, ReinforceSettings
 from mogakit.search.controllers.task import MISSING_REWARD
 from mogakit.search.metrics import Metric
@@ -28,8 +27,9 @@ from mogakit.search.rewards import Reward
 from mogakit.search.supernet.model import Supernet
 from mogakit.search.supernet.train import adopt_new_parts
 from mogakit.training.data import Batch
-from mogakit.training.loop import apply_update, autocast
-from mogakit.training.throughput import Throughput
+from mogakit.training.driver import StepReport
+from mogakit.training.loop import autocast
+from mogakit.training.optim import apply_update
 from mogakit.training.world import World
 
 
@@ -60,28 +60,6 @@ class AlternateSettings:
             )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Step:
-    """What one step was.
-
-    Attributes:
-        number: of the step, from 1. loss: of the weights. learning_rate: of the weights.
-        mean_reward: NaN while the controller waited.
-        throughput: training images a second since the run was started or resumed, the controller's turn included.
-    """
-
-    number: int
-    loss: float
-    learning_rate: float
-    mean_reward: float
-    throughput: Throughput
-
-    def __str__(self) -> str:
-        """Say it in a line of progress."""
-        reward = "the controller waits" if np.isnan(self.mean_reward) else f"mean reward {self.mean_reward:.4f}"
-        return f"{reward}, loss {self.loss:.3f}, {self.throughput}"
-
-
 class Alternation:
     """A supernet and a policy that learn in turn, step by step; a saved one goes on to the bit.
 
@@ -100,8 +78,12 @@ class Alternation:
         reward: Reward,
         settings: AlternateSettings,
         seed: int,
+        learning_rate_at: Callable[[int], float],
     ) -> None:
-        """Begin with a uniform policy.
+        """Start with a uniform policy.
+
+        Args:
+            learning_rate_at: of the weights, by step.
 
         Raises:
             InputError: a warm-up is asked for, and the space has no independent slots.
@@ -119,31 +101,24 @@ class Alternation:
         self._reward = reward
         self._settings = settings
         self._seed = seed
+        self._learning_rate_at = learning_rate_at
         self._policy = IndependentPolicy(supernet.space.num_choices, settings.controller, seed)
 
-    def run(
-        self,
-        batches: Iterable[tuple[Batch, Batch]],
-        learning_rate_at: Callable[[int], float],
-        progress: Progress,
-        after_step: Callable[[Step], None] = lambda step: None,
-    ) -> None:
-        """Take one step for each pair of a training and a validation batch, the first being that of `self.step`."""
+    def take(self, batch: tuple[Batch, Batch], step: int) -> StepReport:
+        """Take one step with a training and a validation batch; there is no reward while the controller waits."""
+        training, validation = batch
+        self.step = step
         self.supernet.train()
-        throughput = Throughput()
-        for training, validation in batches:
-            rate = learning_rate_at(self.step)
-            loss = self._train(training, rate)
-            mean = self._learn(validation)
-            # Also those that only scoring has taken: a checkpoint then holds the same parts and optimiser state.
-            adopt_new_parts(self.supernet, self.optimiser)
-            self.mean_rewards.append(mean)
-            self.step += 1
-            throughput.count(len(training.labels))
-            step = Step(number=self.step, loss=loss, learning_rate=rate, mean_reward=mean, throughput=throughput)
-            progress(self.step, self._settings.controller.steps, str(step))
-            after_step(step)
-            throughput.restart()
+        rate = self._learning_rate_at(step)
+        loss = self._train(training, rate)
+        mean = self._learn(validation)
+        # Also those that only scoring has taken: a checkpoint then holds the same parts and optimiser state.
+        adopt_new_parts(self.supernet, self.optimiser)
+        self.mean_rewards.append(mean)
+        self.step = step + 1
+        reward = "the controller waits" if math.isnan(mean) else f"mean reward {mean:.4f}"
+        values = {"loss": loss, "learning_rate": rate, "mean_reward": mean}
+        return StepReport(f"{reward}, loss {loss:.3f}", values)
 
     def most_likely(self) -> Chromosome:
         """Return the network that the policy thinks best."""

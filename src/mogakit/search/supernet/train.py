@@ -1,6 +1,6 @@
 """Supernet training: several single-path passes, one update; resumable to the bit on a CPU."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,19 +15,12 @@ from mogakit.nets.spaces import Chromosome, SearchSpace, SlotSpace, get_space
 from mogakit.progress import Progress, silent
 from mogakit.search.supernet.fairness import SharedScale, Strategy, draw_paths
 from mogakit.search.supernet.model import Supernet, largest_path, set_norm_momentum, warm_start
-from mogakit.training.checkpoint import Ticker, read_checkpoint, read_checkpoint_of, save_checkpoint
+from mogakit.training.checkpoint import read_checkpoint
 from mogakit.training.data import Batch, Dataset
-from mogakit.training.loop import (
-    Scalars,
-    Settings,
-    apply_update,
-    autocast,
-    build_optimizer,
-    to_device,
-    training_batches,
-)
+from mogakit.training.driver import Course, Scalars, StepReport, drive
+from mogakit.training.loop import Settings, autocast, to_device, training_batches
+from mogakit.training.optim import apply_update, build_optimizer
 from mogakit.training.recipes import Recipe
-from mogakit.training.throughput import Throughput
 from mogakit.training.world import World, average_gradients, synchronise_norms
 
 
@@ -95,69 +88,102 @@ def train_supernet(
     phases = _phases(space, dataset, recipe, settings, batch_size, world)
     supernet = Supernet(space, options.seed)
     prepare(supernet, recipe, options, world)
-    optimizer = build_optimizer(supernet, recipe)
+    loop = _SupernetLoop(supernet, recipe, phases, settings, world, batch_size, len(dataset) // batch_size)
     total = phases[-1].first_step + phases[-1].num_steps
-    run = _identity(space, data, recipe, settings, batch_size, total)
-    step = _resume(checkpoint, run, supernet, optimizer)
-    ticker, throughput = Ticker(options.checkpoint_interval_s), Throughput()
-    loss = float("nan")
-    for phase in phases:
-        last = phase.first_step + phase.num_steps
-        for batch in training_batches(dataset, batch_size, options.seed, step, last, world, options.num_workers):
-            if not phase.warm and step == phase.first_step and settings.warm_epochs:
-                warm_start(supernet, largest_path(_slots(space)))
-                optimizer = build_optimizer(supernet, recipe)  # the copies start without the trained path's momentum
-            loss = _step(supernet, optimizer, batch, step, phase, settings, world, batch_size, len(dataset))
-            step += 1
-            throughput.count(batch_size)
-            if world.is_first:
-                what = "warm path" if phase.warm else settings.strategy
-                progress(step, total, f"{what}, loss {loss:.3f}, {throughput}")
-                if scalars is not None:
-                    scalars("supernet/loss", loss, step)
-                    if throughput.images_per_second is not None:
-                        scalars("supernet/images_per_second", throughput.images_per_second, step)
-                if checkpoint is not None and (ticker.due() or step == total):
-                    save_checkpoint(checkpoint, _state(run, step, supernet, optimizer))
-            throughput.restart()
-    return TrainedSupernet(supernet, total, loss, throughput.images_per_second)
+
+    def batches(first_step: int, last_step: int) -> Iterator[Batch]:
+        return training_batches(dataset, batch_size, options.seed, first_step, last_step, world, options.num_workers)
+
+    course = Course(
+        run=_identity(space, data, recipe, settings, batch_size, total),
+        num_steps=total,
+        batch_size=batch_size,
+        world=world,
+        checkpoint=checkpoint,
+        checkpoint_interval_s=options.checkpoint_interval_s,
+        progress=progress,
+        scalars=scalars,
+        family="supernet",
+    )
+    speed = drive(loop, batches, course)
+    return TrainedSupernet(supernet, total, loop.loss, speed)
 
 
-def _step(
-    supernet: Supernet,
-    optimizer: torch.optim.Optimizer,
-    batch: Batch,
-    step: int,
-    phase: _Phase,
-    settings: SupernetSettings,
-    world: World,
-    batch_size: int,
-    num_images: int,
-) -> float:
-    """Run the passes of one step and its one update; return the mean loss over its paths."""
-    options = settings.training
-    supernet.train()
-    placed = to_device(batch, world, options.channels_last)
-    rng = np.random.default_rng([options.seed, step, 1])  # the same paths on every process
-    if phase.warm:
-        paths = [largest_path(_slots(supernet.space))]
-    else:
-        paths = draw_paths(supernet.space.num_choices, settings.strategy, rng)
-    losses: list[Tensor] = []
-    for index, path in enumerate(paths):
-        torch.manual_seed(((options.seed * 1_000_003 + step) * 64 + index) * world.size + world.rank)
-        with autocast(world, options.bfloat16):
-            loss = cross_entropy(supernet(placed.images, path), placed.labels)
-        loss.backward()  # type: ignore[no-untyped-call]
-        losses.append(loss.detach())
-    adopt_new_parts(supernet, optimizer)
-    if settings.shared_scale is SharedScale.MEAN:
-        _scale_shared(supernet, paths)
-    average_gradients(supernet, world)
-    steps_per_epoch = num_images // batch_size
-    rate = phase.recipe.learning_rate_at((step - phase.first_step) / steps_per_epoch, batch_size)
-    apply_update(optimizer, rate)
-    return float(torch.stack(losses).mean())
+class _SupernetLoop:
+    """Several single-path passes and one update a batch; a warm path first where that is asked for.
+
+    Attributes:
+        loss: of the last step, NaN before the first.
+    """
+
+    def __init__(
+        self,
+        supernet: Supernet,
+        recipe: Recipe,
+        phases: Sequence[_Phase],
+        settings: SupernetSettings,
+        world: World,
+        batch_size: int,
+        steps_per_epoch: int,
+    ) -> None:
+        self.loss = float("nan")
+        self._supernet = supernet
+        self._optimizer = build_optimizer(supernet, recipe)
+        self._recipe = recipe
+        self._phases = phases
+        self._settings = settings
+        self._world = world
+        self._batch_size = batch_size
+        self._steps_per_epoch = steps_per_epoch
+
+    def take(self, batch: Batch, step: int) -> StepReport:
+        """Run the passes of one step and its one update; its loss is the mean over its paths."""
+        phase = next(each for each in self._phases if step < each.first_step + each.num_steps)
+        if not phase.warm and step == phase.first_step and self._settings.warm_epochs:
+            warm_start(self._supernet, largest_path(_slots(self._supernet.space)))
+            # the copies start without the trained path's momentum
+            self._optimizer = build_optimizer(self._supernet, self._recipe)
+        self.loss = self._pass_and_update(batch, step, phase)
+        what = "warm path" if phase.warm else self._settings.strategy
+        return StepReport(f"{what}, loss {self.loss:.3f}", {"loss": self.loss})
+
+    def _pass_and_update(self, batch: Batch, step: int, phase: _Phase) -> float:
+        options, supernet, world = self._settings.training, self._supernet, self._world
+        supernet.train()
+        placed = to_device(batch, world, options.channels_last)
+        rng = np.random.default_rng([options.seed, step, 1])  # the same paths on every process
+        if phase.warm:
+            paths = [largest_path(_slots(supernet.space))]
+        else:
+            paths = draw_paths(supernet.space.num_choices, self._settings.strategy, rng)
+        losses: list[Tensor] = []
+        for index, path in enumerate(paths):
+            torch.manual_seed(((options.seed * 1_000_003 + step) * 64 + index) * world.size + world.rank)
+            with autocast(world, options.bfloat16):
+                loss = cross_entropy(supernet(placed.images, path), placed.labels)
+            loss.backward()  # type: ignore[no-untyped-call]
+            losses.append(loss.detach())
+        adopt_new_parts(supernet, self._optimizer)
+        if self._settings.shared_scale is SharedScale.MEAN:
+            _scale_shared(supernet, paths)
+        average_gradients(supernet, world)
+        rate = phase.recipe.learning_rate_at((step - phase.first_step) / self._steps_per_epoch, self._batch_size)
+        apply_update(self._optimizer, rate)
+        return float(torch.stack(losses).mean())
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps."""
+        return {
+            "parts": list(self._supernet.part_names()),
+            "supernet": self._supernet.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        _load_parts(self._supernet, state)
+        adopt_new_parts(self._supernet, self._optimizer)
+        self._optimizer.load_state_dict(state["optimizer"])
 
 
 def _scale_shared(supernet: Supernet, paths: Sequence[Chromosome]) -> None:
@@ -209,9 +235,8 @@ def prepare(supernet: Supernet, recipe: Recipe, options: Settings, world: World)
         set_norm_momentum(part, recipe.norm_momentum)
     if options.synchronise_norm and world.size > 1:
         synchronise_norms(supernet)
-    layout = torch.channels_last if options.channels_last else torch.contiguous_format
-    supernet.layout = layout
-    supernet.to(world.device, memory_format=layout)  # type: ignore[call-overload]
+    supernet.layout = options.layout
+    supernet.to(world.device, memory_format=options.layout)  # type: ignore[call-overload]
 
 
 def _identity(
@@ -233,26 +258,6 @@ def _identity(
         "training": {**training, "batch_size": batch_size},
         "num_steps": num_steps,
     }
-
-
-def _state(run: dict[str, Any], step: int, supernet: Supernet, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    return {
-        "run": run,
-        "step": step,
-        "parts": list(supernet.part_names()),
-        "supernet": supernet.state_dict(),
-        "optimizer": optimizer.state_dict(),
-    }
-
-
-def _resume(checkpoint: Path | None, run: dict[str, Any], supernet: Supernet, optimizer: torch.optim.Optimizer) -> int:
-    if checkpoint is None or not checkpoint.exists():
-        return 0
-    state = read_checkpoint_of(checkpoint, run)
-    _load_parts(supernet, state)
-    adopt_new_parts(supernet, optimizer)
-    optimizer.load_state_dict(state["optimizer"])
-    return int(state["step"])
 
 
 def _load_parts(supernet: Supernet, state: dict[str, Any]) -> None:

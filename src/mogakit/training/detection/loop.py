@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -15,28 +15,15 @@ from mogakit.nets.detection.boxes import Detections, Floats, PostProcessing, det
 from mogakit.nets.detection.modules import DetectorModule, Predictor, PredictorPair, detector_anchors, load_backbone
 from mogakit.nets.detection.network import Detector
 from mogakit.progress import Progress, silent
-from mogakit.training.checkpoint import Ticker, save_checkpoint
 from mogakit.training.data import epoch_order
 from mogakit.training.detection.data import CocoDataset, DetectionBatch, read_detection_batch
 from mogakit.training.detection.loss import detection_loss
 from mogakit.training.detection.map import CocoScore, coco_score
 from mogakit.training.detection.recipes import DetectionRecipe
-from mogakit.training.loop import (
-    Scalars,
-    Settings,
-    apply_update,
-    autocast,
-    build_optimizer,
-    initialise,
-    one_ahead,
-    resume_run,
-    run_identity,
-    run_state,
-    tell_scalars,
-)
-from mogakit.training.optim import MovingAverage
-from mogakit.training.throughput import Throughput
-from mogakit.training.world import World, average_gradients, synchronise_norms
+from mogakit.training.driver import Course, Scalars, StepReport, drive
+from mogakit.training.learner import Learner
+from mogakit.training.loop import Settings, autocast, initialise, one_ahead, run_identity
+from mogakit.training.world import World, synchronise_norms
 
 RawOutputs: TypeAlias = Callable[[Floats], tuple[Floats, Floats]]
 """From images (N, C, H, W) to boxes (N, anchors, 4) and scores (N, anchors, 1 + classes)."""
@@ -87,44 +74,73 @@ def train_detector(
     steps_per_epoch = len(training) // batch_size
     num_steps = round(epochs * steps_per_epoch)
     module = _fresh_module(detector, recipe, settings, world, backbone)
-    optimizer = build_optimizer(module, base)
-    average = MovingAverage(module, base.ema_decay) if base.ema_decay else None
+    loop = _DetectorLoop(
+        module=module,
+        learner=Learner(module, base, world),
+        recipe=replace(recipe, base=replace(base, epochs=epochs)),
+        settings=settings,
+        world=world,
+        batch_size=batch_size,
+        steps_per_epoch=steps_per_epoch,
+    )
+
+    def batches(first_step: int, last_step: int) -> Iterator[DetectionBatch]:
+        return _batches(detector, training, recipe, settings, world, first_step, last_step, batch_size)
+
     identity = run_identity(settings, batch_size, num_steps)
-    run = {"network": detector.name, "recipe": recipe.name, "settings": identity, "data": training.name}
-    first_step = resume_run(checkpoint, run, module, optimizer, average)
-    ticker, throughput = Ticker(settings.checkpoint_interval_s), Throughput()
-    for step, batch in enumerate(
-        _batches(detector, training, recipe, settings, world, first_step, num_steps, batch_size), first_step
-    ):
-        module.train()
-        placed = _placed(batch, world, settings)
-        with autocast(world, settings.bfloat16):
-            codes, logits = module.raw(placed.images)
-        loss = detection_loss(codes.float(), logits.float(), placed.labels, placed.codes, recipe.loss)
-        loss.total.backward()  # type: ignore[no-untyped-call]
-        average_gradients(module, world)
-        rate = replace(base, epochs=epochs).learning_rate_at(step / steps_per_epoch, batch_size)
-        apply_update(optimizer, rate)
-        if average is not None:
-            average.update(module)
-        throughput.count(batch_size)
-        if world.is_first:
-            values = {
-                "classification": float(loss.classification.detach()),
-                "localisation": float(loss.localisation.detach()),
-            }
-            progress(step + 1, num_steps, f"loss {sum(values.values()):.3f}, {throughput}")
-            if scalars is not None:
-                tell_scalars(scalars, {**values, "learning_rate": rate}, throughput, step)
-        if checkpoint is not None and world.is_first and (ticker.due() or step + 1 == num_steps):
-            save_checkpoint(checkpoint, run_state(run, step + 1, module, optimizer, average))
-            throughput.restart()
-    if average is not None:
-        module.load_state_dict(average.values)
+    course = Course(
+        run={"network": detector.name, "recipe": recipe.name, "settings": identity, "data": training.name},
+        num_steps=num_steps,
+        batch_size=batch_size,
+        world=world,
+        checkpoint=checkpoint,
+        checkpoint_interval_s=settings.checkpoint_interval_s,
+        progress=progress,
+        scalars=scalars,
+    )
+    speed = drive(loop, batches, course)
+    loop.learner.finish()
     score = evaluate_detector(module, validation, world)
     if scalars is not None and world.is_first and score.mean_ap is not None:
         scalars("validation/mean_ap", score.mean_ap, num_steps)
-    return TrainedDetector(module, score, num_steps, throughput.images_per_second)
+    return TrainedDetector(module, score, num_steps, speed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _DetectorLoop:
+    """Classification and localisation over the anchors, one update a batch."""
+
+    module: DetectorModule
+    learner: Learner
+    recipe: DetectionRecipe
+    settings: Settings
+    world: World
+    batch_size: int
+    steps_per_epoch: int
+
+    def take(self, batch: DetectionBatch, step: int) -> StepReport:
+        """Take one step on a batch."""
+        self.module.train()
+        placed = _placed(batch, self.world, self.settings)
+        with autocast(self.world, self.settings.bfloat16):
+            codes, logits = self.module.raw(placed.images)
+        loss = detection_loss(codes.float(), logits.float(), placed.labels, placed.codes, self.recipe.loss)
+        loss.total.backward()  # type: ignore[no-untyped-call]
+        rate = self.recipe.base.learning_rate_at(step / self.steps_per_epoch, self.batch_size)
+        self.learner.update(rate)
+        values = {
+            "classification": float(loss.classification.detach()),
+            "localisation": float(loss.localisation.detach()),
+        }
+        return StepReport(f"loss {sum(values.values()):.3f}", {**values, "learning_rate": rate})
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps."""
+        return self.learner.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        self.learner.load_state_dict(state)
 
 
 def _check_sizes(detector: Detector, dataset: CocoDataset, batch_size: int, world: World) -> None:
@@ -162,14 +178,12 @@ def _fresh_module(
             layer.momentum = recipe.base.norm_momentum
     if settings.synchronise_norm and world.size > 1:
         synchronise_norms(module)
-    layout = torch.channels_last if settings.channels_last else torch.contiguous_format
-    return module.to(world.device, memory_format=layout)  # type: ignore[call-overload, no-any-return]
+    return module.to(world.device, memory_format=settings.layout)  # type: ignore[call-overload, no-any-return]
 
 
 def _placed(batch: DetectionBatch, world: World, settings: Settings) -> DetectionBatch:
     """Move a batch to the device in the memory format that convolutions want."""
-    layout = torch.channels_last if settings.channels_last else torch.contiguous_format
-    images = batch.images.to(world.device, memory_format=layout, non_blocking=True)
+    images = batch.images.to(world.device, memory_format=settings.layout, non_blocking=True)
     return DetectionBatch(images, batch.labels.to(world.device), batch.codes.to(world.device))
 
 
