@@ -33,10 +33,11 @@ def printed(columns, *arguments):
     return text.getvalue()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.data(), st.integers(1, 8), st.integers(1, 5), st.sampled_from(WIDTHS))
 def test_a_table_keeps_every_heading_and_number_at_any_width(data, num_columns, num_rows, width):
-    headings = data.draw(st.lists(WORDS, min_size=num_columns, max_size=num_columns))
+    names = st.lists(WORDS, min_size=1, max_size=3).map(" ".join)
+    headings = data.draw(st.lists(names, min_size=num_columns, max_size=num_columns))
     kinds = data.draw(st.lists(st.sampled_from(["word", "number"]), min_size=num_columns - 1, max_size=num_columns - 1))
     rows = [
         [data.draw(WORDS), *(data.draw(WORDS if kind == "word" else NUMBERS) for kind in kinds)]
@@ -44,7 +45,8 @@ def test_a_table_keeps_every_heading_and_number_at_any_width(data, num_columns, 
     ]
     text = printed(width, "title", headings, rows)
     for heading in headings:
-        assert heading in text
+        for word in heading.split():
+            assert word in text
     for row in rows:
         assert row[0] in text
         for kind, cell in zip(kinds, row[1:], strict=True):
@@ -52,6 +54,11 @@ def test_a_table_keeps_every_heading_and_number_at_any_width(data, num_columns, 
                 assert re.search(rf"(?<![\d.]){re.escape(str(cell))}(?![\d.])", text), (cell, text)
     long_words = max(len(word) for word in text.split())
     assert max(map(len, text.splitlines())) <= max(width, long_words + max(map(len, headings)) + 4)
+
+
+def test_an_empty_table_is_a_line():
+    assert printed(80, "Registered tools", ["tool", "file"], []) == "Registered tools: none\n"
+    assert printed(80, "0 of 12 rows differ", ["key"], []) == "0 of 12 rows differ\n"
 
 
 @given(st.text())

@@ -33,7 +33,7 @@ from mogakit.nets.block import Block
 from mogakit.nets.network import Network, count_madds
 from mogakit.nets.resolve import resolve
 from mogakit.nets.spaces import SlotSpace, get_space
-from mogakit.reports.content import RunContent
+from mogakit.reports.run import RunContent
 from mogakit.search.evolution import Settings
 from mogakit.search.variation import MutationKind
 

@@ -13,8 +13,8 @@ from mogakit.luts.error_metrics import ErrorReport, Metric
 from mogakit.luts.table import load
 from mogakit.luts.validation import load_validation
 from mogakit.reports import gallery
-from mogakit.reports.content import RunContent
 from mogakit.reports.record import Report, load_record, make_record, save_record
+from mogakit.reports.run import RunContent
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ _MAX_REBOOTS = 1  # a phone that restarts again is not fit for measuring
 
 
 @dataclass(frozen=True)
-class Patience:
+class ReconnectPolicy:
     """How long things may take; seconds. `sleep` waits, and may raise to stop."""
 
     reconnect_s: float
@@ -27,10 +27,10 @@ class Patience:
 class Launcher:
     """Runs tools on one phone, one at a time, and learns how long a run takes so as to disturb it little."""
 
-    def __init__(self, link: Link, patience: Patience, recovered: Callable[[], PhoneState]) -> None:
+    def __init__(self, link: Link, reconnect: ReconnectPolicy, recovered: Callable[[], PhoneState]) -> None:
         """`recovered` reads the phone's state, and waits until it may be measured, after it restarted."""
         self._link = link
-        self._patience = patience
+        self._reconnect = reconnect
         self._recovered = recovered
         self._expected_s: dict[Target, float] = {}
         self._collected = ""  # folder of the last run, removed with the next launch
@@ -56,8 +56,8 @@ class Launcher:
                     {**state.SECTIONS, **driver.questions},
                     expected_s,
                     call.length.deadline_s,
-                    self._patience.reconnect_s,
-                    self._patience.sleep,
+                    self._reconnect.reconnect_s,
+                    self._reconnect.sleep,
                 )
             except detached.Rebooted:
                 before = self._after_reboot()
@@ -79,21 +79,23 @@ class Launcher:
         try:
             return launch()
         except (LinkLost, ShellTimeout):
-            self._link.wait_until_ready(self._patience.reconnect_s)
-            run = self._link.patiently(self._patience.reconnect_s, launch)
+            self._link.wait_until_ready(self._reconnect.reconnect_s)
+            run = self._link.retry_on_disconnect(self._reconnect.reconnect_s, launch)
             return replace(run, boot_id="")  # it may have restarted meanwhile: this run is of whatever boot it is
 
     def _after_reboot(self) -> PhoneState:
         """Wait until a restarted phone has finished starting, and return a state in which it may be measured."""
-        deadline = time.monotonic() + self._patience.reconnect_s
+        deadline = time.monotonic() + self._reconnect.reconnect_s
         ask = "getprop sys.boot_completed"
         while True:
-            answer = self._link.patiently(self._patience.reconnect_s, lambda: self._link.shell(ask).stdout.strip())
+            answer = self._link.retry_on_disconnect(
+                self._reconnect.reconnect_s, lambda: self._link.shell(ask).stdout.strip()
+            )
             if answer == "1":
                 return self._recovered()
             if time.monotonic() > deadline:
                 raise DeviceError(f"{self._link.serial} restarted and did not finish starting")
-            self._patience.sleep(1.0)
+            self._reconnect.sleep(1.0)
 
 
 def _least_s(call: Call) -> float:

@@ -15,7 +15,7 @@ from mogakit.android_runner.guard import Guard, GuardLimits
 from mogakit.android_runner.lock import phone_id, phone_lock
 from mogakit.android_runner.parsers import op_profile
 from mogakit.android_runner.parsers.common import Timing, tail
-from mogakit.android_runner.process import Launcher, Patience
+from mogakit.android_runner.process import Launcher, ReconnectPolicy
 from mogakit.android_runner.properties import PhoneProperties
 from mogakit.android_runner.settings import SettingsRequest
 from mogakit.android_runner.state import PhoneState
@@ -116,8 +116,8 @@ class PhoneRunner:
         self._guard = Guard(self.state, options.limits, options.sleep, options.settings.fixed_performance)
         self._last: tuple[float, PhoneState] | None = None
         self._records: dict[Target, _Record] = {}
-        patience = Patience(options.reconnect_s, options.sleep)
-        self._launcher = Launcher(link, patience, lambda: self._guard.ready(self.state())[0])
+        reconnect = ReconnectPolicy(options.reconnect_s, options.sleep)
+        self._launcher = Launcher(link, reconnect, lambda: self._guard.ready(self.state())[0])
 
     # -- what it is
 
@@ -159,7 +159,7 @@ class PhoneRunner:
 
     def state(self) -> PhoneState:
         """Read the phone's state in full, now."""
-        found = self.link.patiently(self.options.reconnect_s, lambda: state.read(self.link))
+        found = self.link.retry_on_disconnect(self.options.reconnect_s, lambda: state.read(self.link))
         self._last = (time.monotonic(), found)
         return found
 
@@ -193,7 +193,7 @@ class PhoneRunner:
             if row.reader is not None:
                 tools.host_tool(row.reader)  # before anything is measured that nothing could read
             wanted += self._model_files(job, row, self._toolbox.get(row.tool)[1])
-        self.link.patiently(self.options.reconnect_s, lambda: deploy(self.link, wanted))
+        self.link.retry_on_disconnect(self.options.reconnect_s, lambda: deploy(self.link, wanted))
         self._guard.ready(self.state())
         yield PhoneSession(self, round_number)
 
@@ -217,7 +217,7 @@ class PhoneRunner:
         Raises:
             MeasurementError: the tool prints no operators, or failed.
         """
-        self.link.patiently(
+        self.link.retry_on_disconnect(
             self.options.reconnect_s,
             lambda: deploy(self.link, self._model_files(job, *self._row_and_probe(job.target))),
         )

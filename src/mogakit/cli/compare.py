@@ -16,7 +16,7 @@ from mogakit.cli.output import json_option, print_json, print_table, progress_ba
 from mogakit.cli.types import MILLISECONDS, MODEL, NETWORK, NEW_FOLDER, TABLE, TARGET, WEIGHT
 
 if TYPE_CHECKING:
-    from mogakit.flows.search.compare import Comparison
+    from mogakit.search.comparison import Comparison
 
 MEASURED_ONLY = "only a column that is measured uses it; name one with --target"
 

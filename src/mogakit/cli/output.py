@@ -70,11 +70,21 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     cells = [[one_line("-" if cell is None else str(cell)) for cell in row] for row in rows]
     numeric = [bool(rows) and all(_is_number(row[index]) for row in rows) for index in range(len(columns))]
     width = _width()
+    if not cells:
+        _print_wrapped(title if title.startswith("0 ") else f"{title}: none", width)
+        _print_wrapped(caption, width)
+        return
     widths = [_least_width(name, [row[i] for row in cells], i == 0 or numeric[i]) for i, name in enumerate(columns)]
+    widths[0] = max(widths[0], len(columns[0]))
     boxed = sum(widths) + 3 * len(columns) + 1 <= width
     if not boxed and sum(widths) + 2 * (len(columns) - 1) > width:
         _print_paragraphs(title, columns, cells, caption, width)
         return
+    from rich.cells import cell_len
+
+    natural = [max(map(cell_len, (name, *(row[i] for row in cells)))) for i, name in enumerate(columns)]
+    between = 3 * len(columns) + 1 if boxed else 2 * (len(columns) - 1)
+    widths = _spread(widths, natural, width - between)
     # rich is loaded here: a command that prints JSON, help or an error does without it
     from rich.table import Table
 
@@ -86,13 +96,23 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
             column,
             justify="right" if numeric[index] else "left",
             overflow="fold",
-            no_wrap=index == 0 or numeric[index],
-            min_width=widths[index],
+            no_wrap=index == 0,
+            width=widths[index],
         )
     for row in cells:
         table.add_row(*row)
     _print(table, width)
     _print_wrapped(caption, width)
+
+
+def _spread(least: Sequence[int], natural: Sequence[int], available: int) -> list[int]:
+    """Return the width of each column: its least, and of what is left as much as it can use, small needs first."""
+    widths, left = list(least), available - sum(least)
+    for index in sorted(range(len(widths)), key=lambda index: natural[index] - least[index]):
+        added = min(max(natural[index] - least[index], 0), max(left, 0))
+        widths[index] += added
+        left -= added
+    return widths
 
 
 def _width() -> int:

@@ -140,7 +140,10 @@ def _beside(folder: Path) -> Iterator[Path]:
 def _labels(request: ShipRequest) -> list[str] | None:
     if request.labels is None:
         return None
-    labels = records.read_text(request.labels, "file of labels, one class a line").splitlines()
+    text = records.read_text(request.labels, "file of labels, one class a line").rstrip()
+    labels = [line.strip() for line in text.splitlines()]
+    if "" in labels:
+        raise InputError(f"{request.labels} has no label in line {labels.index('') + 1}; write one class a line")
     if len(labels) != request.network.num_classes:
         raise InputError(
             f"{request.labels} has {len(labels)} lines; {request.network.name} needs {request.network.num_classes}"

@@ -20,7 +20,7 @@ from mogakit.flows.deploy.export import export_network
 from mogakit.flows.measure.devices import file_kind
 from mogakit.flows.measure.effort import Effort, effort_for, statistic_for
 from mogakit.flows.measure.feeds import FeedRequest, Used, runs_of
-from mogakit.luts.estimate import estimate_files, settled
+from mogakit.luts.estimate import estimate_files, resolved
 from mogakit.luts.statistic import Statistic
 from mogakit.luts.table import Row
 from mogakit.nets.detection.network import resolve_model
@@ -140,7 +140,7 @@ def bench(request: BenchRequest, runner: Runner, progress: Progress = silent) ->
         with Journal(path) as journal:
             outcome = run_plan(plan, runner, journal, progress)
             statistics = {  # one for all files of a target
-                target: settled(journal.measurements(target), statistic_for(runner))
+                target: resolved(journal.measurements(target), statistic_for(runner))
                 for target in dict.fromkeys(job.target for _, job in named)
             }
             timings = tuple(

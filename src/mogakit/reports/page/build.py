@@ -16,9 +16,9 @@ from mogakit.luts.table import LatencyTable
 from mogakit.luts.validation import StratumReport, Validation
 from mogakit.nets.spaces import get_space
 from mogakit.reports import gallery, search_gallery
-from mogakit.reports.content import RunContent, SearchSummary
 from mogakit.reports.drawn import Drawn
 from mogakit.reports.page.front_data import embed, front_data
+from mogakit.reports.run import NamedSearch, RunContent
 from mogakit.reports.style import to_inline_svg
 
 
@@ -171,7 +171,7 @@ def _rows(table: LatencyTable) -> list[list[str]]:
     ]
 
 
-def _search(content: RunContent, index: int, search: SearchSummary) -> dict[str, Any]:
+def _search(content: RunContent, index: int, search: NamedSearch) -> dict[str, Any]:
     result = search.result
     space = get_space(result.front.space, input_size_of(content.table))
     names = [metric.name for metric in result.front.metrics]
