@@ -13,7 +13,7 @@ from mogakit.flows.measure.devices import HOST, open_runner
 from mogakit.flows.search.compare import CompareRequest, compare
 from mogakit.flows.search.find import search
 from mogakit.flows.search.plan import LatencyInput, Method, NetworkLatency, SearchPlan, device_input, latency_input
-from mogakit.flows.search.settings import engine_settings
+from mogakit.flows.search.settings import plan_settings
 from mogakit.library.given import NetworkLike, SpaceLike, TableLike, choice, name_of, network_of, space_name, table_file
 from mogakit.library.progress import progress_for
 from mogakit.library.run import Run
@@ -23,7 +23,6 @@ from mogakit.progress import Progress
 from mogakit.search.comparison import Comparison
 from mogakit.search.front import SearchResult
 from mogakit.search.problem import Constraint, parse_constraint
-from mogakit.search.rewards import Reward, RewardKind
 from mogakit.search.sources import PROXY, AccuracyFunction
 
 
@@ -48,10 +47,8 @@ class Plan:
         factors_ms: these latencies in milliseconds.
         weights: importance of each table in `f_avg` and `f_max`.
         engine: `nsga2`, `sms-emoa`, `random`, `exact`, `fit-front`, `best`, `ppo` or `reinforce`.
-        settings: the engine's own, by name: `{"population": 70, "generations": 120}`.
-        target_ms: latency in milliseconds that a controller's reward aims at.
-        reward: the reward's formula.
-        accuracy_scale: factor that makes the accuracy a fraction for the reward (0.01: percent).
+        settings: the engine's own, by name, as `--set` takes them: `{"population": 70, "generations": 120}`; a
+            controller's `target_ms` is the latency that its reward aims at.
         seed: of everything random.
         num_picks: networks taken from the front at equal distance.
         num_jobs: evaluations of an expensive accuracy at once.
@@ -83,9 +80,6 @@ class Plan:
     weights: Sequence[float] | None = None
     engine: str = Method.NSGA2
     settings: Mapping[str, Any] = field(default_factory=dict)
-    target_ms: float | None = None
-    reward: str = RewardKind.ABSOLUTE
-    accuracy_scale: float = 1.0
     seed: int = 0
     num_picks: int = 3
     num_jobs: int = 1
@@ -97,10 +91,6 @@ class Plan:
             InputError: a text does not parse, or names nothing. TableError: a table cannot be read.
         """
         method = choice(Method, self.engine)
-        settings, surrogate = engine_settings(method, self.settings)
-        reward = None if self.target_ms is None else Reward(choice(RewardKind, self.reward), self.target_ms)
-        if reward is not None and method not in (Method.PPO, Method.REINFORCE):
-            raise InputError(f"target_ms is of the engines ppo and reinforce; {method} takes limits: ['latency<=...']")
         return SearchPlan(
             space=space_name(self.space),
             accuracy=self.accuracy,
@@ -114,10 +104,7 @@ class Plan:
             factors_ms=tuple(self.factors_ms),
             hardware_weights=None if self.weights is None else tuple(self.weights),
             method=method,
-            settings=settings,
-            surrogate=surrogate,
-            reward=reward,
-            accuracy_scale=self.accuracy_scale,
+            **plan_settings(method, self.settings),
             seed=self.seed,
             num_picks=self.num_picks,
             num_jobs=self.num_jobs,

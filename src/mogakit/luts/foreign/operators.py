@@ -6,8 +6,6 @@ networks (`pixel4|gpu|float|mean`). Operators that the file does not list (eleme
 """
 
 import ast
-import csv
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -221,9 +219,8 @@ def _row(key: str, values: FloatArray) -> Row:
 
 def _columns(path: Path) -> Sequence[str]:
     try:
-        text = records.read_text(path, _EXPECTED)
-        return next(csv.reader(io.StringIO(text, newline="")), [])
-    except (InputError, csv.Error) as error:
+        return records.read_columns(path, _EXPECTED)
+    except InputError as error:
         raise TableError(str(error)) from error
 
 
