@@ -38,6 +38,19 @@ def clock_option(function: F) -> F:
     return with_options(function, (option, ignored("clock", when=_no_host, because="it is of this computer alone")))
 
 
+def agreement_option(function: F) -> F:
+    """Add --agreement, which has no effect where only this computer measures."""
+    option = click.option(
+        "--agreement",
+        type=click.Choice(["networks", "all", "off"]),
+        default="networks",
+        show_default=True,
+        help="Of which files a phone's output is compared with this computer's, once, before anything is timed.",
+    )
+    because = "this computer's own runtimes are what a phone is compared with; give a phone with --device"
+    return with_options(function, (option, ignored("agreement", when=all_host, because=because)))
+
+
 def _devices(given: Given) -> Sequence[str] | None:
     """Return the devices that a command measures on; None where its run says it (`validate`)."""
     if "devices" in given:

@@ -11,7 +11,7 @@ from mogakit.bench.measurement import ACCEPTABLE, Clock, Status
 from mogakit.bench.target import Target, parse_target
 from mogakit.cli.command import command as new_command
 from mogakit.cli.command import renamed
-from mogakit.cli.measuring import HOST, STOPPED, clock_option, rounds_option
+from mogakit.cli.measuring import HOST, STOPPED, agreement_option, clock_option, rounds_option
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar, progress_bars, report, say, warn
 from mogakit.cli.phone_options import phone_options
 from mogakit.cli.types import NEW_FOLDER, PIXELS, SECONDS, SEED, SPACE, TARGET, Vocabulary
@@ -71,6 +71,7 @@ _ACCEPT = dict(zip(ACCEPTABLE, ("--resume --accept-partial", "--resume --accept-
     help="What whole networks correct. best: the least leave-one-out error. [default: as the run has it, best]",
 )
 @click.option("--per-op", is_flag=True, help="Also time the operators of MoGA-A, B and C, in separate runs on a phone.")
+@agreement_option
 @phone_options
 @json_option
 @renamed("--calibration", "--correction", "{}")
@@ -90,6 +91,7 @@ def command(
     accept_unknown: bool | None,
     calibration: str | None,
     per_op: bool,
+    agreement: str,
     phone: PhoneRequest,
     as_json: bool,
 ) -> None:
@@ -105,6 +107,7 @@ def command(
     Only what the hardware of the target ran whole counts in the table, unless you accept more; a run that is finished
     can be changed with --resume, and its table is made anew.
     """
+    from mogakit.flows.measure.agreement import AgreementScope
     from mogakit.flows.measure.fleet import folder_of, profile_device, profile_fleet
     from mogakit.flows.measure.profile import ProfileRequest
     from mogakit.luts.calibrate import CalibrationChoice
@@ -129,6 +132,7 @@ def command(
             accept_partial=accept_partial,
             accept_unknown=accept_unknown,
             calibration=None if calibration is None else CalibrationChoice(calibration),
+            agreement=AgreementScope(agreement),
         )
         for device, target in pairs
     ]
