@@ -243,13 +243,13 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def trace(module: nn.Module, input_shape: tuple[int, ...]) -> Trace:
-    """Run `module` once on seeded data of `input_shape` and record its operators.
+def trace(module: nn.Module, *input_shapes: tuple[int, ...]) -> Trace:
+    """Run `module` once on seeded data of `input_shapes`, one for each of its inputs, and record its operators.
 
     Raises:
         UnsupportedOperator: a tensor is read after it was changed in place through a view, or a value of one is read
             back into Python.
-        InputError: the module is in training mode, does not take that shape, holds other numbers than float32, or
+        InputError: the module is in training mode, does not take these shapes, holds other numbers than float32, or
             returns something that is not made of tensors computed from its input.
     """
     for path, child in module.named_modules():
@@ -260,21 +260,29 @@ def trace(module: nn.Module, input_shape: tuple[int, ...]) -> Trace:
             raise InputError(
                 f"{path} holds {parameter.dtype}; supported: torch.float32: call .float() before exporting"
             )
-    data = torch.rand(input_shape, generator=torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    data = [torch.rand(shape, generator=generator) for shape in input_shapes]
     recorder = _Recorder()
-    recorder.mark(data)
+    for tensor in data:
+        recorder.mark(tensor)
     with torch.no_grad(), one_thread(), _paths(module, recorder):
         try:
             with _Readers(recorder), recorder:
-                returned = module(data)
+                returned = module(*data)
         except (RuntimeError, ValueError, TypeError, IndexError) as error:
             name = type(module).__name__
-            raise InputError(f"{name} does not run on an input of shape {input_shape}: {error}") from error
+            raise InputError(f"{name} does not run on {_shapes(input_shapes)}: {error}") from error
         outputs = [recorder.known(tensor) for tensor in _flat(returned)]
     known = tuple(ref for ref in outputs if isinstance(ref, Ref))
-    if len(known) != len(outputs) or not any(ref.number > 0 for ref in known):
+    if len(known) != len(outputs) or not any(ref.number >= len(data) for ref in known):
         raise InputError(f"{type(module).__name__} returns {type(returned).__name__}, not tensors made from its input")
     return Trace(tuple(recorder.calls), known, _keys(returned))
+
+
+def _shapes(shapes: tuple[tuple[int, ...], ...]) -> str:
+    if len(shapes) == 1:
+        return f"an input of shape {shapes[0]}"
+    return f"{len(shapes)} inputs of shapes {', '.join(map(str, shapes))}"
 
 
 def _flat(returned: Any) -> Iterator[torch.Tensor]:
