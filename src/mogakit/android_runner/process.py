@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from mogakit.android_runner import commands, detached, state
 from mogakit.android_runner.adb import Link, LinkLost, ShellTimeout
 from mogakit.android_runner.commands import Call
+from mogakit.android_runner.computing import Computation
 from mogakit.android_runner.state import PhoneState
 from mogakit.android_runner.targets import ToolKind
 from mogakit.bench.target import Target
@@ -35,16 +36,24 @@ class Launcher:
         self._expected_s: dict[Target, float] = {}
         self._collected = ""  # folder of the last run, removed with the next launch
 
-    def run(self, call: Call, before: PhoneState, profiled: bool = False) -> detached.Finished:
+    def run(
+        self, call: Call, before: PhoneState, profiled: bool = False, computation: Computation | None = None
+    ) -> detached.Finished:
         """Run a tool once; where the phone restarts meanwhile, wait for it and run again.
+
+        Args:
+            profiled: with times of single operators.
+            computation: on given input, whose output is wanted; nothing is learned of how long a timed run takes.
 
         Raises:
             MeasurementError: the tool cannot do what is asked.
             DeviceError: the phone did not come back, or restarted again.
         """
-        command = commands.shell_command(call, profiled)
         driver = commands.driver_of(call.row.tool)
-        prelude = driver.prelude(call)
+        command = commands.shell_command(call, profiled, computation.arguments if computation else ())
+        preludes = (driver.prelude(call), computation.prelude if computation else "")
+        prelude = " && ".join(text for text in preludes if text)
+        questions = {**state.SECTIONS, **driver.questions, **(computation.questions if computation else {})}
         least_s = _least_s(call)
         expected_s = self._expected_s.get(call.target, max(least_s, call.length.expected_s))
         for _ in range(_MAX_REBOOTS + 1):
@@ -53,7 +62,7 @@ class Launcher:
                 finished = detached.wait(
                     self._link,
                     run,
-                    {**state.SECTIONS, **driver.questions},
+                    questions,
                     expected_s,
                     call.length.deadline_s,
                     self._reconnect.reconnect_s,
@@ -63,7 +72,7 @@ class Launcher:
                 before = self._after_reboot()
                 continue
             self._collected = run.folder
-            if finished.exit_code is not None:
+            if finished.exit_code is not None and computation is None:
                 factor = 0.8 if finished.num_polls == 1 else 1.1
                 self._expected_s[call.target] = max(least_s, factor * expected_s)
             return finished

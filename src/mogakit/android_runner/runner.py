@@ -9,7 +9,9 @@ from pathlib import Path
 from mogakit import files
 from mogakit.android_runner import affinity, commands, detached, discovery, settings, state, tools
 from mogakit.android_runner.adb import AdbServer, Link
+from mogakit.android_runner.agreement import check_agreement
 from mogakit.android_runner.commands import Call, RunLength
+from mogakit.android_runner.computing import ONCE, computation
 from mogakit.android_runner.deploy import Wanted, deploy
 from mogakit.android_runner.guard import Guard, GuardLimits
 from mogakit.android_runner.lock import phone_id, phone_lock
@@ -22,6 +24,7 @@ from mogakit.android_runner.state import PhoneState
 from mogakit.android_runner.targets import TargetRow, ToolKind, check_file, find_row
 from mogakit.android_runner.toolbox import Toolbox, tool_path
 from mogakit.android_runner.tools import Probe, ToolMissing
+from mogakit.bench.agreement import DeviceAgreement
 from mogakit.bench.measurement import Clock, Conditions, Delegation, DelegationKind, Identity, Measurement, Status
 from mogakit.bench.runner import Job, OperatorTime, RunnerKind
 from mogakit.bench.target import Hardware, Target
@@ -228,6 +231,32 @@ class PhoneRunner:
         if call.row.tool is ToolKind.MACE_RUN:
             return op_profile.parse_mace_run(finished.output)
         return op_profile.parse_benchmark_model(finished.output)
+
+    def agreement(self, job: Job) -> DeviceAgreement:
+        """Run one file once on seeded input and compare its output with the reference's; nothing is timed.
+
+        Raises:
+            InputError: the file is not what its target runs.
+            DeviceError: the phone went away for good, or a person must do something first.
+        """
+        return check_agreement(self, job)
+
+    def compute(self, job: Job, inputs: Sequence[Path]) -> tuple[Call, detached.Finished]:
+        """Run one file once on the contents of `inputs`; its output stands in the answers of the run.
+
+        Raises:
+            InputError: the file is not what its target runs.
+            MeasurementError: the tool cannot do what is asked.
+            DeviceError: the phone went away for good, or a person must do something first.
+        """
+        row, probe = self._row_and_probe(job.target)
+        check_file(job.target, row, job.artifact.format, job.artifact.precision, job.artifact.name)
+        values = [_wanted(path, files.sha256_of(path)) for path in inputs]
+        wanted = [*self._model_files(job, row, probe), *values]
+        self.link.retry_on_disconnect(self.options.reconnect_s, lambda: deploy(self.link, wanted))
+        call = replace(self._call(job), length=ONCE)
+        ready, _ = self._guard.ready(self._fresh_state())
+        return call, self._launcher.run(call, ready, computation=computation(call, [item.remote for item in values]))
 
     def _measure_once(self, job: Job, round_number: int, window: int) -> Measurement:
         before, warnings = self._guard.ready(self._fresh_state())

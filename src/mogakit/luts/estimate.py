@@ -224,17 +224,20 @@ def _row(
 
 
 def _with_delegation(row: Row, taken: Sequence[Measurement]) -> Row:
-    """Let a row tell what ran it, and what the tool said about that."""
+    """Let a row tell what ran it, what the tool said about that, and whether the answer was right."""
 
     def joined(texts: Iterable[str | None]) -> str:
         return " / ".join(sorted({text for text in texts if text}))
 
     known = [one.delegation for one in taken]
+    agreement = next((one.agreement for one in taken if one.agreement is not None), None)
     return replace(
         row,
         delegation=joined(str(one) for one in known),
         backend=joined(one.backend for one in known),
         reason=joined(one.reason for one in known),
+        agreement=agreement,
+        error=str(agreement) if row.status is Status.WRONG_OUTPUT else row.error,
     )
 
 
