@@ -7,10 +7,12 @@ PIP_FLAGS = --quiet --disable-pip-version-check
 # Other people's nets, which our lowering must read. They declare torchvision, which they do not need for that and which
 # has no CPU build for this torch: hence --no-deps.
 PEERS = geffnet pytorchcv
+FUZZ_SECONDS ?= 120
+FUZZ_SEED ?= 0
 # Two processes of one thread each; a file stays in one of them, so that what its tests share is made once.
 PYTEST_FLAGS ?= -n 2 --dist loadfile
 
-.PHONY: help demo test lint unit coverage docs notebooks package reference adbd android benchmarks clean
+.PHONY: help demo test lint unit coverage docs notebooks package reference adbd android benchmarks fuzz clean
 
 help:
 	@echo "make demo        export, profile, validate and search on this computer; ends with a page to open"
@@ -22,6 +24,7 @@ help:
 	@echo "make reference   compare our files with TensorFlow's and litert-torch's converters (installs about 3 GB)"
 	@echo "make adbd        run the adb layer against Debian's real adbd (Debian with root or user namespaces)"
 	@echo "make android     run Google's benchmark_model for Android under the real adbd (Debian with user namespaces)"
+	@echo "make fuzz        damage files of every kind and read them, for two minutes (FUZZ_SECONDS, FUZZ_SEED)"
 	@echo "make benchmarks  time the kit against its peers; further programs in tests/benchmarks say how they are called"
 	@echo "make clean       remove the virtual environments and caches"
 
@@ -83,6 +86,9 @@ adbd: $(VENV)/installed-dev
 
 android: $(VENV)/installed-dev
 	$(BIN)/pytest tests/android -rs --durations=0
+
+fuzz: $(VENV)/installed-dev
+	$(BIN)/python tests/fuzz/fuzz.py --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
 
 benchmarks: $(VENV)/installed-dev
 	$(BIN)/python tests/benchmarks/bench_export.py

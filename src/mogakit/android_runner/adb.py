@@ -188,7 +188,7 @@ class Link:
                 )
             time.sleep(interval_s)
 
-    def patiently(self, reconnect_s: float, action: Callable[[], T]) -> T:
+    def retry_on_disconnect(self, reconnect_s: float, action: Callable[[], T]) -> T:
         """Do something on the phone; where the link is lost, wait for the phone and do it again, twice at most.
 
         Raises:

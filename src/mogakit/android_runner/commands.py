@@ -6,7 +6,7 @@ A driver knows flags and files; it does not know phones. Paths are those on the 
 import math
 import re
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -133,14 +133,17 @@ def files_of(artifact: Artifact, row: TargetRow, probe: Probe) -> list[Path]:
     return [main, naming.data_of(artifact.path)]
 
 
-def shell_command(call: Call, profiled: bool = False) -> str:
+def shell_command(call: Call, profiled: bool = False, further: Sequence[str] = ()) -> str:
     """Return the quoted command line of a run; flags of options that the target does not name are left out.
+
+    Args:
+        further: arguments besides the driver's and the row's.
 
     Raises:
         MeasurementError: the tool's `--help` does not know a flag, or the tool prints no operators.
     """
     driver = driver_of(call.row.tool)
-    arguments = [*driver.arguments(call), *_row_flags(call)]
+    arguments = [*driver.arguments(call), *_row_flags(call), *further]
     if profiled:
         if driver.profile is None:
             raise MeasurementError(f"{call.row.tool} prints no times of single operators")

@@ -9,19 +9,22 @@ from pathlib import Path
 from mogakit import files
 from mogakit.android_runner import affinity, commands, detached, discovery, settings, state, tools
 from mogakit.android_runner.adb import AdbServer, Link
+from mogakit.android_runner.agreement import check_agreement
 from mogakit.android_runner.commands import Call, RunLength
+from mogakit.android_runner.computing import ONCE, computation
 from mogakit.android_runner.deploy import Wanted, deploy
 from mogakit.android_runner.guard import Guard, GuardLimits
 from mogakit.android_runner.lock import phone_id, phone_lock
 from mogakit.android_runner.parsers import op_profile
 from mogakit.android_runner.parsers.common import Timing, tail
-from mogakit.android_runner.process import Launcher, Patience
+from mogakit.android_runner.process import Launcher, ReconnectPolicy
 from mogakit.android_runner.properties import PhoneProperties
 from mogakit.android_runner.settings import SettingsRequest
 from mogakit.android_runner.state import PhoneState
 from mogakit.android_runner.targets import TargetRow, ToolKind, check_file, find_row
 from mogakit.android_runner.toolbox import Toolbox, tool_path
 from mogakit.android_runner.tools import Probe, ToolMissing
+from mogakit.bench.agreement import DeviceAgreement
 from mogakit.bench.measurement import Clock, Conditions, Delegation, DelegationKind, Identity, Measurement, Status
 from mogakit.bench.runner import Job, OperatorTime, RunnerKind
 from mogakit.bench.target import Hardware, Target
@@ -116,8 +119,8 @@ class PhoneRunner:
         self._guard = Guard(self.state, options.limits, options.sleep, options.settings.fixed_performance)
         self._last: tuple[float, PhoneState] | None = None
         self._records: dict[Target, _Record] = {}
-        patience = Patience(options.reconnect_s, options.sleep)
-        self._launcher = Launcher(link, patience, lambda: self._guard.ready(self.state())[0])
+        reconnect = ReconnectPolicy(options.reconnect_s, options.sleep)
+        self._launcher = Launcher(link, reconnect, lambda: self._guard.ready(self.state())[0])
 
     # -- what it is
 
@@ -159,7 +162,7 @@ class PhoneRunner:
 
     def state(self) -> PhoneState:
         """Read the phone's state in full, now."""
-        found = self.link.patiently(self.options.reconnect_s, lambda: state.read(self.link))
+        found = self.link.retry_on_disconnect(self.options.reconnect_s, lambda: state.read(self.link))
         self._last = (time.monotonic(), found)
         return found
 
@@ -193,7 +196,7 @@ class PhoneRunner:
             if row.reader is not None:
                 tools.host_tool(row.reader)  # before anything is measured that nothing could read
             wanted += self._model_files(job, row, self._toolbox.get(row.tool)[1])
-        self.link.patiently(self.options.reconnect_s, lambda: deploy(self.link, wanted))
+        self.link.retry_on_disconnect(self.options.reconnect_s, lambda: deploy(self.link, wanted))
         self._guard.ready(self.state())
         yield PhoneSession(self, round_number)
 
@@ -217,7 +220,7 @@ class PhoneRunner:
         Raises:
             MeasurementError: the tool prints no operators, or failed.
         """
-        self.link.patiently(
+        self.link.retry_on_disconnect(
             self.options.reconnect_s,
             lambda: deploy(self.link, self._model_files(job, *self._row_and_probe(job.target))),
         )
@@ -228,6 +231,32 @@ class PhoneRunner:
         if call.row.tool is ToolKind.MACE_RUN:
             return op_profile.parse_mace_run(finished.output)
         return op_profile.parse_benchmark_model(finished.output)
+
+    def agreement(self, job: Job) -> DeviceAgreement:
+        """Run one file once on seeded input and compare its output with the reference's; nothing is timed.
+
+        Raises:
+            InputError: the file is not what its target runs.
+            DeviceError: the phone went away for good, or a person must do something first.
+        """
+        return check_agreement(self, job)
+
+    def compute(self, job: Job, inputs: Sequence[Path]) -> tuple[Call, detached.Finished]:
+        """Run one file once on the contents of `inputs`; its output stands in the answers of the run.
+
+        Raises:
+            InputError: the file is not what its target runs.
+            MeasurementError: the tool cannot do what is asked.
+            DeviceError: the phone went away for good, or a person must do something first.
+        """
+        row, probe = self._row_and_probe(job.target)
+        check_file(job.target, row, job.artifact.format, job.artifact.precision, job.artifact.name)
+        values = [_wanted(path, files.sha256_of(path)) for path in inputs]
+        wanted = [*self._model_files(job, row, probe), *values]
+        self.link.retry_on_disconnect(self.options.reconnect_s, lambda: deploy(self.link, wanted))
+        call = replace(self._call(job), length=ONCE)
+        ready, _ = self._guard.ready(self._fresh_state())
+        return call, self._launcher.run(call, ready, computation=computation(call, [item.remote for item in values]))
 
     def _measure_once(self, job: Job, round_number: int, window: int) -> Measurement:
         before, warnings = self._guard.ready(self._fresh_state())

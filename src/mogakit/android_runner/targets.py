@@ -149,6 +149,7 @@ def _snpe_runtime(hardware: Hardware, precision: Precision, net_run: bool) -> tu
     return ("--use_gpu", "--gpu_mode", "float16") if net_run else ("--use_gpu_fp16",)
 
 
+_ORT_NO_REFERENCE = "NNAPI_FLAG_CPU_DISABLED"  # else NNAPI's own CPU code may run what no accelerator takes
 ROWS: tuple[TargetRow, ...] = (
     TargetRow(
         runtime=Runtime.TFLITE,
@@ -264,7 +265,10 @@ ROWS: tuple[TargetRow, ...] = (
         files={**_ANY_FLOAT, **_INT},
         tool=ToolKind.ORT_PERF_TEST,
         flags_always=("-e", "nnapi", "-C", "session.disable_cpu_ep_fallback|1"),
-        flags={F16: ("-i", "NNAPI_FLAG_USE_FP16|1")},
+        flags={
+            F16: ("-i", f"NNAPI_FLAG_USE_FP16 {_ORT_NO_REFERENCE}"),  # bare words: a `key|value` is rejected
+            **dict.fromkeys((F32, *_INT), ("-i", _ORT_NO_REFERENCE)),
+        },
         proof=Proof.STRICT,
     ),
     TargetRow(

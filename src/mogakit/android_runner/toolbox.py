@@ -47,16 +47,16 @@ class Toolbox:
         wanted += [
             Wanted(source=item.path, sha256=item.sha256, num_bytes=item.num_bytes, name=item.name) for item in beside
         ]
-        self._link.patiently(self._reconnect_s, lambda: deploy(self._link, wanted))
+        self._link.retry_on_disconnect(self._reconnect_s, lambda: deploy(self._link, wanted))
         folder = quote(tool_path(tool).rpartition("/")[0])
         links = "; ".join(f"ln -sf {quote(item.remote)} {folder}/" for item in wanted[1:])
         if links:
-            self._link.patiently(self._reconnect_s, lambda: self._link.shell(links))
+            self._link.retry_on_disconnect(self._reconnect_s, lambda: self._link.shell(links))
 
     def _ask(self, tool: Tool) -> Probe:
         """Ask a tool for its help: it tells the two tools of one name apart, and which flags this build knows."""
         path = quote(tool_path(tool))
-        answer = self._link.patiently(
+        answer = self._link.retry_on_disconnect(
             self._reconnect_s, lambda: self._link.shell(f"{path} --help 2>&1 </dev/null | head -c 200000")
         )
         probe = tools.read_help(tool.kind, answer.stdout)

@@ -5,10 +5,9 @@ from typing import Any, TypeVar
 
 import click
 
-from mogakit.bench.measurement import Clock
 from mogakit.cli.command import Given, ignored
 from mogakit.cli.options import with_options
-from mogakit.cli.types import ROUNDS, SECONDS
+from mogakit.cli.types import ROUNDS, SECONDS, Vocabulary
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -32,10 +31,23 @@ def clock_option(function: F) -> F:
     """Add --clock, which has no effect where only phones measure."""
     option = click.option(
         "--clock",
-        type=click.Choice([clock.value for clock in Clock]),
+        type=Vocabulary("mogakit.bench.measurement:Clock", "thread-cpu", "wall"),
         help="Force a clock on this computer (one thread: its CPU time).",
     )
     return with_options(function, (option, ignored("clock", when=_no_host, because="it is of this computer alone")))
+
+
+def agreement_option(function: F) -> F:
+    """Add --agreement, which has no effect where only this computer measures."""
+    option = click.option(
+        "--agreement",
+        type=click.Choice(["networks", "all", "off"]),
+        default="networks",
+        show_default=True,
+        help="Of which files a phone's output is compared with this computer's, once, before anything is timed.",
+    )
+    because = "this computer's own runtimes are what a phone is compared with; give a phone with --device"
+    return with_options(function, (option, ignored("agreement", when=all_host, because=because)))
 
 
 def _devices(given: Given) -> Sequence[str] | None:

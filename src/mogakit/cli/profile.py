@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mogakit.bench.measurement import ACCEPTABLE, Clock, Status
 from mogakit.bench.target import Target, parse_target
 from mogakit.cli.command import command as new_command
 from mogakit.cli.command import renamed
-from mogakit.cli.measuring import HOST, STOPPED, clock_option, rounds_option
+from mogakit.cli.measuring import HOST, STOPPED, agreement_option, clock_option, rounds_option
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar, progress_bars, report, say, warn
 from mogakit.cli.phone_options import phone_options
 from mogakit.cli.types import NEW_FOLDER, PIXELS, SECONDS, SEED, SPACE, TARGET, Vocabulary
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from mogakit.luts.table import LatencyTable
 
 DEFAULT_TARGET = "tflite/cpu/float32"
-
-_ACCEPT = dict(zip(ACCEPTABLE, ("--resume --accept-partial", "--resume --accept-unknown"), strict=True))
 
 
 @new_command("profile", epilog="Example: moga profile --space moga --target tflite/cpu/float32 -o RUN --quick")
@@ -71,6 +68,7 @@ _ACCEPT = dict(zip(ACCEPTABLE, ("--resume --accept-partial", "--resume --accept-
     help="What whole networks correct. best: the least leave-one-out error. [default: as the run has it, best]",
 )
 @click.option("--per-op", is_flag=True, help="Also time the operators of MoGA-A, B and C, in separate runs on a phone.")
+@agreement_option
 @phone_options
 @json_option
 @renamed("--calibration", "--correction", "{}")
@@ -90,6 +88,7 @@ def command(
     accept_unknown: bool | None,
     calibration: str | None,
     per_op: bool,
+    agreement: str,
     phone: PhoneRequest,
     as_json: bool,
 ) -> None:
@@ -105,6 +104,8 @@ def command(
     Only what the hardware of the target ran whole counts in the table, unless you accept more; a run that is finished
     can be changed with --resume, and its table is made anew.
     """
+    from mogakit.bench.measurement import Clock
+    from mogakit.flows.measure.agreement import AgreementScope
     from mogakit.flows.measure.fleet import folder_of, profile_device, profile_fleet
     from mogakit.flows.measure.profile import ProfileRequest
     from mogakit.luts.calibrate import CalibrationChoice
@@ -129,6 +130,7 @@ def command(
             accept_partial=accept_partial,
             accept_unknown=accept_unknown,
             calibration=None if calibration is None else CalibrationChoice(calibration),
+            agreement=AgreementScope(agreement),
         )
         for device, target in pairs
     ]
@@ -236,6 +238,9 @@ def _other_kinds(calibration: Calibration) -> str:
 
 def _marked(table: LatencyTable) -> list[str]:
     """Say of how many rows something speaks against the number, the first reason, and whether they count."""
+    from mogakit.bench.measurement import ACCEPTABLE, Status
+
+    accept = dict(zip(ACCEPTABLE, ("--resume --accept-partial", "--resume --accept-unknown"), strict=True))
     notes = []
     for status in (one for one in Status if one is not Status.OK):
         rows = [row for row in table.rows.values() if row.status is status]
@@ -243,7 +248,7 @@ def _marked(table: LatencyTable) -> list[str]:
             continue
         why = rows[0].error or rows[0].reason or rows[0].delegation
         what = "counts all the same" if table.counts(rows[0]) else "does not count, and no network with it is predicted"
-        option = f" ({_ACCEPT[status]} lets it count)" if status in _ACCEPT and not table.counts(rows[0]) else ""
+        option = f" ({accept[status]} lets it count)" if status in accept and not table.counts(rows[0]) else ""
         notes.append(f"{len(rows)} row(s) {status}, which {what}{option}; {rows[0].key}: {why}")
     return notes
 

@@ -29,6 +29,12 @@ def _checks(given: Given) -> bool:
 @click.option("-o", "--output", "folder", type=NEW_FOLDER, help="Folder for the bundle.")
 @click.option("--weights", type=FILE, help="Checkpoint; without it the weights are random, fit for timing only.")
 @click.option(
+    "--weights-from",
+    type=click.Choice(["torchvision", "timm", "pytorchcv", "geffnet"]),
+    help="Package that published the weights: the network takes its layout, order and epsilon.",
+)
+@click.option("--ema", is_flag=True, help="Take the averaged weights (state_dict_ema) of the checkpoint.")
+@click.option(
     "--calibration",
     type=FILE_OR_FOLDER,
     help="Folder of images or .npy for the integer files; without it they are fit for timing only.",
@@ -55,8 +61,9 @@ def _checks(given: Given) -> bool:
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Of random weights.")
 @json_option
 @ignored("seed", when=lambda given: given["weights"] is not None, because="--weights are given")
+@ignored("weights_from", "ema", when=lambda given: given["weights"] is None, because="no --weights are given")
 @ignored(
-    *("weights", "calibration", "labels", "preprocessing", "tables", "measurements"),
+    *("weights", "weights_from", "ema", "calibration", "labels", "preprocessing", "tables", "measurements"),
     *("input_size", "classes", "seed", "network", "folder"),
     when=_checks,
     because="--check takes a bundle as it is, and neither NETWORK nor -o nor what makes a new one",
@@ -66,6 +73,8 @@ def command(
     bundle: Path | None,
     folder: Path | None,
     weights: Path | None,
+    weights_from: str | None,
+    ema: bool,
     calibration: Path | None,
     labels: Path | None,
     preprocessing: Path | None,
@@ -94,10 +103,13 @@ def command(
         raise click.UsageError("give NETWORK and -o, or --check BUNDLE")
     from mogakit.flows.deploy.ship import ShipRequest, ship
     from mogakit.nets.detection.network import resolve_model
+    from mogakit.nets.published_weights import WeightsSource
 
     request = ShipRequest(
         network=resolve_model(network, input_size=input_size, num_classes=classes),
         weights=weights,
+        weights_from=None if weights_from is None else WeightsSource(weights_from),
+        ema=ema,
         calibration=_calibration(calibration),
         labels=labels,
         preprocessing=_preprocessing(preprocessing),

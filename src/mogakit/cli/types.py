@@ -174,6 +174,18 @@ def check_model_name(text: str) -> None:
     resolve_model(text)
 
 
+def check_model_or_module(text: str) -> None:
+    """Check that `text` names a network or a detector, or has the form `package.module:function`.
+
+    Raises:
+        InputError: it does not.
+    """
+    from mogakit.plugins import is_reference
+
+    if not is_reference(text):
+        check_model_name(text)
+
+
 def check_network_name(text: str) -> None:
     """Check that `text` names a network of the zoo or of a space.
 
@@ -312,6 +324,7 @@ RUN = RunPath()
 MODEL = Model()
 NETWORK = Resolved("network", check_network_name, network_names, keep=True)
 NAMED_MODEL = Resolved("model", check_model_name, network_names, keep=True)
+NAMED_MODEL_OR_MODULE = Resolved("model", check_model_or_module, network_names, keep=True)
 SPACE = Resolved("space", check_space_name, space_names, keep=True)
 TARGET = Resolved("target", read_target, common_targets, keep=False)
 CHROMOSOME = Resolved("chromosome", read_chromosome, tuple, keep=False)

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from mogakit import records
+from mogakit.bench.agreement import DeviceAgreement
 from mogakit.bench.measurement import Identity, Status, counts
 from mogakit.bench.target import Target, parse_target
 from mogakit.errors import TableError
@@ -66,7 +67,8 @@ class Row:
         delegation: what the delegate took, as text; empty where unknown.
         backend: what really ran it (OpenCL, OpenGL, XNNPACK, ...); empty where unknown.
         reason: what the tool said about its delegation, such as why there is none; empty where it said nothing.
-        error: why there is no number.
+        error: why there is no number, or none that counts.
+        agreement: of the file's output on the target with the reference; None where it was not asked for.
     """
 
     key: str
@@ -95,6 +97,7 @@ class Row:
     reason: str = ""
     error: str | None = None
     artifact_sha256: str | None = None
+    agreement: DeviceAgreement | None = None
     conditions: RowConditions = field(default_factory=RowConditions)
 
 
@@ -196,6 +199,7 @@ class LatencyTable(Tabular):
         calibration: fitted on whole networks of the same run.
         accepted: statuses besides `ok` whose rows count, because the person who measured said so.
         seed: of the bootstrap, and of the order in which things were measured.
+        agreements: of whole networks measured beside the table: their outputs on the target with the reference's.
 
     Raises:
         TableError: from `predict` and `slot_costs`, where a row is missing or does not count.
@@ -221,6 +225,7 @@ class LatencyTable(Tabular):
     conditions: RowConditions = field(default_factory=RowConditions)
     seed: int = 0
     accepted: tuple[Status, ...] = ()
+    agreements: dict[str, DeviceAgreement] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
 
     def sheet(self) -> Sheet:

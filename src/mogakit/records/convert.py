@@ -28,7 +28,7 @@ def to_json(record: Any) -> Any:
 
 
 def finite(value: Any) -> Any:
-    """Return plain values with None for every number that JSON has not: an unbounded one is no number there."""
+    """Return plain values with None for every number that JSON has not: an unbounded one is not a number there."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):

@@ -4,8 +4,10 @@ import asyncio
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
 from phone_simulator.faults import Fault
 from phone_simulator.graphs import Model
 from phone_simulator.invocation import Invocation
@@ -81,6 +83,19 @@ class Run:
     def file(self, path: str) -> Path:
         """Return where a file that the command line names lies on this computer."""
         return self.phone.paths.host(path)
+
+    def work_file(self, path: str) -> Path:
+        """Return where a file lies that the command line names, from the folder in which the tool was started."""
+        return self.file(path) if path.startswith("/") else self.call.folder / path
+
+    def write_outputs(self, path: Path, values: list[NDArray[Any]]) -> None:
+        """Write what the file computes, one output behind the other, with one value of the other sign if so asked."""
+        data = [value.copy() for value in values]
+        if self.phone.faults.strikes(Fault.WRONG_OUTPUT, self.call.command_line):
+            flat = data[0].reshape(-1)
+            at = int(np.abs(flat.astype(np.float64)).argmax())
+            flat[at] = -flat[at] if flat.dtype.kind == "f" else flat[at] ^ np.asarray(64, flat.dtype)
+        path.write_bytes(b"".join(value.tobytes() for value in data))
 
     async def measure(
         self, file: Path, model: Model, request: Request, plan: Plan, repeat: Repetitions, real: dict[str, object]

@@ -134,7 +134,7 @@ QNN_HTP = Table(
     ),
     absent=unlisted(_QNN_SOURCE),
     unmet=Answer.UNKNOWN,
-    precisions=_BYTE_FILES | {Precision.INT16X8},
+    precisions=_BYTE_FILES,
     other_precision=Answer.UNKNOWN,  # the page says that the HTP takes quantised models, and has a switch for float16
     natural=Precision.INT8,
     others={

@@ -19,6 +19,7 @@ from mogakit.bench.target import Target
 from mogakit.errors import InputError
 from mogakit.export.artifact import Artifact
 from mogakit.flows.deploy.export import export_chain, export_network, export_space
+from mogakit.flows.measure.agreement import AgreementScope, by_name, check_agreements, warnings_of
 from mogakit.flows.measure.devices import HOST, file_kind
 from mogakit.flows.measure.effort import effort_for, plan_for, statistic_for
 from mogakit.flows.measure.runs import RunFolder, RunSettings
@@ -42,6 +43,7 @@ class ProfileRequest:
         accept_partial: let rows count of which the hardware ran a part. accept_unknown: whose log does not say what ran
             them. None for what the run has (at first, neither counts).
         input_size: of images in pixels; None for the space's own.
+        agreement: of which files a phone's output is compared with the reference's.
         calibration: kind to fit; None for what the run has (at first the one with the least leave-one-out error).
     """
 
@@ -59,6 +61,7 @@ class ProfileRequest:
     accept_partial: bool | None = None
     accept_unknown: bool | None = None
     calibration: CalibrationChoice | None = None
+    agreement: AgreementScope = AgreementScope.NETWORKS
 
 
 @dataclass(frozen=True)
@@ -135,9 +138,11 @@ def profile_steps(
         budget_s=request.budget_s,
     )
     with Journal(folder.journal) as journal:
+        check_agreements(jobs, runner, journal, request.agreement, exporting)
         outcome = yield from plan_steps(plan, runner, journal)
         measurements = journal.measurements(request.target)
         identity = runner.identity(request.target)
+        agreements = by_name(jobs, journal)
     table = build_table(
         measurements,
         identity,
@@ -150,9 +155,10 @@ def profile_steps(
         source=folder.path.name,
         seed=settings.seed,
     )
+    table = replace(table, agreements=agreements)
     save(table, folder.table)
     states = {(one.round, one.window): one.after for one in measurements}
-    return ProfileResult(table, folder.table, outcome, worst_warnings(states.values()))
+    return ProfileResult(table, folder.table, outcome, (*worst_warnings(states.values()), *warnings_of(agreements)))
 
 
 def _check_calibration(asked: CalibrationChoice | None, num_networks: int) -> None:
