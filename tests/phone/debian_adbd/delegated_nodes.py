@@ -33,7 +33,7 @@ class Compared:
 
     @property
     def disagrees(self) -> bool:
-        """Return whether the table promises what the delegate does not take, or the reverse; unknown promises nothing."""
+        """Return whether the table and the delegate contradict each other; unknown promises nothing."""
         full = self.taken.kind is DelegationKind.FULL
         return (self.report.answer is Answer.YES and not full) or (self.report.answer is Answer.NO and full)
 
