@@ -280,3 +280,8 @@ def test_an_unbounded_number_is_null_in_a_file(tmp_path: Path) -> None:
     records.save(replace(record, columns=(column, *record.columns[1:])), tmp_path / "file.json")
     loaded = records.load(type(record), tmp_path / "file.json")
     assert loaded.columns[0].factor_ms is None
+
+
+def test_the_documentation_lists_every_kind() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "stored-files.md").read_text(encoding="utf-8")
+    assert [name for name in KINDS if f"`{name}`" not in text] == []

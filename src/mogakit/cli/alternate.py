@@ -109,7 +109,7 @@ def command(
     with progress_bar(f"supernet and controller of {space}") as progress:
         summary = run_alternation(request, progress)
     if as_json:
-        print_json(records.to_json(summary))
+        print_json(records.document(summary))
         return
     _print(summary, folder)
 

@@ -259,7 +259,7 @@ def rank(
     with progress_bar("ranking") as progress:
         result = rank_supernet(checkpoint, networks, recipe, settings, folder, progress, device, resume)
     if as_json:
-        print_json(records.to_json(result))
+        print_json(records.document(result))
     else:
         print_ranking(result)
 

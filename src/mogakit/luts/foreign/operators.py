@@ -32,7 +32,7 @@ TRAIN_SHARE = 70 / 102
 
 
 @dataclass(frozen=True)
-class OperatorTime:
+class ModelOperator:
     """One operator of one network; `key` is its operation and shape."""
 
     model: str
@@ -72,7 +72,7 @@ class OperatorStudy:
     calibration: Calibration
 
 
-def read_operators(path: Path, column: str) -> tuple[list[OperatorTime], set[str]]:
+def read_operators(path: Path, column: str) -> tuple[list[ModelOperator], set[str]]:
     """Return the operators with a time in `column`, and the models that have some without one.
 
     Raises:
@@ -85,7 +85,7 @@ def read_operators(path: Path, column: str) -> tuple[list[OperatorTime], set[str
             incomplete.add(record["model"])
             continue
         key = operator_key(record["operation"], record["feature"], f"{path} line {line}")
-        times.append(OperatorTime(record["model"], key, value / _US_PER_MS))
+        times.append(ModelOperator(record["model"], key, value / _US_PER_MS))
     return times, incomplete
 
 
