@@ -97,7 +97,7 @@ adbd: $(VENV)/installed-dev
 	$(BIN)/pytest tests/adbd -rs
 
 android: $(VENV)/installed-dev
-	$(BIN)/pytest tests/android -rs --durations=0
+	$(BIN)/pytest tests/android -rs --durations=0 --log-cli-level=INFO
 
 fuzz: $(VENV)/installed-dev
 	$(BIN)/python tests/fuzz/fuzz.py --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
