@@ -146,6 +146,8 @@ WITHOUT_EFFECT = [
     "bench moga-a --fixed-performance --screen on",
     "bench moga-a --device SERIAL --clock wall",
     "bench moga-a --device SERIAL --memory-gb 3",
+    "bench moga-a --agreement all",
+    "profile -o {out} --agreement all",
     "bench moga-a --device SERIAL --timeout-s 3",
     "profile -o {out} --screen on",
     "profile -o {out} --device SERIAL --clock wall",

@@ -283,3 +283,23 @@ def test_images_of_every_mode_give_the_same_numbers(mode, tmp_path):
     image.save(tmp_path / "one.png")
     recipe = Preprocessing(size=8, resize_shorter_side=8)
     assert np.array_equal(load_image(tmp_path / "one.png", recipe), recipe.apply(Image.fromarray(grey).convert("RGB")))
+
+
+@pytest.mark.parametrize("channels", [slice(0, 2), slice(None)])
+@pytest.mark.parametrize("kind", ["conv", "depthwise", "transposed", "linear"])
+def test_a_channel_without_weights_keeps_its_bias(kind, channels):
+    torch.manual_seed(0)
+    layer = {
+        "conv": nn.Conv2d(4, 4, 3, padding=1),
+        "depthwise": nn.Conv2d(4, 4, 3, padding=1, groups=4),
+        "transposed": nn.ConvTranspose2d(4, 4, 2, 2),
+        "linear": nn.Linear(4, 4),
+    }[kind]
+    with torch.no_grad():
+        (layer.weight.transpose(0, 1) if kind == "transposed" else layer.weight)[channels] = 0
+        layer.bias.copy_(torch.tensor([0.5, -1.0, 2.0, 0.25]))
+    shape = (1, 4) if kind == "linear" else (1, 4, 6, 6)
+    model = tflite.write(lower(nn.Sequential(layer, nn.LeakyReLU(0.1)).eval(), shape))
+    made = quantize.quantize(model, quantize.calibrate(model, Synthetic(2)), Precision.INT8)
+    given = np.random.default_rng(0).standard_normal(tflite.channels_last(shape)).astype(np.float32)
+    assert quality.compare(model, made, [given]).sqnr_db > 20

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mogakit.bench.measurement import Clock, Status, counts
 from mogakit.bench.target import Target
 from mogakit.cli.command import command as new_command
 from mogakit.cli.command import ignored
@@ -116,6 +115,7 @@ def command(
     Nothing that a file leaves open is filled in: sizes, row numbers and signatures are given, or that file is a failed
     row that says what to add; the others are timed. The target in the result says what was run.
     """
+    from mogakit.bench.measurement import Clock, Status
     from mogakit.flows.measure.agreement import AgreementScope
     from mogakit.flows.measure.bench import BenchRequest
     from mogakit.flows.measure.bench import bench as run
@@ -148,6 +148,8 @@ def command(
 
 
 def _print(result: BenchResult, scope: str | None) -> None:
+    from mogakit.bench.measurement import Status
+
     targets = sorted({str(timing.target) for timing in result.timings if timing.target is not None})
     names = [_name(timing, alone=len(targets) == 1) for timing in result.timings]
     rows = [(name, *_cells(timing), timing.row.delegation) for name, timing in zip(names, result.timings, strict=True)]
@@ -178,6 +180,8 @@ def _name(timing: Timing, alone: bool) -> str:
 
 def _cells(timing: Timing) -> tuple[str, ...]:
     """Return the numbers of one line; none where they are not of the target's hardware."""
+    from mogakit.bench.measurement import counts
+
     row = timing.row
     if not counts(row.status):
         return ("-",) * 6

@@ -5,10 +5,9 @@ from typing import Any, TypeVar
 
 import click
 
-from mogakit.bench.measurement import Clock
 from mogakit.cli.command import Given, ignored
 from mogakit.cli.options import with_options
-from mogakit.cli.types import ROUNDS, SECONDS
+from mogakit.cli.types import ROUNDS, SECONDS, Vocabulary
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -32,7 +31,7 @@ def clock_option(function: F) -> F:
     """Add --clock, which has no effect where only phones measure."""
     option = click.option(
         "--clock",
-        type=click.Choice([clock.value for clock in Clock]),
+        type=Vocabulary("mogakit.bench.measurement:Clock", "thread-cpu", "wall"),
         help="Force a clock on this computer (one thread: its CPU time).",
     )
     return with_options(function, (option, ignored("clock", when=_no_host, because="it is of this computer alone")))

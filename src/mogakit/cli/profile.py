@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mogakit.bench.measurement import ACCEPTABLE, Clock, Status
 from mogakit.bench.target import Target, parse_target
 from mogakit.cli.command import command as new_command
 from mogakit.cli.command import renamed
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from mogakit.luts.table import LatencyTable
 
 DEFAULT_TARGET = "tflite/cpu/float32"
-
-_ACCEPT = dict(zip(ACCEPTABLE, ("--resume --accept-partial", "--resume --accept-unknown"), strict=True))
 
 
 @new_command("profile", epilog="Example: moga profile --space moga --target tflite/cpu/float32 -o RUN --quick")
@@ -107,6 +104,7 @@ def command(
     Only what the hardware of the target ran whole counts in the table, unless you accept more; a run that is finished
     can be changed with --resume, and its table is made anew.
     """
+    from mogakit.bench.measurement import Clock
     from mogakit.flows.measure.agreement import AgreementScope
     from mogakit.flows.measure.fleet import folder_of, profile_device, profile_fleet
     from mogakit.flows.measure.profile import ProfileRequest
@@ -240,6 +238,9 @@ def _other_kinds(calibration: Calibration) -> str:
 
 def _marked(table: LatencyTable) -> list[str]:
     """Say of how many rows something speaks against the number, the first reason, and whether they count."""
+    from mogakit.bench.measurement import ACCEPTABLE, Status
+
+    accept = dict(zip(ACCEPTABLE, ("--resume --accept-partial", "--resume --accept-unknown"), strict=True))
     notes = []
     for status in (one for one in Status if one is not Status.OK):
         rows = [row for row in table.rows.values() if row.status is status]
@@ -247,7 +248,7 @@ def _marked(table: LatencyTable) -> list[str]:
             continue
         why = rows[0].error or rows[0].reason or rows[0].delegation
         what = "counts all the same" if table.counts(rows[0]) else "does not count, and no network with it is predicted"
-        option = f" ({_ACCEPT[status]} lets it count)" if status in _ACCEPT and not table.counts(rows[0]) else ""
+        option = f" ({accept[status]} lets it count)" if status in accept and not table.counts(rows[0]) else ""
         notes.append(f"{len(rows)} row(s) {status}, which {what}{option}; {rows[0].key}: {why}")
     return notes
 

@@ -25,6 +25,7 @@ from mogakit import records
 from mogakit.errors import ExportError, InputError
 from mogakit.export.artifact import Precision
 from mogakit.export.calibration import CalibrationData
+from mogakit.export.quantize_channels import revive
 from mogakit.export.tflite_model import operators_in, packed
 
 SUPPORTED_LITERT = "2.3.0"
@@ -117,7 +118,7 @@ def quantize(model: bytes, ranges: Ranges, precision: Precision) -> bytes:
         quantized = bytes(_wrapper(ranged).QuantizeModel(io_type, io_type, *_ALL_INTEGER))
     except RuntimeError as error:
         raise ExportError(_lacking(model, str(error))) from error
-    quantized = _with_integer_fillers(quantized)
+    quantized = _repaired(quantized, model)
     if left := float_tensors(quantized):
         raise ExportError(f"quantisation left {len(left)} float tensors, the first is {left[0]!r}")
     return quantized
@@ -211,13 +212,19 @@ def _widened(values: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float
     }
 
 
-def _with_integer_fillers(model: bytes) -> bytes:
-    """Return an integer file in which the number that a PADV2 fills with is an integer, too.
+def _repaired(model: bytes, original: bytes) -> bytes:
+    """Return an integer file without what the wrapper gets wrong: float fillers, channels of weights that are zero."""
+    unpacked = _unpack(model)
+    changed = [_fill_in_integers(unpacked), revive(unpacked, _unpack(original))]
+    return packed(unpacked) if any(changed) else model
+
+
+def _fill_in_integers(unpacked: Any) -> bool:
+    """Turn the number that a PADV2 fills with into an integer; return whether there was one.
 
     The wrapper quantises what an operator computes with and leaves that number as it is, a float. In the integers of
     the tensor that is padded, the number that never wins a maximum is the smallest one.
     """
-    unpacked = _unpack(model)
     graph = unpacked.subgraphs[0]
     changed = False
     for operator in graph.operators:
@@ -232,7 +239,7 @@ def _with_integer_fillers(model: bytes) -> bytes:
         unpacked.buffers[filler.buffer] = schema.BufferT(data=steps.view(np.uint8))
         filler.type, filler.quantization = padded.type, padded.quantization
         changed = True
-    return packed(unpacked) if changed else model
+    return changed
 
 
 def _with_ranges(model: bytes, ranges: Ranges) -> bytes:

@@ -60,6 +60,7 @@ def build_page(content: RunContent) -> str:
         validation=None if content.validation is None else _validation(content, content.validation),
         table_pictures=_pictures(gallery.table_figures(content)),
         rows=_rows(content.table),
+        answers=_answers((content.table, *content.others)),
         model_pictures=_pictures(gallery.model_figures(content)),
         searches=[_search(content, index, one) for index, one in enumerate(content.searches)],
         compared=_pictures(search_gallery.compared_figures(content)),
@@ -67,6 +68,18 @@ def build_page(content: RunContent) -> str:
         style=package.joinpath("style.css").read_text(encoding="utf-8"),
         script=package.joinpath("front.js").read_text(encoding="utf-8"),
     )
+
+
+def _answers(tables: Sequence[LatencyTable]) -> dict[str, Any]:
+    """Return the outputs of whole networks on the devices: a line a network, a column a target."""
+    asked = [table for table in tables if table.agreements]
+    names = sorted({name for table in asked for name in table.agreements})
+    lines = [
+        [name, *(str(table.agreements[name]) if name in table.agreements else "-" for table in asked)] for name in names
+    ]
+    wrong = sorted({name for table in asked for name, one in table.agreements.items() if one.wrong})
+    head = ["network", *(f"{table.target}, {table.identity.device_name}" for table in asked)]
+    return {"head": head, "rows": lines, "wrong": wrong}
 
 
 def _other_scopes(content: RunContent) -> list[tuple[str, str]]:
