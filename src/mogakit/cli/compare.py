@@ -56,7 +56,12 @@ Examples:
     "--reference", type=NETWORK, default="mobilenet-v1", show_default=True, help="Network that normalises each column."
 )
 @click.option(
-    "--factor", "factors", multiple=True, type=FACTOR, metavar="MS", help="The factor itself, one a column; inf leaves it out."
+    "--factor",
+    "factors",
+    multiple=True,
+    type=FACTOR,
+    metavar="MS",
+    help="The factor itself, one a column; inf leaves it out.",
 )
 @click.option("--weight", "weights", multiple=True, type=WEIGHT, help="Importance of each column in f_avg and f_max.")
 @click.option("--quick", is_flag=True, help="For --target: one round only.")

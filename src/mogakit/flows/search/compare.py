@@ -113,11 +113,8 @@ def _with_paper_accuracy(rows: Sequence[ComparedNetwork], published: Sequence[st
         return tuple(rows)
     (table,) = tables
     (place,) = table.index_of(Holds.TOP1)
-    found = {each.name: table.row_of(each.name) for each in rows}
-    return tuple(
-        replace(each, top1=None if (row := found[each.name]) is None else row.cells[place].value, top1_source=table.source)
-        for each in rows
-    )
+    printed = {row.network: row.cells[place].value for row in table.rows}
+    return tuple(replace(each, top1=printed.get(each.name), top1_source=table.source) for each in rows)
 
 
 def _row(
@@ -259,7 +256,8 @@ def _of_table(table: PaperTable) -> list[_Source]:
     columns = [table.columns[place] for place in table.index_of(Holds.LATENCY)]
     if not columns:
         raise InputError(
-            f"{table.name} holds no latencies to compare networks by; show it alone: moga compare --published {table.name}"
+            f"{table.name} holds no latencies to compare networks by; show it alone: moga compare --published "
+            f"{table.name}"
         )
     return [_published_column(column.device, column.runtime, table.source) for column in columns]
 
@@ -276,9 +274,7 @@ def _published_column(device: str, framework: str, source: str) -> _Source:
                 return each.latency_ms, ""
         return None, f"{source} gives no latency at width {variant.width:g}"
 
-    return _Source(
-        f"{device}, {framework}", Origin.PUBLISHED, source, ask, _factor_of_table(device, framework, source)
-    )
+    return _Source(f"{device}, {framework}", Origin.PUBLISHED, source, ask, _factor_of_table(device, framework, source))
 
 
 def _factor_of_table(device: str, framework: str, source: str) -> float | None:

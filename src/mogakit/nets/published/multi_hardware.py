@@ -53,14 +53,14 @@ TABLES: tuple[PaperTable, ...] = (
             *_NORMS,
         ),
         """
-MobilenetV1 | mobilenet-v1@1.25x | 1.25 | 75.1 | 6.25 | 883 | 54.7 | 18.2 | 7.12 | 3.72 | 2.84 | 1.36 | 1.49
-MobilenetV2 | mobilenet-v2@1.25x | 1.25 | 75.3 | 5.01 | 487 | 38.8 | 16.6 | 5.74 | 4.97 | 2.93 | 1.28 | 1.62
-MobilenetV3Large | mobilenet-v3-large | 1.0 | 75.3 | 5.45 | 217 | 20.3 | 13.2 | 5.61 | 4.51 | unsupported | unsupported | unsupported
-MobilenetV3Large min | mobilenet-v3-large-minimalistic@1.25x | 1.25 | 74.9 | 5.73 | 346 | 27.7 | 12.6 | 4.56 | 3.81 | 2.58 | 1.00 | 1.25
-ProxylessNAS-Mobile | proxyless-mobile | 1.0 | 74.9 | 4.05 | 321 | 27.6 | 14.8 | 5.92 | 3.90 | 3.09 | 1.14 | 1.30
-Mobilenet-EdgeTPU | mobilenet-edgetpu | 1.0 | 76.2 | 4.05 | 991 | 59.3 | 19.4 | 7.52 | 4.29 | 2.67 | 1.44 | 1.61
-Multi-AVG | multi-avg | 1.0 | 75.8 | 4.91 | 433 | 31.0 | 13.9 | 5.40 | 3.81 | 2.40 | 1.06 | 1.25
-Multi-MAX | multi-max | 1.0 | 74.9 | 4.39 | 349 | 25.2 | 11.7 | 4.47 | 3.38 | 2.22 | 0.91 | 1.10
+MobilenetV1|mobilenet-v1@1.25x|1.25|75.1|6.25|883|54.7|18.2|7.12|3.72|2.84|1.36|1.49
+MobilenetV2|mobilenet-v2@1.25x|1.25|75.3|5.01|487|38.8|16.6|5.74|4.97|2.93|1.28|1.62
+MobilenetV3Large|mobilenet-v3-large|1.0|75.3|5.45|217|20.3|13.2|5.61|4.51|unsupported|unsupported|unsupported
+MobilenetV3Large min|mobilenet-v3-large-minimalistic@1.25x|1.25|74.9|5.73|346|27.7|12.6|4.56|3.81|2.58|1.00|1.25
+ProxylessNAS-Mobile|proxyless-mobile|1.0|74.9|4.05|321|27.6|14.8|5.92|3.90|3.09|1.14|1.30
+Mobilenet-EdgeTPU|mobilenet-edgetpu|1.0|76.2|4.05|991|59.3|19.4|7.52|4.29|2.67|1.44|1.61
+Multi-AVG|multi-avg|1.0|75.8|4.91|433|31.0|13.9|5.40|3.81|2.40|1.06|1.25
+Multi-MAX|multi-max|1.0|74.9|4.39|349|25.2|11.7|4.47|3.38|2.22|0.91|1.10
 """,
         (_SETTING_NOTE, "h-swish: the Edge TPU cannot run MobilenetV3Large, which therefore has no norm", _FACTOR_NOTE),
     ),
@@ -85,7 +85,7 @@ Single-EdgeTPU | - | 76.0 | 44.0 | 15.4 | 6.03 | 3.98 | 2.47 | 1.20 | 1.30
         (PaperColumn(name="search cost", holds=Holds.COST, unit="x"), *_NORMS),
         """
 Single-CPU uint8 | - | 5 | 1.13 | 1.21
-Multi-AVG | multi-avg | 1 | 1.06 | 1.25
+Multi-AVG|multi-avg|1|1.06|1.25
 """,
         ("cost 1x is one search, about 90 hours of a Cloud TPU v2-32",),
     ),
