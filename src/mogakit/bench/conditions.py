@@ -85,7 +85,10 @@ def _warnings(
 
     most_load = MAX_LOAD_PER_CORE * (os.cpu_count() or 1)
     if load_1min > most_load:
-        advice = "close other programs, or give more --rounds; times of several threads are on the wall clock and suffer most"
+        advice = (
+            "close other programs, or give more --rounds; times of several threads are on the wall clock "
+            "and suffer most"
+        )
         warn(WarningKind.LOAD, round(load_1min, 2), most_load, advice)
     if steal_percent is not None and steal_percent > MAX_STEAL_PERCENT:
         advice = "other guests are busy; measure at another hour, or give more --rounds"
