@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 REFERENCE_VENV ?= .venv-reference
+MODELS_VENV ?= .venv-models
 BIN = $(VENV)/bin
 PIP_FLAGS = --quiet --disable-pip-version-check
 # Other people's nets, which our lowering must read. They declare torchvision, which they do not need for that and which
@@ -12,7 +13,7 @@ FUZZ_SEED ?= 0
 # Two processes of one thread each; a file stays in one of them, so that what its tests share is made once.
 PYTEST_FLAGS ?= -n 2 --dist loadfile
 
-.PHONY: help demo test lint unit coverage docs notebooks package reference adbd android benchmarks fuzz clean
+.PHONY: help demo test lint unit coverage docs notebooks package reference models adbd android benchmarks fuzz clean
 
 help:
 	@echo "make demo        export, profile, validate and search on this computer; ends with a page to open"
@@ -21,6 +22,7 @@ help:
 	@echo "make notebooks   run the notebooks of examples/ in Jupyter"
 	@echo "make package     build wheel and source distribution, and try the wheel in an environment of its own"
 	@echo "make coverage    run the tests and say which lines they did not reach"
+	@echo "make models      export networks of other packages and compare the files with torch (hours; see its --help)"
 	@echo "make reference   compare our files with TensorFlow's and litert-torch's converters (installs about 3 GB)"
 	@echo "make adbd        run the adb layer against Debian's real adbd (Debian with root or user namespaces)"
 	@echo "make android     run Google's benchmark_model for Android under the real adbd (Debian with user namespaces)"
@@ -78,6 +80,16 @@ package: $(VENV)/installed-docs
 	$(BIN)/python -m build --outdir dist .
 	$(BIN)/python tests/packaging/try_wheel.py dist
 
+# Packages that declare torchvision, of which only the Python part is needed: hence --no-deps.
+$(MODELS_VENV)/installed: pyproject.toml constraints.txt tests/reference/models/requirements.txt
+	test -x $(MODELS_VENV)/bin/python || $(PYTHON) -m venv $(MODELS_VENV)
+	$(MODELS_VENV)/bin/python -m pip install $(PIP_FLAGS) -c constraints.txt -e .
+	$(MODELS_VENV)/bin/python -m pip install $(PIP_FLAGS) --no-deps -r tests/reference/models/requirements.txt
+	touch $@
+
+models: $(MODELS_VENV)/installed
+	$(MODELS_VENV)/bin/python tests/reference/models/audit.py -o models.jsonl --folder .models
+
 reference: $(REFERENCE_VENV)/installed
 	$(REFERENCE_VENV)/bin/pytest -p no:anyio tests/reference  # litert-torch brings anyio, whose plugin warns at load
 
@@ -97,4 +109,4 @@ benchmarks: $(VENV)/installed-dev
 	$(BIN)/pytest -o addopts=--import-mode=importlib -s tests/benchmarks/bench_search.py
 
 clean:
-	rm -rf $(VENV) $(REFERENCE_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache site dist build .coverage
+	rm -rf $(VENV) $(REFERENCE_VENV) $(MODELS_VENV) .models .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache site dist build .coverage
