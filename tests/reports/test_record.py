@@ -70,7 +70,7 @@ def test_what_is_no_report_is_rejected(tmp_path: Path, run: Path) -> None:
     with pytest.raises(InputError, match="moga report"):
         load_record(tmp_path / "report.json")
     (tmp_path / "report.json").write_text('{"schema_version": 99}')
-    with pytest.raises(InputError, match="this kit reads up to 1"):
+    with pytest.raises(InputError, match="this kit reads up to 2"):
         load_record(tmp_path / "report.json")
     with pytest.raises(InputError, match="valid Report"):
         (tmp_path / "report.json").write_text('{"schema_version": 1}')

@@ -13,8 +13,10 @@ from typing import Any
 from mogakit.errors import InputError
 
 _PRIMARY = 0xFF  # of SQLite's extended error codes, these bits are the primary one
-_UNUSABLE = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_FULL)
-_UNUSABLE += (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
+_UNUSABLE = (
+    *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY),
+    *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM),
+)
 """Errors of a sound file that cannot be used now."""
 
 Tables = Mapping[str, Sequence[str]]
