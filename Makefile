@@ -2,22 +2,31 @@
 PYTHON ?= python3
 VENV ?= .venv
 REFERENCE_VENV ?= .venv-reference
+MODELS_VENV ?= .venv-models
 BIN = $(VENV)/bin
 PIP_FLAGS = --quiet --disable-pip-version-check
 # Other people's nets, which our lowering must read. They declare torchvision, which they do not need for that and which
 # has no CPU build for this torch: hence --no-deps.
 PEERS = geffnet pytorchcv
+FUZZ_SECONDS ?= 120
+FUZZ_SEED ?= 0
 # Two processes of one thread each; a file stays in one of them, so that what its tests share is made once.
 PYTEST_FLAGS ?= -n 2 --dist loadfile
 
-.PHONY: help demo test lint unit reference adbd android benchmarks clean
+.PHONY: help demo test lint unit coverage docs notebooks package reference models adbd android benchmarks fuzz clean
 
 help:
 	@echo "make demo        export, profile, validate and search on this computer; ends with a page to open"
 	@echo "make test        ruff, mypy, import-linter and pytest"
+	@echo "make docs        build the documentation into site/, which opens without a network"
+	@echo "make notebooks   run the notebooks of examples/ in Jupyter"
+	@echo "make package     build wheel and source distribution, and try the wheel in an environment of its own"
+	@echo "make coverage    run the tests and say which lines they did not reach"
+	@echo "make models      export networks of other packages and compare the files with torch (hours; see its --help)"
 	@echo "make reference   compare our files with TensorFlow's and litert-torch's converters (installs about 3 GB)"
 	@echo "make adbd        run the adb layer against Debian's real adbd (Debian with root or user namespaces)"
 	@echo "make android     run Google's benchmark_model for Android under the real adbd (Debian with user namespaces)"
+	@echo "make fuzz        damage files of every kind and read them, for two minutes (FUZZ_SECONDS, FUZZ_SEED)"
 	@echo "make benchmarks  time the kit against its peers; further programs in tests/benchmarks say how they are called"
 	@echo "make clean       remove the virtual environments and caches"
 
@@ -29,6 +38,10 @@ $(VENV)/installed-core: pyproject.toml constraints.txt
 $(VENV)/installed-dev: $(VENV)/installed-core
 	$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints.txt -e '.[dev,train]'
 	$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints.txt --no-deps $(PEERS)
+	touch $@
+
+$(VENV)/installed-docs: $(VENV)/installed-core
+	$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints.txt -e '.[docs]'
 	touch $@
 
 $(REFERENCE_VENV)/installed: pyproject.toml constraints.txt tests/reference/requirements.txt
@@ -51,6 +64,32 @@ lint: $(VENV)/installed-dev
 unit: $(VENV)/installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/pytest $(PYTEST_FLAGS)
 
+coverage: $(VENV)/installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/pytest $(PYTEST_FLAGS) --cov --cov-report=term-missing:skip-covered
+
+docs: $(VENV)/installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+notebooks: $(VENV)/installed-docs
+	mkdir -p build/notebooks
+	cp examples/*.ipynb build/notebooks
+	cd build/notebooks && for one in *.ipynb; do $(abspath $(BIN))/jupyter execute --inplace $$one || exit 1; done
+
+package: $(VENV)/installed-docs
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python tests/packaging/try_wheel.py dist
+
+# Packages that declare torchvision, of which only the Python part is needed: hence --no-deps.
+$(MODELS_VENV)/installed: pyproject.toml constraints.txt tests/reference/models/requirements.txt
+	test -x $(MODELS_VENV)/bin/python || $(PYTHON) -m venv $(MODELS_VENV)
+	$(MODELS_VENV)/bin/python -m pip install $(PIP_FLAGS) -c constraints.txt -e .
+	$(MODELS_VENV)/bin/python -m pip install $(PIP_FLAGS) --no-deps -r tests/reference/models/requirements.txt
+	touch $@
+
+models: $(MODELS_VENV)/installed
+	$(MODELS_VENV)/bin/python tests/reference/models/audit.py -o models.jsonl --folder .models
+
 reference: $(REFERENCE_VENV)/installed
 	$(REFERENCE_VENV)/bin/pytest -p no:anyio tests/reference  # litert-torch brings anyio, whose plugin warns at load
 
@@ -58,7 +97,10 @@ adbd: $(VENV)/installed-dev
 	$(BIN)/pytest tests/adbd -rs
 
 android: $(VENV)/installed-dev
-	$(BIN)/pytest tests/android -rs --durations=0
+	$(BIN)/pytest tests/android -rs --durations=0 --log-cli-level=INFO
+
+fuzz: $(VENV)/installed-dev
+	$(BIN)/python tests/fuzz/fuzz.py --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
 
 benchmarks: $(VENV)/installed-dev
 	$(BIN)/python tests/benchmarks/bench_export.py
@@ -67,4 +109,4 @@ benchmarks: $(VENV)/installed-dev
 	$(BIN)/pytest -o addopts=--import-mode=importlib -s tests/benchmarks/bench_search.py
 
 clean:
-	rm -rf $(VENV) $(REFERENCE_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(REFERENCE_VENV) $(MODELS_VENV) .models .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache site dist build .coverage

@@ -26,7 +26,7 @@ class MogaKitError(Exception):
 
     Source: the head of this module draws the tree of errors.
 
-    Example:
+    Examples:
         >>> try:
         ...     mk.get_network("no-such-network")
         ... except mk.MogaKitError as error:

@@ -6,6 +6,7 @@ those whose writer is dead, killed or gone with its machine, and never those of 
 
 import fcntl
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -15,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from mogakit.errors import closest
 
 SCRATCH_PREFIX = "moga-kit-"
 _TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}\.part")
@@ -72,7 +75,7 @@ def scratch() -> Iterator[Path]:
         OSError: the temporary folder is not writable.
     """
     around = Path(tempfile.gettempdir())
-    _sweep_once(around)
+    _sweep_once(around, _SCRATCH)
     with _locked_folder(SCRATCH_PREFIX, "", around) as temporary:
         yield temporary
 
@@ -111,18 +114,18 @@ def _locked(handle: int, path: Path) -> bool:
         return False
 
 
-def _sweep_once(folder: Path) -> None:
+def _sweep_once(folder: Path, names: re.Pattern[str] = _TEMPORARY) -> None:
     if folder not in _swept:
         _swept.add(folder)
-        sweep(folder)
+        sweep(folder, names)
 
 
-def sweep(folder: Path) -> list[Path]:
+def sweep(folder: Path, names: re.Pattern[str] = _TEMPORARY) -> list[Path]:
     """Remove what dead writers left in a folder, not below it; return what was removed."""
     removed = []
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if _TEMPORARY.fullmatch(entry.name) is None and _SCRATCH.fullmatch(entry.name) is None:
+            if names.fullmatch(entry.name) is None:
                 continue
             if not entry.is_symlink() and entry.stat().st_uid == os.geteuid() and _remove_unlocked(Path(entry.path)):
                 removed.append(Path(entry.path))
@@ -146,6 +149,19 @@ def _remove_unlocked(path: Path) -> bool:
     finally:
         os.close(handle)
     return True
+
+
+MAX_SEEN = 10_000
+"""Names of a folder that are looked through for a suggestion."""
+
+
+def closest_paths(path: Path) -> list[str]:
+    """Return what a path that does not exist may have meant: at most five names in its folder."""
+    try:
+        names = [each.name for each in itertools.islice(path.parent.iterdir(), MAX_SEEN)]
+    except OSError:
+        return []
+    return [str(path.parent / name) for name in closest(path.name, names)]
 
 
 def write_bytes(path: Path, data: bytes) -> None:

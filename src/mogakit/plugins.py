@@ -111,7 +111,7 @@ def use(module: str, what: str = "") -> Any:
         InputError: there is no such module. An error inside it is raised as it is.
     """
     try:
-        with _current_folder():
+        with current_folder():
             return importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name is None or not (module + ".").startswith(error.name + "."):
@@ -140,7 +140,7 @@ def called_with(factory: Callable[..., Any], given: dict[str, Any], what: str) -
 
 
 @contextmanager
-def _current_folder() -> Iterator[None]:
+def current_folder() -> Iterator[None]:
     """Let modules of the current folder be imported, as `python -m` does and an installed command does not."""
     here = str(Path.cwd())
     added = here not in sys.path and "" not in sys.path

@@ -10,25 +10,15 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
-from debian_adbd.arm64 import Arm64, build_arm64, why_no_arm64
+from debian_adbd.arm64 import Android, build_arm64, why_no_arm64
 from debian_adbd.device import AdbdDevice, this_computer
 from debian_adbd.real_tool import fetch_benchmark_model
 from debian_adbd.tree import ADBD_PACKAGES, ADBD_SUITE, Download, build_helpers, why_not
 from phone_simulator.adb_server import AdbServer
 from phone_simulator.binaries import Abi
 from phone_simulator.fixtures import bundled_adb
-
-
-class Android(NamedTuple):
-    """What was downloaded and built."""
-
-    tree: Path
-    helpers: tuple[Path, Path]
-    arm64: Arm64
-    tool: Path
 
 
 @pytest.fixture(scope="session")

@@ -1,22 +1,32 @@
 """Google's own benchmark_model for Android, unmodified, under the kit's phone layer."""
 
-import os
-import signal
+import json
+import shutil
 import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from debian_adbd.arm64 import Android
 from debian_adbd.device import AdbdDevice
-from debian_adbd.real_bench import lacking, measure, small_block
+from debian_adbd.real_bench import OPTIONS, lacking, measure, small_block
 from debian_adbd.real_tool import SHA256
 
+from mogakit import records
 from mogakit.android_runner import discovery, tools
+from mogakit.android_runner.runner import open_phone
+from mogakit.bench.agreement import Verdict
 from mogakit.bench.measurement import DelegationKind, Status, counts
+from mogakit.bench.runner import Job
+from mogakit.bench.target import parse_target
 from mogakit.export.artifact import Artifact, Precision
-from mogakit.luts.table import load
+from mogakit.luts.table import LatencyTable
+
+TINY = "debian_adbd.tiny_space:make"
+HERE = Path(__file__).parents[1] / "phone"  # where it is found
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 
@@ -112,19 +122,25 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def moga(*words: str, exit_code: int = 0) -> str:
-    """Run the command and return what it printed."""
-    command = [sys.executable, "-m", "mogakit", *words]
-    found = subprocess.run(command, capture_output=True, text=True, timeout=300.0, check=False)
+    """Run the command where `TINY` lies, and return what it printed."""
+    found = subprocess.run(moga_command(*words), capture_output=True, text=True, timeout=300.0, check=False, cwd=HERE)
     assert found.returncode == exit_code, found.stdout + found.stderr
     return found.stdout
+
+
+def moga_command(*words: str) -> list[str]:
+    return [sys.executable, "-m", "mogakit", *words]
 
 
 def num_measured(journal: Path) -> int:
     """Return how many units a journal holds."""
     if not journal.exists():
         return 0
-    with sqlite3.connect(f"file:{journal}?mode=ro", uri=True) as connection:
-        (count,) = connection.execute("SELECT COUNT(*) FROM measurements").fetchone()
+    with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as connection:
+        try:
+            (count,) = connection.execute("SELECT COUNT(*) FROM measurements").fetchone()
+        except sqlite3.OperationalError:  # it is being made
+            return 0
     return int(count)
 
 
@@ -136,56 +152,93 @@ def test_the_tool_is_registered_and_the_device_listed(device: AdbdDevice, tool: 
     assert (found.state, found.advice) == ("device", "")
 
 
-def test_a_network_is_timed(registered: AdbdDevice, work: Path) -> None:
-    printed = moga(
-        "bench",
-        "digits/0-0-0-0-0-0",
-        "--device",
-        registered.serial,
-        "--quick",
-        "--rounds",
-        "1",
-        "-o",
-        str(work / "bench"),
-    )
-    assert "full" in printed
+def test_a_network_is_timed_and_its_output_compared(registered: AdbdDevice, work: Path) -> None:
+    words = ["bench", f"{TINY}/0-0", "--device", registered.serial, "--quick", "--rounds", "1", "--json"]
+    (timing,) = json.loads(moga(*words, "-o", str(work / "bench")))["timings"]
+    assert timing["status"] == "ok"
+    assert timing["agreement"]["verdict"] == "agrees"
+    assert timing["agreement"]["relative"] < 1e-5
 
 
 def test_a_profile_that_was_killed_goes_on(registered: AdbdDevice, work: Path) -> None:
-    words = [
-        "profile",
-        "--space",
-        "digits",
-        "--input-size",
-        "32",
-        "--device",
-        registered.serial,
-        "--quick",
-        "--run-s",
-        "0.02",
-    ]
+    words = ["profile", "--space", TINY, "--device", registered.serial, "--quick", "--run-s", "0.02"]
     words += ["-o", str(work / "run")]
     journal = work / "run" / "journal.db"
-    first = subprocess.Popen(
-        [sys.executable, "-m", "mogakit", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    deadline = time.monotonic() + 120.0
-    while num_measured(journal) < 5:
-        assert time.monotonic() < deadline
-        assert first.poll() is None
-        time.sleep(0.2)
-    os.kill(first.pid, signal.SIGKILL)
-    first.wait()
+    first = subprocess.Popen(moga_command(*words), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=HERE)
+    try:
+        deadline = time.monotonic() + 180.0
+        while num_measured(journal) < 5:
+            assert time.monotonic() < deadline
+            assert first.poll() is None
+            time.sleep(0.2)
+    finally:
+        first.kill()
+        first.wait()
     before = num_measured(journal)
     moga(*words, "--resume")
-    table = load(work / "run" / "lut.json")
+    table = records.load(LatencyTable, work / "run" / "lut.json")
     assert num_measured(journal) > before
-    assert all(counts(row.status) for row in table.rows.values())
-    assert any(SHA256[:12] in str(value) for value in (table.identity.runtime, table.identity.tool_sha256))
+    assert all(table.counts(row) for row in table.rows.values())
+    assert table.identity.tool_sha256 == SHA256
+    assert len(table.agreements) == 4
+    assert {one.verdict for one in table.agreements.values()} == {Verdict.AGREES}
 
 
 def test_its_table_is_validated_shown_and_reported(registered: AdbdDevice, work: Path) -> None:
     moga("validate", str(work / "run"), "--quick", "--models", "2", "--run-s", "0.02")
-    assert "digits" in moga("lut", "show", str(work / "run" / "lut.json"))
+    assert "tiny" in moga("lut", "show", str(work / "run" / "lut.json"))
     moga("report", str(work / "run"))
     assert SHA256[:12] in (work / "run" / "report.html").read_text()
+
+
+# -- whether the answer is right
+
+
+@pytest.mark.parametrize(
+    ("target", "precision", "largest"),
+    [
+        ("tflite/cpu/float32", Precision.FLOAT32, 1e-5),
+        ("tflite/cpu/float32,xnnpack=off", Precision.FLOAT32, 1e-5),
+        ("tflite/cpu/int8", Precision.INT8, 0.02),
+        ("tflite/gpu/float32,backend=gl", Precision.FLOAT32, 1e-5),
+        ("tflite/gpu/float16,backend=gl", Precision.FLOAT32, 5e-3),
+        ("tflite/gpu/float16,backend=cl", Precision.FLOAT32, 5e-3),
+    ],
+)
+def test_the_device_computes_what_the_reference_computes(
+    registered: AdbdDevice, block: dict[Precision, Artifact], target: str, precision: Precision, largest: float
+) -> None:
+    with open_phone(registered.serial, OPTIONS) as runner:
+        agreement = runner.agreement(Job(block[precision], parse_target(target)))
+    assert agreement.verdict is Verdict.AGREES, str(agreement)
+    assert agreement.relative is not None
+    assert agreement.relative < largest
+
+
+def test_what_an_accelerator_did_not_compute_is_not_checked(
+    registered: AdbdDevice, block: dict[Precision, Artifact]
+) -> None:
+    target = parse_target("tflite/nnapi/float32,accelerator=google-edgetpu")
+    with open_phone(registered.serial, OPTIONS) as runner:
+        agreement = runner.agreement(Job(block[Precision.FLOAT32], target))
+    assert agreement.verdict is Verdict.NOT_CHECKED
+    assert "did not run on nnapi" in agreement.reason
+
+
+def test_a_tool_that_flips_one_value_is_found_and_never_counts(
+    device: AdbdDevice, android: Android, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOGA_HOME", str(tmp_path / "home"))  # where no other tool is registered
+    true = device.host_path("/data/local/tmp/benchmark_model.true")
+    shutil.copy(android.tool, true)
+    true.chmod(0o755)
+    flipping = tmp_path / "benchmark_model"
+    shutil.copy(android.arm64.compiled / "flipping", flipping)
+    tools.add(flipping)
+    words = ["bench", f"{TINY}/0-0", "--device", device.serial, "--quick", "--rounds", "1", "--json"]
+    (row,) = json.loads(moga(*words, exit_code=1))["timings"]
+    assert row["status"] == "wrong-output"
+    assert not counts(Status(row["status"]))
+    assert row["agreement"]["verdict"] == "wrong-output"
+    assert row["agreement"]["relative"] == pytest.approx(2.0, abs=1e-3), "the largest value, with the other sign"
+    assert row["delegation"].startswith("full"), "by everything that it prints the run was a good one"

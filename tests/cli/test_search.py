@@ -1,6 +1,7 @@
 """`moga search` from arguments to output."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from mogakit.errors import InputError
 from mogakit.luts.table import load, save
 
 TABLE = str(Path(__file__).parents[1] / "search" / "data" / "moga-xeon-xnnpack.json")
-SMALL = ["--population", "12", "--generations", "6"]
+SMALL = ["--set", "population=12", "--set", "generations=6"]
 
 
 def run(*arguments):
@@ -44,7 +45,8 @@ def test_json_is_the_record(tmp_path):
 
 
 def test_options_reach_the_engine(tmp_path):
-    options = ["--engine", "sms-emoa", "--crossover", "one-gene", "--mutation", "random", "--no-second-initial"]
+    options = ["--engine", "sms-emoa", "--set", "crossover=one-gene", "--set", "mutation=random"]
+    options += ["--set", "second_initial=false"]
     document = json.loads(run("-o", str(tmp_path), "--json", "--seed", "5", *options).stdout)
     assert document["seed"] == 5
     assert document["settings"]["engine"] == "sms-emoa"
@@ -53,17 +55,56 @@ def test_options_reach_the_engine(tmp_path):
 
 
 def test_best_under_a_limit(tmp_path):
-    document = json.loads(
-        run("-o", str(tmp_path), "--json", "--engine", "best", "--limit", "latency<=6", "--forbid", "*_k7s*").stdout
-    )
+    arguments = ["--engine", "best", "--limit", "latency<=6", "--forbid", "*_k7s*"]
+    found = CliRunner().invoke(command, ["--table", TABLE, *arguments, "-o", str(tmp_path), "--json"])
+    document = json.loads(found.stdout)
     assert document["front"]["values"][0][1] <= 6
     assert len(document["front"]["chromosomes"]) == 1
 
 
-@pytest.mark.parametrize("arguments", [["--limit", "quick"], ["--accuracy", "unknown"], ["--forbid", "*_k9*"]])
+@pytest.mark.parametrize("arguments", [["--accuracy", "unknown"], ["--forbid", "*_k9*"], ["--set", "steps=9"]])
 def test_bad_input_is_rejected_before_anything_runs(tmp_path, arguments):
     with pytest.raises(InputError):
         run("-o", str(tmp_path / "out"), *arguments)
+    assert run("-o", str(tmp_path / "out"), "--limit", "quick").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("engine", "setting", "message"),
+    [
+        ("nsga2", "populaton=12", "did you mean population?"),
+        ("nsga2", "num_fit=100", "it has population, generations"),
+        ("best", "population=12", "it has none"),
+        ("nsga2", "population=many", "is not a whole number"),
+        ("nsga2", "population=1e400", "is not a whole number"),
+        ("nsga2", "crossover_rate=nan", "is not a number"),
+        ("nsga2", "population", "not of the form name=value"),
+        ("nsga2", "target_ms=3", "engine nsga2 has no setting target_ms"),
+        ("ppo", "reward=absolute", "needs target_ms"),
+    ],
+)
+def test_a_setting_that_is_not_of_the_engine_is_rejected_with_what_is(tmp_path, engine, setting, message):
+    arguments = ["--table", TABLE, "--engine", engine, "--set", setting, "-o", str(tmp_path / "out")]
+    with pytest.raises(InputError, match=re.escape(message)):
+        CliRunner().invoke(command, arguments, catch_exceptions=False)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_old_spelling_of_a_setting_still_works_with_a_warning(tmp_path):
+    old = ["--population", "12", "--generations=6", "--no-second-initial", "--crossover-rate", "0.9"]
+    found = CliRunner().invoke(command, ["--table", TABLE, *old, "-o", str(tmp_path), "--json"])
+    settings = json.loads(found.stdout)["settings"]
+    assert (settings["population"], settings["generations"], settings["second_initial"]) == (12, 6, False)
+    assert settings["crossover_rate"] == 0.9
+    assert "warning: --population is deprecated; write --set population=12" in found.stderr
+    assert len(found.stderr.splitlines()) == 4
+
+
+def test_a_run_folder_is_a_table(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "lut.json").write_bytes(Path(TABLE).read_bytes())
+    arguments = ["--table", str(tmp_path / "run"), "--engine", "best", "-o", str(tmp_path / "out"), "--json"]
+    assert json.loads(CliRunner().invoke(command, arguments).stdout)["engine"] == "best"
 
 
 @pytest.mark.slow
@@ -80,7 +121,7 @@ def test_a_device_is_measured_in_the_loop(tmp_path):
         "mb_i160e960*",
     ]
     options = [word for pattern in forbidden for word in ("--forbid", pattern)]
-    arguments = ["--target", "tflite/cpu/float32", *options, "--population", "4", "--generations", "2"]
+    arguments = ["--target", "tflite/cpu/float32", *options, "--set", "population=4", "--set", "generations=2"]
     arguments += ["--objective", "accuracy", "--objective", "latency", "-o", str(tmp_path), "--json"]
     document = json.loads(CliRunner().invoke(command, arguments, catch_exceptions=False).stdout)
     assert document["num_networks"] == 2

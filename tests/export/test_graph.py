@@ -41,4 +41,3 @@ def test_an_output_that_no_node_makes_is_rejected() -> None:
 def test_padding_is_false_where_there_is_none() -> None:
     assert not Padding()
     assert Padding(1, 2, 1, 2)
-    assert not Padding(1, 2, 1, 2).symmetric

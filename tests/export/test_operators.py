@@ -79,11 +79,7 @@ NO_SCALE = {"mean of everything"}
 """Cases whose output is one number near zero, against which no noise can be measured."""
 
 
-PADDED_WITH_A_VALUE = {"max pool, padded ceil", "pad with a value"}
-"""Cases that PADV2 stands in; test_quantize has those."""
-
-
-@pytest.mark.parametrize("name", [name for name in CASES if name not in PADDED_WITH_A_VALUE])
+@pytest.mark.parametrize("name", CASES)
 def test_an_integer_file_computes_the_same_with_the_noise_of_eight_bits(name: str) -> None:
     module, shape = seeded(name)
     floats = tflite.build(lower(module, shape), integers=True).data

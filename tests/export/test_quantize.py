@@ -4,8 +4,11 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from ai_edge_litert import schema_py_generated as schema
+from ordinary import ordinary
 from PIL import Image
+from torch import nn
 
 from mogakit.errors import ExportError, InputError
 from mogakit.export import quality, quantize, tflite
@@ -13,7 +16,7 @@ from mogakit.export.artifact import Format, Precision, Role
 from mogakit.export.calibration import ImageFolder, NpyFile, Synthetic, from_path
 from mogakit.export.lower import lower
 from mogakit.export.pipeline import export_module
-from mogakit.export.preprocessing import Preprocessing, for_size
+from mogakit.export.preprocessing import Preprocessing, for_size, load_image
 from mogakit.export.writers import Options
 from mogakit.nets import zoo
 from mogakit.nets.block import parse_key
@@ -157,7 +160,7 @@ def test_a_large_folder_is_sampled_evenly_and_the_same_every_time(tmp_path):
 
 
 def test_stacked_inputs_are_fed_one_by_one(tmp_path):
-    stacked = np.arange(2 * 4 * 4 * 3, dtype=np.uint8).reshape(2, 4, 4, 3)
+    stacked = np.arange(2 * 4 * 4 * 3, dtype=np.float32).reshape(2, 4, 4, 3)
     np.save(tmp_path / "in.npy", stacked)
     batches = list(NpyFile(tmp_path / "in.npy").batches((1, 4, 4, 3)))
     assert [batch.shape for batch in batches] == [(1, 4, 4, 3)] * 2
@@ -176,7 +179,7 @@ def test_an_empty_folder_a_broken_image_and_a_wrong_shape_are_named(tmp_path):
     with pytest.raises(InputError, match="one square input of 3 channels"):
         list(ImageFolder(tmp_path).batches((1, 28, 28, 40)))
     (tmp_path / "text.npy").write_text("no array")
-    with pytest.raises(InputError, match=r"not an \.npy file"):
+    with pytest.raises(InputError, match=r"not an? \.npy file"):
         list(NpyFile(tmp_path / "text.npy").batches((1, 4, 4, 3)))
     with pytest.raises(InputError, match="neither a folder"):
         from_path(tmp_path / "broken.jpg")
@@ -206,3 +209,97 @@ def test_a_damaged_range_file_is_rejected(tmp_path, ranges):
     path.write_text(json.dumps(value))
     with pytest.raises(InputError, match="schema version 99"):
         quantize.load_ranges(path)
+
+
+def agreement_in_int8(module: nn.Module, shape: tuple[int, ...]) -> float:
+    """Return the signal to noise of a module's int8 file against its float file, in decibels."""
+    data = tflite.write(lower(module, shape))
+    integers = quantize.quantize(data, quantize.calibrate(data, Synthetic()), Precision.INT8)
+    inputs = list(Synthetic(seed=1).batches((shape[0], *shape[2:], shape[1])))
+    return quality.compare(data, integers, inputs).sqnr_db
+
+
+@pytest.mark.parametrize("activation", [nn.Identity, nn.ReLU6])
+@pytest.mark.parametrize("kernel", [2, 3, 5])
+def test_a_padded_max_pool_of_stride_2_is_quantised(activation: type[nn.Module], kernel: int) -> None:
+    """Where values may be negative, the padding is the number that never wins, and it has to be an integer."""
+    shape = (1, 3, 17, 17)
+    pool = nn.MaxPool2d(kernel, 2, kernel // 2)
+    module = ordinary(nn.Sequential(nn.Conv2d(3, 8, 3), activation(), pool, nn.Conv2d(8, 4, 1)), shape)
+    assert agreement_in_int8(module, shape) > 25
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-38, 1e-20, 1e-7])
+@pytest.mark.parametrize("layer", ["all of a layer", "one channel"])
+def test_what_training_or_pruning_left_dead_is_quantised(scale: float, layer: str) -> None:
+    shape = (1, 3, 16, 16)
+    module = ordinary(
+        nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.ReLU(), nn.Conv2d(8, 4, 1)), shape
+    )
+    with torch.no_grad():
+        which = slice(None) if layer == "all of a layer" else slice(0, 1)
+        module[2].weight[which] *= scale
+        module[2].bias[which] *= scale
+    if layer == "all of a layer":  # a shortcut around it, or the output would be a constant
+        module = Around(module).eval()
+    assert agreement_in_int8(module, shape) > 25
+
+
+class Around(nn.Module):
+    """A stack whose middle may be dead, with a shortcut around that middle."""
+
+    def __init__(self, stack: nn.Sequential) -> None:
+        super().__init__()
+        self.before, self.middle, self.after = stack[:2], stack[2:4], stack[4:]
+        self.pool = nn.MaxPool2d(3, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.before(x)
+        result: torch.Tensor = self.after(self.pool(x) + self.middle(x))
+        return result
+
+
+@pytest.mark.parametrize(
+    ("array", "why"),
+    [
+        (np.zeros((2, 4, 4, 3), np.uint8), "holds uint8, the pixels of images perhaps"),
+        (np.zeros((2, 4, 4, 3), np.int64), "holds int64"),
+        (np.zeros((2, 3, 4, 4), np.float32), r"channels first; save array\.transpose"),
+        (np.full((2, 4, 4, 3), np.nan, np.float32), "holds infinities or NaN"),
+        (np.zeros((0, 4, 4, 3), np.float32), "holds no number"),
+    ],
+)
+def test_calibration_arrays_that_mean_something_else_are_rejected(array, why, tmp_path):
+    np.save(tmp_path / "in.npy", array)
+    with pytest.raises(InputError, match=why):
+        list(from_path(tmp_path / "in.npy").batches((1, 4, 4, 3)))
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "P", "I;16"])
+def test_images_of_every_mode_give_the_same_numbers(mode, tmp_path):
+    grey = np.arange(64, dtype=np.uint8).reshape(8, 8) * 3
+    image = Image.fromarray(grey)
+    image = Image.fromarray(grey.astype(np.uint16) * 257) if mode == "I;16" else image.convert(mode)
+    image.save(tmp_path / "one.png")
+    recipe = Preprocessing(size=8, resize_shorter_side=8)
+    assert np.array_equal(load_image(tmp_path / "one.png", recipe), recipe.apply(Image.fromarray(grey).convert("RGB")))
+
+
+@pytest.mark.parametrize("channels", [slice(0, 2), slice(None)])
+@pytest.mark.parametrize("kind", ["conv", "depthwise", "transposed", "linear"])
+def test_a_channel_without_weights_keeps_its_bias(kind, channels):
+    torch.manual_seed(0)
+    layer = {
+        "conv": nn.Conv2d(4, 4, 3, padding=1),
+        "depthwise": nn.Conv2d(4, 4, 3, padding=1, groups=4),
+        "transposed": nn.ConvTranspose2d(4, 4, 2, 2),
+        "linear": nn.Linear(4, 4),
+    }[kind]
+    with torch.no_grad():
+        (layer.weight.transpose(0, 1) if kind == "transposed" else layer.weight)[channels] = 0
+        layer.bias.copy_(torch.tensor([0.5, -1.0, 2.0, 0.25]))
+    shape = (1, 4) if kind == "linear" else (1, 4, 6, 6)
+    model = tflite.write(lower(nn.Sequential(layer, nn.LeakyReLU(0.1)).eval(), shape))
+    made = quantize.quantize(model, quantize.calibrate(model, Synthetic(2)), Precision.INT8)
+    given = np.random.default_rng(0).standard_normal(tflite.channels_last(shape)).astype(np.float32)
+    assert quality.compare(model, made, [given]).sqnr_db > 20

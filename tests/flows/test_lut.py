@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -76,12 +77,12 @@ def changed(run: Path, **identity: str) -> Path:
 
 
 def test_show_prints_where_a_table_comes_from_and_its_slowest_rows(run: Path) -> None:
-    shown = moga("show", run, "--limit", 2)
+    shown = moga("show", run, "--rows", 2)
     assert shown.exit_code == 0
     for word in ("tflite/cpu/float32", "ai-edge-litert 2.3.0", "25% cold", "120 rows"):
         assert word in shown.output
     document = json.loads(moga("show", run / "lut.json", "--json").output)
-    assert document["schema_version"] == 1
+    assert document["schema_version"] == 2
     assert len(document["rows"]) == 120
 
 
@@ -140,7 +141,7 @@ def pixel1(tmp_path: Path) -> Path:
 
 
 def test_an_imported_model_is_shown_checked_and_known_by_its_content(pixel1: Path) -> None:
-    shown = moga("show", pixel1, "--limit", 3)
+    shown = moga("show", pixel1, "--rows", 3)
     for word in ("tunas-proxyless", "Google Pixel 1", "92.136", "runtime and its version", "22 genes"):
         assert word in shown.output
     document = json.loads(moga("show", pixel1, "--json").output)
@@ -200,8 +201,9 @@ def test_a_gene_with_too_few_coefficients_is_named(pixel1: Path) -> None:
 
 
 def test_what_is_neither_table_nor_model_says_what_writes_one(tmp_path: Path) -> None:
-    with pytest.raises(TableError, match=r"moga profile.*moga fit"):
-        moga("show", tmp_path / "absent.json")
+    absent = moga("show", tmp_path / "absent.json")
+    assert absent.exit_code == 2
+    assert re.search(r"moga profile.*moga fit", absent.output)
     (tmp_path / "list.json").write_text("[]")
     with pytest.raises(TableError, match=r"no JSON object; expected a latency table or cost model"):
         moga("check", tmp_path / "list.json")
@@ -213,8 +215,8 @@ def test_what_came_through_adb_says_so(run: Path) -> None:
     phone = run.parent / "phone.json"
     save(replace(table, identity=identity), phone)
     words = "a shell binary is scheduled differently from an app"
-    assert words in moga("show", phone, "--limit", 1).output
-    assert words not in moga("show", run, "--limit", 1).output
+    assert words in moga("show", phone, "--rows", 1).output
+    assert words not in moga("show", run, "--rows", 1).output
     assert f"second: measured through adb: {words}" in moga("diff", run, phone).output
 
 

@@ -56,7 +56,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 @pytest.mark.parametrize("name", mk.__all__)
 def test_a_public_name_is_described_with_errors_source_and_an_example(name: str) -> None:
     text = inspect.getdoc(getattr(mk, name)) or ""
-    for word in ("Source:", "Example:", ">>> "):
+    for word in ("Source:", "Examples:", ">>> "):
         assert word in text, word
     thing = getattr(mk, name)
     if inspect.isfunction(thing):

@@ -131,7 +131,8 @@ def test_what_has_no_latency_is_rejected(measured: Path) -> None:
         ({"settings": {"population": True}}, "not a whole number"),
         ({"settings": {"crossover": "none"}}, "supported: "),
         ({"settings": {"second_initial": "maybe"}}, "neither true nor false"),
-        ({"target_ms": 5.0}, "engines ppo and reinforce"),
+        ({"settings": {"target_ms": 5.0}}, "engine nsga2 has no setting target_ms"),
+        ({"engine": "ppo", "settings": {"reward": "absolute"}}, "needs target_ms"),
         ({"space": "no-space"}, "unknown search space"),
     ],
 )

@@ -32,24 +32,24 @@ def runs(
     return [slowed(moment) * (1 + noise * rng.normal(size=len(moment))) for moment in moments]
 
 
-def errors(times: list[NDArray[np.float64]], reach: float) -> NDArray[np.float64]:
-    return np.array([undisturbed.means(one[None, :], reach)[0] - 1 for one in times])
+def errors(times: list[NDArray[np.float64]], threshold: float) -> NDArray[np.float64]:
+    return np.array([undisturbed.means(one[None, :], threshold)[0] - 1 for one in times])
 
 
 def test_of_an_idle_machine_nearly_every_run_counts() -> None:
     times = runs(np.ones_like)
-    reach = undisturbed.reach(times)
-    assert reach is not None
-    found = errors(times[:-1], reach)
+    threshold = undisturbed.outlier_threshold(times)
+    assert threshold is not None
+    found = errors(times[:-1], threshold)
     assert abs(found.mean()) < 0.0015
     assert found.std() < np.std([np.median(one) for one in times[:-1]])  # the mean of all is better than their median
 
 
 def test_where_half_of_the_processes_are_slowed_the_others_count() -> None:
     times = runs(lambda drawn: np.where(drawn < 0.45, 1.25 + 0.3 * drawn, 1.0))
-    reach = undisturbed.reach(times)
-    assert reach is not None
-    found = errors(times[:-1], reach)
+    threshold = undisturbed.outlier_threshold(times)
+    assert threshold is not None
+    found = errors(times[:-1], threshold)
     assert abs(np.median(found)) < 0.005
     assert (np.abs(found) < 0.03).mean() > 0.95
     medians = np.array([np.median(one) - 1 for one in times[:-1]])
@@ -58,19 +58,19 @@ def test_where_half_of_the_processes_are_slowed_the_others_count() -> None:
 
 @pytest.mark.parametrize("share", [0.02, 0.04, 0.1, 0.15])
 def test_a_machine_that_was_fast_for_a_while_only_is_judged_by_its_median(share: float) -> None:
-    assert undisturbed.reach(runs(lambda moment: np.where(moment < share, 0.88, 1.0))) is None
+    assert undisturbed.outlier_threshold(runs(lambda moment: np.where(moment < share, 0.88, 1.0))) is None
 
 
 def test_of_a_few_runs_nobody_can_tell() -> None:
-    assert undisturbed.reach([np.array([1.0, 1.0, 1.01, 1.0, 1.0, 1.4])] * 50) is None
-    assert undisturbed.reach([]) is None
+    assert undisturbed.outlier_threshold([np.array([1.0, 1.0, 1.01, 1.0, 1.0, 1.4])] * 50) is None
+    assert undisturbed.outlier_threshold([]) is None
 
 
 @pytest.mark.parametrize("noise", [1e-6, 0.2])
 def test_what_counts_as_slowed_has_limits_of_its_own(noise: float) -> None:
-    reach = undisturbed.reach(runs(np.ones_like, noise=noise, seed=1))
-    assert reach is None or undisturbed.LEAST_REACH <= reach <= undisturbed.MOST_REACH
-    assert (reach is None) == (noise == 0.2)
+    threshold = undisturbed.outlier_threshold(runs(np.ones_like, noise=noise, seed=1))
+    assert threshold is None or undisturbed.LEAST_THRESHOLD <= threshold <= undisturbed.MOST_THRESHOLD
+    assert (threshold is None) == (noise == 0.2)
 
 
 def slowed(one: Measurement, factor: float, status: Status) -> Measurement:

@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from mogakit.export import integer, quality, tflite, verify
+from mogakit.export import axes, integer, quality, tflite, verify
 from mogakit.export.artifact import Format, Precision
 from mogakit.export.calibration import Synthetic
 from mogakit.export.lower import lower
@@ -68,7 +68,7 @@ def relative_error(module: nn.Module, shape: tuple[int, ...], compute: Callable[
     """Compare a channels-last function with torch, as every export is compared."""
     reference = verify.Reference(module, verify.check_inputs(shape))
     found = {
-        kind: [verify.to_channels_first(compute(verify.to_channels_last(value)))]
+        kind: [axes.to_channels_first(compute(axes.to_channels_last(value)))]
         for kind, (value,) in reference.usable.items()
     }
     return verify.agreement(reference, found, "reference").relative

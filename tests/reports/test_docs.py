@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from mogakit.reports import gallery
-from mogakit.reports.content import RunContent
+from mogakit.reports.run import RunContent
 
 PAGE = (Path(__file__).parents[2] / "docs" / "figures.md").read_text(encoding="utf-8")
 

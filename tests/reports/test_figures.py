@@ -12,11 +12,12 @@ from PIL import Image
 from mogakit.bench.measurement import Status
 from mogakit.nets import zoo
 from mogakit.nets.resolve import resolve
+from mogakit.nets.spaces import get_space
 from mogakit.reports import gallery, style
-from mogakit.reports.content import RunContent
 from mogakit.reports.drawn import Drawn
 from mogakit.reports.figures import networks, searches, targets
 from mogakit.reports.figures.table import choice_label, slot_label
+from mogakit.reports.run import RunContent
 from mogakit.reports.scaling import scaling_figures
 from mogakit.reports.search_gallery import compared_figures
 
@@ -42,6 +43,7 @@ PAPERS = {
     "multi-hardware: blocks": "blocks",
     "multi-hardware: metrics": "accuracy-by-metric",
     "multi-hardware: normalised": "normalised",
+    "multi-hardware: cost models": "predicted-by-target",
     "table": "table",
     "residuals": "residuals-all",
     "cost by block": "cost-by-block",
@@ -189,3 +191,23 @@ def test_architectures_have_one_box_a_block() -> None:
     nets = [resolve("moga-a"), zoo.get("mobilenet-v2").network]
     figure = networks.architectures(nets)
     assert len(figure.axes[0].patches) == sum(len(net.blocks) for net in nets)
+
+
+def test_each_target_whose_networks_were_measured_has_a_panel_of_its_own(content: RunContent) -> None:
+    (drawn,) = [one for one in gallery.target_figures(content) if one.name == "predicted-by-target"]
+    panels = [axes for axes in drawn.figure.axes if axes.axison]
+    assert len(panels) == 2
+    for axes, table, fitted in zip(
+        panels, (content.table, *content.others), (content.fit, *content.other_fits), strict=True
+    ):
+        assert axes.get_title(loc="left").startswith(str(table.target))
+        points = axes.lines[-1]
+        assert list(points.get_xdata()) == list(fitted.pairs.measured_ms)
+        space = get_space(fitted.pairs.space)
+        predicted = [table.latency_ms(space.decode(one)) for one in fitted.pairs.chromosomes]
+        assert list(points.get_ydata()) == predicted
+
+
+def test_a_target_alone_has_no_panels(content: RunContent) -> None:
+    alone = replace(content, others=(), other_fits=())
+    assert not [one for one in gallery.target_figures(alone) if one.name == "predicted-by-target"]

@@ -14,9 +14,9 @@ import pytest
 
 from mogakit.errors import TableError
 from mogakit.flows.report import ReportRequest, find_searches, report
-from mogakit.reports.content import RunContent
 from mogakit.reports.page.build import build_page
 from mogakit.reports.page.front_data import MAX_POINTS, embed
+from mogakit.reports.run import RunContent
 
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
@@ -123,8 +123,9 @@ def test_a_run_with_a_table_alone_has_a_page(run: Path, tmp_path: Path) -> None:
     assert result.parts == ("table",)
     text = result.page.read_text(encoding="utf-8")
     assert '<section id="validation">' not in text
+    (empty := tmp_path / "EMPTY").mkdir()
     with pytest.raises(TableError, match="moga profile"):
-        report(ReportRequest(folder=tmp_path))
+        report(ReportRequest(folder=empty))
 
 
 def test_searches_below_a_run_are_found(run: Path) -> None:

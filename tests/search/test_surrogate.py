@@ -29,9 +29,6 @@ class Interacting:
         pairs = sum(self.pairs[slot][genes[:, slot], genes[:, slot + 1]] for slot in range(13))
         return 76 - 8 * np.exp(-(self.proxy.evaluate(genes) + pairs - 315) / 10)
 
-    def combine(self, parts):
-        return parts[:, 0]
-
 
 @pytest.fixture
 def interacting(problem):

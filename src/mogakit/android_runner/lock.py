@@ -12,6 +12,10 @@ from mogakit.errors import DeviceError
 from mogakit.files import write_text
 
 
+class PhoneBusy(DeviceError):  # noqa: N818 - named for what it says
+    """Another process measures on the phone."""
+
+
 def phone_id(serialno: str) -> str:
     """Return a short name for a phone that is safe as a file name and tells nobody its serial."""
     return hashlib.sha256(serialno.encode("utf-8")).hexdigest()[:16]
@@ -22,7 +26,7 @@ def phone_lock(serialno: str) -> Iterator[None]:
     """Hold the phone whose `ro.serialno` is `serialno`; the lock ends with the process, however it ends.
 
     Raises:
-        DeviceError: another process holds it; the message names that process.
+        PhoneBusy: another process holds it; the message names that process.
     """
     folder = home() / "locks"
     folder.mkdir(parents=True, exist_ok=True)
@@ -33,7 +37,7 @@ def phone_lock(serialno: str) -> Iterator[None]:
         lock.acquire()
     except Timeout as error:
         who = holder.read_text(encoding="utf-8").strip() if holder.exists() else "another process"
-        raise DeviceError(
+        raise PhoneBusy(
             f"phone {serialno} is being measured by {who}; wait for it or end it: one job per phone at a time, "
             "over every cable and network address"
         ) from error

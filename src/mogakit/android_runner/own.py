@@ -54,7 +54,7 @@ def register_target(name: str, target: OwnTarget) -> None:
 
     Source: docs/how-to/your-own.md has a worked example; `android_runner/targets.py` has the kit's rows.
 
-    Example:
+    Examples:
         >>> from mogakit.android_runner.own import OwnTarget
         >>> from mogakit.android_runner.targets import Precision, TargetRow
         >>> from mogakit.bench.target import Hardware, Runtime

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from mogakit.android_runner import commands, detached, state
 from mogakit.android_runner.adb import Link, LinkLost, ShellTimeout
 from mogakit.android_runner.commands import Call
+from mogakit.android_runner.computing import Computation
 from mogakit.android_runner.state import PhoneState
 from mogakit.android_runner.targets import ToolKind
 from mogakit.bench.target import Target
@@ -17,7 +18,7 @@ _MAX_REBOOTS = 1  # a phone that restarts again is not fit for measuring
 
 
 @dataclass(frozen=True)
-class Patience:
+class ReconnectPolicy:
     """How long things may take; seconds. `sleep` waits, and may raise to stop."""
 
     reconnect_s: float
@@ -27,43 +28,52 @@ class Patience:
 class Launcher:
     """Runs tools on one phone, one at a time, and learns how long a run takes so as to disturb it little."""
 
-    def __init__(self, link: Link, patience: Patience, recovered: Callable[[], PhoneState]) -> None:
+    def __init__(self, link: Link, reconnect: ReconnectPolicy, recovered: Callable[[], PhoneState]) -> None:
         """`recovered` reads the phone's state, and waits until it may be measured, after it restarted."""
         self._link = link
-        self._patience = patience
+        self._reconnect = reconnect
         self._recovered = recovered
         self._expected_s: dict[Target, float] = {}
         self._collected = ""  # folder of the last run, removed with the next launch
 
-    def run(self, call: Call, before: PhoneState, profiled: bool = False) -> detached.Finished:
+    def run(
+        self, call: Call, before: PhoneState, profiled: bool = False, computation: Computation | None = None
+    ) -> detached.Finished:
         """Run a tool once; where the phone restarts meanwhile, wait for it and run again.
+
+        Args:
+            profiled: with times of single operators.
+            computation: on given input, whose output is wanted; nothing is learned of how long a timed run takes.
 
         Raises:
             MeasurementError: the tool cannot do what is asked.
             DeviceError: the phone did not come back, or restarted again.
         """
-        command = commands.shell_command(call, profiled)
         driver = commands.driver_of(call.row.tool)
-        prelude = driver.prelude(call)
+        command = commands.shell_command(call, profiled, computation.arguments if computation else ())
+        preludes = (driver.prelude(call), computation.prelude if computation else "")
+        prelude = " && ".join(text for text in preludes if text)
+        questions = {**state.SECTIONS, **driver.questions, **(computation.questions if computation else {})}
         least_s = _least_s(call)
-        expected_s = self._expected_s.get(call.target, max(least_s, call.length.expected_s))
+        learned_s = self._expected_s.get(call.target, max(least_s, call.length.expected_s))
+        expected_s = least_s if call.trial else learned_s
         for _ in range(_MAX_REBOOTS + 1):
             run = self._launch(command, prelude, before.boot_id)
             try:
                 finished = detached.wait(
                     self._link,
                     run,
-                    {**state.SECTIONS, **driver.questions},
+                    questions,
                     expected_s,
                     call.length.deadline_s,
-                    self._patience.reconnect_s,
-                    self._patience.sleep,
+                    self._reconnect.reconnect_s,
+                    self._reconnect.sleep,
                 )
             except detached.Rebooted:
                 before = self._after_reboot()
                 continue
             self._collected = run.folder
-            if finished.exit_code is not None:
+            if finished.exit_code is not None and computation is None and not call.trial:
                 factor = 0.8 if finished.num_polls == 1 else 1.1
                 self._expected_s[call.target] = max(least_s, factor * expected_s)
             return finished
@@ -79,24 +89,27 @@ class Launcher:
         try:
             return launch()
         except (LinkLost, ShellTimeout):
-            self._link.wait_until_ready(self._patience.reconnect_s)
-            run = self._link.patiently(self._patience.reconnect_s, launch)
+            self._link.wait_until_ready(self._reconnect.reconnect_s)
+            run = self._link.retry_on_disconnect(self._reconnect.reconnect_s, launch)
             return replace(run, boot_id="")  # it may have restarted meanwhile: this run is of whatever boot it is
 
     def _after_reboot(self) -> PhoneState:
         """Wait until a restarted phone has finished starting, and return a state in which it may be measured."""
-        deadline = time.monotonic() + self._patience.reconnect_s
+        deadline = time.monotonic() + self._reconnect.reconnect_s
         ask = "getprop sys.boot_completed"
         while True:
-            answer = self._link.patiently(self._patience.reconnect_s, lambda: self._link.shell(ask).stdout.strip())
+            answer = self._link.retry_on_disconnect(
+                self._reconnect.reconnect_s, lambda: self._link.shell(ask).stdout.strip()
+            )
             if answer == "1":
                 return self._recovered()
             if time.monotonic() > deadline:
                 raise DeviceError(f"{self._link.serial} restarted and did not finish starting")
-            self._patience.sleep(1.0)
+            self._reconnect.sleep(1.0)
 
 
 def _least_s(call: Call) -> float:
     """Return how long a run lasts at least, in which the phone is left alone."""
+    counted = commands.driver_of(call.row.tool).counts_rounds and not call.trial
     timed = call.row.tool in (ToolKind.BENCHMARK_MODEL, ToolKind.BENCHMARK_LITERT)
-    return call.length.warmup_min_s + call.length.min_s if timed else 0.05
+    return call.length.warmup_min_s + call.length.min_s if timed or counted else 0.05

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from mogakit.android_runner.delegation import GPU, HEXAGON, NNAPI, QNN, XNNPACK, Delegate
-from mogakit.bench.target import Hardware, Runtime, Target
+from mogakit.bench.target import FORMATS, Hardware, Runtime, Target
 from mogakit.errors import InputError
 from mogakit.export.artifact import Format, Precision
 from mogakit.plugins import Group, every
@@ -80,14 +80,13 @@ class TargetRow:
 
 
 _DEFAULTS = {"xnnpack": "on", "tool": "classic"}  # naming a default changes nothing
-_FORMATS = {
-    Runtime.TFLITE: Format.TFLITE,
-    Runtime.ONNX: Format.ONNX,
-    Runtime.MACE: Format.MACE,
-    Runtime.SNPE: Format.DLC,
-}
 _SKEL_PATH = ("ADSP_LIBRARY_PATH", "{libs};/system/lib/rfsa/adsp;/system/vendor/lib/rfsa/adsp;/dsp")
-_INT = {I8: (I8, U8), U8: (U8,)}
+_INT = {I8: (I8, U8, Precision.INT8_FLOAT_IO), U8: (U8,)}
+_ON_CPU: dict[Precision, tuple[Precision, ...]] = {
+    **{precision: (precision,) for precision in Precision},  # a CPU runs a file as what it is
+    **_INT,
+    F32: (F32, F16),  # and half weights in float32
+}
 _ANY_FLOAT = {F32: (F32,), F16: (F32, F16)}
 _NNAPI_FLAGS = ("--use_nnapi=true", "--disable_nnapi_cpu=true")
 _QNN_TEXT = "backend_type:{backend};library_path:{{libs}}/{library};skel_library_dir:{{libs}}{more}"
@@ -155,11 +154,12 @@ def _snpe_runtime(hardware: Hardware, precision: Precision, net_run: bool) -> tu
     return ("--use_gpu", "--gpu_mode", "float16") if net_run else ("--use_gpu_fp16",)
 
 
+_ORT_NO_REFERENCE = "NNAPI_FLAG_CPU_DISABLED"  # else NNAPI's own CPU code may run what no accelerator takes
 ROWS: tuple[TargetRow, ...] = (
     TargetRow(
         runtime=Runtime.TFLITE,
         hardware=Hardware.CPU,
-        files={F32: (F32,), F16: (F16,), **_INT},
+        files=_ON_CPU,
         tool=ToolKind.BENCHMARK_MODEL,
         flags_always=("--num_threads={threads}", "--use_xnnpack=true"),
         when=(("xnnpack", ""), ("tool", "")),
@@ -169,7 +169,7 @@ ROWS: tuple[TargetRow, ...] = (
     TargetRow(
         runtime=Runtime.TFLITE,
         hardware=Hardware.CPU,
-        files={F32: (F32,), F16: (F16,), **_INT},
+        files=_ON_CPU,
         tool=ToolKind.BENCHMARK_MODEL,
         flags_always=("--num_threads={threads}", "--use_xnnpack=false"),
         when=(("xnnpack", "off"), ("tool", "")),
@@ -179,7 +179,7 @@ ROWS: tuple[TargetRow, ...] = (
     TargetRow(
         runtime=Runtime.TFLITE,
         hardware=Hardware.CPU,
-        files={F32: (F32,), F16: (F16,), **_INT},
+        files=_ON_CPU,
         tool=ToolKind.BENCHMARK_LITERT,
         flags_always=("--use_cpu=true", "--num_threads={threads}"),
         when=(("tool", "litert"),),
@@ -189,7 +189,7 @@ ROWS: tuple[TargetRow, ...] = (
     TargetRow(
         runtime=Runtime.TFLITE,
         hardware=Hardware.GPU,
-        files={**_ANY_FLOAT, I8: (I8, U8)},
+        files={**_ANY_FLOAT, **_INT},
         tool=ToolKind.BENCHMARK_MODEL,
         flags_always=("--use_gpu=true", "--gpu_backend={backend}"),
         flags={
@@ -270,7 +270,10 @@ ROWS: tuple[TargetRow, ...] = (
         files={**_ANY_FLOAT, **_INT},
         tool=ToolKind.ORT_PERF_TEST,
         flags_always=("-e", "nnapi", "-C", "session.disable_cpu_ep_fallback|1"),
-        flags={F16: ("-i", "NNAPI_FLAG_USE_FP16|1")},
+        flags={
+            F16: ("-i", f"NNAPI_FLAG_USE_FP16 {_ORT_NO_REFERENCE}"),  # bare words: a `key|value` is rejected
+            **dict.fromkeys((F32, *_INT), ("-i", _ORT_NO_REFERENCE)),
+        },
         proof=Proof.STRICT,
     ),
     TargetRow(
@@ -327,7 +330,7 @@ def check_file(target: Target, row: TargetRow, file_format: Format, precision: P
     Raises:
         InputError: the format is another runtime's, or the precision another's (an int8 target given a float file).
     """
-    wanted = _FORMATS[target.runtime]
+    wanted = FORMATS[target.runtime]
     if file_format is not wanted:
         raise InputError(f"{name} is a {file_format} file and {target} runs {wanted}; export it with --format {wanted}")
     supported = row.files[target.precision]

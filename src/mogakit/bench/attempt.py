@@ -89,7 +89,7 @@ def _measured(act: Callable[[], object], limits: Limits) -> dict[str, object]:
 
 
 def _death(status: int, limits: Limits) -> str:
-    """Say how a child died."""
+    """Return how a child died."""
     if not os.WIFSIGNALED(status):
         return f"loading or running it ended the runtime's process (exit code {os.WEXITSTATUS(status)})"
     number = os.WTERMSIG(status)

@@ -21,6 +21,7 @@ from mogakit.bench.measurement import Delegation, DelegationKind
 from mogakit.bench.target import Hardware, Runtime, Target
 from mogakit.errors import KeySyntaxError, MeasurementError
 from mogakit.export.artifact import Precision
+from mogakit.export.foreign.failures import runtime_failures
 
 PACKAGES = {Runtime.TFLITE: "ai-edge-litert", Runtime.ONNX: "onnxruntime"}
 """The Python package that runs each runtime on this computer."""
@@ -133,8 +134,10 @@ def load(path: Path, target: Target, seed: int, files: Sequence[Path | None] = (
     try:
         inputs = _Inputs(read_feed(target), files, np.random.default_rng(seed))
         return loaders[target.runtime](path, target, inputs)
-    except (ValueError, RuntimeError, TypeError, MemoryError, OSError, KeySyntaxError) as error:
-        reason = str(error) or type(error).__name__  # onnxruntime's own exceptions are RuntimeErrors
+    except KeySyntaxError as error:
+        raise MeasurementError(f"{path} cannot be loaded for {target}: {error}") from error
+    except runtime_failures() as error:
+        reason = str(error) or type(error).__name__
         raise MeasurementError(f"{path} cannot be loaded for {target}: {reason}") from error
 
 

@@ -14,13 +14,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mogakit.bench.agreement import DeviceAgreement
 from mogakit.bench.measurement import Conditions, Identity, Measurement, Status
 from mogakit.bench.target import Target, parse_target
+from mogakit.bench.warning import typed_conditions
 from mogakit.errors import InputError, MeasurementError
 from mogakit.export.artifact import Artifact
 from mogakit.records import from_json, parse_json, sealed, to_json
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+"""Of version 1 were journals whose rows had no seal, of 2 those whose warnings were sentences."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL, seal TEXT);
@@ -40,6 +43,13 @@ CREATE TABLE IF NOT EXISTS measurements (
     seal TEXT,
     UNIQUE (round, "window", artifact, target)
 );
+CREATE TABLE IF NOT EXISTS agreements (
+    artifact TEXT NOT NULL,
+    target TEXT NOT NULL,
+    record TEXT NOT NULL,
+    seal TEXT,
+    PRIMARY KEY (artifact, target)
+);
 """
 
 _TABLES = {
@@ -48,6 +58,7 @@ _TABLES = {
     "artifacts": ("sha256", "record"),
     "conditions": ("record",),
     "measurements": ("round", "window", "artifact", "target", "status", "before", "after", "record"),
+    "agreements": ("artifact", "target", "record"),
 }
 _WHAT = "a journal of this kit"
 FINISHED = "finished"
@@ -92,8 +103,8 @@ class Journal:
         try:
             self._remove_damaged()
             version = self.setting("schema_version")
-            if version is None or version == 1:  # of version 1 were journals whose rows had no seal
-                self.set_setting("schema_version", SCHEMA_VERSION)
+            if version in (None, 1, 2):
+                self._upgrade()
             elif version != SCHEMA_VERSION:
                 raise InputError(
                     f"{path} has schema version {version}, this kit reads up to {SCHEMA_VERSION}: use the kit that "
@@ -102,6 +113,17 @@ class Journal:
         except BaseException:
             self._connection.close()
             raise
+
+    def _upgrade(self) -> None:
+        """Give the warnings of an older journal their type, and state the version; a new journal has none."""
+        rows = self._connection.execute("SELECT id, record FROM conditions").fetchall()
+        with self._transaction():
+            for number, text in rows:
+                typed = _dump(typed_conditions(self._parsed(text)))
+                self._connection.execute(
+                    "UPDATE conditions SET record = ?, seal = ? WHERE id = ?", (*_sealed(typed), number)
+                )
+            self.set_setting("schema_version", SCHEMA_VERSION)
 
     def _remove_damaged(self) -> None:
         """Remove rows whose checksum does not match, and what stands on them; all of it can be measured again."""
@@ -182,6 +204,22 @@ class Journal:
         rows = self._connection.execute("SELECT sha256, record FROM artifacts ORDER BY sha256").fetchall()
         return {sha256: from_json(self._parsed(text), Artifact, f"{self.path} artifacts") for sha256, text in rows}
 
+    # --- whether the answers are right
+
+    def keep_agreement(self, artifact_sha256: str, target: Target, agreement: DeviceAgreement) -> None:
+        """Keep what came of comparing a file's output on a target, replacing an earlier record."""
+        row = _sealed(artifact_sha256, str(target), _dump(to_json(agreement)))
+        with self._transaction():
+            self._connection.execute("INSERT OR REPLACE INTO agreements VALUES (?, ?, ?, ?)", row)
+
+    def agreements(self) -> dict[tuple[str, str], DeviceAgreement]:
+        """Return what is known of the outputs, by (artifact sha256, target as text)."""
+        rows = self._connection.execute("SELECT artifact, target, record FROM agreements ORDER BY target, artifact")
+        place = f"{self.path} agreements"
+        return {
+            (sha256, target): from_json(self._parsed(text), DeviceAgreement, place) for sha256, target, text in rows
+        }
+
     # --- what was measured
 
     def append(self, measurements: Sequence[Measurement]) -> None:
@@ -251,7 +289,11 @@ class Journal:
         statuses: Iterable[Status] | None = None,
         artifact_sha256: str | None = None,
     ) -> list[Measurement]:
-        """Return measurements in the order in which they were taken, filtered by whatever is given."""
+        """Return measurements in the order in which they were taken, filtered by whatever is given.
+
+        Each holds the agreement of its file on its target; where that is a wrong output, so is its status, whatever it
+        was when it was taken (`statuses` filters by what it was).
+        """
         wanted: list[str] = []
         values: list[Any] = []
         for column, value in (("target", target), ("round", round_number), ("artifact", artifact_sha256)):
@@ -268,7 +310,10 @@ class Journal:
         rows = self._connection.execute(query, values).fetchall()
         states = self._all_conditions()
         targets = {text: parse_target(text) for text in {row[3] for row in rows}}
-        return [self._measurement(row, states, targets) for row in rows]
+        agreements = self.agreements()
+        return [
+            _with_agreement(self._measurement(row, states, targets), agreements.get((row[2], row[3]))) for row in rows
+        ]
 
     def _all_conditions(self) -> dict[int, Conditions]:
         rows = self._connection.execute("SELECT id, record FROM conditions").fetchall()
@@ -298,6 +343,12 @@ class Journal:
 
     def _transaction(self) -> "_Transaction":
         return _Transaction(self._connection)
+
+
+def _with_agreement(measurement: Measurement, agreement: DeviceAgreement | None) -> Measurement:
+    wrong = agreement is not None and agreement.wrong and measurement.status is not Status.FAILED
+    status = Status.WRONG_OUTPUT if wrong else measurement.status
+    return replace(measurement, agreement=agreement, status=status) if agreement is not None else measurement
 
 
 class _Transaction:

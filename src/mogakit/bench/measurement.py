@@ -4,7 +4,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from mogakit.bench.agreement import DeviceAgreement
 from mogakit.bench.target import Target
+from mogakit.bench.warning import ConditionWarning
 from mogakit.export.artifact import Role
 
 
@@ -24,6 +26,7 @@ class Status(StrEnum):
     UNKNOWN_DELEGATION = "unknown-delegation"
     HOT = "hot"  # taken while the device was throttled or too hot, and marked instead of repeated
     DRIFTED = "drifted"  # the sentinel moved during its segment; measured again if the budget allowed
+    WRONG_OUTPUT = "wrong-output"  # the device computed something else than the reference on the same input
     FAILED = "failed"  # `error` says why; there is no number
 
 
@@ -124,7 +127,7 @@ class Conditions:
     battery_percent: float | None = None
     power_save: bool | None = None
     screen_on: bool | None = None
-    warnings: tuple[str, ...] = ()  # each names threshold, value and what to do
+    warnings: tuple[ConditionWarning, ...] = ()
 
 
 LEAST_MEDIAN_MS = 0.1
@@ -169,6 +172,7 @@ class Measurement:
         init_ms: loading the file and building the interpreter or engine.
         first_run_ms: the very first inference after loading.
         peak_memory_mb: growth of resident memory by loading and running the file, in a process of its own (10^6 bytes).
+        agreement: of the file's output on the target with the reference; None where nobody asked.
     """
 
     artifact_name: str
@@ -192,3 +196,4 @@ class Measurement:
     first_run_ms: float | None = None
     peak_memory_mb: float | None = None
     error: str | None = None
+    agreement: DeviceAgreement | None = None

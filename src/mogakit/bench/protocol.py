@@ -32,7 +32,10 @@ def receive(stream: IO[bytes]) -> dict[str, Any] | None:
     body = stream.read(size)
     if len(body) < size:
         raise MeasurementError("the worker process ended inside a message")
-    message = json.loads(body)
+    try:
+        message = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise MeasurementError(f"the worker process said {body[:80]!r}, which is not a message") from error
     if not isinstance(message, dict):
         raise MeasurementError(f"the worker process said {body[:80]!r}, which is not a message")
     return message

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from mogakit.bench.agreement import DeviceAgreement
 from mogakit.bench.measurement import Conditions, Identity, Measurement
 from mogakit.bench.target import Target
 from mogakit.export.artifact import Artifact
@@ -81,4 +82,16 @@ class Runner(Protocol):
         Raises:
             DeviceError: the device is absent, busy, or out of space.
             MeasurementError: a file cannot be loaded.
+        """
+
+
+@runtime_checkable
+class ComputesOnInput(Protocol):
+    """A device whose tools can compute on a given input. This computer's own runtimes are the reference instead."""
+
+    def agreement(self, job: Job) -> DeviceAgreement:
+        """Run one file once on seeded input and compare its output with the reference's.
+
+        Raises:
+            DeviceError: the device went away.
         """

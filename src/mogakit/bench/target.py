@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mogakit.errors import MAX_SUGGESTIONS, KeySyntaxError, closest
-from mogakit.export.artifact import Precision
+from mogakit.export.artifact import Format, Precision
 
 
 class Runtime(StrEnum):
@@ -22,6 +22,15 @@ class Runtime(StrEnum):
     ONNX = "onnx"
     MACE = "mace"
     SNPE = "snpe"
+
+
+FORMATS = {
+    Runtime.TFLITE: Format.TFLITE,
+    Runtime.ONNX: Format.ONNX,
+    Runtime.MACE: Format.MACE,
+    Runtime.SNPE: Format.DLC,
+}
+"""The file format that each runtime runs."""
 
 
 class Hardware(StrEnum):

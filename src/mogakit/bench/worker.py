@@ -31,6 +31,7 @@ from mogakit.bench.measurement import Clock
 from mogakit.bench.statistics import WARM_UP_MAX_SAMPLES, WARM_UP_WINDOW, is_warm
 from mogakit.bench.target import parse_target
 from mogakit.errors import MeasurementError
+from mogakit.export.foreign.failures import runtime_failures
 from mogakit.records import to_json
 
 _CLOCKS: dict[Clock, Callable[[], int]] = {Clock.THREAD_CPU: time.thread_time_ns, Clock.WALL: time.perf_counter_ns}
@@ -110,7 +111,7 @@ def run_once(engine: Engine, path: str) -> None:
     """
     try:
         engine.invoke()
-    except (RuntimeError, ValueError) as error:
+    except runtime_failures() as error:
         raise MeasurementError(f"{path} fails when it is run: {error}") from error
 
 
@@ -180,7 +181,7 @@ def _time_window(
                         started = clock()
                         invoke()
                         times.append(clock() - started)
-                except (RuntimeError, ValueError) as error:
+                except runtime_failures() as error:
                     times, failed[index] = [], f"failed while it was timed: {error}"
             visits.append(times)
         faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults_before
@@ -201,7 +202,7 @@ def _warmed_up(found: _Timed | None, index: int, failed: dict[int, str]) -> list
         return []
     try:
         return _warm_up(*found)
-    except (RuntimeError, ValueError) as error:
+    except runtime_failures() as error:
         failed[index] = f"failed while it was warmed up: {error}"
         return []
 

@@ -1,22 +1,26 @@
 """`moga supernet alternate`."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 
-from mogakit import records
 from mogakit.cli.broken_images import print_broken_images
 from mogakit.cli.combine_options import combine_options
-from mogakit.cli.output import json_option, print_json, print_table, progress_bar
+from mogakit.cli.command import command as new_command
+from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say
 from mogakit.cli.reward_options import reward_options
 from mogakit.cli.training_options import training_options
-from mogakit.flows.train.alternate import FIGURE, RESULT, AlternateRequest, AlternateSummary, run_alternation
-from mogakit.nets.spaces import space_names
+from mogakit.cli.types import NEW_FOLDER, SHARE, SPACE, TABLE, Number, Whole
 from mogakit.search.rewards import Reward
 from mogakit.training.recipes import RECIPES
+
+if TYPE_CHECKING:
+    from mogakit.flows.train.alternate import AlternateSummary
 
 EPILOG = """
 \b
@@ -27,8 +31,8 @@ Examples:
 """
 
 
-@click.command("alternate", epilog=EPILOG)
-@click.option("--space", default="moga", show_default=True, type=click.Choice(space_names()), help="Search space.")
+@new_command("alternate", epilog=EPILOG)
+@click.option("--space", default="moga", show_default=True, type=SPACE, help="Search space.")
 @click.option("--data", required=True, help="Image folder (one folder a class), or the word digits.")
 @click.option("--recipe", type=click.Choice(list(RECIPES)), default="tunas", show_default=True, help="Of the weights.")
 @click.option(
@@ -36,7 +40,8 @@ Examples:
     "tables",
     required=True,
     multiple=True,
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=TABLE,
+    metavar="RUN|FILE",
     help="Latency table or cost model of the space; one a hardware.",
 )
 @combine_options
@@ -45,21 +50,28 @@ Examples:
     "--paths",
     default=8,
     show_default=True,
-    type=click.IntRange(min=2),
+    type=Whole(2, 10_000),
     help="Networks that the controller tries a step.",
 )
 @click.option(
-    "--learning-rate", default=0.03, show_default=True, help="The controller's, at the start; it grows tenfold."
+    "--learning-rate",
+    type=Number(0, 100, open_low=True),
+    default=0.03,
+    show_default=True,
+    help="The controller's, at the start; it grows tenfold.",
 )
-@click.option("--delay", default=0.25, show_default=True, help="Share of the steps in which only weights learn.")
+@click.option(
+    "--delay", type=SHARE, default=0.25, show_default=True, help="Share of the steps that train weights only."
+)
 @click.option(
     "--warm-up",
+    type=SHARE,
     default=0.25,
     show_default=True,
     help="Share of the steps in which choices are averaged; 0 for spaces without independent slots.",
 )
 @training_options
-@click.option("-o", "--output", "folder", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
+@click.option("-o", "--output", "folder", required=True, type=NEW_FOLDER, help="Folder of the run.")
 @json_option
 def command(
     space: str,
@@ -77,6 +89,9 @@ def command(
     as_json: bool,
 ) -> None:
     """Train shared weights and a controller in turn (TuNAS): one run gives both the supernet and the network chosen."""
+    from mogakit import records
+    from mogakit.flows.train.alternate import AlternateRequest, run_alternation
+
     request = AlternateRequest(
         space=space,
         data=data,
@@ -94,12 +109,14 @@ def command(
     with progress_bar(f"supernet and controller of {space}") as progress:
         summary = run_alternation(request, progress)
     if as_json:
-        print_json(records.to_json(summary))
+        print_json(records.document(summary))
         return
     _print(summary, folder)
 
 
 def _print(summary: AlternateSummary, folder: Path) -> None:
+    from mogakit.flows.train.alternate import FIGURE, RESULT
+
     earned = [mean for mean in summary.mean_rewards if mean is not None]
     share = max(len(earned) // 20, 1)
     rows = [
@@ -114,10 +131,8 @@ def _print(summary: AlternateSummary, folder: Path) -> None:
     ]
     print_table(f"Supernet and controller of {summary.space}", ("what", "value"), rows)
     print_broken_images(summary.broken_images)
-    click.echo(f"Written: {summary.checkpoint}, {folder / RESULT}, {folder / FIGURE}.svg")
-    click.echo(
-        f"Next: moga train {summary.network} --data {summary.data} --recipe {summary.recipe} -o {folder / 'alone'}"
-    )
+    say(f"Written: {summary.checkpoint}, {folder / RESULT}, {folder / FIGURE}.svg")
+    say(f"Next: moga train {summary.network} --data {summary.data} --recipe {summary.recipe} -o {folder / 'alone'}")
 
 
 def _short(value: float | None) -> str:
@@ -127,4 +142,4 @@ def _short(value: float | None) -> str:
 def _first_and_last(earned: Sequence[float], share: int) -> str:
     if not earned:
         return "the controller never learnt: give more --epochs or a shorter --delay"
-    return f"{np.mean(earned[:share]):.4f} and {np.mean(earned[-share:]):.4f}"
+    return f"{fmean(earned[:share]):.4f} and {fmean(earned[-share:]):.4f}"

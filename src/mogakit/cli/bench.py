@@ -7,14 +7,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mogakit.bench.measurement import Clock, Status, counts
 from mogakit.bench.target import Target
 from mogakit.cli.command import command as new_command
 from mogakit.cli.command import ignored
-from mogakit.cli.measuring import HOST, STOPPED, budget_option, clock_option, device_option, rounds_option
+from mogakit.cli.measuring import (
+    HOST,
+    STOPPED,
+    agreement_option,
+    budget_option,
+    clock_option,
+    device_option,
+    rounds_option,
+)
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say, warn
 from mogakit.cli.phone_options import phone_options
-from mogakit.cli.types import MODEL, NEW_FOLDER, SEED, TARGET
+from mogakit.cli.types import MODEL, NEW_FOLDER, SEED, TARGET, Number, Whole
 
 if TYPE_CHECKING:
     from mogakit.flows.measure.bench import BenchResult, Timing
@@ -56,14 +63,15 @@ if TYPE_CHECKING:
 @clock_option
 @click.option(
     "--memory-gb",
-    type=click.FloatRange(min=0.1, max=1024),
+    type=Number(0.1, 1024),
     help="On this computer: memory that loading and running one file may take. [default: 2 and eight times its size]",
 )
 @click.option(
     "--timeout-s",
-    type=click.IntRange(min=1, max=86400),
+    type=Whole(1, 86_400),
     help="On this computer: seconds that loading and running one file once may take. [default: 60]",
 )
+@agreement_option
 @phone_options
 @json_option
 @ignored(
@@ -90,6 +98,7 @@ def command(
     clock: str | None,
     memory_gb: float | None,
     timeout_s: int | None,
+    agreement: str,
     phone: PhoneRequest,
     as_json: bool,
 ) -> None:
@@ -100,11 +109,14 @@ def command(
     compared.
 
     A time that is not of the target's hardware, because the graph or a part of it ran on the CPU, is not shown but for
-    its status and reason (--json has it, marked). Exit code 1: a model did not run, or not on that hardware.
+    its status and reason (--json has it, marked). The same holds where a phone's output is not what this computer
+    makes of the same input. Exit code 1: a model did not run, or not on that hardware, or its output is wrong.
 
     Nothing that a file leaves open is filled in: sizes, row numbers and signatures are given, or that file is a failed
     row that says what to add; the others are timed. The target in the result says what was run.
     """
+    from mogakit.bench.measurement import Clock, Status
+    from mogakit.flows.measure.agreement import AgreementScope
     from mogakit.flows.measure.bench import BenchRequest
     from mogakit.flows.measure.bench import bench as run
     from mogakit.flows.measure.bench_json import document
@@ -121,6 +133,7 @@ def command(
         rounds=rounds,
         budget_s=budget_s,
         feed=parse(shapes, ranges, values, signatures),
+        agreement=AgreementScope(agreement),
     )
     forced = None if clock is None else Clock(clock)
     limits = limits_of(memory_gb, timeout_s)
@@ -130,11 +143,13 @@ def command(
         print_json(document(result, scope_of(device)))
     else:
         _print(result, scope_of(device))
-    if any(timing.row.status in (Status.FAILED, Status.FALLBACK) for timing in result.timings):
+    if any(timing.row.status in (Status.FAILED, Status.FALLBACK, Status.WRONG_OUTPUT) for timing in result.timings):
         raise click.exceptions.Exit(1)
 
 
 def _print(result: BenchResult, scope: str | None) -> None:
+    from mogakit.bench.measurement import Status
+
     targets = sorted({str(timing.target) for timing in result.timings if timing.target is not None})
     names = [_name(timing, alone=len(targets) == 1) for timing in result.timings]
     rows = [(name, *_cells(timing), timing.row.delegation) for name, timing in zip(names, result.timings, strict=True)]
@@ -151,6 +166,8 @@ def _print(result: BenchResult, scope: str | None) -> None:
         if timing.row.status is not Status.OK:
             why = timing.row.error or timing.row.reason or timing.row.delegation
             say(f"{name}: status {timing.row.status}: {why}")
+        elif timing.row.agreement is not None:
+            say(f"{name}: output {timing.row.agreement}")
     stopped = "no file could be tried" if result.outcome is None else STOPPED[result.outcome.stopped]
     say(f"Stopped: {stopped}")
     for warning in result.warnings:
@@ -163,6 +180,8 @@ def _name(timing: Timing, alone: bool) -> str:
 
 def _cells(timing: Timing) -> tuple[str, ...]:
     """Return the numbers of one line; none where they are not of the target's hardware."""
+    from mogakit.bench.measurement import counts
+
     row = timing.row
     if not counts(row.status):
         return ("-",) * 6

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-import click
+from mogakit.cli.output import say
 
 NUM_NAMED = 10
 
@@ -10,6 +10,6 @@ NUM_NAMED = 10
 def print_broken_images(paths: Sequence[str]) -> None:
     """Name the first ten, and count the rest."""
     for path in paths[:NUM_NAMED]:
-        click.echo(f"could not be decoded: {path}")
+        say(f"could not be decoded: {path}")
     if len(paths) > NUM_NAMED:
-        click.echo(f"and {len(paths) - NUM_NAMED} more")
+        say(f"and {len(paths) - NUM_NAMED} more")

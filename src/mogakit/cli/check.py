@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mogakit.cli.command import command as new_command
-from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say
+from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say, warn
 from mogakit.cli.types import MODEL, SPACE
 from mogakit.export.support.entry import Hardware
 
@@ -31,8 +31,9 @@ if TYPE_CHECKING:  # importing the flow imports torch, which `moga check --help`
 def command(models: tuple[str, ...], names: tuple[str, ...], zoo: bool, space: str | None, as_json: bool) -> None:
     """Report which hardware can run a network, and which layers would leave it.
 
-    MODEL is a network (moga-a, moga/8-10-6-...), a .tflite file or a MACE .pb file. Every answer names its source; what
-    no source says is unknown. The command ends with 0 whatever the answer is: it is an answer, not a failure.
+    MODEL is a network (moga-a, moga/8-10-6-...), a .tflite, .onnx or MACE .pb file. Every answer names its source;
+    what no source says is unknown. The command ends with 0 whatever the answer is: it is an answer, not a failure. Exit
+    code 1: a file could not be read, or a compiler not be asked; the others are answered.
 
     \b
     moga check moga-a --hardware edgetpu
@@ -58,6 +59,12 @@ def command(models: tuple[str, ...], names: tuple[str, ...], zoo: bool, space: s
         _print_model(answers)
     else:
         _print_matrix(answers, hardware)
+    errors = dict.fromkeys((item.name, item.error) for item in answers if item.error is not None)
+    if errors and not as_json:
+        for name, error in errors:
+            warn(f"{name}: {error}")
+    if errors:
+        raise click.exceptions.Exit(1)
 
 
 def _print_matrix(answers: list[Checked], hardware: list[Hardware]) -> None:

@@ -6,8 +6,9 @@ from typing import Any, TypeVar
 
 import click
 
+from mogakit.cli.command import ignored
 from mogakit.cli.options import with_options
-from mogakit.nets.resolve import resolve
+from mogakit.cli.types import FACTOR, NETWORK, WEIGHT
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -24,6 +25,8 @@ def combine_options(function: F) -> F:
         weights: tuple[float, ...],
         **given: Any,
     ) -> Any:
+        from mogakit.nets.resolve import resolve
+
         combined = {
             "worst": combine == "max",
             "reference": None if reference is None else resolve(reference),
@@ -40,10 +43,21 @@ def combine_options(function: F) -> F:
             show_default=True,
             help="Latency over several tables: their normalised mean or the worst of them; 1 is the reference's.",
         ),
-        click.option("--reference", metavar="NETWORK", help="Network whose latency normalises each table."),
+        click.option("--reference", type=NETWORK, help="Network whose latency normalises each table."),
         click.option(
-            "--factor", "factors", multiple=True, type=float, metavar="MS", help="The factor itself, one a table."
+            "--factor",
+            "factors",
+            multiple=True,
+            type=FACTOR,
+            metavar="MS",
+            help="Factor itself, one a table; inf leaves the table out.",
         ),
-        click.option("--weight", "weights", multiple=True, type=float, help="Importance of each table in avg or max."),
+        click.option("--weight", "weights", multiple=True, type=WEIGHT, help="Importance of each table in avg or max."),
+        ignored(
+            *("combine", "reference", "factors", "weights"),
+            when=lambda given: len(given["tables"]) + len(given.get("targets", ())) < 2,
+            because="it is of several latencies, and there is one; add a --table",
+        ),
+        ignored("reference", when=lambda given: bool(given["factors"]), because="--factor gives the factors"),
     )
     return with_options(command, options)  # type: ignore[return-value]

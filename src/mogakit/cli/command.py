@@ -65,8 +65,8 @@ def _noting(attribute: str, item: object) -> Callable[[F], F]:
     return note
 
 
-class Command(click.Command):
-    """A command of `moga`."""
+class _Strict(click.Command):
+    """What a command and a group that is called by itself have in common."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Take what `ignored` and `renamed` noted on the function."""
@@ -83,12 +83,8 @@ class Command(click.Command):
         return left
 
     def _check(self, ctx: click.Context, rule: Ignored) -> None:
-        given = [name for name in rule.names if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE]
-        if not given or not rule.when(ctx.params):
-            return
-        spelled = {option.name: option.opts[-1] for option in self.params}
-        many = " and ".join(filter(None, (", ".join(spelled[name] for name in given[:-1]), spelled[given[-1]])))
-        raise click.UsageError(f"{many} {'has' if len(given) == 1 else 'have'} no effect: {rule.because}", ctx)
+        if rule.when(ctx.params):
+            reject_given(rule.names, rule.because, ctx)
 
     def _respelled(self, args: Sequence[str]) -> list[str]:
         old = {each.old: each for each in self.renamed}
@@ -114,7 +110,26 @@ class Command(click.Command):
         return done
 
 
-class Group(click.Group):
+class Command(_Strict):
+    """A command of `moga`."""
+
+
+def reject_given(names: Sequence[str], because: str, context: click.Context | None = None) -> None:
+    """Reject those parameters that the person typed, since they have no effect; see `Ignored`.
+
+    Raises:
+        UsageError: one was typed.
+    """
+    ctx = context or click.get_current_context()
+    given = [name for name in names if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    if not given:
+        return
+    spelled = {option.name: option.opts[-1] for option in ctx.command.params}
+    many = " and ".join(filter(None, (", ".join(spelled[name] for name in given[:-1]), spelled[given[-1]])))
+    raise click.UsageError(f"{many} {'has' if len(given) == 1 else 'have'} no effect: {because}", ctx)
+
+
+class Group(_Strict, click.Group):
     """A group of commands."""
 
     command_class = Command

@@ -1,19 +1,24 @@
 """`moga controllers`."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from mogakit import records
-from mogakit.cli.output import json_option, print_json, print_table, progress_bar
-from mogakit.flows.search.controllers import FIGURE, RESULT, JudgeRequest, JudgeResult, judge_controllers
-from mogakit.nets.spaces import space_names
+from mogakit.cli.command import command as new_command
+from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say
+from mogakit.cli.types import MILLISECONDS, NEW_FOLDER, SPACE, TABLE, Whole
 from mogakit.search.rewards import RewardKind
 
+if TYPE_CHECKING:
+    from mogakit.flows.search.controllers import JudgeResult
 
-@click.command("controllers", epilog="Example: moga controllers --table RUN/lut.json -o RUN/controllers")
-@click.option("--table", required=True, type=click.Path(path_type=Path), help="Latency table or cost model.")
-@click.option("--space", default="moga", show_default=True, type=click.Choice(space_names()), help="Search space.")
+
+@new_command("controllers", epilog="Example: moga controllers --table RUN/lut.json -o RUN/controllers")
+@click.option("--table", required=True, type=TABLE, metavar="RUN|FILE", help="Latency table or cost model.")
+@click.option("--space", default="moga", show_default=True, type=SPACE, help="Search space.")
 @click.option(
     "--accuracy", default="proxy", show_default=True, help="A source that adds up: proxy or fitted:FILE.json."
 )
@@ -26,11 +31,11 @@ from mogakit.search.rewards import RewardKind
     show_default=True,
     help="May be repeated.",
 )
-@click.option("--target-ms", type=float, help="T of the reward. [default: latency of the middle of three picks]")
-@click.option("--seeds", default=10, show_default=True, help="Runs of each searcher.")
-@click.option("--population", default=70, show_default=True, help="Networks a step.")
-@click.option("--generations", default=120, show_default=True, help="Steps.")
-@click.option("-o", "--output", "folder", required=True, type=click.Path(path_type=Path), help="Folder for the result.")
+@click.option("--target-ms", type=MILLISECONDS, help="T of the reward. [default: latency of the middle of three picks]")
+@click.option("--seeds", type=Whole(1, 10_000), default=10, show_default=True, help="Runs of each searcher.")
+@click.option("--population", type=Whole(4, 100_000), default=70, show_default=True, help="Networks a step.")
+@click.option("--generations", type=Whole(2, 100_000), default=120, show_default=True, help="Steps.")
+@click.option("-o", "--output", "folder", required=True, type=NEW_FOLDER, help="Folder for the result.")
 @json_option
 def command(
     table: Path,
@@ -48,6 +53,9 @@ def command(
 
     On a table the best reward is known exactly; regret is what a search stayed below it, at equal evaluations.
     """
+    from mogakit import records
+    from mogakit.flows.search.controllers import JudgeRequest, judge_controllers
+
     request = JudgeRequest(
         table=table,
         space=space,
@@ -67,13 +75,15 @@ def command(
 
 
 def _print(result: JudgeResult, folder: Path) -> None:
+    from mogakit.flows.search.controllers import FIGURE, RESULT
+
     for judged in result.judged:
         rows = [
             [each.searcher.value, round(each.mean, 3), round(each.std, 3), round(max(each.by_seed), 3)]
             for each in judged.regrets
         ]
         print_table(f"{judged.reward.kind} reward", ["regret", "mean", "std", "worst"], rows)
-        click.echo(f"T = {judged.reward.target_ms:g} ms; best reward of the space {judged.best_reward:.5f}")
-    click.echo(f"{result.num_evaluations} evaluations, {result.num_seeds} seeds; regret in points (reward x 100)")
-    click.echo(f"latency: {result.latency}; accuracy: {result.accuracy}")
-    click.echo(f"written: {folder / RESULT}, {folder / FIGURE}.svg")
+        say(f"T = {judged.reward.target_ms:g} ms; best reward of the space {judged.best_reward:.5f}")
+    say(f"{result.num_evaluations} evaluations, {result.num_seeds} seeds; regret in points (reward x 100)")
+    say(f"latency: {result.latency}; accuracy: {result.accuracy}")
+    say(f"written: {folder / RESULT}, {folder / FIGURE}.svg")

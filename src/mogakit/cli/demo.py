@@ -1,30 +1,39 @@
 """`moga demo`."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from mogakit.cli.output import demo_steps, json_option, print_json
-from mogakit.flows.demo.host import HostDemo, run_host_demo
+from mogakit.cli.command import command as new_command
+from mogakit.cli.output import demo_steps, json_option, print_json, say, warn
+from mogakit.cli.types import NEW_FOLDER, SEED
+
+if TYPE_CHECKING:
+    from mogakit.flows.demo.host import HostDemo
 
 
-@click.command("demo")
+@new_command("demo")
 @click.option(
     "-o",
     "--output",
     "folder",
-    type=click.Path(path_type=Path),
+    type=NEW_FOLDER,
     default=Path("demo"),
     show_default=True,
     help="Folder; a demonstration that was stopped there goes on.",
 )
-@click.option("--seed", default=0, show_default=True, help="Of networks, order and search.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of networks, order and search.")
 @json_option
 def command(folder: Path, seed: int, as_json: bool) -> None:
     """Export, profile, validate and search on this computer, ship one network, and build a page of it all.
 
     Takes a few minutes. Nothing leaves the machine.
     """
+    from mogakit.flows.demo.host import run_host_demo
+
     with demo_steps() as step:
         result = run_host_demo(folder, seed, step)
     if as_json:
@@ -54,30 +63,30 @@ def _print(result: HostDemo) -> None:
     table, validation, quality = result.profile.table, result.validation, result.search.quality
     whole = validation.strata[0].calibrated
     times = [one.measured_ms for one in validation.networks]
-    click.echo()
-    click.echo(f"This computer: {table.identity.device_name}, {table.identity.runtime}, target {table.target}.")
-    click.echo(
+    say()
+    say(f"This computer: {table.identity.device_name}, {table.identity.runtime}, target {table.target}.")
+    say(
         f"Measured: {len(table.rows)} blocks, of which 1 283 918 464 548 864 networks of the MoGA space are made, and "
         f"{table.calibration.num_networks} whole networks to calibrate their sum."
     )
-    click.echo(
+    say(
         f"Checked: {whole.num} networks that the table had not seen took {min(times):.1f} to {max(times):.1f} ms; it "
         f"predicted them with a mean error of {whole.mape_percent.value or 0:.1f} % and in the right order "
         f"(Kendall tau {whole.kendall_tau.value or 0:.3f}, 1 is perfect)."
     )
     if quality.archive_percent is not None:
-        click.echo(
+        say(
             f"Searched: weighted NSGA-II looked at {result.search.num_networks} networks and reached "
             f"{quality.archive_percent:.1f} % of the exact front ({quality.num_exact} networks), which the table makes "
             "computable. Its accuracy is a capacity proxy: train the picks before believing their order."
         )
-    click.echo(f"Picked: {', '.join(result.picks)}")
-    click.echo(
+    say(f"Picked: {', '.join(result.picks)}")
+    say(
         f"Shipped: {result.shipped.network} in {len(result.shipped.artifacts)} files, in {result.bundle} "
         "(random weights: it shows the form, not an accuracy)"
     )
     for warning in result.profile.warnings:
-        click.echo(f"warning: {warning}", err=True)
-    click.echo()
-    click.echo(f"Open {result.page.resolve()} in a browser.")
-    click.echo("Next: moga devices (a phone on a cable), moga bench FILE.tflite, moga profile --help")
+        warn(warning)
+    say()
+    say(f"Open {result.page.resolve()} in a browser.")
+    say("Next: moga devices (a phone on a cable), moga bench FILE.tflite, moga profile --help")

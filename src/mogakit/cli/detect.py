@@ -7,21 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mogakit import records
 from mogakit.cli.broken_images import print_broken_images
-from mogakit.cli.output import json_option, print_json, print_table, progress_bar
-from mogakit.cli.training_options import training_options
+from mogakit.cli.command import group, ignored
+from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say
+from mogakit.cli.training_options import torch_device_option, training_options
+from mogakit.cli.types import CLASSES, FILE, FOLDER, MODEL, NAMED_MODEL, NEW_FOLDER, PIXELS, SHARE, WIDTH
 from mogakit.training.detection.recipes import DETECTION_RECIPES
 
 if TYPE_CHECKING:
     from mogakit.flows.train.detector import DetectorSummary
     from mogakit.training.detection.map import CocoScore
 
-FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
-FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
-
-@click.group()
+@group("detect")
 def command() -> None:
     """SSDLite detectors on the zoo's backbones.
 
@@ -41,6 +39,7 @@ def command() -> None:
 @json_option
 def list_command(as_json: bool) -> None:
     """Count the detectors that papers measured, beside what they say."""
+    from mogakit import records
     from mogakit.flows.train.detector import list_published
 
     summaries = list_published()
@@ -67,16 +66,17 @@ def _row(summary: DetectorSummary) -> tuple[object, ...]:
 
 
 @command.command()
-@click.argument("detector")
-@click.option("--width", default=1.0, show_default=True, help="Width multiplier of backbone and extra maps.")
-@click.option("--input-size", type=int, help="Pixels; 320 where absent.")
-@click.option("--classes", type=int, help="Classes of objects without the background; COCO's 80 where absent.")
+@click.argument("detector", type=NAMED_MODEL)
+@click.option("--width", type=WIDTH, default=1.0, show_default=True, help="Width multiplier.")
+@click.option("--input-size", type=PIXELS, help="Pixels; 320 where absent.")
+@click.option("--classes", type=CLASSES, help="Classes of objects without the background; COCO's 80 where absent.")
 @json_option
 def show(detector: str, width: float, input_size: int | None, classes: int | None, as_json: bool) -> None:
     """Count one detector, and list the maps that it predicts from.
 
     Example: moga detect show ssdlite-mnasnet-a1 --classes 90
     """
+    from mogakit import records
     from mogakit.flows.train.detector import summarise_detector
     from mogakit.nets.detection.network import get_detector
 
@@ -95,14 +95,16 @@ def show(detector: str, width: float, input_size: int | None, classes: int | Non
 
 
 @command.command()
-@click.argument("detector")
+@click.argument("detector", type=NAMED_MODEL)
 @click.option("--data", required=True, type=FOLDER, help="Folder in COCO's layout: annotations/, train*/, val*/.")
-@click.option("--recipe", type=click.Choice(list(DETECTION_RECIPES)), default="ssdlite-v2", show_default=True)
+@click.option(
+    "--recipe", type=click.Choice(list(DETECTION_RECIPES)), default="ssdlite-v2", show_default=True, help="How."
+)
 @click.option("--backbone", type=FILE, help="Checkpoint of the classifier to start from; random where absent.")
-@click.option("--width", default=1.0, show_default=True, help="Width multiplier of backbone and extra maps.")
-@click.option("--input-size", type=int, help="Pixels; 320 where absent.")
+@click.option("--width", type=WIDTH, default=1.0, show_default=True, help="Width multiplier.")
+@click.option("--input-size", type=PIXELS, help="Pixels; 320 where absent.")
 @training_options
-@click.option("-o", "--output", "folder", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
+@click.option("-o", "--output", "folder", required=True, type=NEW_FOLDER, help="Folder of the run.")
 @json_option
 def train(
     detector: str,
@@ -119,6 +121,7 @@ def train(
 
     The number of classes is that of the data. Broken images are left out, counted and named.
     """
+    from mogakit import records
     from mogakit.flows.train.detector import DetectTrainRequest, run_detector_training
 
     request = DetectTrainRequest(
@@ -144,7 +147,7 @@ def train(
         ("checkpoint", summary.checkpoint),
     ]
     print_table(f"{summary.detector} on {summary.data}, recipe {summary.recipe}", ("what", "value"), rows)
-    click.echo(f"recipe: {summary.recipe_source}")
+    say(f"recipe: {summary.recipe_source}")
     print_broken_images(summary.broken_images)
 
 
@@ -161,13 +164,18 @@ def _score_rows(score: CocoScore) -> list[tuple[str, object]]:
 
 
 @command.command()
-@click.argument("model")
+@click.argument("model", type=MODEL)
 @click.option("--data", required=True, type=FOLDER, help="Folder in COCO's layout; its validation images are used.")
 @click.option("--weights", type=FILE, help="Checkpoint, where MODEL is a name.")
-@click.option("--width", default=1.0, show_default=True, help="Where MODEL is a name.")
-@click.option("--input-size", type=int, help="Where MODEL is a name.")
-@click.option("--device", type=click.Choice(["cpu", "cuda"]), help="Where MODEL is a name.")
+@click.option("--width", type=WIDTH, default=1.0, show_default=True, help="Where MODEL is a name.")
+@click.option("--input-size", type=PIXELS, help="Where MODEL is a name.")
+@torch_device_option
 @json_option
+@ignored(
+    *("weights", "width", "input_size", "device"),
+    when=lambda given: Path(given["model"]).is_file(),
+    because="MODEL is a file, which has them in it",
+)
 def score(
     model: str,
     data: Path,
@@ -183,6 +191,7 @@ def score(
     moga detect score models/ssdlite-moga-a.int8.tflite --data coco/
     moga detect score ssdlite-moga-a --weights runs/det/checkpoint.pt --data coco/
     """
+    from mogakit import records
     from mogakit.flows.train.detector import score_model
 
     with progress_bar(f"scoring {model}") as progress:
@@ -197,13 +206,14 @@ def score(
 @command.command()
 @click.argument("model", type=FILE)
 @click.argument("image", type=FILE)
-@click.option("--threshold", default=0.3, show_default=True, help="Least probability of an object.")
+@click.option("--threshold", type=SHARE, default=0.3, show_default=True, help="Least probability of an object.")
 @json_option
 def find(model: Path, image: Path, threshold: float, as_json: bool) -> None:
     """Find objects in IMAGE with an exported file, as an app would.
 
     Example: moga detect find models/ssdlite-moga-a.tflite photo.jpg
     """
+    from mogakit import records
     from mogakit.flows.train.detector import find_objects
 
     objects = find_objects(model, image, threshold)

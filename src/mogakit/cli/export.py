@@ -10,7 +10,17 @@ import click
 from mogakit.cli.command import Given, group, ignored
 from mogakit.cli.options import with_options
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say
-from mogakit.cli.types import CLASSES, FILE, FILE_OR_FOLDER, NAMED_MODEL, NEW_FOLDER, PIXELS, SEED, SPACE, WIDTH
+from mogakit.cli.types import (
+    CLASSES,
+    FILE,
+    FILE_OR_FOLDER,
+    NAMED_MODEL_OR_MODULE,
+    NEW_FOLDER,
+    PIXELS,
+    SEED,
+    SPACE,
+    WIDTH,
+)
 from mogakit.errors import InputError
 from mogakit.export.artifact import Artifact, Format, Precision
 
@@ -18,6 +28,7 @@ if TYPE_CHECKING:
     from mogakit.export.writers import Options
     from mogakit.nets.detection.network import Detector
     from mogakit.nets.network import Network
+    from mogakit.nets.published_weights import WeightsSource
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -107,7 +118,7 @@ def blocks(
 
 
 @command.command()
-@click.argument("network", type=NAMED_MODEL)
+@click.argument("network", type=NAMED_MODEL_OR_MODULE)
 @click.option(
     "--weights",
     type=FILE,
@@ -116,9 +127,31 @@ def blocks(
 @click.option("--width", type=WIDTH, default=1.0, show_default=True, help="Width multiplier of a zoo network.")
 @click.option("--input-size", type=PIXELS, help="Side of the image in pixels; the network's own where absent.")
 @click.option("--classes", type=CLASSES, help="Number of classes; the network's own where absent.")
+@click.option(
+    "--weights-from",
+    type=click.Choice(["torchvision", "timm", "pytorchcv", "geffnet"]),
+    help="Package that published the weights: a zoo network takes its layout, order and epsilon.",
+)
+@click.option("--ema", is_flag=True, help="Take the averaged weights (state_dict_ema) of the checkpoint.")
+@click.option(
+    "--input",
+    "inputs",
+    multiple=True,
+    help="Of package.module:function: shape of an input, as 1x3x192x256; once for each input.",
+)
+@click.option(
+    "--set", "settings", multiple=True, help="Of package.module:function: an argument, as width=0.5; may be repeated."
+)
 @click.option("--per-layer", is_flag=True, help="Of int8 and uint8 files: the signal to noise of every layer.")
 @_shared_options
 @ignored("seed", when=lambda given: given["weights"] is not None, because="--weights are given")
+@ignored("weights_from", "ema", when=lambda given: given["weights"] is None, because="no --weights are given")
+@ignored(
+    *("weights_from", "width", "input_size", "classes", "per_layer"),
+    when=lambda given: bool(given["inputs"]),
+    because="--input exports a module as package.module:function builds it",
+)
+@ignored("settings", when=lambda given: not given["inputs"], because="it is for package.module:function with --input")
 @ignored("per_layer", when=_is_float, because="only integer files lose signal; add --precision int8 or uint8")
 def model(
     network: str,
@@ -126,6 +159,10 @@ def model(
     width: float,
     input_size: int | None,
     classes: int | None,
+    weights_from: str | None,
+    ema: bool,
+    inputs: tuple[str, ...],
+    settings: tuple[str, ...],
     per_layer: bool,
     formats: tuple[str, ...],
     precision: str,
@@ -137,25 +174,76 @@ def model(
     folder: Path,
     as_json: bool,
 ) -> None:
-    """Write a network of the zoo, one that a chromosome describes, or a detector on either (ssdlite-mobilenet-v2).
+    """Write a network of the zoo, one that a chromosome describes, a detector on either (ssdlite-mobilenet-v2), or any
+    torch module: with --input, NETWORK is package.module:function, a function that returns it.
 
-    Example: moga export model moga-a --format tflite --format onnx --weights moga_a.pth -o models
+    \b
+    moga export model moga-a --format tflite --format onnx --weights moga_a.pth -o models
+    moga export model mobilenet-v2 --weights mobilenet_v2.pth --weights-from torchvision -o models
+    moga export model nets.mine:build --set width=0.5 --input 1x3x192x256 -o models
     """
     from mogakit.flows.deploy.export import export_network
     from mogakit.nets.detection.network import resolve_model
+    from mogakit.nets.published_weights import WeightsSource
 
-    found = resolve_model(network, width, input_size, classes)
     options = _options(opset, calibration, ranges, h_sigmoid)
+    if inputs:
+        kinds = [Format(name) for name in formats]
+        artifacts = _export_module(
+            network, inputs, settings, kinds, Precision(precision), folder, weights, ema, options, seed
+        )
+        _report(artifacts, folder, as_json)
+        return
+    found = resolve_model(network, width, input_size, classes)
+    source = None if weights_from is None else WeightsSource(weights_from)
     with progress_bar(f"export {network}") as progress:
         artifacts = export_network(
-            found, [Format(name) for name in formats], Precision(precision), folder, weights, progress, options, seed
+            found,
+            [Format(name) for name in formats],
+            Precision(precision),
+            folder,
+            weights,
+            progress,
+            options,
+            seed,
+            weights_from=source,
+            ema=ema,
         )
     if per_layer:
-        _report_layers(found, artifacts, weights, options, seed, as_json)
+        _report_layers(found, artifacts, weights, options, seed, as_json, source, ema)
         return
     _report(artifacts, folder, as_json)
     if weights is None and not as_json:
         say("The weights are random: these files are for timing, not for use. --weights takes a checkpoint.")
+
+
+def _export_module(
+    reference: str,
+    inputs: Sequence[str],
+    settings: Sequence[str],
+    formats: Sequence[Format],
+    precision: Precision,
+    folder: Path,
+    weights: Path | None,
+    ema: bool,
+    options: "Options",
+    seed: int,
+) -> list[Artifact]:
+    """Export what a user's function returns."""
+    from mogakit.flows.deploy import user_module
+    from mogakit.plugins import is_reference
+
+    if not is_reference(reference):
+        raise InputError(f"--input is for a module as package.module:function; {reference!r} has its own input size")
+    given = dict(user_module.read_setting(text) for text in settings)
+    shapes = [user_module.read_shape(text) for text in inputs]
+    module = user_module.build_user_module(reference, given, seed)
+    name = user_module.name_of(reference, given, shapes)
+    with progress_bar(f"export {name}") as progress:
+        return user_module.export_user_module(
+            module, name, shapes, formats, precision, folder,
+            weights=weights, ema=ema, options=options, progress=progress,
+        )  # fmt: skip
 
 
 def _options(opset: str, calibration: Path | None, ranges: Path | None, h_sigmoid: str) -> "Options":
@@ -174,6 +262,8 @@ def _report_layers(
     options: "Options",
     seed: int,
     as_json: bool,
+    weights_from: "WeightsSource | None",
+    ema: bool,
 ) -> None:
     """Print how far each layer of the integer file is from the float file's, in decibels."""
     from mogakit.flows.deploy.quality import layer_quality
@@ -181,7 +271,7 @@ def _report_layers(
 
     if isinstance(network, Detector):
         raise InputError("quality by layer is for classifiers; a detector's outputs are judged by its mAP")
-    found = layer_quality(network, artifacts[0], weights, options.calibration, seed)
+    found = layer_quality(network, artifacts[0], weights, options.calibration, seed, weights_from=weights_from, ema=ema)
     if as_json:
         layers = [
             {"name": layer.name, "sqnr_db": layer.sqnr_db if math.isfinite(layer.sqnr_db) else None}
@@ -209,7 +299,13 @@ def _report(artifacts: Sequence[Artifact], folder: Path, as_json: bool) -> None:
     for kind, members in groups.items():
         size_mb = sum(member.num_bytes for member in members) / 1e6
         worst = max(member.agreement.relative for member in members if member.agreement is not None)
-        rows.append((*map(str, kind), len(members), f"{size_mb:.1f}", f"{worst:.1e}"))
-    columns = ("role", "format", "precision", "files", "MB", "worst error")
-    caption = f"Error: largest difference from torch over the output's scale. Details: {folder / FILE_NAME}"
+        own = [member.agreement.torch_relative for member in members if member.agreement is not None]
+        largest = max((value for value in own if value is not None), default=None)
+        measured = None if largest is None else f"{largest:.1e}"
+        rows.append((*map(str, kind), len(members), f"{size_mb:.1f}", f"{worst:.1e}", measured))
+    columns = ("role", "format", "precision", "files", "MB", "worst error", "torch's own")
+    caption = (
+        "Errors over the output's scale: of the file, and where it was needed of torch's own float32 from float64. "
+        f"Details: {folder / FILE_NAME}"
+    )
     print_table(f"Exported to {folder}", columns, rows, caption)

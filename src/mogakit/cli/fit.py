@@ -1,23 +1,28 @@
 """`moga fit`."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from mogakit.cli.output import json_option, print_json, print_table, progress_bar
-from mogakit.flows.measure.devices import open_runner, scope_of
-from mogakit.flows.measure.fit import FitFolder, FitRequest, FitResult, fit_run
-from mogakit.flows.measure.runs import RunFolder
-from mogakit.records import to_json
+from mogakit.cli.command import command as new_command
+from mogakit.cli.measuring import rounds_option
+from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say, warn
+from mogakit.cli.types import RUN, SEED, Whole
+
+if TYPE_CHECKING:
+    from mogakit.flows.measure.fit import FitFolder, FitResult
 
 
-@click.command("fit", epilog="Example: moga fit RUN --pairs 100")
-@click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
-@click.option("--pairs", default=100, show_default=True, type=click.IntRange(min=5), help="Networks to measure.")
-@click.option("--seed", default=0, show_default=True, help="Of the networks, the order and the learning curves.")
+@new_command("fit", epilog="Example: moga fit RUN --pairs 100")
+@click.argument("folder", metavar="RUN", type=RUN)
+@click.option("--pairs", default=100, show_default=True, type=Whole(5, 100_000), help="Networks to measure.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of networks, order and learning curves.")
 @click.option("--quick", is_flag=True, help="Fewer rounds.")
 @click.option("--resume", is_flag=True, help="Go on with the fit in the folder, or add pairs to it.")
-@click.option("--rounds", type=click.IntRange(min=1), help="Fresh processes (this computer) or passes (a phone).")
+@rounds_option
 @json_option
 def command(folder: Path, pairs: int, seed: int, quick: bool, resume: bool, rounds: int | None, as_json: bool) -> None:
     """Fit a linear cost model on measured networks.
@@ -26,6 +31,10 @@ def command(folder: Path, pairs: int, seed: int, quick: bool, resume: bool, roun
     exact front stays exact: one number a choice on top of the table, and one number a choice without it. Writes
     RUN/cost-model.json, RUN/cost-model-one-hot.json and RUN/fit.json (pairs, learning curves).
     """
+    from mogakit.flows.measure.devices import open_runner, scope_of
+    from mogakit.flows.measure.fit import FitFolder, FitRequest, fit_run
+    from mogakit.flows.measure.runs import RunFolder
+
     request = FitRequest(folder=folder, num_pairs=pairs, seed=seed, quick=quick, resume=resume, rounds=rounds)
     settings = RunFolder(folder).read_settings()
     with open_runner(settings.device, clock=settings.clock) as runner, progress_bar("fit") as progress:
@@ -35,10 +44,12 @@ def command(folder: Path, pairs: int, seed: int, quick: bool, resume: bool, roun
     else:
         _print(result, FitFolder(RunFolder(folder)))
         if scope := scope_of(settings.device):
-            click.echo(f"All times {scope}.")
+            say(f"All times {scope}.")
 
 
 def _summary(result: FitResult) -> dict[str, object]:
+    from mogakit.records import to_json
+
     return {
         "table": result.table,
         "num_pairs": len(result.pairs.names),
@@ -65,7 +76,7 @@ def _print(result: FitResult, folder: FitFolder) -> None:
     if rows:
         print_table("MAPE % on networks left out, by number of measured ones", ("model", *map(str, sizes)), rows)
     for name in result.failed:
-        click.echo(f"warning: {name} gave no number", err=True)
+        warn(f"{name} gave no number")
 
 
 def _round(value: float | None, digits: int = 2) -> float | None:

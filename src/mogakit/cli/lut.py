@@ -1,23 +1,27 @@
 """`moga lut`: look at, check, compare, merge, export and import latency tables."""
 
+from __future__ import annotations
+
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from mogakit.cli.output import json_option, print_json, print_table
-from mogakit.flows import lut as flow
-from mogakit.luts.check import Finding, Severity, half_width_percent
-from mogakit.luts.foreign.operators import OperatorStudy
-from mogakit.luts.latencies import scope_note
-from mogakit.luts.linear import CostModel
-from mogakit.luts.table import LatencyTable
-from mogakit.records import document, to_json
+from mogakit.cli.command import group, ignored, renamed
+from mogakit.cli.output import json_option, print_fields, print_json, print_table, say
+from mogakit.cli.types import COUNT, FILE, NEW_FILE, TABLE, TARGET, Vocabulary
+
+if TYPE_CHECKING:
+    from mogakit.bench.target import Target
+    from mogakit.flows.lut import Imported
+    from mogakit.luts.check import Finding
+    from mogakit.luts.foreign.operators import OperatorStudy
+    from mogakit.luts.linear import CostModel
+    from mogakit.luts.table import LatencyTable
 
 
-@click.group(name="lut")
+@group("lut")
 def command() -> None:
     """Latency tables: a TABLE is a run's folder or a lut.json; `show` and `check` take cost models, too.
 
@@ -28,17 +32,24 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("table")
-@click.option("--limit", type=int, default=None, help="Show only the slowest N rows (genes of a model).")
+@click.argument("table", type=TABLE, metavar="RUN|FILE")
+@click.option("--rows", "limit", type=COUNT, help="Show only the slowest rows (of a model, the widest genes).")
 @json_option
-def show(table: str, limit: int | None, as_json: bool) -> None:
+@renamed("--limit", "--rows", "{}")
+@ignored("limit", when=lambda given: given["as_json"], because="--json always holds every row")
+def show(table: Path, limit: int | None, as_json: bool) -> None:
     """Show a table or cost model: where it comes from, what it holds.
 
     \b
-    moga lut show RUN --limit 20
+    moga lut show RUN --rows 20
     moga lut show RUN/cost-model.json
     """
-    loaded = flow.load_any(table)
+    from mogakit.flows.lut import load_any
+    from mogakit.luts.check import half_width_percent
+    from mogakit.luts.linear import CostModel
+    from mogakit.records import document
+
+    loaded = load_any(table)
     if isinstance(loaded, CostModel):
         if as_json:
             print_json(document(loaded))
@@ -59,16 +70,26 @@ def show(table: str, limit: int | None, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("table")
-@click.option("--against", multiple=True, help="Table of another device, to find numbers copied from it. Repeatable.")
+@click.argument("table", type=TABLE, metavar="RUN|FILE")
+@click.option(
+    "--against",
+    multiple=True,
+    type=TABLE,
+    metavar="RUN|FILE",
+    help="Table of another device, to find numbers copied from it. Repeatable.",
+)
 @json_option
-def check(table: str, against: tuple[str, ...], as_json: bool) -> None:
+def check(table: Path, against: tuple[Path, ...], as_json: bool) -> None:
     """List what is suspicious about a table or cost model; exit code 1 where a finding is an error.
 
     \b
     moga lut check RUN --against PHONE_RUN
     """
-    findings = flow.check_latencies(table, against)
+    from mogakit.flows.lut import check_latencies
+    from mogakit.luts.check import Severity
+    from mogakit.records import to_json
+
+    findings = check_latencies(table, against)
     if as_json:
         print_json([to_json(finding) for finding in findings])
     else:
@@ -78,17 +99,22 @@ def check(table: str, against: tuple[str, ...], as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("first")
-@click.argument("second")
+@click.argument("first", type=TABLE, metavar="RUN|FILE")
+@click.argument("second", type=TABLE, metavar="RUN|FILE")
 @click.option("--all", "show_all", is_flag=True, help="Show rows without a difference, too.")
 @json_option
-def diff(first: str, second: str, show_all: bool, as_json: bool) -> None:
+@ignored("show_all", when=lambda given: given["as_json"], because="--json always holds every row")
+def diff(first: Path, second: Path, show_all: bool, as_json: bool) -> None:
     """Compare two tables row by row: Mann-Whitney on the runs, or whether intervals overlap.
 
     \b
     moga lut diff RUN_MONDAY RUN_TUESDAY
     """
-    differences = flow.diff_tables(first, second)
+    from mogakit.flows.lut import diff_tables, load_table
+    from mogakit.luts.latencies import scope_note
+    from mogakit.records import to_json
+
+    differences = diff_tables(first, second)
     if as_json:
         print_json([to_json(one) for one in differences])
         return
@@ -100,64 +126,75 @@ def diff(first: str, second: str, show_all: bool, as_json: bool) -> None:
     title = f"{len(shown)} of {len(differences)} rows" + ("" if show_all else " differ")
     print_table(title, ("key", "first ms", "second ms", "ratio", "second is", "judged by"), cells)
     for which, table in (("first", first), ("second", second)):
-        note = scope_note(flow.load_table(table).identity)
+        note = scope_note(load_table(table).identity)
         if note is not None:
-            click.echo(f"{which}: {note}")
+            say(f"{which}: {note}")
 
 
 @command.command()
-@click.argument("tables", nargs=-1, required=True)
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), required=True, help="File to write.")
+@click.argument("tables", nargs=-1, required=True, type=TABLE, metavar="RUN|FILE...")
+@click.option("-o", "--output", type=NEW_FILE, required=True, help="File to write.")
 @click.option("--force", is_flag=True, help="Merge tables of unlike identities; the result says so.")
 @json_option
-def merge(tables: tuple[str, ...], output: Path, force: bool, as_json: bool) -> None:
+def merge(tables: tuple[Path, ...], output: Path, force: bool, as_json: bool) -> None:
     """Merge tables of one identity: same device, runtime, target and statistic.
 
     \b
     moga lut merge RUN_A RUN_B -o lut.json
     """
-    merged = flow.merge_tables(tables, output, force)
+    from mogakit.flows.lut import merge_tables
+
+    merged = merge_tables(tables, output, force)
     if as_json:
         print_json({"path": str(output), "rows": len(merged.rows), "forced": list(merged.origin.forced)})
         return
-    click.echo(f"{output}: {len(merged.rows)} rows")
+    say(f"{output}: {len(merged.rows)} rows")
     if merged.origin.forced:
-        click.echo(f"forced although these differ: {', '.join(merged.origin.forced)}")
+        say(f"forced although these differ: {', '.join(merged.origin.forced)}")
 
 
 @command.command()
-@click.argument("table")
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), required=True, help="CSV to write.")
-def export(table: str, output: Path) -> None:
+@click.argument("table", type=TABLE, metavar="RUN|FILE")
+@click.option("-o", "--output", type=NEW_FILE, required=True, help="CSV to write.")
+@json_option
+def export(table: Path, output: Path, as_json: bool) -> None:
     """Write a table as CSV.
 
     \b
     moga lut export RUN -o table.csv
     """
-    click.echo(f"{output}: {flow.export_table(table, output)} rows")
+    from mogakit.flows.lut import export_table
+
+    num_rows = export_table(table, output)
+    if as_json:
+        print_json({"path": str(output), "rows": num_rows})
+        return
+    say(f"{output}: {num_rows} rows")
 
 
 @command.command(name="import")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=FILE, metavar="FILE...")
 @click.option(
     "--format",
     "kind",
-    type=click.Choice([kind.value for kind in flow.ForeignFormat]),
+    type=Vocabulary("mogakit.flows.lut:ForeignFormat", "ofa", "tunas", "operators"),
     required=True,
     help="What the files are.",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), required=True, help="JSON to write.")
+@click.option("-o", "--output", type=NEW_FILE, required=True, help="JSON to write.")
 @click.option("--column", help="operators: the device's column, e.g. 'pixel4|gpu|float'.")
 @click.option("--device-name", default="unknown", help="ofa: what you know about the device.")
-@click.option("--target", help="ofa: what you know about the target, e.g. tflite/cpu/float32.")
+@click.option("--target", type=TARGET, help="ofa: what you know about the target, e.g. tflite/cpu/float32.")
 @json_option
+@ignored("column", when=lambda given: given["kind"] != "operators", because="it is of --format operators")
+@ignored("device_name", "target", when=lambda given: given["kind"] != "ofa", because="it is of --format ofa")
 def import_(
     files: tuple[Path, ...],
     kind: str,
     output: Path,
     column: str | None,
     device_name: str,
-    target: str | None,
+    target: Target | None,
     as_json: bool,
 ) -> None:
     """Read a table or model of others; what its files do not say stays unknown.
@@ -167,25 +204,25 @@ def import_(
     moga lut import --format tunas kernel.b64 bias.b64 -o pixel1.json
     moga lut import --format operators ops.csv end_to_end.csv --column 'pixel4|gpu|float' -o pixel4.json
     """
-    done = flow.import_foreign(
-        flow.ForeignFormat(kind), files, output, column=column, device_name=device_name, target=target
-    )
+    from mogakit.flows.lut import ForeignFormat, import_foreign
+
+    done = import_foreign(ForeignFormat(kind), files, output, column=column, device_name=device_name, target=target)
     if as_json:
         print_json(_imported_json(done))
         return
     if done.model is not None:
         num_coefficients = sum(map(len, done.model.coefficients_ms))
-        click.echo(
-            f"{output}: linear model of {num_coefficients} coefficients, {done.model.intercept_ms:.3f} ms constant"
-        )
+        say(f"{output}: linear model of {num_coefficients} coefficients, {done.model.intercept_ms:.3f} ms constant")
     if done.table is not None:
-        click.echo(f"{output}: {len(done.table.rows)} rows")
+        say(f"{output}: {len(done.table.rows)} rows")
     if done.study is not None:
         _print_study(done.study)
     _print_findings(list(done.findings))
 
 
-def _imported_json(done: flow.Imported) -> dict[str, Any]:
+def _imported_json(done: Imported) -> dict[str, Any]:
+    from mogakit.records import to_json
+
     return {
         "path": str(done.path),
         "rows": None if done.table is None else len(done.table.rows),
@@ -227,15 +264,12 @@ def _print_header(table: LatencyTable) -> None:
         ("not known", ", ".join(table.origin.unknown) or "-"),
         *_scope(table),
     )
-    _print_lines(lines)
-
-
-def _print_lines(lines: Iterable[tuple[str, str]]) -> None:
-    for name, text in lines:
-        click.echo(f"{name:12} {text}")
+    print_fields(lines)
 
 
 def _scope(latencies: LatencyTable | CostModel) -> list[tuple[str, str]]:
+    from mogakit.luts.latencies import scope_note
+
     note = scope_note(latencies.identity)
     return [] if note is None else [("note", note)]
 
@@ -255,7 +289,7 @@ def _print_model(model: CostModel, limit: int | None) -> None:
         ("not known", ", ".join(model.origin.unknown) or "-"),
         *_scope(model),
     )
-    _print_lines(lines)
+    print_fields(lines)
     cells = [
         (gene, len(numbers), _number(min(numbers)), _number(max(numbers)))
         for gene, numbers in enumerate(model.coefficients_ms)
@@ -277,14 +311,12 @@ def _print_findings(findings: list[Finding]) -> None:
 
 
 def _print_study(study: OperatorStudy) -> None:
-    click.echo(
+    say(
         f"{study.column}: sum of operators over measured, {study.num_networks} networks: median "
         f"{study.median_ratio:.3f} [{study.ratio_low:.2f}, {study.ratio_high:.2f}]; raw MAPE {study.raw.mape_percent} %"
     )
     for held in study.held_out:
-        click.echo(
-            f"{held.kind} calibration, held out: MAPE {held.mape_percent:.2f} % [{held.low:.2f}, {held.high:.2f}]"
-        )
+        say(f"{held.kind} calibration, held out: MAPE {held.mape_percent:.2f} % [{held.low:.2f}, {held.high:.2f}]")
 
 
 def _number(value: float | None, digits: int = 4) -> float | None:

@@ -8,7 +8,7 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -64,34 +64,55 @@ def report(text: object) -> None:
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], caption: str = "") -> None:
     """Print rows under a heading; numbers are aligned to the right.
 
-    Where the width is too small for the columns, every row becomes a paragraph with a line for each column, so that no
-    number loses its name and no name is cut.
+    Where the width is too small for a box, the columns stand without one. Where it is too small for that, every row
+    becomes a paragraph with a line for each column, so that no number loses its name and no name is cut.
     """
     cells = [[one_line("-" if cell is None else str(cell)) for cell in row] for row in rows]
     numeric = [bool(rows) and all(_is_number(row[index]) for row in rows) for index in range(len(columns))]
     width = _width()
+    if not cells:
+        _print_wrapped(title if title.startswith("0 ") else f"{title}: none", width)
+        _print_wrapped(caption, width)
+        return
     widths = [_least_width(name, [row[i] for row in cells], i == 0 or numeric[i]) for i, name in enumerate(columns)]
-    if sum(widths) + 3 * len(columns) + 1 > width:
+    widths[0] = max(widths[0], len(columns[0]))
+    boxed = sum(widths) + 3 * len(columns) + 1 <= width
+    if not boxed and sum(widths) + 2 * (len(columns) - 1) > width:
         _print_paragraphs(title, columns, cells, caption, width)
         return
+    from rich.cells import cell_len
+
+    natural = [max(map(cell_len, (name, *(row[i] for row in cells)))) for i, name in enumerate(columns)]
+    between = 3 * len(columns) + 1 if boxed else 2 * (len(columns) - 1)
+    widths = _spread(widths, natural, width - between)
     # rich is loaded here: a command that prints JSON, help or an error does without it
     from rich.table import Table
 
     _print_wrapped(title, width)
-    table = Table()
+    table = Table() if boxed else Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for index, column in enumerate(columns):
         # The first column names the row: a name cut over two lines can be neither read nor copied.
         table.add_column(
             column,
             justify="right" if numeric[index] else "left",
             overflow="fold",
-            no_wrap=index == 0 or numeric[index],
-            min_width=widths[index],
+            no_wrap=index == 0,
+            width=widths[index],
         )
     for row in cells:
         table.add_row(*row)
     _print(table, width)
     _print_wrapped(caption, width)
+
+
+def _spread(least: Sequence[int], natural: Sequence[int], available: int) -> list[int]:
+    """Return the width of each column: its least, and of what is left as much as it can use, small needs first."""
+    widths, left = list(least), available - sum(least)
+    for index in sorted(range(len(widths)), key=lambda index: natural[index] - least[index]):
+        added = min(max(natural[index] - least[index], 0), max(left, 0))
+        widths[index] += added
+        left -= added
+    return widths
 
 
 def _width() -> int:
@@ -129,11 +150,21 @@ def _print_paragraphs(
     _print_wrapped(caption, width)
 
 
+def print_fields(fields: Iterable[tuple[str, str]]) -> None:
+    """Print `name  text` lines with the texts below each other, wrapped to the width."""
+    width, indent = _width(), " " * 13
+    for name, text in fields:
+        _print_wrapped(f"{name:12} {one_line(text)}", width, indent if width > 2 * len(indent) else "  ")
+
+
 def _print_wrapped(text: str, width: int, indent: str = "") -> None:
     """Print each line of a text, wrapped between words; a word that is too long stays whole, so it can be copied."""
     import textwrap
 
     for line in printable(text).splitlines():
+        if len(line) <= width:
+            click.echo(line)
+            continue
         wrapped = textwrap.wrap(
             line, max(width, 20), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
         )

@@ -1,13 +1,13 @@
 """Options that every command takes which may measure on a phone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
 import click
 
-from mogakit.cli.command import Given, ignored
-from mogakit.cli.measuring import HOST
+from mogakit.cli.command import ignored
+from mogakit.cli.measuring import all_host
 from mogakit.cli.options import with_options
 from mogakit.cli.types import Number
 
@@ -43,30 +43,8 @@ def phone_options(function: F) -> F:
         click.option("--screen", type=click.Choice(["on", "off"]), help="Keep a phone's screen on or off meanwhile."),
         ignored(
             *("run_s", "fixed_performance", "screen"),
-            when=lambda given: _all_host(given),
+            when=lambda given: all_host(given),
             because="it is of phones, and this computer measures; give a phone with --device",
-        ),
-        ignored(
-            "clock",
-            when=lambda given: "clock" in given and _no_host(given),
-            because="it is of this computer, and a phone measures",
         ),
     )
     return with_options(gathered, options)  # type: ignore[return-value]
-
-
-def _devices(given: Given) -> Sequence[str] | None:
-    """Return the devices that a command measures on; None where its run says it (`validate`)."""
-    if "devices" in given:
-        return given["devices"] or (HOST,)
-    return (given["device"],) if "device" in given else None
-
-
-def _all_host(given: Given) -> bool:
-    devices = _devices(given)
-    return devices is not None and all(device == HOST for device in devices)
-
-
-def _no_host(given: Given) -> bool:
-    devices = _devices(given)
-    return devices is not None and HOST not in devices

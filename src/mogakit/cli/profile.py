@@ -1,69 +1,63 @@
 """`moga profile`."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from mogakit.bench.measurement import ACCEPTABLE, Clock, Status
-from mogakit.bench.target import parse_target
-from mogakit.cli.output import json_option, print_json, print_table, progress_bar, progress_bars
+from mogakit.bench.target import Target, parse_target
+from mogakit.cli.command import command as new_command
+from mogakit.cli.command import renamed
+from mogakit.cli.measuring import HOST, STOPPED, agreement_option, clock_option, rounds_option
+from mogakit.cli.output import json_option, print_json, print_table, progress_bar, progress_bars, report, say, warn
 from mogakit.cli.phone_options import phone_options
-from mogakit.flows.measure.devices import HOST, PhoneRequest, scope_of
-from mogakit.flows.measure.fleet import folder_of, profile_device, profile_fleet
-from mogakit.flows.measure.profile import ProfileRequest, ProfileResult
-from mogakit.flows.measure.turns import TargetOutcome
-from mogakit.luts.calibrate import Calibration, CalibrationChoice
-from mogakit.luts.table import LatencyTable
-from mogakit.records import to_json
+from mogakit.cli.types import COUNT, NEW_FOLDER, PIXELS, SECONDS, SEED, SPACE, TARGET, Vocabulary
 
-STOPPED = {
-    "precise": "every interval that was asked for is narrow enough",
-    "rounds": "all rounds are measured; some intervals are wider than 1 % (more --rounds narrow them)",
-    "budget": "the time was spent before all rounds were measured (--resume goes on)",
-}
+if TYPE_CHECKING:
+    from mogakit.flows.measure.devices import PhoneRequest
+    from mogakit.flows.measure.profile import ProfileResult
+    from mogakit.flows.measure.turns import TargetOutcome
+    from mogakit.luts.calibrate import Calibration
+    from mogakit.luts.table import LatencyTable
 
 DEFAULT_TARGET = "tflite/cpu/float32"
 
-_ACCEPT = dict(zip(ACCEPTABLE, ("--resume --accept-partial", "--resume --accept-unknown"), strict=True))
 
-
-@click.command("profile", epilog="Example: moga profile --space moga --target tflite/cpu/float32 -o RUN --quick")
-@click.option("--space", default="moga", show_default=True, help="Search space whose blocks are measured.")
+@new_command("profile", epilog="Example: moga profile --space moga --target tflite/cpu/float32 -o RUN --quick")
+@click.option("--space", type=SPACE, default="moga", show_default=True, help="Search space whose blocks are measured.")
 @click.option(
     "--device",
     "devices",
     multiple=True,
+    metavar="DEVICE",
     help="host (this computer) or a phone's serial; may be repeated. [default: host]",
 )
 @click.option(
     "--target",
     "targets",
     multiple=True,
+    type=TARGET,
     help=f"runtime/hardware/precision[,option=value...]; may be repeated. [default: {DEFAULT_TARGET}]",
 )
-@click.option("--input-size", type=click.IntRange(1, 4096), help="Pixels of a side. [default: the space's own]")
+@click.option("--input-size", type=PIXELS, help="Pixels of a side; the space's own where absent.")
 @click.option(
     "--blocks",
     "num_blocks",
-    type=click.IntRange(8, 100_000),
+    type=COUNT,
     help="Choice blocks to measure where channels and depth are chosen too; the others are inferred, with an error "
     "bar. [default: 240, with --quick 64]",
 )
-@click.option("-o", "--output", "folder", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
+@click.option("-o", "--output", "folder", required=True, type=NEW_FOLDER, help="Folder of the run.")
 @click.option("--quick", is_flag=True, help="Fewer rounds and networks: a table in under a minute on this computer.")
 @click.option(
     "--resume", is_flag=True, help="Go on with the run in the folder; what is measured is not measured again."
 )
-@click.option("--seed", default=0, show_default=True, help="Of the order, the networks and the intervals.")
-@click.option("--rounds", type=click.IntRange(min=1), help="Fresh processes (this computer) or passes (a phone).")
-@click.option(
-    "--budget-s", type=click.FloatRange(min=0, min_open=True), help="Seconds that measuring may take, for each table."
-)
-@click.option(
-    "--clock",
-    type=click.Choice([clock.value for clock in Clock]),
-    help="Force a clock on this computer (one thread: its CPU time).",
-)
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the order, the networks and the intervals.")
+@rounds_option
+@click.option("--budget-s", type=SECONDS, help="Seconds that measuring may take, for each table.")
+@clock_option
 @click.option(
     "--accept-partial/--no-accept-partial",
     default=None,
@@ -75,17 +69,20 @@ _ACCEPT = dict(zip(ACCEPTABLE, ("--resume --accept-partial", "--resume --accept-
     help="Let rows count whose log does not say what ran them. [default: as the run has it, no]",
 )
 @click.option(
-    "--calibration",
-    type=click.Choice([choice.value for choice in CalibrationChoice]),
+    "--correction",
+    "calibration",
+    type=Vocabulary("mogakit.luts.calibrate:CalibrationChoice", "best", "none", "scale", "affine"),
     help="What whole networks correct. best: the least leave-one-out error. [default: as the run has it, best]",
 )
 @click.option("--per-op", is_flag=True, help="Also time the operators of MoGA-A, B and C, in separate runs on a phone.")
+@agreement_option
 @phone_options
 @json_option
+@renamed("--calibration", "--correction", "{}")
 def command(
     space: str,
     devices: tuple[str, ...],
-    targets: tuple[str, ...],
+    targets: tuple[Target, ...],
     input_size: int | None,
     num_blocks: int | None,
     folder: Path,
@@ -99,6 +96,7 @@ def command(
     accept_unknown: bool | None,
     calibration: str | None,
     per_op: bool,
+    agreement: str,
     phone: PhoneRequest,
     as_json: bool,
 ) -> None:
@@ -114,7 +112,14 @@ def command(
     Only what the hardware of the target ran whole counts in the table, unless you accept more; a run that is finished
     can be changed with --resume, and its table is made anew.
     """
-    wanted = [(device, parse_target(text)) for device in devices or (HOST,) for text in targets or (DEFAULT_TARGET,)]
+    from mogakit.bench.measurement import Clock
+    from mogakit.flows.measure.agreement import AgreementScope
+    from mogakit.flows.measure.fleet import folder_of, profile_device, profile_fleet
+    from mogakit.flows.measure.profile import ProfileRequest
+    from mogakit.luts.calibrate import CalibrationChoice
+
+    asked = targets or (parse_target(DEFAULT_TARGET),)
+    wanted = [(device, target) for device in devices or (HOST,) for target in asked]
     pairs = tuple(dict.fromkeys(wanted))
     several = len(pairs) > 1
     requests = [
@@ -134,6 +139,7 @@ def command(
             accept_partial=accept_partial,
             accept_unknown=accept_unknown,
             calibration=None if calibration is None else CalibrationChoice(calibration),
+            agreement=AgreementScope(agreement),
         )
         for device, target in pairs
     ]
@@ -150,6 +156,8 @@ def command(
 
 def _show_one(outcome: TargetOutcome, as_json: bool) -> None:
     """Show the table of a single run; raise what went wrong."""
+    from mogakit.flows.measure.devices import scope_of
+
     scope = scope_of(outcome.request.device)
     if outcome.result is not None and as_json:
         print_json({**_summary(outcome.result), "scope": scope})
@@ -160,7 +168,9 @@ def _show_one(outcome: TargetOutcome, as_json: bool) -> None:
 
 
 def _show_several(outcomes: list[TargetOutcome], as_json: bool) -> None:
-    """Show one table for each run; what failed is said beside them, with exit code 1."""
+    """Show one table for each run; what failed is named beside them, with exit code 1."""
+    from mogakit.flows.measure.devices import scope_of
+
     if as_json:
         print_json(
             [
@@ -178,12 +188,14 @@ def _show_several(outcomes: list[TargetOutcome], as_json: bool) -> None:
         if outcome.result is not None and not as_json:
             _print(outcome.result, scope_of(outcome.request.device))
         if outcome.error is not None:
-            click.echo(f"moga: {outcome.request.device}, {outcome.request.target}: {outcome.error}", err=True)
+            report(f"moga: {outcome.request.device}, {outcome.request.target}: {outcome.error}")
     if any(outcome.error is not None for outcome in outcomes):
         raise click.exceptions.Exit(1)
 
 
 def _summary(result: ProfileResult) -> dict[str, object]:
+    from mogakit.records import to_json
+
     table = result.table
     return {
         "table": str(result.path),
@@ -222,8 +234,8 @@ def _print(result: ProfileResult, scope: str | None) -> None:
     ]
     print_table(f"{table.target} -> {result.path}", ("what", "value"), rows, scope or "")
     for warning in (*_marked(table), *result.warnings):
-        click.echo(f"warning: {warning}", err=True)
-    click.echo(f"Next: moga lut show {result.path}; moga validate {result.path.parent}")
+        warn(warning)
+    say(f"Next: moga lut show {result.path}; moga validate {result.path.parent}")
 
 
 def _other_kinds(calibration: Calibration) -> str:
@@ -235,6 +247,9 @@ def _other_kinds(calibration: Calibration) -> str:
 
 def _marked(table: LatencyTable) -> list[str]:
     """Say of how many rows something speaks against the number, the first reason, and whether they count."""
+    from mogakit.bench.measurement import ACCEPTABLE, Status
+
+    accept = dict(zip(ACCEPTABLE, ("--resume --accept-partial", "--resume --accept-unknown"), strict=True))
     notes = []
     for status in (one for one in Status if one is not Status.OK):
         rows = [row for row in table.rows.values() if row.status is status]
@@ -242,7 +257,7 @@ def _marked(table: LatencyTable) -> list[str]:
             continue
         why = rows[0].error or rows[0].reason or rows[0].delegation
         what = "counts all the same" if table.counts(rows[0]) else "does not count, and no network with it is predicted"
-        option = f" ({_ACCEPT[status]} lets it count)" if status in _ACCEPT and not table.counts(rows[0]) else ""
+        option = f" ({accept[status]} lets it count)" if status in accept and not table.counts(rows[0]) else ""
         notes.append(f"{len(rows)} row(s) {status}, which {what}{option}; {rows[0].key}: {why}")
     return notes
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from mogakit.cli.output import json_option, print_json, progress_bar
-from mogakit.flows.report import ReportRequest
-from mogakit.flows.report import report as run
+from mogakit.cli.command import command as new_command
+from mogakit.cli.output import json_option, print_json, progress_bar, say
+from mogakit.cli.types import FILE, FOLDER, NEW_FILE, NEW_FOLDER, RUN, TABLE_OR_RUN
 
 EPILOG = """
 \b
@@ -17,24 +17,25 @@ Examples:
 """
 
 
-@click.command("report", epilog=EPILOG)
-@click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
+@new_command("report", epilog=EPILOG)
+@click.argument("folder", metavar="RUN", type=RUN)
 @click.option(
     "--search",
     "searches",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=FOLDER,
     help="Folder of a search; repeatable. Default: every search below RUN.",
 )
 @click.option(
     "--against",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=TABLE_OR_RUN,
+    metavar="RUN|FILE",
     help="Run or table of the same space on another target; repeatable.",
 )
-@click.option("--comparison", type=click.Path(path_type=Path), help="What `moga compare --json` printed, as a file.")
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Default: RUN/report.html.")
-@click.option("--figures", type=click.Path(path_type=Path, file_okay=False), help="Write every figure as SVG and PNG.")
+@click.option("--comparison", type=FILE, help="What `moga compare --json` printed, as a file.")
+@click.option("-o", "--output", type=NEW_FILE, help="Default: RUN/report.html.")
+@click.option("--figures", type=NEW_FOLDER, help="Write every figure as SVG and PNG.")
 @json_option
 def command(
     folder: Path,
@@ -50,6 +51,9 @@ def command(
     Beside it goes report.json with the same numbers (-o page.html: page.json). The page opens in any browser and loads
     nothing from elsewhere. The same results give the same bytes.
     """
+    from mogakit.flows.report import ReportRequest
+    from mogakit.flows.report import report as run
+
     request = ReportRequest(
         folder=folder, searches=searches, against=against, comparison=comparison, output=output, figures=figures
     )
@@ -66,7 +70,7 @@ def command(
             }
         )
         return
-    click.echo(f"{result.page}: {result.num_bytes / 1e6:.1f} MB, with {', '.join(result.parts)}")
-    click.echo(f"{result.record}: its numbers")
+    say(f"{result.page}: {result.num_bytes / 1e6:.1f} MB, with {', '.join(result.parts)}")
+    say(f"{result.record}: its numbers")
     if result.figures:
-        click.echo(f"{len(result.figures) // 2} figures as SVG and PNG in {result.figures[0].parent}")
+        say(f"{len(result.figures) // 2} figures as SVG and PNG in {result.figures[0].parent}")

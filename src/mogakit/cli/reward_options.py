@@ -6,7 +6,9 @@ from typing import Any, TypeVar
 
 import click
 
+from mogakit.cli.command import ignored
 from mogakit.cli.options import with_options
+from mogakit.cli.types import COEFFICIENT, MILLISECONDS
 from mogakit.search.rewards import Reward, RewardKind
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -35,17 +37,27 @@ def reward_options(required: bool) -> Callable[[F], F]:
             click.option(
                 "--target-ms",
                 required=required,
-                type=click.FloatRange(min=0, min_open=True),
+                type=MILLISECONDS,
                 help="Latency that the reward aims at (1 for f_avg, f_max).",
             ),
             click.option(
-                "--alpha", default=-0.07, show_default=True, help="Exponent of the MnasNet reward up to the target."
+                "--alpha",
+                type=COEFFICIENT,
+                default=-0.07,
+                show_default=True,
+                help="MnasNet reward: exponent up to the target.",
             ),
             click.option(
                 "--beta",
+                type=COEFFICIENT,
                 default=-0.07,
                 show_default=True,
                 help="Exponent beyond it; weight of the deviation otherwise.",
+            ),
+            ignored(
+                "alpha",
+                when=lambda given: given["reward_kind"] != RewardKind.MNASNET.value,
+                because="it is of the MnasNet reward; add --reward mnasnet",
             ),
         )
         return with_options(command, options)  # type: ignore[return-value]

@@ -1,53 +1,87 @@
 """`moga search`."""
 
-import sys
+from __future__ import annotations
+
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from mogakit import records
-from mogakit.bench.target import parse_target
+from mogakit.bench.target import Target
 from mogakit.cli.combine_options import combine_options
-from mogakit.cli.output import json_option, print_json, print_table, progress_bar
-from mogakit.cli.reward_options import reward_options
+from mogakit.cli.command import Given, ignored, renamed
+from mogakit.cli.command import command as new_command
+from mogakit.cli.measuring import HOST
+from mogakit.cli.options import with_options
+from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say
+from mogakit.cli.types import CONSTRAINT, LATENCY, NEW_FOLDER, SEED, SPACE, TARGET, Vocabulary, Whole
 from mogakit.export.support.entry import Hardware
-from mogakit.flows.measure.devices import HOST, open_runner
-from mogakit.flows.search.find import EXACT, RESULT, search
-from mogakit.flows.search.plan import Method, SearchPlan, device_input, table_input
-from mogakit.nets.spaces import space_names
-from mogakit.search.evolution import Settings
-from mogakit.search.front import MetricInfo, SearchResult, rows_of
-from mogakit.search.problem import parse_constraint
-from mogakit.search.rewards import Reward
-from mogakit.search.surrogate import SurrogateSettings
-from mogakit.search.survival import CrowdingRange
-from mogakit.search.variation import CrossoverKind, MutationKind
 
-DEFAULTS, FIT_DEFAULTS = Settings(), SurrogateSettings()
+if TYPE_CHECKING:
+    from mogakit.search.front import MetricInfo, SearchResult
+    from mogakit.search.problem import Constraint
 
 EPILOG = """
 \b
+Settings of the engines, each with --set NAME=VALUE:
+  nsga2      population, generations, second_initial, crossover,
+             crossover_rate, mutation, mutation_rate, random_share,
+             crowding_range
+  sms-emoa   the same without crowding_range
+  random     population, generations
+  fit-front  num_fit, num_check
+  ppo, reinforce
+             population, generations, reward, target_ms, alpha, beta,
+             accuracy_scale
+  exact, best
+             none
+
+\b
 Examples:
   moga search --table RUN/lut.json -o RUN/search
-  moga search --table RUN/lut.json --engine best --limit 'latency<=12' -o RUN/best
-  moga search --table cpu.json --table gpu.json --combine max --reference moga-a -o RUN/both
-  moga search --table RUN/lut.json --accuracy mymodule:evaluate --jobs 4 -o RUN/search
+  moga search --table RUN --set population=140 --set generations=60 -o RUN/more
+  moga search --table RUN --engine best --limit 'latency<=12' -o RUN/best
+  moga search --table CPU --table GPU --combine max --reference moga-a -o both
+  moga search --table RUN --engine ppo --set target_ms=12 -o RUN/ppo
+  moga search --table RUN --accuracy mymodule:evaluate --jobs 4 -o RUN/own
 """
 
+METHODS = ("nsga2", "sms-emoa", "random", "exact", "fit-front", "best", "ppo", "reinforce")
+SETTINGS_ONCE_OPTIONS = (
+    *("population", "generations", "crossover", "crossover-rate", "mutation", "mutation-rate", "random-share"),
+    *("crowding-range", "num-fit", "num-check", "reward", "target-ms", "alpha", "beta", "accuracy-scale"),
+)
+"""Settings that were options of their own; that spelling is deprecated."""
 
-@click.command("search", epilog=EPILOG)
-@click.option("--space", default="moga", show_default=True, type=click.Choice(space_names()), help="Search space.")
+
+def _old_options(function: Any) -> Any:
+    old = [renamed(f"--{name}", "--set", f"{name.replace('-', '_')}={{}}") for name in SETTINGS_ONCE_OPTIONS]
+    flags = [
+        renamed("--second-initial", "--set", "second_initial=true", takes_value=False),
+        renamed("--no-second-initial", "--set", "second_initial=false", takes_value=False),
+    ]
+    return with_options(function, [*old, *flags])
+
+
+def _is_proven(given: Given) -> bool:
+    return given["engine"] in ("best", "exact")
+
+
+@new_command("search", epilog=EPILOG)
+@click.option("--space", default="moga", show_default=True, type=SPACE, help="Search space.")
 @click.option(
     "--table",
     "tables",
     multiple=True,
-    type=click.Path(path_type=Path),
-    help="Latency table (lut.json) or cost model; one a hardware.",
+    type=LATENCY,
+    metavar="RUN|FILE",
+    help="Latency table or cost model; one a hardware.",
 )
-@click.option("--target", "targets", multiple=True, help="Measure each candidate on such a target, in the loop.")
+@click.option(
+    "--target", "targets", multiple=True, type=TARGET, help="Measure each candidate on such a target, in the loop."
+)
 @click.option(
     "--device", default=HOST, show_default=True, help="For --target: host (this computer) or a phone's serial."
 )
@@ -65,7 +99,12 @@ Examples:
     help="Default: accuracy:max:0.4 latency:min:0.4 params:max:0.2, as MoGA. Weights are of the crowding distance.",
 )
 @click.option(
-    "--limit", "limits", multiple=True, metavar="METRIC<=X", help="Constraint, e.g. 'latency<=12', 'params>=4M'."
+    "--limit",
+    "limits",
+    multiple=True,
+    type=CONSTRAINT,
+    metavar="METRIC<=X",
+    help="Constraint, e.g. 'latency<=12', 'params>=4M'.",
 )
 @click.option("--forbid", multiple=True, metavar="PATTERN", help="Block keys that may not be chosen, e.g. '*_se*'.")
 @click.option(
@@ -77,88 +116,53 @@ Examples:
 @combine_options
 @click.option(
     "--engine",
-    type=click.Choice([each.value for each in Method]),
+    type=Vocabulary("mogakit.flows.search.plan:Method", *METHODS),
     default="nsga2",
     show_default=True,
     help="How to search.",
 )
-@reward_options(required=False)
 @click.option(
-    "--accuracy-scale",
-    default=1.0,
+    "--set", "texts", multiple=True, metavar="NAME=VALUE", help="A setting of the engine, see below; may be repeated."
+)
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of everything random.")
+@click.option(
+    "--picks",
+    type=Whole(1, 1000),
+    default=3,
     show_default=True,
-    help="Factor that makes the accuracy a fraction (0.01: percent).",
-)
-@click.option("--seed", default=0, show_default=True, help="Of everything random.")
-@click.option("--picks", default=3, show_default=True, help="Networks to take from the front at equal distance.")
-@click.option("--jobs", default=1, show_default=True, help="Evaluations of an expensive accuracy at once.")
-@click.option("--population", default=DEFAULTS.population, show_default=True, help="Individuals kept.")
-@click.option("--generations", default=DEFAULTS.generations, show_default=True, help="Batches evaluated.")
-@click.option(
-    "--crossover",
-    type=click.Choice([each.value for each in CrossoverKind]),
-    default=DEFAULTS.crossover.value,
-    show_default=True,
-    help="Exchange the tail of two parents, or one gene as MoGA's formula says literally.",
-)
-@click.option("--crossover-rate", default=DEFAULTS.crossover_rate, show_default=True, help="Share of pairs crossed.")
-@click.option(
-    "--mutation",
-    type=click.Choice([each.value for each in MutationKind]),
-    default=DEFAULTS.mutation.value,
-    show_default=True,
-    help="One factor of one block, or every gene by chance.",
-)
-@click.option("--mutation-rate", default=DEFAULTS.mutation_rate, show_default=True, help="Share of children mutated.")
-@click.option(
-    "--random-share", default=DEFAULTS.random_share, show_default=True, help="Of these, share with a gene redrawn."
+    help="Networks to take from the front.",
 )
 @click.option(
-    "--second-initial/--no-second-initial",
-    default=DEFAULTS.second_initial,
-    show_default=True,
-    help="Draw two initial populations, as MoGA Algorithm 1.",
+    "--jobs", type=Whole(1, 1024), default=1, show_default=True, help="Evaluations of an expensive accuracy at once."
 )
-@click.option(
-    "--crowding-range",
-    type=click.Choice([each.value for each in CrowdingRange]),
-    default=DEFAULTS.crowding_range.value,
-    show_default=True,
-    help="Over what MoGA eq. 5 takes the extremes of an objective.",
-)
-@click.option("--num-fit", default=FIT_DEFAULTS.num_fit, show_default=True, help="fit-front: networks to fit on.")
-@click.option("--num-check", default=FIT_DEFAULTS.num_check, show_default=True, help="fit-front: networks to check.")
-@click.option("--resume", is_flag=True, help="Go on where a killed search was.")
-@click.option("-o", "--output", "folder", required=True, type=click.Path(path_type=Path), help="Folder for the result.")
+@click.option("--resume", is_flag=True, help="Continue a search that was stopped.")
+@click.option("-o", "--output", "folder", required=True, type=NEW_FOLDER, help="Folder for the result.")
 @json_option
+@_old_options
+@ignored("device", when=lambda given: not given["targets"], because="only --target measures")
+@ignored("seed", "jobs", when=_is_proven, because="engines best and exact solve, and neither draw nor evaluate")
+@ignored("picks", when=lambda given: given["engine"] == "best", because="engine best finds one network")
+@ignored(
+    "jobs",
+    when=lambda given: given["accuracy"] == "proxy" or given["accuracy"].startswith(("table:", "fitted:")),
+    because="such an accuracy is computed at once",
+)
 def command(
     space: str,
-    tables: tuple[Path, ...],
-    targets: tuple[str, ...],
+    tables: tuple[Path | str, ...],
+    targets: tuple[Target, ...],
     device: str,
     accuracy: str,
     objectives: tuple[str, ...],
-    limits: tuple[str, ...],
+    limits: tuple[Constraint, ...],
     forbid: tuple[str, ...],
     runs_on: tuple[str, ...],
     combined: dict[str, Any],
     engine: str,
-    reward: Reward | None,
-    accuracy_scale: float,
+    texts: tuple[str, ...],
     seed: int,
     picks: int,
     jobs: int,
-    population: int,
-    generations: int,
-    crossover: str,
-    crossover_rate: float,
-    mutation: str,
-    mutation_rate: float,
-    random_share: float,
-    second_initial: bool,
-    crowding_range: str,
-    num_fit: int,
-    num_check: int,
     resume: bool,
     folder: Path,
     as_json: bool,
@@ -168,40 +172,31 @@ def command(
     Where latency, parameters and the accuracy source add up over blocks (tables, the proxy, fitted models), the exact
     Pareto front of the whole space is computed as well, and the search is judged by it.
     """
-    settings = Settings(
-        population=population,
-        generations=generations,
-        second_initial=second_initial,
-        crossover=CrossoverKind(crossover),
-        crossover_rate=crossover_rate,
-        mutation=MutationKind(mutation),
-        mutation_rate=mutation_rate,
-        random_share=random_share,
-        crowding_range=CrowdingRange(crowding_range),
-    )
-    if str(Path.cwd()) not in sys.path:  # --accuracy may name a module that lies where the command is run
-        sys.path.insert(0, str(Path.cwd()))
+    from mogakit import records
+    from mogakit.flows.measure.devices import open_runner
+    from mogakit.flows.search.find import search
+    from mogakit.flows.search.plan import Method, SearchPlan, device_input, latency_input
+    from mogakit.flows.search.settings import parse_settings, plan_settings
+
+    method = Method(engine)
     plan = SearchPlan(
         space=space,
         accuracy=accuracy,
-        latencies=tuple(table_input(path) for path in tables),
+        latencies=tuple(latency_input(path) for path in tables),
         objectives=objectives,
-        limits=tuple(parse_constraint(text) for text in limits),
+        limits=limits,
         forbid=forbid,
         runs_on=tuple(Hardware(each) for each in runs_on),
         **combined,
-        method=Method(engine),
-        settings=settings,
-        surrogate=SurrogateSettings(num_fit, num_check),
-        reward=reward,
-        accuracy_scale=accuracy_scale,
+        **plan_settings(method, parse_settings(texts)),
+        method=method,
         seed=seed,
         num_picks=picks,
         num_jobs=jobs,
     )
     with open_runner(device) if targets else nullcontext() as runner, progress_bar("searching") as progress:
         if runner is not None:
-            measured = tuple(device_input(runner, parse_target(text)) for text in targets)
+            measured = tuple(device_input(runner, target) for target in targets)
             plan = replace(plan, latencies=plan.latencies + measured)
         result = search(plan, folder, resume, progress)
     if as_json:
@@ -215,6 +210,10 @@ IN_MILLIONS = ("params", "madds")
 
 def _print(result: SearchResult, folder: Path) -> None:
     """Print the picks, and how far the search came."""
+    from mogakit.flows.search.find import EXACT, RESULT
+    from mogakit.flows.search.plan import Method
+    from mogakit.search.front import rows_of
+
     front = result.front
     by_reward = result.engine in (Method.PPO, Method.REINFORCE) and result.population is not None
     shown = result.population if by_reward and result.population is not None else front
@@ -226,20 +225,20 @@ def _print(result: SearchResult, folder: Path) -> None:
     print_table(title, ["network", *map(_heading, front.metrics)], rows)
     for metric in front.metrics:
         if metric.unit == "ms":
-            click.echo(f"{metric.name}: {metric.source}")
-    click.echo(f"front: {len(front)} of {result.num_networks} networks ({front.how})")
+            say(f"{metric.name}: {metric.source}")
+    say(f"front: {len(front)} of {result.num_networks} networks ({front.how})")
     quality = result.quality
     if quality.archive_percent is not None:
         last = quality.population_percent
         population = "" if last is None else f" (last population: {last:.1f} %)"
         share = f"{quality.archive_percent:.1f} % of its hypervolume{population}"
-        click.echo(f"exact front: {quality.num_exact} networks; found {share}")
-        click.echo(f"written: {folder / RESULT}, {folder / EXACT}")
+        say(f"exact front: {quality.num_exact} networks; found {share}")
+        say(f"written: {folder / RESULT}, {folder / EXACT}")
     else:
-        click.echo(f"exact front: none; {quality.without}")
-        click.echo(f"written: {folder / RESULT}")
+        say(f"exact front: none; {quality.without}")
+        say(f"written: {folder / RESULT}")
     if any(metric.is_proxy for metric in front.metrics):
-        click.echo("proxy is a capacity, not an accuracy: train the picks before believing their order")
+        say("proxy is a capacity, not an accuracy: train the picks before believing their order")
 
 
 def _heading(metric: MetricInfo) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from mogakit.cli.output import json_option, print_json, print_table, progress_bar
-from mogakit.records import load, to_json
+from mogakit.cli.command import Given, ignored
+from mogakit.cli.command import command as new_command
+from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say
+from mogakit.cli.types import CLASSES, FILE, FILE_OR_FOLDER, FOLDER, NAMED_MODEL, NEW_FOLDER, PIXELS, SEED, TABLE
 
 if TYPE_CHECKING:  # importing the flow imports torch, which `moga ship --help` does not need
     from mogakit.export.bundle.layout import Bundle
@@ -17,38 +18,63 @@ if TYPE_CHECKING:  # importing the flow imports torch, which `moga ship --help` 
     from mogakit.export.preprocessing import Preprocessing
     from mogakit.flows.deploy.ship_check import Check
 
-_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+def _checks(given: Given) -> bool:
+    return given["bundle"] is not None
 
 
-@click.command()
-@click.argument("network", required=False)
-@click.option("--check", "bundle", type=click.Path(path_type=Path), help="Check this bundle instead of making one.")
-@click.option("-o", "--output", "folder", type=click.Path(path_type=Path), help="Folder for the bundle.")
-@click.option("--weights", type=_FILE, help="Checkpoint; without it the weights are random, fit for timing only.")
+@new_command("ship")
+@click.argument("network", required=False, type=NAMED_MODEL)
+@click.option("--check", "bundle", type=FOLDER, help="Check this bundle instead of making one.")
+@click.option("-o", "--output", "folder", type=NEW_FOLDER, help="Folder for the bundle.")
+@click.option("--weights", type=FILE, help="Checkpoint; without it the weights are random, fit for timing only.")
+@click.option(
+    "--weights-from",
+    type=click.Choice(["torchvision", "timm", "pytorchcv", "geffnet"]),
+    help="Package that published the weights: the network takes its layout, order and epsilon.",
+)
+@click.option("--ema", is_flag=True, help="Take the averaged weights (state_dict_ema) of the checkpoint.")
 @click.option(
     "--calibration",
-    type=click.Path(path_type=Path, exists=True),
+    type=FILE_OR_FOLDER,
     help="Folder of images or .npy for the integer files; without it they are fit for timing only.",
 )
-@click.option("--labels", type=_FILE, help="Text file, one class a line.")
-@click.option("--preprocessing", type=_FILE, help="JSON with size, resize_shorter_side, resample, mean, std, layout.")
-@click.option("--table", "tables", type=_FILE, multiple=True, help="Latency table to predict from; may be repeated.")
+@click.option("--labels", type=FILE, help="Text file, one class a line.")
+@click.option("--preprocessing", type=FILE, help="JSON with size, resize_shorter_side, resample, mean, std, layout.")
+@click.option(
+    "--table",
+    "tables",
+    type=TABLE,
+    metavar="RUN|FILE",
+    multiple=True,
+    help="Latency table to predict from; may be repeated.",
+)
 @click.option(
     "--measurement",
     "measurements",
-    type=_FILE,
+    type=FILE,
     multiple=True,
     help="Saved output of `moga bench --json`; may be repeated.",
 )
-@click.option("--input-size", type=int, help="Side of the image in pixels; the network's own where absent.")
-@click.option("--classes", type=int, help="Number of classes; the network's own where absent.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of random weights.")
+@click.option("--input-size", type=PIXELS, help="Side of the image in pixels; the network's own where absent.")
+@click.option("--classes", type=CLASSES, help="Number of classes; the network's own where absent.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of random weights.")
 @json_option
+@ignored("seed", when=lambda given: given["weights"] is not None, because="--weights are given")
+@ignored("weights_from", "ema", when=lambda given: given["weights"] is None, because="no --weights are given")
+@ignored(
+    *("weights", "weights_from", "ema", "calibration", "labels", "preprocessing", "tables", "measurements"),
+    *("input_size", "classes", "seed", "network", "folder"),
+    when=_checks,
+    because="--check takes a bundle as it is, and neither NETWORK nor -o nor what makes a new one",
+)
 def command(
     network: str | None,
     bundle: Path | None,
     folder: Path | None,
     weights: Path | None,
+    weights_from: str | None,
+    ema: bool,
     calibration: Path | None,
     labels: Path | None,
     preprocessing: Path | None,
@@ -71,18 +97,19 @@ def command(
     moga ship --check moga-a-bundle
     """
     if bundle is not None:
-        if network is not None or folder is not None:
-            raise click.UsageError("--check takes a bundle, and neither NETWORK nor -o")
         _check(bundle, as_json)
         return
     if network is None or folder is None:
         raise click.UsageError("give NETWORK and -o, or --check BUNDLE")
     from mogakit.flows.deploy.ship import ShipRequest, ship
     from mogakit.nets.detection.network import resolve_model
+    from mogakit.nets.published_weights import WeightsSource
 
     request = ShipRequest(
         network=resolve_model(network, input_size=input_size, num_classes=classes),
         weights=weights,
+        weights_from=None if weights_from is None else WeightsSource(weights_from),
+        ema=ema,
         calibration=_calibration(calibration),
         labels=labels,
         preprocessing=_preprocessing(preprocessing),
@@ -103,14 +130,14 @@ def _calibration(path: Path | None) -> CalibrationData:
 
 def _preprocessing(path: Path | None) -> Preprocessing | None:
     from mogakit.export.preprocessing import Preprocessing
+    from mogakit.records import load
 
-    if path is None:
-        return None
-    return load(Preprocessing, path)
+    return None if path is None else load(Preprocessing, path)
 
 
 def _report(made: Bundle, folder: Path, as_json: bool) -> None:
     from mogakit.export.bundle.card import warnings
+    from mogakit.records import to_json
 
     if as_json:
         print_json({"folder": str(folder), "bundle": to_json(made), "warnings": warnings(made)})
@@ -127,14 +154,15 @@ def _report(made: Bundle, folder: Path, as_json: bool) -> None:
     print_table(f"{made.network} in {folder}", ["file", "bytes", "difference from torch", "dB (integer)"], rows)
     for item in made.latencies:
         facts = ", ".join(filter(None, (item.spread, item.comment, item.source)))
-        click.echo(f"{item.target} on {item.device}: {item.latency_ms:.3f} ms {item.kind} ({facts})")
+        say(f"{item.target} on {item.device}: {item.latency_ms:.3f} ms {item.kind} ({facts})")
     for warning in warnings(made):
-        click.echo(f"note: {warning}")
-    click.echo(f"check it anywhere with: moga ship --check {folder}")
+        say(f"note: {warning}")
+    say(f"check it anywhere with: moga ship --check {folder}")
 
 
 def _check(bundle: Path, as_json: bool) -> None:
     from mogakit.flows.deploy.ship_check import check
+    from mogakit.records import to_json
 
     with progress_bar("check") as progress:
         checks: list[Check] = check(bundle, progress)
@@ -144,6 +172,6 @@ def _check(bundle: Path, as_json: bool) -> None:
     else:
         rows = [[item.file, item.what, "ok" if item.passed else "FAILED", item.detail or None] for item in checks]
         print_table(str(bundle), ["file", "check", "result", "detail"], rows)
-        click.echo("the bundle is as it was shipped" if not failed else f"{len(failed)} checks failed")
+        say("the bundle is as it was shipped" if not failed else f"{len(failed)} checks failed")
     if failed:
-        sys.exit(1)
+        raise click.exceptions.Exit(1)

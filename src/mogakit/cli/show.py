@@ -1,17 +1,24 @@
 """`moga show`: a network block by block."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import click
 
+from mogakit.cli.command import command as new_command
 from mogakit.cli.output import json_option, print_json, print_table
-from mogakit.flows.zoo import NetworkSummary, summarise
-from mogakit.records import to_json
+from mogakit.cli.types import CLASSES, NETWORK, PIXELS, WIDTH
+
+if TYPE_CHECKING:
+    from mogakit.flows.zoo import NetworkSummary
 
 
-@click.command(name="show")
-@click.argument("network")
-@click.option("--width", type=click.FloatRange(min=0, min_open=True), default=1.0, help="Width multiplier.")
-@click.option("--input-size", type=click.IntRange(min=1), help="Height and width of the image in pixels.")
-@click.option("--classes", type=click.IntRange(min=1), help="Number of classes.")
+@new_command("show")
+@click.argument("network", type=NETWORK)
+@click.option("--width", type=WIDTH, default=1.0, show_default=True, help="Width multiplier.")
+@click.option("--input-size", type=PIXELS, help="Height and width of the image in pixels.")
+@click.option("--classes", type=CLASSES, help="Number of classes.")
 @json_option
 def command(network: str, width: float, input_size: int | None, classes: int | None, as_json: bool) -> None:
     """Show NETWORK block by block: key, resolution, parameters, multiply-adds.
@@ -19,11 +26,14 @@ def command(network: str, width: float, input_size: int | None, classes: int | N
     NETWORK is a name from `moga zoo` or a chromosome of a search space as SPACE/CHROMOSOME.
 
     \b
-    Example:
+    Examples:
       moga show moga-a
       moga show mobilenet-v2 --width 1.4 --input-size 192
       moga show moga/8-10-6-7-1-7-6-10-5-10-6-6-9-9
     """
+    from mogakit.flows.zoo import summarise
+    from mogakit.records import to_json
+
     summary = summarise(network, width, input_size, classes)
     if as_json:
         print_json(to_json(summary))

@@ -1,31 +1,40 @@
 """`moga supernet`."""
 
+from __future__ import annotations
+
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 
-from mogakit import records
 from mogakit.cli.alternate import command as alternate
 from mogakit.cli.broken_images import print_broken_images
-from mogakit.cli.output import demo_steps, json_option, print_json, print_table, progress_bar
-from mogakit.cli.training_options import device_option, training_options
-from mogakit.flows.demo.digits import DEFAULT_EFFORTS, run_digits_demo
-from mogakit.flows.train.supernet import (
-    RankResult,
-    SupernetRequest,
-    evaluate_paths,
-    rank_supernet,
-    run_supernet_training,
+from mogakit.cli.command import group, ignored
+from mogakit.cli.output import demo_steps, json_option, print_json, print_table, progress_bar, say
+from mogakit.cli.training_options import NUM_WORKERS, WORKERS, torch_device_option, training_options
+from mogakit.cli.types import (
+    CHROMOSOME,
+    COUNT,
+    EPOCHS,
+    FILE,
+    NEW_FILE,
+    NEW_FOLDER,
+    PIXELS,
+    SEED,
+    SPACE,
+    Number,
+    Vocabulary,
+    Whole,
 )
-from mogakit.flows.train.supernet_extract import ExtractRequest, extract_network
-from mogakit.nets.spaces import format_chromosome, parse_chromosome, space_names
-from mogakit.search.supernet.fairness import SharedScale, Strategy
-from mogakit.search.supernet.train import load_supernet
-from mogakit.training.loop import Settings
 from mogakit.training.recipes import RECIPES
+
+if TYPE_CHECKING:
+    from mogakit.flows.train.supernet import RankResult
+    from mogakit.nets.spaces import Chromosome
+
+NUM_RANKED = 12
+"""As `flows.demo.digits.DEFAULT_EFFORTS.num_ranked` (a test compares them)."""
 
 EPILOG = """
 \b
@@ -40,7 +49,7 @@ Examples:
 """
 
 
-@click.group("supernet", epilog=EPILOG)
+@group("supernet", epilog=EPILOG)
 def command() -> None:
     """Train one set of weights for all networks of a space, alone or with a controller; score, rank and extract."""
 
@@ -49,32 +58,33 @@ command.add_command(alternate)
 
 
 @command.command("train")
-@click.option("--space", default="moga", show_default=True, type=click.Choice(space_names()), help="Search space.")
+@click.option("--space", default="moga", show_default=True, type=SPACE, help="Search space.")
 @click.option("--data", required=True, help="Image folder (one folder a class), or the word digits.")
 @click.option("--recipe", type=click.Choice(list(RECIPES)), default="moga-supernet", show_default=True, help="How.")
 @click.option(
     "--strategy",
-    type=click.Choice([each.value for each in Strategy]),
-    default=Strategy.FAIR.value,
+    type=Vocabulary("mogakit.search.supernet.fairness:Strategy", "fair", "uniform", "single"),
+    default="fair",
     show_default=True,
     help="fair: every choice of every slot once a step (FairNAS); uniform and single are baselines.",
 )
 @click.option(
     "--shared-scale",
-    type=click.Choice([each.value for each in SharedScale]),
-    default=SharedScale.MEAN.value,
+    type=Vocabulary("mogakit.search.supernet.fairness:SharedScale", "mean", "sum"),
+    default="mean",
     show_default=True,
     help="How gradients of stem and head are scaled over a step's paths; the papers leave it open, mean is ours.",
 )
 @click.option(
     "--warm-epochs",
+    type=Number(0, 1_000_000),
     default=0.0,
     show_default=True,
     help="Train the largest path first and copy its slices into the others: a deviation that small machines need.",
 )
-@click.option("--input-size", type=int, help="Pixels; default: the space's own.")
+@click.option("--input-size", type=PIXELS, help="Pixels; default: the space's own.")
 @training_options
-@click.option("-o", "--output", "folder", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
+@click.option("-o", "--output", "folder", required=True, type=NEW_FOLDER, help="Folder of the run.")
 @json_option
 def train(
     space: str,
@@ -89,6 +99,9 @@ def train(
     as_json: bool,
 ) -> None:
     """Train the shared weights of a space."""
+    from mogakit.flows.train.supernet import SupernetRequest, run_supernet_training
+    from mogakit.search.supernet.fairness import SharedScale, Strategy
+
     request = SupernetRequest(
         space=space,
         data=data,
@@ -111,23 +124,29 @@ def train(
 
 
 @command.command("eval")
-@click.argument("checkpoint", type=click.Path(path_type=Path))
-@click.argument("chromosomes", nargs=-1)
-@click.option("--random", "num_random", default=0, show_default=True, help="Score so many random networks as well.")
-@click.option("--seed", default=0, show_default=True, help="Of the random networks.")
+@click.argument("checkpoint", type=FILE)
+@click.argument("chromosomes", nargs=-1, type=CHROMOSOME, metavar="[CHROMOSOME]...")
+@click.option(
+    "--random",
+    "num_random",
+    type=Whole(0, 100_000),
+    default=0,
+    show_default=True,
+    help="Score random networks as well.",
+)
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the random networks.")
 @click.option("--data", help="Images; default: those it was trained with.")
 @json_option
+@ignored("seed", when=lambda given: not given["num_random"], because="it is of random networks; add --random N")
 def evaluate(
-    checkpoint: Path, chromosomes: tuple[str, ...], num_random: int, seed: int, data: str | None, as_json: bool
+    checkpoint: Path, chromosomes: tuple[Chromosome, ...], num_random: int, seed: int, data: str | None, as_json: bool
 ) -> None:
     """Score CHROMOSOMES (8-10-6-...) inside a supernet, with recalibrated batch norms."""
-    chosen = [parse_chromosome(text) for text in chromosomes]
-    if num_random:
-        supernet, _ = load_supernet(checkpoint)
-        rng = np.random.default_rng(seed)
-        chosen += [supernet.space.sample(rng) for _ in range(num_random)]
-    if not chosen:
+    if not chromosomes and not num_random:
         raise click.UsageError("name chromosomes, or --random N")
+    from mogakit.flows.train.supernet import evaluate_paths, random_paths
+
+    chosen = [*chromosomes, *random_paths(checkpoint, num_random, seed)]
     with progress_bar("evaluating") as progress:
         found = evaluate_paths(checkpoint, chosen, data, progress=progress)
     if as_json:
@@ -144,25 +163,32 @@ def evaluate(
 
 
 @command.command("extract")
-@click.argument("checkpoint", type=click.Path(path_type=Path))
-@click.argument("chromosome")
+@click.argument("checkpoint", type=FILE)
+@click.argument("chromosome", type=CHROMOSOME)
 @click.option("--raw", is_flag=True, help="Leave batch norms as training left them, averages over all paths.")
 @click.option("--data", help="Images that batch norms are recalibrated on; default: those it was trained with.")
-@device_option
-@click.option(
-    "-o", "--output", "weights", required=True, type=click.Path(path_type=Path), help="File, NAME.safetensors."
-)
+@torch_device_option
+@click.option("-o", "--output", "weights", required=True, type=NEW_FILE, help="File, NAME.safetensors.")
 @json_option
+@ignored("data", when=lambda given: given["raw"], because="--raw recalibrates nothing")
 def extract(
-    checkpoint: Path, chromosome: str, raw: bool, data: str | None, device: str | None, weights: Path, as_json: bool
+    checkpoint: Path,
+    chromosome: Chromosome,
+    raw: bool,
+    data: str | None,
+    device: str | None,
+    weights: Path,
+    as_json: bool,
 ) -> None:
     """Write the weights of CHROMOSOME (8-10-6-...) as a network of its own, which exports, checks and ships.
 
     Its batch norms are recalibrated on training images, as evaluation does, so that the file is what was scored.
     """
+    from mogakit.flows.train.supernet_extract import ExtractRequest, extract_network
+
     request = ExtractRequest(
         checkpoint=checkpoint,
-        chromosome=parse_chromosome(chromosome),
+        chromosome=chromosome,
         weights=weights,
         data=data,
         raw=raw,
@@ -182,31 +208,30 @@ def extract(
     print_table(made.network, ("what", "value"), rows)
     print_broken_images(made.broken_images)
     given = f"{made.network} --weights {made.weights} --input-size {made.input_size} --classes {made.num_classes}"
-    click.echo(f"Next: moga export model {given} -o models")
-    click.echo(f"Next: moga ship {given} -o bundle")
+    say(f"Next: moga export model {given} -o models")
+    say(f"Next: moga ship {given} -o bundle")
 
 
 @command.command("rank")
-@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.argument("checkpoint", type=FILE)
 @click.option(
     "--networks",
     default=12,
     show_default=True,
-    type=click.IntRange(min=2),
+    type=Whole(2, 10_000),
     help="Networks to train alone, with two seeds each.",
 )
 @click.option("--recipe", type=click.Choice(list(RECIPES)), help="For those; needed unless the images are digits.")
-@click.option("--epochs", type=float, help="Instead of the recipe's.")
-@click.option("--batch-size", type=int, help="Instead of the recipe's.")
-@click.option("--seed", default=0, show_default=True, help="Of the choice and of training.")
-@device_option
+@click.option("--epochs", type=EPOCHS, help="Instead of the recipe's.")
+@click.option("--batch-size", type=COUNT, help="Instead of the recipe's.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the choice and of training.")
+@torch_device_option
 @click.option("--bfloat16", is_flag=True, help="Autocast to bfloat16 in those trainings.")
-@click.option("--workers", default=Settings.num_workers, show_default=True, help="Threads that decode images.")
-@click.option(
-    "-o", "--output", "folder", type=click.Path(path_type=Path), help="Folder for ranking.json and the trainings."
-)
+@click.option("--workers", type=WORKERS, default=NUM_WORKERS, show_default=True, help="Threads that decode images.")
+@click.option("-o", "--output", "folder", type=NEW_FOLDER, help="Folder for ranking.json and the trainings.")
 @click.option("--resume", is_flag=True, help="Go on where a killed ranking was; needs -o.")
 @json_option
+@ignored("resume", when=lambda given: given["folder"] is None, because="it goes on in a folder; name it with -o")
 def rank(
     checkpoint: Path,
     networks: int,
@@ -226,25 +251,29 @@ def rank(
     Printed beside Kendall's tau: its ceiling (one seed of those trained alone against another) and the baseline that
     any honest report needs (order by parameters alone).
     """
-    if resume and folder is None:
-        raise click.UsageError("--resume goes on in a folder: name it with -o")
+    from mogakit import records
+    from mogakit.flows.train.supernet import rank_supernet
+    from mogakit.training.loop import Settings
+
     settings = Settings(seed=seed, batch_size=batch_size, epochs=epochs, bfloat16=bfloat16, num_workers=workers)
     with progress_bar("ranking") as progress:
         result = rank_supernet(checkpoint, networks, recipe, settings, folder, progress, device, resume)
     if as_json:
-        print_json(records.to_json(result))
+        print_json(records.document(result))
     else:
         print_ranking(result)
 
 
 @command.command("demo")
-@click.option("-o", "--output", "folder", type=click.Path(path_type=Path), default=Path("digits"), show_default=True)
-@click.option("--seed", default=0, show_default=True, help="Of everything random.")
+@click.option(
+    "-o", "--output", "folder", type=NEW_FOLDER, default=Path("digits"), show_default=True, help="Folder of it all."
+)
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of everything random.")
 @click.option(
     "--networks",
-    default=DEFAULT_EFFORTS.num_ranked,
     show_default=True,
-    type=click.IntRange(min=2),
+    default=NUM_RANKED,
+    type=Whole(2, 10_000),
     help="Networks to train alone for the ranking.",
 )
 @json_option
@@ -253,6 +282,9 @@ def demonstration(folder: Path, seed: int, networks: int, as_json: bool) -> None
 
     A demonstration that was stopped goes on where it was.
     """
+    from mogakit import records
+    from mogakit.flows.demo.digits import DEFAULT_EFFORTS, run_digits_demo
+
     with demo_steps() as step:
         result = run_digits_demo(folder, seed, replace(DEFAULT_EFFORTS, num_ranked=networks), step)
     if as_json:
@@ -270,14 +302,16 @@ def demonstration(folder: Path, seed: int, networks: int, as_json: bool) -> None
     columns = ("pick", "top-1 in the supernet (%)", "top-1 alone (%)", "predicted latency (µs)")
     print_table("Picks, trained alone and exported", columns, rows, f"search: {result.search_how}")
     print_ranking(result.ranking)
-    click.echo(result.proves_not)
-    click.echo(f"Open {result.page} in a browser.")
+    say(result.proves_not)
+    say(f"Open {result.page} in a browser.")
     for pick in result.picks:
-        click.echo(f"Ship: moga ship {pick.network} --classes 10 --weights {pick.alone.checkpoint} -o {pick.bundle}")
+        say(f"Ship: moga ship {pick.network} --classes 10 --weights {pick.alone.checkpoint} -o {pick.bundle}")
 
 
 def print_ranking(result: RankResult) -> None:
     """Print the networks and the three taus."""
+    from mogakit.nets.spaces import format_chromosome
+
     rows = [
         (
             format_chromosome(each.chromosome),

@@ -1,16 +1,21 @@
 """`moga train`."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from mogakit import records
 from mogakit.cli.broken_images import print_broken_images
-from mogakit.cli.output import json_option, print_json, print_table, progress_bar
+from mogakit.cli.command import command as new_command
+from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say
 from mogakit.cli.training_options import training_options
-from mogakit.flows.train.classifier import TrainRequest, TrainSummary, run_training
+from mogakit.cli.types import NETWORK, NEW_FOLDER, PIXELS, WIDTH
 from mogakit.training.recipes import RECIPES
+
+if TYPE_CHECKING:
+    from mogakit.flows.train.classifier import TrainSummary
 
 EPILOG = """
 \b
@@ -21,14 +26,14 @@ Examples:
 """
 
 
-@click.command("train", epilog=EPILOG)
-@click.argument("network")
+@new_command("train", epilog=EPILOG)
+@click.argument("network", type=NETWORK)
 @click.option("--data", required=True, help="Folder (one folder a class; scored on val/ if it has one), or digits.")
 @click.option("--recipe", type=click.Choice(list(RECIPES)), default="moga", show_default=True, help="How to train.")
-@click.option("--width", default=1.0, show_default=True, help="Width multiplier of a zoo network.")
-@click.option("--input-size", type=int, help="Pixels; default: the network's own.")
+@click.option("--width", type=WIDTH, default=1.0, show_default=True, help="Width multiplier of a zoo network.")
+@click.option("--input-size", type=PIXELS, help="Pixels; default: the network's own.")
 @training_options
-@click.option("-o", "--output", "folder", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
+@click.option("-o", "--output", "folder", required=True, type=NEW_FOLDER, help="Folder of the run.")
 @json_option
 def command(
     network: str,
@@ -45,6 +50,9 @@ def command(
     The checkpoint ships with `moga ship NETWORK --weights RUN/checkpoint.pt`. Broken images are left out, counted and
     named.
     """
+    from mogakit import records
+    from mogakit.flows.train.classifier import TrainRequest, run_training
+
     request = TrainRequest(
         network=network,
         data=data,
@@ -75,5 +83,5 @@ def _print(summary: TrainSummary) -> None:
         ("checkpoint", summary.checkpoint),
     ]
     print_table(f"{summary.network} on {summary.data}, recipe {summary.recipe}", ("what", "value"), rows)
-    click.echo(f"recipe: {summary.recipe_source}")
+    say(f"recipe: {summary.recipe_source}")
     print_broken_images(summary.broken_images)

@@ -1,18 +1,33 @@
 """The options of a training, for every command that trains."""
 
 import functools
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from mogakit.cli.command import ignored, renamed
 from mogakit.cli.options import with_options
-from mogakit.training.loop import CHECKPOINT_INTERVAL_S, Settings
+from mogakit.cli.types import COUNT, EPOCHS, NEW_FOLDER, SECONDS, SEED, Whole
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-device_option = click.option("--device", type=click.Choice(["cpu", "cuda"]), help="Default: a GPU where there is one.")
+CHECKPOINT_S = 600.0
+"""As `training.loop.CHECKPOINT_INTERVAL_S`, which takes torch to load (a test compares them)."""
+NUM_WORKERS = 4
+"""As `training.loop.Settings.num_workers`."""
+
+WORKERS = Whole(0, 1024)
+
+
+def torch_device_option(function: F) -> F:
+    """Add --torch-device, as the parameter `device`: what torch trains on. (`--device` is what measures.)"""
+    option = click.option(
+        "--torch-device", "device", type=click.Choice(["cpu", "cuda"]), help="Default: a GPU where there is one."
+    )
+    return with_options(function, (option, renamed("--device", "--torch-device", "{}")))
 
 
 def training_options(function: F) -> F:
@@ -33,6 +48,8 @@ def training_options(function: F) -> F:
         resume: bool,
         **given: Any,
     ) -> Any:
+        from mogakit.training.loop import Settings
+
         settings = Settings(
             seed=seed,
             batch_size=batch_size,
@@ -46,17 +63,24 @@ def training_options(function: F) -> F:
         return function(*args, training=training, **given)
 
     options = (
-        click.option("--epochs", type=click.FloatRange(min=0, min_open=True), help="Instead of the recipe's."),
-        click.option("--batch-size", type=click.IntRange(min=1), help="Instead of the recipe's; the rate scales."),
-        click.option("--seed", default=0, show_default=True, help="Of weights, order and augmentation."),
-        device_option,
+        click.option("--epochs", type=EPOCHS, help="Instead of the recipe's."),
+        click.option("--batch-size", type=COUNT, help="Instead of the recipe's; the rate scales."),
+        click.option("--seed", type=SEED, default=0, show_default=True, help="Of weights, order and augmentation."),
+        torch_device_option,
         click.option("--bfloat16", is_flag=True, help="Autocast to bfloat16."),
         click.option("--sync-norm", is_flag=True, help="Batch norm over the images of all processes."),
-        click.option("--workers", default=4, show_default=True, help="Threads that decode images."),
         click.option(
-            "--checkpoint-s", default=CHECKPOINT_INTERVAL_S, show_default=True, help="Seconds between checkpoints."
+            "--workers", type=WORKERS, default=NUM_WORKERS, show_default=True, help="Threads that decode images."
         ),
-        click.option("--tensorboard", type=click.Path(path_type=Path), help="Folder for TensorBoard scalars."),
-        click.option("--resume", is_flag=True, help="Go on where a killed run was."),
+        click.option(
+            "--checkpoint-s", type=SECONDS, default=CHECKPOINT_S, show_default=True, help="Seconds between checkpoints."
+        ),
+        click.option("--tensorboard", type=NEW_FOLDER, help="Folder for TensorBoard scalars."),
+        click.option("--resume", is_flag=True, help="Continue a training that was stopped."),
+        ignored(
+            "sync_norm",
+            when=lambda given: "RANK" not in os.environ,
+            because="there is one process; start several with torchrun",
+        ),
     )
     return with_options(command, options)  # type: ignore[return-value]

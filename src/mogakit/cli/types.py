@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from mogakit.errors import MAX_SUGGESTIONS, InputError, closest
+from mogakit.errors import InputError, TableError
+from mogakit.files import closest_paths
 
 if TYPE_CHECKING:
     from mogakit.bench.target import Target
+    from mogakit.nets.spaces import Chromosome
     from mogakit.search.problem import Constraint
 
-MODEL_SUFFIXES = (".tflite", ".onnx", ".ort", ".pb", ".dlc")
-"""What `mogakit.export.describe` reads; repeated here, since that module loads the runtimes (a test compares them)."""
+MODEL_SUFFIXES = (".tflite", ".onnx", ".ort", ".pb", ".dlc", ".json")
+"""Of model files (`export.describe`, which loads the runtimes) and network files; a test compares them."""
 UNREMARKABLE = 100_000
 """A range that ends here or later is left out of --help."""
 TABLE_NAME = "lut.json"
@@ -66,39 +68,29 @@ class TablePath(click.ParamType):  # type: ignore[type-arg]
 
     name = "table"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+    def __init__(self, keep: bool = False, own: bool = False) -> None:
+        """Return the file, or what was typed where `keep` is set; with `own` also a latency of the user's own."""
+        self.keep = keep
+        self.own = own
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path | str:
         """Return the path of the file."""
-        path = Path(value)
-        if path.is_dir():
-            if (path / TABLE_NAME).is_file():
-                return path / TABLE_NAME
-            self.fail(_no_table(path), param, ctx)
-        if not path.exists():
-            self.fail(
-                f"{path} does not exist; {_beside(path)}`moga profile -o RUN` writes RUN/{TABLE_NAME}", param, ctx
-            )
+        from mogakit.luts.latencies import table_path
+        from mogakit.plugins import Group, find
+
+        if self.own and not Path(value).exists() and find(Group.LATENCIES, str(value)) is not None:
+            return str(value)
+        try:
+            path = table_path(value)
+        except TableError as error:
+            self.fail(str(error), param, ctx)
         if not path.is_file():
             self.fail(f"{path} is not a regular file", param, ctx)
-        return path
+        return Path(value) if self.keep else path
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Complete files and folders."""
         return [CompletionItem(incomplete, type="file")]
-
-
-def _no_table(folder: Path) -> str:
-    several = _runs_below(folder)
-    if several:
-        return f"{folder} holds several runs; name one of {', '.join(several)}"
-    started = (folder / RUN_NAME).is_file()
-    what = "go on with `moga profile ... --resume`" if started else f"`moga profile -o {folder}` writes one"
-    return f"{folder} holds no {TABLE_NAME}; {what}"
-
-
-def _runs_below(folder: Path) -> list[str]:
-    """Return runs that a profile of several devices or targets made: RUN/DEVICE/TARGET."""
-    found = sorted(path.parent for depth in ("*", "*/*") for path in folder.glob(f"{depth}/{TABLE_NAME}"))
-    return [str(path) for path in found[:MAX_SUGGESTIONS]]
 
 
 class RunPath(click.ParamType):  # type: ignore[type-arg]
@@ -115,7 +107,9 @@ class RunPath(click.ParamType):  # type: ignore[type-arg]
             kind = "is not a folder" if path.exists() else f"does not exist; {_beside(path)}".rstrip("; ")
             self.fail(f"{path} {kind}; `moga profile -o RUN` makes a run", param, ctx)
         if not (path / RUN_NAME).is_file() and not (path / TABLE_NAME).is_file():
-            several = _runs_below(path)
+            from mogakit.luts.latencies import runs_below
+
+            several = runs_below(path)
             hint = f"name one of {', '.join(several)}" if several else f"`moga profile -o {path}` makes one"
             self.fail(f"{path} holds no run; {hint}", param, ctx)
         return path
@@ -140,12 +134,10 @@ class ExistingPath(click.Path):
 
 def _beside(path: Path) -> str:
     """Return which names in the same folder a name that is absent may have meant."""
-    try:
-        names = [each.name for each in path.parent.iterdir()][:10_000]
-    except OSError:
+    if not path.parent.is_dir():
         return f"{path.parent} is not a folder; "
-    near = closest(path.name, names)
-    return f"did you mean {', '.join(str(path.parent / name) for name in near)}? " if near else ""
+    near = closest_paths(path)
+    return f"did you mean {', '.join(near)}? " if near else ""
 
 
 class Model(Words):
@@ -182,6 +174,18 @@ def check_model_name(text: str) -> None:
     resolve_model(text)
 
 
+def check_model_or_module(text: str) -> None:
+    """Check that `text` names a network or a detector, or has the form `package.module:function`.
+
+    Raises:
+        InputError: it does not.
+    """
+    from mogakit.plugins import is_reference
+
+    if not is_reference(text):
+        check_model_name(text)
+
+
 def check_network_name(text: str) -> None:
     """Check that `text` names a network of the zoo or of a space.
 
@@ -209,6 +213,13 @@ def read_target(text: str) -> "Target":
     from mogakit.bench.target import parse_target
 
     return parse_target(text)
+
+
+def read_chromosome(text: str) -> "Chromosome":
+    """Read a chromosome, with or without its space in front: `8-10-6` or `moga/8-10-6`."""
+    from mogakit.nets.spaces import parse_chromosome
+
+    return parse_chromosome(text.rpartition("/")[2])
 
 
 def read_constraint(text: str) -> "Constraint":
@@ -306,12 +317,17 @@ class Vocabulary(click.Choice[str]):
 
 
 TABLE = TablePath()
+TABLE_OR_RUN = TablePath(keep=True)
+LATENCY = TablePath(own=True)
+"""A table, a cost model, or `package.module:name` of a latency of the user's own."""
 RUN = RunPath()
 MODEL = Model()
 NETWORK = Resolved("network", check_network_name, network_names, keep=True)
 NAMED_MODEL = Resolved("model", check_model_name, network_names, keep=True)
+NAMED_MODEL_OR_MODULE = Resolved("model", check_model_or_module, network_names, keep=True)
 SPACE = Resolved("space", check_space_name, space_names, keep=True)
 TARGET = Resolved("target", read_target, common_targets, keep=False)
+CHROMOSOME = Resolved("chromosome", read_chromosome, tuple, keep=False)
 CONSTRAINT = Resolved("constraint", read_constraint, tuple, keep=False)
 FILE = ExistingPath(path_type=Path, exists=True, dir_okay=False)
 FILE_OR_FOLDER = ExistingPath(path_type=Path, exists=True)
@@ -330,6 +346,8 @@ WIDTH = Number(0.05, 16.0)
 """As `nets.limits`."""
 SECONDS = Number(0, 10_000_000, open_low=True)
 MILLISECONDS = Number(0, 10_000_000, open_low=True)
+FACTOR = Number(0, math.inf, open_low=True)
+"""What a latency is divided by, in milliseconds; `inf` leaves a hardware out, as the multi-hardware paper's C does."""
 EPOCHS = Number(0, 1_000_000, open_low=True)
 SHARE = Number(0, 1)
 WEIGHT = Number(0, 1_000_000)

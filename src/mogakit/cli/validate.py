@@ -1,29 +1,33 @@
 """`moga validate`."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from mogakit.cli.output import json_option, print_json, print_table, progress_bar
+from mogakit.cli.command import command as new_command
+from mogakit.cli.command import reject_given
+from mogakit.cli.measuring import HOST, STOPPED, budget_option, rounds_option
+from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say, warn
 from mogakit.cli.phone_options import phone_options
-from mogakit.cli.profile import STOPPED
-from mogakit.flows.measure.devices import PhoneRequest, open_runner, scope_of
-from mogakit.flows.measure.runs import RunFolder
-from mogakit.flows.measure.validate import ValidateRequest
-from mogakit.flows.measure.validate import validate as run
-from mogakit.luts.error_metrics import ErrorReport, Metric
-from mogakit.luts.validation import Validation
-from mogakit.records import to_json
+from mogakit.cli.types import RUN, SEED, Whole
+
+if TYPE_CHECKING:
+    from mogakit.flows.measure.devices import PhoneRequest
+    from mogakit.luts.error_metrics import ErrorReport, Metric
+    from mogakit.luts.validation import Validation
 
 
-@click.command("validate", epilog="Example: moga validate RUN --models 30 --seed 0")
-@click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
-@click.option("--models", default=30, show_default=True, type=click.IntRange(min=2), help="Random networks a stratum.")
-@click.option("--seed", default=0, show_default=True, help="Of the networks, the order and the intervals.")
+@new_command("validate", epilog="Example: moga validate RUN --models 30 --seed 0")
+@click.argument("folder", metavar="RUN", type=RUN)
+@click.option("--models", default=30, show_default=True, type=Whole(2, 100_000), help="Random networks a stratum.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the networks, the order and the intervals.")
 @click.option("--quick", is_flag=True, help="Fewer rounds.")
 @click.option("--resume", is_flag=True, help="Go on with the validation in the folder.")
-@click.option("--rounds", type=click.IntRange(min=1), help="Fresh processes (this computer) or passes (a phone).")
-@click.option("--budget-s", type=click.FloatRange(min=0, min_open=True), help="Seconds that measuring may take.")
+@rounds_option
+@budget_option
 @phone_options
 @json_option
 def command(
@@ -43,6 +47,12 @@ def command(
     scores the stored table, raw and calibrated: over all choices, and without 7x7 kernels, which are so slow on some
     computers that they make a good rank correlation easy. Writes RUN/validation.json.
     """
+    from mogakit.flows.measure.devices import open_runner, scope_of
+    from mogakit.flows.measure.runs import RunFolder
+    from mogakit.flows.measure.validate import ValidateRequest
+    from mogakit.flows.measure.validate import validate as run
+    from mogakit.records import to_json
+
     request = ValidateRequest(
         folder=folder,
         num_models=models,
@@ -53,6 +63,8 @@ def command(
         budget_s=budget_s,
     )
     settings = RunFolder(folder).read_settings()
+    if settings.device == HOST:
+        reject_given(("run_s", "fixed_performance", "screen"), f"it is of phones, and {folder} is of this computer")
     with open_runner(settings.device, settings.clock, phone) as runner, progress_bar("validate") as progress:
         result = run(request, runner, progress)
     if as_json:
@@ -60,7 +72,7 @@ def command(
     else:
         _print(result, RunFolder(folder).validation)
         if scope := scope_of(settings.device):
-            click.echo(f"All times {scope}.")
+            say(f"All times {scope}.")
 
 
 def _print(result: Validation, path: Path) -> None:
@@ -84,21 +96,21 @@ def _print(result: Validation, path: Path) -> None:
     print_table(f"{result.target}: predicted against measured", columns, rows, caption)
     noise, drift = result.noise, result.drift
     if noise.repeat_percent is not None:
-        click.echo(
+        say(
             f"Noise floor: a network repeats within {noise.repeat_percent:.2f} % between {noise.num_rounds} processes, "
             f"which leaves {noise.measured_percent:.2f} % in a measured value."
         )
     if drift.speed_ratio is not None and drift.spread_percent is not None:
-        click.echo(
+        say(
             f"Drift since the table was made: {100 * (drift.speed_ratio - 1):+.2f} % in speed, "
             f"{drift.spread_percent:.2f} % from row to row over {drift.num_rows} rows."
         )
     fresh = result.strata[0].fresh_calibrated
     if fresh is not None:
-        click.echo(f"With blocks measured beside the networks MAPE would be {_show(fresh.mape_percent)} %.")
-    click.echo(f"Stopped: {STOPPED[result.stopped]}. Written: {path}")
+        say(f"With blocks measured beside the networks MAPE would be {_show(fresh.mape_percent)} %.")
+    say(f"Stopped: {STOPPED[result.stopped]}. Written: {path}")
     for warning in result.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        warn(warning)
 
 
 def _show(metric: Metric, digits: int = 2, with_interval: bool = False) -> str:

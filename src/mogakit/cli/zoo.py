@@ -1,13 +1,18 @@
 """`moga zoo`: the networks that the kit knows."""
 
-import click
+from __future__ import annotations
 
-from mogakit.cli.output import json_option, print_json, print_table
-from mogakit.flows.zoo import NetworkSummary, list_zoo
-from mogakit.records import to_json
+from typing import TYPE_CHECKING
+
+from mogakit.cli.command import command as new_command
+from mogakit.cli.output import json_option, print_json, print_table, say
+from mogakit.cli.types import space_names
+
+if TYPE_CHECKING:
+    from mogakit.flows.zoo import NetworkSummary
 
 
-@click.command(name="zoo")
+@new_command("zoo")
 @json_option
 def command(as_json: bool) -> None:
     """List the networks that the kit knows, with their counts and sources.
@@ -16,16 +21,20 @@ def command(as_json: bool) -> None:
     published counts cannot be reproduced, the verdict says so and the comment why.
 
     \b
-    Example:
+    Examples:
       moga zoo
       moga zoo --json
     """
+    from mogakit.flows.zoo import list_zoo
+    from mogakit.records import to_json
+
     summaries = list_zoo()
     if as_json:
         print_json([to_json(summary) for summary in summaries])
         return
     columns = ("name", "params M", "MAdds M", "published", "top-1 %", "verdict")
     print_table("Networks", columns, [_row(summary) for summary in summaries], caption=_comments(summaries))
+    say(f"Search spaces, for --space and SPACE/CHROMOSOME: {', '.join(space_names())}")
 
 
 def _row(summary: NetworkSummary) -> tuple[object, ...]:

@@ -54,7 +54,7 @@ class TensorSpec:
     dtype: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Agreement:
     """Difference from torch on seeded inputs of several distributions, of the input on which it is largest.
 

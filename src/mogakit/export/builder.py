@@ -194,6 +194,8 @@ class Builder:
         target = tuple(int(size) for size in shape)
         if target == self.shapes[x]:
             return x
+        if x in self.constants:
+            return self.constant(self.constants[x].reshape(target))
         return self.add_node(Reshape(name="", inputs=(x,), shape=target))
 
     def permute(self, x: str, axes: Sequence[int]) -> str:
@@ -202,6 +204,8 @@ class Builder:
         order = tuple(axis % len(before) for axis in axes)
         if order == tuple(range(len(before))):
             return x
+        if x in self.constants:
+            return self.constant(np.ascontiguousarray(self.constants[x].transpose(order)))
         return self.add_node(Permute(name="", inputs=(x,), shape=tuple(before[axis] for axis in order), axes=order))
 
     def slice(self, x: str, axis: int, start: int, stop: int, step: int = 1) -> str:
@@ -212,6 +216,9 @@ class Builder:
             raise NotInThisForm("it takes no element at all")
         if count == before[axis]:
             return x
+        if x in self.constants:
+            taken = np.take(self.constants[x], range(start, start + count * step, step), axis)
+            return self.constant(np.ascontiguousarray(taken))
         shape = (*before[:axis], count, *before[axis + 1 :])
         return self.add_node(Slice(name="", inputs=(x,), shape=shape, axis=axis, start=start, step=step))
 
@@ -229,6 +236,8 @@ class Builder:
         full = [x for x in xs if np.prod(self.shapes[x]) > 0]
         if len(full) == 1:
             return full[0]
+        if all(x in self.constants for x in full):
+            return self.constant(np.concatenate([self.constants[x] for x in full], axis))
         first = self.shapes[full[0]]
         size = sum(self.shapes[x][axis] for x in full)
         shape = (*first[:axis], size, *first[axis + 1 :])
@@ -253,4 +262,6 @@ class Builder:
         """Repeat axes of size 1 up to `shape`, with new axes in front."""
         target = tuple(int(size) for size in shape)
         x = self.reshape(x, (*(1,) * (len(target) - len(self.shapes[x])), *self.shapes[x]))
+        if x in self.constants:
+            return self.constant(np.ascontiguousarray(np.broadcast_to(self.constants[x], target)))
         return x if self.shapes[x] == target else self.add_node(Expand(name="", inputs=(x,), shape=target))

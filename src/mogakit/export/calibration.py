@@ -98,21 +98,33 @@ class NpyFile:
 
     def describe(self) -> str:
         """Describe what the inputs are."""
-        return f"{len(self._load())} inputs from {self.path.name}"
+        stacked = self._load()
+        return f"{len(stacked)} inputs from {self.path.name}, values {stacked.min():.3g} to {stacked.max():.3g}"
 
     def batches(self, shape: Shape) -> Iterator[NDArray[np.float32]]:
         """Yield one input at a time."""
         stacked = self._load()
         if stacked.shape[1:] != shape[1:] or len(stacked) == 0:
+            turned = len(shape) == 4 and stacked.ndim == 4 and (*stacked.shape[2:], stacked.shape[1]) == shape[1:]
+            advice = ". These are channels first; save array.transpose(0, 2, 3, 1)" if turned else ""
             raise InputError(
                 f"{self.path} holds an array of shape {stacked.shape}; this model takes inputs of {shape[1:]}, stacked "
-                "along a first axis"
+                f"along a first axis{advice}"
             )
         for one in stacked:
             yield np.broadcast_to(one.astype(np.float32), shape).copy()
 
     def _load(self) -> NDArray[np.generic]:
-        return records.read_npy(self.path, ".npy file of inputs")
+        stacked = records.read_npy(self.path, ".npy file of inputs")
+        if stacked.dtype.kind != "f":
+            raise InputError(
+                f"{self.path} holds {stacked.dtype}, the pixels of images perhaps; ranges are measured on what the "
+                "network reads, which is float32 after its preprocessing (scaled, mean subtracted, divided by std). "
+                "Save those numbers, or give the folder of images"
+            )
+        if stacked.size == 0 or not np.isfinite(stacked).all():
+            raise InputError(f"{self.path} holds {'no number' if stacked.size == 0 else 'infinities or NaN'}")
+        return stacked
 
 
 def from_path(path: Path | None) -> CalibrationData:

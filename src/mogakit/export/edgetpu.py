@@ -20,6 +20,7 @@ MISSING = (
 
 _UNITS = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _ROW = re.compile(r"^(?P<operator>[A-Z][A-Z0-9_]+)\s+(?P<count>\d+)\s+(?P<status>\S.*?)\s*$", re.MULTILINE)
+_FAILED = "Compilation failed"
 MAPPED = "Mapped to Edge TPU"
 
 
@@ -51,6 +52,10 @@ class Compilation:
     operators: tuple[CompiledOperator, ...]
 
 
+class CompilationFailed(ParseError):  # noqa: N818 - named for what it says
+    """The compiler rejects the model; the message holds its reason."""
+
+
 def find() -> Path | None:
     """Return the compiler on PATH, None where there is none."""
     found = shutil.which(PROGRAM)
@@ -61,18 +66,24 @@ def compile_file(program: Path, model: Path, folder: Path) -> Compilation:
     """Compile a full-integer TFLite file into `folder` and return what the compiler says.
 
     Raises:
-        ParseError: it failed, took longer than `TIMEOUT_S`, or said something that is not a report.
+        CompilationFailed: it rejects the model.
+        ParseError: it took longer than `TIMEOUT_S`, or said something that is not a report.
     """
     command = [str(program), "--show_operations", "--out_dir", str(folder), str(model)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired as error:
         raise ParseError(f"{PROGRAM} ran longer than {TIMEOUT_S:g} s on {model.name}") from error
-    if done.returncode != 0:
-        raise ParseError(
-            f"{PROGRAM} failed with {done.returncode} on {model.name}: {(done.stdout + done.stderr)[-500:]}"
-        )
+    output = done.stdout + done.stderr
+    if done.returncode != 0 or _FAILED in output:
+        raise CompilationFailed(f"{PROGRAM} rejects {model.name}: {failure_in(output, done.returncode)}")
     return parse_report(done.stdout)
+
+
+def failure_in(output: str, code: int) -> str:
+    """Return why the compiler failed, from what it printed."""
+    said = [line.strip() for line in output.splitlines() if line.startswith(("ERROR:", "Compilation failed:"))]
+    return "; ".join(said) or output.strip()[-300:] or f"it ended with {code}"
 
 
 def parse_report(text: str) -> Compilation:

@@ -65,7 +65,12 @@ def write(graph: Graph, precision: Precision, calibration: CalibrationData, stor
     notes |= {"sqnr_db": f"{found.sqnr_db:.1f}", "quality_on": described}
     if found.top1_agreement is not None:
         notes["top1_agreement"] = f"{found.top1_agreement:.3f}"
-    agreement = Agreement(found.max_abs_error, found.relative, found.num_inputs, runtime_of(Format.TFLITE))
+    agreement = Agreement(
+        max_abs_error=found.max_abs_error,
+        relative=found.relative,
+        num_inputs=found.num_inputs,
+        checked_with=runtime_of(Format.TFLITE),
+    )
     return Integers(model, files.json_bytes(records.to_json(ranges)), notes, agreement)
 
 

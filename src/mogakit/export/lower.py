@@ -14,17 +14,22 @@ from mogakit.export.rules import RULES
 from mogakit.export.trace import Argument, Call, Ref, trace
 
 
-def lower(module: nn.Module, input_shape: tuple[int, ...]) -> Graph:
-    """Lower `module`, in eval mode, for an input of `input_shape` (N, C, H, W).
+def lower(module: nn.Module, *input_shapes: tuple[int, ...]) -> Graph:
+    """Lower `module`, in eval mode, for inputs of `input_shapes`, (N, C, H, W) each or any other.
 
     Raises:
         UnsupportedOperator: naming every operator of the module that cannot be exported, and where it stands.
-        InputError: the module is in training mode or does not take that shape.
+        InputError: the module is in training mode or does not take these shapes.
     """
-    recorded = trace(module, input_shape)
+    recorded = trace(module, *input_shapes)
     builder = Builder()
-    builder.names[0] = builder.unique("input")
-    builder.shapes["input"] = tuple(input_shape)
+    single = len(input_shapes) == 1
+    inputs = [
+        Tensor(builder.unique("input" if single else f"input_{number}"), tuple(shape))
+        for number, shape in enumerate(input_shapes)
+    ]
+    builder.names.update((number, tensor.name) for number, tensor in enumerate(inputs))
+    builder.shapes.update((tensor.name, tensor.shape) for tensor in inputs)
     problems: list[Problem] = []
     for call, wanted in _needed(recorded.calls, recorded.outputs):
         builder.path = call.path or call.operator
@@ -42,7 +47,7 @@ def lower(module: nn.Module, input_shape: tuple[int, ...]) -> Graph:
     if problems:
         raise UnsupportedOperator(rejection.message(problems))
     outputs = tuple(builder.names[ref.number] for ref in recorded.outputs)
-    graph = Graph((Tensor("input", tuple(input_shape)),), tuple(builder.nodes), outputs, builder.constants)
+    graph = Graph(tuple(inputs), tuple(builder.nodes), outputs, builder.constants)
     return fold.tidy(graph, recorded.names)
 
 

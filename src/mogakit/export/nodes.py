@@ -109,11 +109,6 @@ class Padding:
     def __bool__(self) -> bool:
         return any((self.top, self.bottom, self.left, self.right))
 
-    @property
-    def symmetric(self) -> bool:
-        """Return whether both ends of each axis get the same."""
-        return self.top == self.bottom and self.left == self.right
-
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Node:

@@ -39,17 +39,20 @@ class Source:
 
 
 def prepare(
-    module: nn.Module, name: str, role: Role, input_shape: tuple[int, ...], notes: dict[str, str] | None = None
+    module: nn.Module, name: str, role: Role, *input_shapes: tuple[int, ...], notes: dict[str, str] | None = None
 ) -> Source:
     """Lower `module` and run it in torch, once for all formats.
 
+    Args:
+        input_shapes: of each input, (N, C, H, W) or any other.
+
     Raises:
         UnsupportedOperator: naming module path, operator and the supported ones.
-        InputError: the module is in training mode or does not take `input_shape` (N, C, H, W).
+        InputError: the module is in training mode or does not take the shapes.
     """
-    graph = lower(module, input_shape)
+    graph = lower(module, *input_shapes)
     kinds = tuple(verify.Distribution) if role is Role.NETWORK else verify.INSIDE
-    reference = verify.Reference(module, verify.check_inputs(input_shape, kinds=kinds))
+    reference = verify.Reference(module, verify.check_inputs(*input_shapes, kinds=kinds))
     return Source(name=name, role=role, graph=graph, reference=reference, notes=dict(notes or {}))
 
 

@@ -64,7 +64,7 @@ class Preprocessing:
 
     def apply(self, image: Image.Image) -> NDArray[np.float32]:
         """Return (size, size, 3) float32."""
-        image = image.convert("RGB")
+        image = _rgb(image)
         if self.stretch:
             return self._normalised(image.resize((self.size, self.size), _FILTERS[self.resample]))
         scale = self.resize_shorter_side / min(image.size)
@@ -76,6 +76,13 @@ class Preprocessing:
     def _normalised(self, image: Image.Image) -> NDArray[np.float32]:
         pixels = np.asarray(image, np.float32) / np.float32(255)
         return np.asarray((pixels - np.asarray(self.mean)) / np.asarray(self.std), np.float32)
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    """Return an image with three channels of 8 bits; one of 16 bits is scaled, where Pillow would clip it to white."""
+    if image.mode.startswith("I"):
+        image = Image.fromarray((np.asarray(image).astype(np.uint32) // 257).astype(np.uint8))
+    return image.convert("RGB")
 
 
 def for_size(size: int) -> Preprocessing:

@@ -11,13 +11,13 @@ the guard.
 import hashlib
 import importlib
 import re
+import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
@@ -25,7 +25,8 @@ from mogakit import records
 from mogakit.errors import ExportError, InputError
 from mogakit.export.artifact import Precision
 from mogakit.export.calibration import CalibrationData
-from mogakit.export.tflite_model import operators_in
+from mogakit.export.quantize_channels import revive
+from mogakit.export.tflite_model import operators_in, packed
 
 SUPPORTED_LITERT = "2.3.0"
 RANGES_VERSION = 1
@@ -117,6 +118,7 @@ def quantize(model: bytes, ranges: Ranges, precision: Precision) -> bytes:
         quantized = bytes(_wrapper(ranged).QuantizeModel(io_type, io_type, *_ALL_INTEGER))
     except RuntimeError as error:
         raise ExportError(_lacking(model, str(error))) from error
+    quantized = _repaired(quantized, model)
     if left := float_tensors(quantized):
         raise ExportError(f"quantisation left {len(left)} float tensors, the first is {left[0]!r}")
     return quantized
@@ -191,11 +193,60 @@ def _read_ranges(model: bytes) -> dict[str, tuple[float, float]]:
     return found
 
 
+MIN_SHARE = 1e-3
+"""The narrowest range of an activation, as a share of the median range of the file.
+
+An activation that training or pruning has left dead has a range like 1e-38, and a scale in which neither its values nor
+the bias of the next layer (in units of that scale, in 32 bits) can be expressed. It carries nothing, so that a wider
+range loses nothing.
+"""
+
+
+def _widened(values: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+    """Return the ranges with those of dead activations made wide enough to be expressed."""
+    sizes = [max(abs(low), abs(high)) for low, high in values.values()]
+    least = MIN_SHARE * float(np.float32(statistics.median(sizes))) if sizes else 0.0
+    return {
+        name: (low, high) if max(abs(low), abs(high)) >= least else (-least if low < 0 else 0.0, least)
+        for name, (low, high) in values.items()
+    }
+
+
+def _repaired(model: bytes, original: bytes) -> bytes:
+    """Return an integer file without what the wrapper gets wrong: float fillers, channels of weights that are zero."""
+    unpacked = _unpack(model)
+    changed = [_fill_in_integers(unpacked), revive(unpacked, _unpack(original))]
+    return packed(unpacked) if any(changed) else model
+
+
+def _fill_in_integers(unpacked: Any) -> bool:
+    """Turn the number that a PADV2 fills with into an integer; return whether there was one.
+
+    The wrapper quantises what an operator computes with and leaves that number as it is, a float. In the integers of
+    the tensor that is padded, the number that never wins a maximum is the smallest one.
+    """
+    graph = unpacked.subgraphs[0]
+    changed = False
+    for operator in graph.operators:
+        if unpacked.operatorCodes[operator.opcodeIndex].builtinCode != schema.BuiltinOperator.PADV2:
+            continue
+        padded, filler = graph.tensors[operator.inputs[0]], graph.tensors[operator.inputs[2]]
+        if filler.type != schema.TensorType.FLOAT32:
+            continue
+        value = np.frombuffer(bytes(unpacked.buffers[filler.buffer].data), np.float32)
+        scale, zero_point = float(padded.quantization.scale[0]), int(padded.quantization.zeroPoint[0])
+        steps = np.clip(np.round(value.astype(np.float64) / scale) + zero_point, -128, 127).astype(np.int8)
+        unpacked.buffers[filler.buffer] = schema.BufferT(data=steps.view(np.uint8))
+        filler.type, filler.quantization = padded.type, padded.quantization
+        changed = True
+    return changed
+
+
 def _with_ranges(model: bytes, ranges: Ranges) -> bytes:
     """Return the float file with the ranges, and where they come from, written into it."""
     unpacked = _unpack(model)
     known = {_name(tensor): tensor for tensor in unpacked.subgraphs[0].tensors}
-    for name, (low, high) in ranges.values.items():
+    for name, (low, high) in _widened(ranges.values).items():
         if name not in known:
             raise InputError(f"the ranges name a tensor {name!r}, which the float file does not have")
         known[name].quantization = schema.QuantizationParametersT(min=[low], max=[high])
@@ -207,9 +258,7 @@ def _with_ranges(model: bytes, ranges: Ranges) -> bytes:
         *(unpacked.metadata or []),
         schema.MetadataT(name=METADATA_NAME, buffer=len(unpacked.buffers) - 1),
     ]
-    builder = flatbuffers.Builder(len(model) + 2**16)
-    builder.Finish(unpacked.Pack(builder), file_identifier=b"TFL3")
-    return bytes(builder.Output())
+    return packed(unpacked)
 
 
 def _unpack(model: bytes) -> Any:

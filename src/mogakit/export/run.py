@@ -12,6 +12,7 @@ import numpy.typing as npt
 from mogakit import __version__
 from mogakit.errors import InputError
 from mogakit.export.artifact import Format, TensorSpec
+from mogakit.export.foreign.failures import runtime_failures
 from mogakit.export.mace import interpreter
 from mogakit.export.quiet import without_greetings
 
@@ -76,7 +77,6 @@ def onnx_session(file: Path | bytes) -> Any:
         InputError: the file does not load.
     """
     import onnxruntime
-    from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
@@ -86,7 +86,7 @@ def onnx_session(file: Path | bytes) -> Any:
         return onnxruntime.InferenceSession(
             file if isinstance(file, bytes) else str(file), options, providers=["CPUExecutionProvider"]
         )
-    except (errors.Fail, errors.InvalidProtobuf, errors.InvalidGraph, errors.NotImplemented) as error:
+    except runtime_failures() as error:
         raise InputError(f"{_label(file)} is not an ONNX model that ONNX Runtime can load: {error}") from error
 
 

@@ -133,6 +133,15 @@ class ModelBuilder:
         return bytes(builder.Output())
 
 
+def packed(model: Any) -> bytes:
+    """Return the bytes of a `ModelT` that was read from a file and changed; its weights stay aligned."""
+    model.buffers = [_AlignedBuffer(data=buffer.data) for buffer in model.buffers]
+    size = sum(len(buffer.data) for buffer in model.buffers if buffer.data is not None)
+    builder = flatbuffers.Builder(size + 2**16)
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())
+
+
 _VERSIONS = {schema.BuiltinOperator.BROADCAST_TO: 2, schema.BuiltinOperator.TRANSPOSE_CONV: 3}
 """Versions other than 1: the first one of BROADCAST_TO, and the first TRANSPOSE_CONV with a bias."""
 

@@ -2,8 +2,8 @@
 
 The module is simply run once on real data under a dispatch mode that sees each operator below autograd: any Python code
 works, composite functions arrive already split into a small vocabulary, and a block takes milliseconds, where
-`torch.export` takes seconds. What depends on the data itself (`if x.sum() > 0`) shows as an operator on a traced tensor
-that no writer knows, and is rejected there.
+`torch.export` takes seconds. What reads a value back (`if x.sum() > 0`, `float(x.max())`, `x.tolist()`) would bake one
+branch or one number into the file, and is rejected with the name of its module.
 """
 
 from collections.abc import Iterator
@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import numpy as np
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from mogakit.errors import InputError, UnsupportedOperator
+from mogakit.export.aliasing import Aliases
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,9 @@ class Trace:
     names: tuple[str, ...] = ()
 
 
+OVERWRITTEN = "overwritten"
+"""A call that torch did not make: a tensor into which another was written in place (`aliasing.Piece`)."""
+
 _OF_SHAPE_ONLY = {name for word in ("zeros", "ones", "full", "empty") for name in (f"{word}_like", f"new_{word}")} | {
     "new_empty_strided"
 }
@@ -81,35 +85,35 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch le
         self.calls: list[Call] = []
         self.path: list[tuple[str, str]] = [("", "")]
         self._refs: dict[int, Ref] = {}
-        self._tensors: dict[int, torch.Tensor] = {}
         self._alive: list[torch.Tensor] = []  # an id is only unique while its tensor lives
-        self._sharing: dict[int, set[int]] = {}  # storage -> the traced tensors in it
-        self._stale: set[int] = set()
+        self._aliases = Aliases()
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
         """Leave the dispatch function as it is: wrapped against torch.compile, its first call costs a second."""
         return False
 
-    def mark(self, tensor: torch.Tensor) -> Ref:
+    def mark(self, tensor: torch.Tensor, written: bool = False) -> Ref:
         """Give `tensor` the next number; one written in place gets a new number under the same identity."""
         ref = Ref(len(self._alive))
         self._alive.append(tensor)
         self._refs[id(tensor)] = ref
-        self._tensors[id(tensor)] = tensor
-        self._stale.discard(id(tensor))
-        self._sharing.setdefault(tensor.untyped_storage().data_ptr(), set()).add(id(tensor))
+        self._aliases.note(ref.number, tensor, written)
         return ref
 
     def ref_of(self, tensor: torch.Tensor) -> Ref | None:
         """Return the latest number of `tensor`, or None where it does not depend on the input."""
         return self._refs.get(id(tensor))
 
-    def _overwrite(self, tensor: torch.Tensor) -> None:
-        """Note that whatever else lies where `tensor`, written in place, lies no longer holds what it held."""
-        for other in self._sharing.get(tensor.untyped_storage().data_ptr(), set()) - {id(tensor)}:
-            if _overlap(tensor, self._tensors[other]):
-                self._stale.add(other)
+    def read_back(self, reader: str) -> UnsupportedOperator:
+        """Return the error for a value of a traced tensor that Python reads."""
+        path, kind = self.path[-1]
+        return UnsupportedOperator(
+            f"{f'module {path!r} ({kind})' if path else 'the forward of the module itself'} reads a value back from a "
+            f"tensor that depends on the input ({_READERS.get(reader, reader)}): a branch, a loop or a number that "
+            "depends on the data has no place in a file. Compute it with operators on tensors (torch.where, clamp), or "
+            "make it a constant"
+        )
 
     def known(self, value: Argument) -> Argument:
         """Return an argument with every traced tensor in it as its `Ref`.
@@ -118,34 +122,28 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch le
             UnsupportedOperator: what a tensor holds cannot be followed, since it was written in place through another.
         """
         if isinstance(value, torch.Tensor):
-            if id(value) in self._stale:
-                raise UnsupportedOperator(
-                    f"{self.path[-1][0] or 'the module'} reads a tensor that was changed in place through a view of "
-                    "it; write that operator without the underscore or inplace=True"
-                )
-            return self.ref_of(value) or self._twin(value)
+            return self._current(value)
         if isinstance(value, list | tuple):
             return [self.known(item) for item in value]
         return value
 
-    def _twin(self, tensor: torch.Tensor) -> Ref | torch.Tensor:
-        """Return the traced tensor of which `tensor` is another handle (`x.data`), or `tensor`, a constant.
-
-        Raises:
-            UnsupportedOperator: it was a constant until data of the trace were written into a part of it.
-        """
-        for other in self._sharing.get(tensor.untyped_storage().data_ptr(), ()):
-            known = self._tensors[other]
-            if (known.storage_offset(), known.shape, known.stride()) == (
-                tensor.storage_offset(), tensor.shape, tensor.stride()
-            ):  # fmt: skip
-                return self._refs[other]
-            if _overlap(tensor, known):
-                raise UnsupportedOperator(
-                    f"{self.path[-1][0] or 'the module'} reads a tensor that was filled in place, part by part; join "
-                    "the parts with torch.cat or torch.stack"
-                )
-        return tensor
+    def _current(self, tensor: torch.Tensor) -> Ref | torch.Tensor:
+        """Return the number of what a tensor holds now: with what was written into it through others, or a constant."""
+        ref = self.ref_of(tensor)
+        if not self._aliases.shares(tensor):
+            return ref or tensor
+        if ref is None and (twin := self._aliases.twin(tensor)) is not None:
+            return Ref(twin)
+        for piece in self._aliases.later(tensor, -1 if ref is None else ref.number):
+            before = tensor.clone() if ref is None else ref
+            arguments = {"self": before, "part": Ref(piece.number), "target": piece.target, "source": piece.source}
+            ref = self.mark(tensor)
+            path, kind = self.path[-1]
+            shapes = (tuple(tensor.shape),)
+            self.calls.append(
+                Call(operator=OVERWRITTEN, arguments=arguments, results=(ref,), shapes=shapes, path=path, module=kind)
+            )
+        return ref or tensor
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -159,11 +157,11 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch le
         operator = func._schema.name.removeprefix("aten::")
         if operator not in _OF_SHAPE_ONLY and any(_holds_ref(value) for value in arguments.values()):
             tensors = [item for item in _listed(result) if isinstance(item, torch.Tensor)]
-            if func._schema.is_mutable:
-                for tensor in tensors:
-                    self._overwrite(tensor)
-            operator = operator.removesuffix("_") if func._schema.is_mutable else operator
-            refs = tuple(self.mark(tensor) for tensor in tensors)
+            if func._schema.returns and not tensors:
+                raise self.read_back(operator)
+            written = bool(func._schema.is_mutable)
+            operator = operator.removesuffix("_") if written else operator
+            refs = tuple(self.mark(tensor, written) for tensor in tensors)
             shapes = tuple(tuple(tensor.shape) for tensor in tensors)
             path, kind = self.path[-1]
             call = Call(operator=operator, arguments=arguments, results=refs, shapes=shapes, path=path, module=kind)
@@ -171,16 +169,35 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch le
         return result
 
 
+_READERS = {
+    "_local_scalar_dense": "float(), int(), bool(), .item(), or an `if`",
+    "equal": "torch.equal",
+    "is_nonzero": "an `if`",
+}
+"""What users write, by the operator that it shows as."""
+
+_PAST_DISPATCH = {torch.Tensor.numpy: ".numpy()", torch.Tensor.tolist: ".tolist()", torch.Tensor.__array__: "NumPy"}
+"""What reads memory without an operator of torch."""
+
+
+class _Readers(TorchFunctionMode):
+    """Notices values that are read from a traced tensor without an operator."""
+
+    def __init__(self, recorder: _Recorder) -> None:
+        super().__init__()
+        self._recorder = recorder
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        reader = _PAST_DISPATCH.get(func)
+        if reader is not None and self._recorder.ref_of(args[0]) is not None:
+            raise self._recorder.read_back(reader)
+        return func(*args, **(kwargs or {}))
+
+
 def _listed(result: Any) -> list[Any]:
     return list(result) if isinstance(result, list | tuple) else [result]
-
-
-def _overlap(one: torch.Tensor, other: torch.Tensor) -> bool:
-    """Return whether two tensors share an element; the halves of a split share storage only."""
-    try:
-        return bool(np.shares_memory(one.detach().numpy(), other.detach().numpy(), max_work=-1))
-    except (np.exceptions.TooHardError, TypeError, RuntimeError):
-        return True
 
 
 def _holds_ref(value: Argument) -> bool:
@@ -226,12 +243,13 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def trace(module: nn.Module, input_shape: tuple[int, ...]) -> Trace:
-    """Run `module` once on seeded data of `input_shape` and record its operators.
+def trace(module: nn.Module, *input_shapes: tuple[int, ...]) -> Trace:
+    """Run `module` once on seeded data of `input_shapes`, one for each of its inputs, and record its operators.
 
     Raises:
-        UnsupportedOperator: a tensor is read after it was changed in place through a view.
-        InputError: the module is in training mode, does not take that shape, holds other numbers than float32, or
+        UnsupportedOperator: a tensor is read after it was changed in place through a view, or a value of one is read
+            back into Python.
+        InputError: the module is in training mode, does not take these shapes, holds other numbers than float32, or
             returns something that is not made of tensors computed from its input.
     """
     for path, child in module.named_modules():
@@ -242,21 +260,29 @@ def trace(module: nn.Module, input_shape: tuple[int, ...]) -> Trace:
             raise InputError(
                 f"{path} holds {parameter.dtype}; supported: torch.float32: call .float() before exporting"
             )
-    data = torch.rand(input_shape, generator=torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    data = [torch.rand(shape, generator=generator) for shape in input_shapes]
     recorder = _Recorder()
-    recorder.mark(data)
+    for tensor in data:
+        recorder.mark(tensor)
     with torch.no_grad(), one_thread(), _paths(module, recorder):
         try:
-            with recorder:
-                returned = module(data)
+            with _Readers(recorder), recorder:
+                returned = module(*data)
         except (RuntimeError, ValueError, TypeError, IndexError) as error:
             name = type(module).__name__
-            raise InputError(f"{name} does not run on an input of shape {input_shape}: {error}") from error
+            raise InputError(f"{name} does not run on {_shapes(input_shapes)}: {error}") from error
         outputs = [recorder.known(tensor) for tensor in _flat(returned)]
     known = tuple(ref for ref in outputs if isinstance(ref, Ref))
-    if len(known) != len(outputs) or not any(ref.number > 0 for ref in known):
+    if len(known) != len(outputs) or not any(ref.number >= len(data) for ref in known):
         raise InputError(f"{type(module).__name__} returns {type(returned).__name__}, not tensors made from its input")
     return Trace(tuple(recorder.calls), known, _keys(returned))
+
+
+def _shapes(shapes: tuple[tuple[int, ...], ...]) -> str:
+    if len(shapes) == 1:
+        return f"an input of shape {shapes[0]}"
+    return f"{len(shapes)} inputs of shapes {', '.join(map(str, shapes))}"
 
 
 def _flat(returned: Any) -> Iterator[torch.Tensor]:

@@ -156,7 +156,7 @@ def _finite(value: Array) -> bool:
     return bool(np.isfinite(value).all())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Judged:
     """One output on one input: differences over `scale`, and what was allowed."""
 
@@ -259,7 +259,7 @@ def _judge(
     given, floor = found[kind][index], FLOOR_CONSTANT if kind is Distribution.CONSTANT else FLOOR
     error = _relative(given, reference.expected[kind][index], scale)
     if error <= floor:
-        return _Judged(kind, index, error, floor, scale)
+        return _Judged(kind=kind, index=index, error=error, allowed=floor, scale=scale)
     wanted = reference.in_float64(kind)[index]
     error, own, allowed = _relative(given, wanted, scale), 0.0, floor
     for sample in reference.own_errors(kind, half):
@@ -267,7 +267,7 @@ def _judge(
         allowed = floor + MULTIPLE * own
         if error <= allowed:
             break
-    return _Judged(kind, index, error, allowed, scale, own)
+    return _Judged(kind=kind, index=index, error=error, allowed=allowed, scale=scale, own=own)
 
 
 def _relative(one: Array, other: Array, scale: float) -> float:
@@ -291,13 +291,3 @@ def _check_depends(reference: Reference, useful: Sequence[_Judged], checked_with
                 f"{checked_with} proves nothing. Give the module weights and batch-norm statistics that let its input "
                 "through (a trained checkpoint)"
             )
-
-
-def to_channels_last(value: Array) -> Array:
-    """Turn (N, C, H, W) into (N, H, W, C); other ranks stay."""
-    return value.transpose(0, 2, 3, 1) if value.ndim == 4 else value
-
-
-def to_channels_first(value: Array) -> Array:
-    """Turn (N, H, W, C) into (N, C, H, W); other ranks stay."""
-    return value.transpose(0, 3, 1, 2) if value.ndim == 4 else value

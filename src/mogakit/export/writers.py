@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from mogakit.errors import InputError
-from mogakit.export import integer, onnx, snpe, tflite, verify
+from mogakit.export import axes, integer, onnx, snpe, tflite
 from mogakit.export.artifact import Agreement, Format, Precision, TensorSpec
 from mogakit.export.calibration import CalibrationData, Synthetic
 from mogakit.export.graph import Graph
@@ -134,7 +134,7 @@ def _channels_first(run: Run) -> Run:
     """Return a file that computes channels last as one that takes and gives torch's layout."""
 
     def turned(inputs: Inputs) -> list[Array]:
-        return [verify.to_channels_first(value) for value in run([verify.to_channels_last(one) for one in inputs])]
+        return [axes.to_channels_first(value) for value in run([axes.to_channels_last(one) for one in inputs])]
 
     return turned
 
@@ -239,7 +239,7 @@ def _mace(precision: Precision) -> Writer:
         loaded = mace_interpreter.load(written.main, data)
 
         def run(inputs: Inputs) -> list[Array]:
-            found = loaded.run([verify.to_channels_last(value) for value in inputs])
+            found = loaded.run([axes.to_channels_last(value) for value in inputs])
             return list(mace_ends.joined(found, written.torch_shapes))
 
         return run

@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from mogakit import files
-from mogakit.bench.target import parse_target
+from mogakit.bench.target import Target
 from mogakit.errors import InputError
 from mogakit.luts.check import Finding, check_table
 from mogakit.luts.check_model import check_model
@@ -15,11 +15,9 @@ from mogakit.luts.csvfile import to_csv
 from mogakit.luts.foreign.ofa import import_ofa
 from mogakit.luts.foreign.operators import OperatorStudy, column_names, import_operators, study
 from mogakit.luts.foreign.tunas import import_tunas
-from mogakit.luts.latencies import load_latencies
+from mogakit.luts.latencies import load_latencies, table_path
 from mogakit.luts.linear import CostModel, save_model
 from mogakit.luts.table import UNKNOWN, LatencyTable, load, save
-
-TABLE_NAME = "lut.json"
 
 
 class ForeignFormat(StrEnum):
@@ -39,12 +37,6 @@ class Imported:
     model: CostModel | None
     findings: tuple[Finding, ...] = ()
     study: OperatorStudy | None = None
-
-
-def table_path(text: str | Path) -> Path:
-    """Return the file of a table given as that file, or as a run's folder."""
-    path = Path(text)
-    return path / TABLE_NAME if path.is_dir() else path
 
 
 def load_table(text: str | Path) -> LatencyTable:
@@ -115,7 +107,7 @@ def import_foreign(
     *,
     column: str | None = None,
     device_name: str = UNKNOWN,
-    target: str | None = None,
+    target: Target | None = None,
 ) -> Imported:
     """Read a table or model of others and write it in the kit's own format.
 
@@ -139,7 +131,7 @@ def import_foreign(
         save_model(model, output)
         return Imported(path=output, table=None, model=model, findings=tuple(check_model(model)))
     if kind is ForeignFormat.OFA:
-        table = import_ofa(sources[0], device_name, None if target is None else parse_target(target))
+        table = import_ofa(sources[0], device_name, target)
         save(table, output)
         return Imported(path=output, table=table, model=None, findings=tuple(check_table(table)))
     chosen = _chosen_column(sources[0], column)

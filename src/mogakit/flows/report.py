@@ -6,21 +6,22 @@ from pathlib import Path
 
 from mogakit import files, records
 from mogakit.errors import InputError
-from mogakit.flows.lut import load_table, table_path
+from mogakit.flows.lut import load_table
 from mogakit.flows.measure.fit import FitFolder
 from mogakit.flows.measure.operator_profiles import FILE_NAME as OPERATORS
 from mogakit.flows.measure.operator_profiles import read_profiles
 from mogakit.flows.measure.runs import RunFolder
-from mogakit.flows.search.compare import Comparison
 from mogakit.flows.search.find import EXACT, RESULT
 from mogakit.luts.check import check_table
 from mogakit.luts.fit_record import FitRecord
+from mogakit.luts.latencies import table_path
 from mogakit.luts.validation import load_validation
 from mogakit.progress import Progress, silent
 from mogakit.reports import gallery, style
-from mogakit.reports.content import ComparedNetwork, ComparisonSummary, FitSummary, Note, RunContent, SearchSummary
 from mogakit.reports.page.build import build_page
 from mogakit.reports.record import make_record, save_record
+from mogakit.reports.run import NamedSearch, Note, RunContent
+from mogakit.search.comparison import Comparison
 from mogakit.search.front import load_front, load_result
 
 PAGE = "report.html"
@@ -118,11 +119,11 @@ def gather(request: ReportRequest) -> RunContent:
         table=table,
         findings=tuple(check_table(table, others)),
         validation=validation,
-        fit=_fit(fitted) if fitted.exists() else None,
+        fit=_fit_of(request.folder),
         searches=tuple(searches),
         others=others,
         other_fits=tuple(_fit_of(path) for path in request.against),
-        comparison=None if request.comparison is None else _comparison(request.comparison),
+        comparison=None if request.comparison is None else records.load(Comparison, request.comparison),
         notes=request.notes,
         operators=tuple((one.network, one.target, one.by_type_ms()) for one in read_profiles(request.folder)),
         sources={_relative(path, request.folder): files.sha256_of(path) for path in sources},
@@ -135,47 +136,18 @@ def find_searches(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: (path.name != "search", path.name))
 
 
-def _search(folder: Path, run: Path) -> SearchSummary:
+def _search(folder: Path, run: Path) -> NamedSearch:
     exact = folder / EXACT
-    return SearchSummary(
+    return NamedSearch(
         name=_relative(folder, run),
         result=load_result(folder / RESULT),
         exact=load_front(exact) if exact.exists() else None,
     )
 
 
-def _fit_of(run: Path) -> FitSummary | None:
+def _fit_of(run: Path) -> FitRecord | None:
     path = FitFolder(RunFolder(run)).result
-    return _fit(path) if path.exists() else None
-
-
-def _fit(path: Path) -> FitSummary:
-    found = records.load(FitRecord, path)
-    return FitSummary(
-        names=found.pairs.names,
-        measured_ms=found.pairs.measured_ms,
-        loo_mape_percent={
-            kind.value: errors.loo_mape_percent
-            for kind, errors in found.models.items()
-            if errors.loo_mape_percent is not None
-        },
-        curves=found.curves,
-    )
-
-
-def _comparison(path: Path) -> ComparisonSummary:
-    found = records.load(Comparison, path)
-    return ComparisonSummary(
-        columns=tuple(column.name for column in found.columns),
-        factors_ms=tuple(column.factor_ms for column in found.columns),
-        networks=tuple(
-            ComparedNetwork(
-                name=one.name, top1=one.top1, latencies_ms=one.latencies_ms, f_avg=one.f_avg, f_max=one.f_max
-            )
-            for one in found.networks
-        ),
-        reference=found.reference,
-    )
+    return records.load(FitRecord, path) if path.exists() else None
 
 
 def _relative(path: Path, folder: Path) -> str:

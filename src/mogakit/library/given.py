@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 from mogakit.errors import InputError
-from mogakit.flows.lut import load_any, table_path
+from mogakit.flows.lut import load_any
 from mogakit.flows.measure.runs import RunFolder
 from mogakit.library.run import Run
+from mogakit.luts.latencies import table_path
 from mogakit.luts.linear import CostModel
 from mogakit.luts.table import LatencyTable
 from mogakit.nets.network import Network

@@ -52,7 +52,7 @@ def measure_files(
 
     Source: docs/measuring.md argues the schedule and the statistic.
 
-    Example:
+    Examples:
         >>> result = mk.measure_files("digits/0-0-0-0-0-0", quick=True)
         >>> [(each.model, str(each.target)) for each in result.timings]
         [('digits/0-0-0-0-0-0', 'tflite/cpu/float32')]
@@ -97,7 +97,8 @@ def profile_space(
         input_size: of images in pixels; None for the space's own.
         quick: fewer rounds and networks.
         resume: go on with the run in `folder`; what is measured is not measured again.
-        rounds: None for the kit's choice. budget_s: seconds after which no new round starts.
+        rounds: None for the kit's choice.
+        budget_s: seconds after which no new round starts.
         calibration: `affine`, `scale`, `none` or `best`; None for what the run has, `best` at first.
         seed: of the order and of the networks.
         progress: as in `measure_files`.
@@ -112,7 +113,7 @@ def profile_space(
 
     Source: MoGA (arXiv 1908.01314) for the table; docs/measuring.md for what it leaves open.
 
-    Example:
+    Examples:
         >>> run = mk.profile_space("digits", "another", quick=True)
         >>> len(run.table.rows)
         62
@@ -150,7 +151,11 @@ def validate_table(
     Args:
         run: a run or its folder; it is measured on the device that it was profiled on.
         num_networks: random networks of each stratum.
-        quick, resume, rounds, seed, progress: as in `profile_space`.
+        quick: fewer rounds.
+        resume: go on with what is measured already.
+        rounds: None for the kit's choice.
+        seed: of the order and of the networks.
+        progress: as in `measure_files`.
 
     Returns:
         Errors by stratum (MAPE in percent, RMSE in milliseconds, Kendall's tau, each with a 95 % interval), the noise
@@ -163,7 +168,7 @@ def validate_table(
 
     Source: docs/measuring.md says what limits the error.
 
-    Example:
+    Examples:
         >>> validation = mk.validate_table("run", num_networks=5, quick=True, resume=True)
         >>> validation
         <Validation: lut.json on tflite/cpu/float32, calibrated; ...>
@@ -193,7 +198,11 @@ def fit_cost_model(
     Args:
         run: a run or its folder.
         num_networks: (network, latency) pairs to measure, at least 5.
-        quick, resume, rounds, seed, progress: as in `profile_space`.
+        quick: fewer rounds.
+        resume: go on with what is measured already.
+        rounds: None for the kit's choice.
+        seed: of the order and of the networks.
+        progress: as in `measure_files`.
 
     Returns:
         The model on the table's residual and the one without a table, with leave-one-out errors in percent.
@@ -205,7 +214,7 @@ def fit_cost_model(
 
     Source: the linear cost model of TuNAS (arXiv 2008.06120), by ridge regression.
 
-    Example:
+    Examples:
         >>> fitted = mk.fit_cost_model("run", num_networks=6, quick=True, rounds=1, resume=True)
         >>> len(fitted.pairs.names), fitted.on_table.space
         (6, 'digits')

@@ -33,7 +33,7 @@ def get_network(
 
     Source: `moga zoo` lists the networks with the papers and tables that they were read from.
 
-    Example:
+    Examples:
         >>> network = mk.get_network("moga-a")
         >>> network.input_shape, network.num_classes
         ((1, 3, 224, 224), 1000)
@@ -59,7 +59,7 @@ def save_network(network: Network, path: str | Path, source: str = "") -> Path:
 
     Source: docs/keys.md has the grammar of the block keys that the file lists.
 
-    Example:
+    Examples:
         >>> path = mk.save_network(mk.get_network("moga-b"), "mine.json", source="MoGA Table 2")
         >>> mk.get_network("mine.json") == mk.get_network("moga-b")
         True
@@ -82,7 +82,7 @@ def load_table(path: str | Path | Run) -> LatencyTable | CostModel:
 
     Source: docs/tables.md describes every field.
 
-    Example:
+    Examples:
         >>> table = mk.load_table("run")
         >>> table.space, str(table.target)
         ('digits', 'tflite/cpu/float32')
@@ -108,7 +108,7 @@ def predict(network: NetworkLike, table: TableLike) -> Prediction:
 
     Source: overhead once, plus one row a block, then the calibration; docs/measuring.md argues each step.
 
-    Example:
+    Examples:
         >>> found = mk.predict("digits/0-0-0-0-0-0", "run")
         >>> found.latency_ms > 0
         True

@@ -40,7 +40,7 @@ def write_report(
 
     Source: docs/figures.md says which figure of which paper each one is.
 
-    Example:
+    Examples:
         >>> written = mk.write_report("run")
         >>> written.page.name, written.record.name, "table" in written.parts
         ('report.html', 'report.json', True)
@@ -61,7 +61,9 @@ def draw_figures(
     """Draw every figure that a run's results allow.
 
     Args:
-        run, searches, against: as in `write_report`.
+        run: a run or its folder.
+        searches: folders of searches; empty for every search directly below the run's folder.
+        against: runs or tables of the same space on other targets.
 
     Returns:
         matplotlib figures by name, in the order of the page; they belong to no window and no pyplot state.
@@ -71,7 +73,7 @@ def draw_figures(
 
     Source: docs/figures.md says which figure of which paper each one is.
 
-    Example:
+    Examples:
         >>> figures = mk.draw_figures("run")
         >>> figures["table"]
         <Figure size ...>

@@ -21,7 +21,7 @@ class Run:
 
     Source: docs/tables.md describes every file of the folder.
 
-    Example:
+    Examples:
         >>> run = mk.load_run("run")
         >>> run.settings.space, run.settings.target
         ('digits', 'tflite/cpu/float32')
@@ -91,7 +91,7 @@ def load_run(path: str | Path) -> Run:
 
     Source: `moga profile` writes such a folder; docs/tables.md describes its files.
 
-    Example:
+    Examples:
         >>> mk.load_run("run")
         Run(path=...Path('run'))
     """

@@ -10,19 +10,19 @@ from mogakit.bench.target import parse_target
 from mogakit.errors import InputError
 from mogakit.export.support.entry import Hardware
 from mogakit.flows.measure.devices import HOST, open_runner
-from mogakit.flows.search.compare import CompareRequest, Comparison, compare
+from mogakit.flows.search.compare import CompareRequest, compare
 from mogakit.flows.search.find import search
 from mogakit.flows.search.plan import LatencyInput, Method, NetworkLatency, SearchPlan, device_input, latency_input
-from mogakit.flows.search.settings import engine_settings
+from mogakit.flows.search.settings import plan_settings
 from mogakit.library.given import NetworkLike, SpaceLike, TableLike, choice, name_of, network_of, space_name, table_file
 from mogakit.library.progress import progress_for
 from mogakit.library.run import Run
 from mogakit.luts.linear import CostModel
 from mogakit.luts.table import LatencyTable
 from mogakit.progress import Progress
+from mogakit.search.comparison import Comparison
 from mogakit.search.front import SearchResult
 from mogakit.search.problem import Constraint, parse_constraint
-from mogakit.search.rewards import Reward, RewardKind
 from mogakit.search.sources import PROXY, AccuracyFunction
 
 
@@ -34,7 +34,8 @@ class Plan:
         space: name of a space, `package.module:name`, or a space of your own.
         tables: one a hardware: latency tables or cost models, their files, runs, or an object of your own with
             `latency_ms(network)`.
-        targets: to measure each candidate on, in the loop. device: on which device.
+        targets: to measure each candidate on, in the loop.
+        device: on which these are measured.
         accuracy: `proxy` (a capacity, no accuracy), `table:FILE.csv`, `fitted:FILE.json`, `supernet:CKPT`, or a
             function of a `Network` that returns a number, or None where it has none.
         objectives: texts `metric[:max|min][:weight]`; empty for accuracy, latency and parameters as MoGA.
@@ -42,18 +43,19 @@ class Plan:
         forbid: patterns of block keys that may not be chosen, such as `*_se*`.
         runs_on: hardware that must run every operator, such as `edgetpu`.
         worst: with several tables, minimise the worst normalised latency (`f_max`) instead of the mean (`f_avg`).
-        reference: network whose latency normalises each table. factors_ms: these latencies in milliseconds.
+        reference: network whose latency normalises each table.
+        factors_ms: these latencies in milliseconds.
         weights: importance of each table in `f_avg` and `f_max`.
         engine: `nsga2`, `sms-emoa`, `random`, `exact`, `fit-front`, `best`, `ppo` or `reinforce`.
-        settings: the engine's own, by name: `{"population": 70, "generations": 120}`.
-        target_ms: latency in milliseconds that a controller's reward aims at. reward: its formula.
-        accuracy_scale: factor that makes the accuracy a fraction for the reward (0.01: percent).
-        seed: of everything random. num_picks: networks taken from the front at equal distance.
+        settings: the engine's own, by name, as `--set` takes them: `{"population": 70, "generations": 120}`; a
+            controller's `target_ms` is the latency that its reward aims at.
+        seed: of everything random.
+        num_picks: networks taken from the front at equal distance.
         num_jobs: evaluations of an expensive accuracy at once.
 
     Source: MoGA section 4.3 for the objectives and weights, eq. 5 for the crowding; docs/search.md for the rest.
 
-    Example:
+    Examples:
         >>> plan = mk.Plan(space="digits", tables=["run"], limits=["params<=200k"], engine="exact")
         >>> plan.opened().limits
         (Constraint(metric='params', low=None, high=200000.0),)
@@ -78,9 +80,6 @@ class Plan:
     weights: Sequence[float] | None = None
     engine: str = Method.NSGA2
     settings: Mapping[str, Any] = field(default_factory=dict)
-    target_ms: float | None = None
-    reward: str = RewardKind.ABSOLUTE
-    accuracy_scale: float = 1.0
     seed: int = 0
     num_picks: int = 3
     num_jobs: int = 1
@@ -92,10 +91,6 @@ class Plan:
             InputError: a text does not parse, or names nothing. TableError: a table cannot be read.
         """
         method = choice(Method, self.engine)
-        settings, surrogate = engine_settings(method, self.settings)
-        reward = None if self.target_ms is None else Reward(choice(RewardKind, self.reward), self.target_ms)
-        if reward is not None and method not in (Method.PPO, Method.REINFORCE):
-            raise InputError(f"target_ms is of the engines ppo and reinforce; {method} takes limits: ['latency<=...']")
         return SearchPlan(
             space=space_name(self.space),
             accuracy=self.accuracy,
@@ -109,10 +104,7 @@ class Plan:
             factors_ms=tuple(self.factors_ms),
             hardware_weights=None if self.weights is None else tuple(self.weights),
             method=method,
-            settings=settings,
-            surrogate=surrogate,
-            reward=reward,
-            accuracy_scale=self.accuracy_scale,
+            **plan_settings(method, self.settings),
             seed=self.seed,
             num_picks=self.num_picks,
             num_jobs=self.num_jobs,
@@ -145,7 +137,7 @@ def run_search(
 
     Source: MoGA Algorithm 1; docs/search.md for the other engines.
 
-    Example:
+    Examples:
         >>> def small(network):
         ...     return -mk.count_params(network) / 1e6
         >>> plan = mk.Plan(space="digits", tables=["run"], accuracy=small, settings={"population": 8, "generations": 4})
@@ -180,8 +172,12 @@ def compare_networks(
 
     Args:
         networks: one a row.
-        tables: to predict from. targets: to measure on, on `device`. published: words of devices, such as `Pixel 4`.
-        reference: network whose latency normalises each column. factors_ms: these latencies in milliseconds.
+        tables: to predict from.
+        targets: to measure on.
+        device: to measure on, as in `measure_files`.
+        published: words of devices whose published latencies are shown, such as `Pixel 4`.
+        reference: network whose latency normalises each column.
+        factors_ms: these latencies in milliseconds.
         weights: importance of each column.
         quick: measure one round only.
         progress: as in `measure_files`.
@@ -195,7 +191,7 @@ def compare_networks(
 
     Source: Multi-Hardware Models (arXiv 2008.08178) eq. 4 and 5, and its Table 1.
 
-    Example:
+    Examples:
         >>> found = mk.compare_networks(["digits/0-0-0-0-0-0", "digits/5-5-5-5-5-5"], tables=["run"],
         ...                             reference="digits/0-0-0-0-0-0")
         >>> round(found.networks[0].f_avg, 6)

@@ -59,7 +59,7 @@ def export_files(
 
     Source: docs/formats.md, operator by operator.
 
-    Example:
+    Examples:
         >>> (file,) = mk.export_files("digits/0-0-0-0-0-0", "files", precision="int8")
         >>> file.path.suffix, file.inputs[0].shape, file.inputs[0].dtype
         ('.tflite', (1, 8, 8, 3), 'int8')
@@ -117,8 +117,10 @@ def ship_bundle(
         network: a network or detector.
         folder: for the bundle; an older bundle there is replaced, anything else is left alone.
         weights: checkpoint; None for seeded random weights: the bundle then says that it is for timing only.
-        calibration: images for the integer files. labels: a file with one class a line.
-        tables: to predict latencies from. measurements: saved output of `moga bench --json`.
+        calibration: images for the integer files.
+        labels: a file with one class a line.
+        tables: to predict latencies from.
+        measurements: saved output of `moga bench --json`.
         seed: of random weights.
         progress: as in `measure_files`.
 
@@ -131,7 +133,7 @@ def ship_bundle(
 
     Source: docs/shipping.md describes every file.
 
-    Example:
+    Examples:
         >>> bundle = mk.ship_bundle("digits/0-0-0-0-0-0", "bundle", tables=["run"])
         >>> len(bundle.artifacts), bundle.random_weights
         (8, True)
@@ -163,7 +165,7 @@ def check_bundle(folder: str | Path, *, progress: Progress | None = None) -> tup
 
     Source: docs/shipping.md says what is compared, and within which limits.
 
-    Example:
+    Examples:
         >>> bundle = mk.ship_bundle("digits/0-0-0-0-0-0", "checked")
         >>> all(each.passed for each in mk.check_bundle("checked"))
         True

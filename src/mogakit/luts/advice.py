@@ -10,6 +10,7 @@ NUM_NEAREST = 3
 _REMEDIES = {
     Status.PARTIAL: "or accept rows that the hardware took only in part: {command} --accept-partial",
     Status.UNKNOWN_DELEGATION: "or accept rows whose log does not name what ran them: {command} --accept-unknown",
+    Status.WRONG_OUTPUT: "or measure with another target, delegate or driver: this one computes something else",
     Status.HOT: "or let the device cool and measure more rounds: {command} --rounds N",
 }
 """What else can be done about a row of some status than choosing another block."""

@@ -8,7 +8,7 @@ from mogakit.bench.measurement import Identity, Measurement, Status, counts
 from mogakit.errors import InputError, TableError
 from mogakit.export.artifact import Role
 from mogakit.luts.calibrate import Calibration, CalibrationKind, fit, fit_best
-from mogakit.luts.estimate import estimate_files, merge_conditions, settled
+from mogakit.luts.estimate import estimate_files, merge_conditions, resolved
 from mogakit.luts.infer import infer_rows
 from mogakit.luts.overhead import fit_overhead, refine_by_networks
 from mogakit.luts.statistic import HOST_STATISTIC, Statistic
@@ -46,7 +46,7 @@ def build_table(
         name: of the table, e.g. its path; it stands in messages.
         space: name of the search space that it covers.
         statistic: how samples become a row; `HOST_STATISTIC` or `PHONE_STATISTIC` unless there is a reason. The table
-            holds it settled, so that what is measured beside it later is estimated alike.
+            holds it resolved, so that what is measured beside it later is estimated alike.
         calibration: kind to fit; where None, the kind with the least leave-one-out error that the networks allow.
         accepted: statuses besides `ok` that count all the same.
         networks: the networks of the calibration by the name of their file. Where None, every measured network whose
@@ -60,7 +60,7 @@ def build_table(
         InputError: fewer networks count than the kind of calibration asked for needs.
     """
     taken = list(measurements)
-    statistic = settled(taken, statistic, accepted)
+    statistic = resolved(taken, statistic, accepted)
     estimates = estimate_files(taken, statistic, seed, accepted)
     sound = {key: row for key, row in estimates.items() if row.latency_ms is not None and counts(row.status, accepted)}
     measured = {key: row for key, row in sound.items() if row.role is Role.NETWORK}

@@ -96,7 +96,7 @@ def fit(
         raise InputError(
             f"a calibration of kind {kind} needs at least {MIN_NETWORKS[kind]} networks, given {len(left)} that ran on "
             "the target and whose blocks have rows; measure more networks or use a kind with fewer terms "
-            "(moga profile --resume --calibration best)"
+            "(moga profile --resume --correction best)"
         )
     if (right <= 0).any() or not (np.isfinite(left).all() and np.isfinite(right).all()):
         raise InputError("a network of the calibration has no latency above zero; leave failed networks out")

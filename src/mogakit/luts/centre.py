@@ -27,7 +27,7 @@ class Estimator:
     """How the runs of a file become a number.
 
     Attributes:
-        statistic: settled (`estimate.settled`).
+        statistic: resolved (`estimate.resolved`).
         cold_share: of this file; the statistic's own, or 0 for what is timed warm.
     """
 
@@ -56,7 +56,7 @@ class Estimator:
         """Return the runs that count: all, or those that nothing slowed."""
         if self.statistic.across_runs is not Centre.UNDISTURBED:
             return list(runs)
-        kept = undisturbed.are(np.array([self.run_value(run) for run in runs]), self._reach)
+        kept = undisturbed.undisturbed_mask(np.array([self.run_value(run) for run in runs]), self._threshold)
         return [run for run, counts in zip(runs, kept, strict=True) if counts]
 
     def interval(self, runs: Sequence[RunSamples], rng: np.random.Generator) -> tuple[float | None, float | None]:
@@ -86,13 +86,13 @@ class Estimator:
 
     def _across(self, values: FloatArray) -> FloatArray:
         if self.statistic.across_runs is Centre.UNDISTURBED:
-            return undisturbed.means(values, self._reach)
+            return undisturbed.means(values, self._threshold)
         return _centres(values, self.statistic.across_runs, self.statistic.trim)
 
     @property
-    def _reach(self) -> float:
+    def _threshold(self) -> float:
         if self.statistic.reach is None:
-            raise ValueError("which runs are undisturbed is not settled; see estimate.settled")
+            raise ValueError("which runs are undisturbed is not resolved; see estimate.resolved")
         return self.statistic.reach
 
 

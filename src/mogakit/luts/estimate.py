@@ -10,7 +10,8 @@ from dataclasses import replace
 import numpy as np
 
 from mogakit.bench import statistics
-from mogakit.bench.measurement import Conditions, Measurement, Status, counts
+from mogakit.bench.measurement import Measurement, Status, counts
+from mogakit.bench.warning import worst_of_each_kind
 from mogakit.errors import TableError
 from mogakit.export.artifact import Role
 from mogakit.luts import undisturbed
@@ -50,7 +51,7 @@ def estimate_files(
     targets = sorted({str(one.target) for one in taken})
     if len(targets) > 1:
         raise TableError(f"a table is of one target, these measurements are of {', '.join(targets)}; choose one")
-    statistic = settled(taken, statistic, accepted)
+    statistic = resolved(taken, statistic, accepted)
     by_name: dict[str, list[Measurement]] = {}
     for one in of_one_backend(taken):
         by_name.setdefault(one.artifact_name, []).append(one)
@@ -74,7 +75,7 @@ def estimate_files(
     return {name: row(name, group, index) for index, (name, group) in enumerate(sorted(by_name.items()))}
 
 
-def settled(measurements: Iterable[Measurement], statistic: Statistic, accepted: Collection[Status] = ()) -> Statistic:
+def resolved(measurements: Iterable[Measurement], statistic: Statistic, accepted: Collection[Status] = ()) -> Statistic:
     """Return `statistic` with what it leaves to the measurements: how far undisturbed runs reach, or else the median.
 
     Args:
@@ -88,8 +89,8 @@ def settled(measurements: Iterable[Measurement], statistic: Statistic, accepted:
     usable = [_usable(name, group, accepted, statistic) for (name, _), group in files.items()]
     plain = Estimator(statistic, 0.0)
     runs = [np.array([plain.run_value(run) for run in _runs(group, {}, statistic)]) for group in usable]
-    reach = undisturbed.reach(runs)
-    return replace(statistic, across_runs=Centre.MEDIAN) if reach is None else replace(statistic, reach=reach)
+    threshold = undisturbed.outlier_threshold(runs)
+    return replace(statistic, across_runs=Centre.MEDIAN) if threshold is None else replace(statistic, reach=threshold)
 
 
 def speed_factors(measurements: Sequence[Measurement], mode: CommonMode) -> dict[Group, float]:
@@ -224,17 +225,20 @@ def _row(
 
 
 def _with_delegation(row: Row, taken: Sequence[Measurement]) -> Row:
-    """Let a row tell what ran it, and what the tool said about that."""
+    """Let a row tell what ran it, what the tool said about that, and whether the answer was right."""
 
     def joined(texts: Iterable[str | None]) -> str:
         return " / ".join(sorted({text for text in texts if text}))
 
     known = [one.delegation for one in taken]
+    agreement = next((one.agreement for one in taken if one.agreement is not None), None)
     return replace(
         row,
         delegation=joined(str(one) for one in known),
         backend=joined(one.backend for one in known),
         reason=joined(one.reason for one in known),
+        agreement=agreement,
+        error=str(agreement) if row.status is Status.WRONG_OUTPUT else row.error,
     )
 
 
@@ -278,6 +282,7 @@ def merge_conditions(measurements: Sequence[Measurement]) -> RowConditions:
     temperatures = known([state.temperature_c for state in states])
     loads = known([state.load_1min for state in states])
     clocks = known([state.cpu_frequency_mhz for state in states])
+    worst = worst_of_each_kind(warning for state in states for warning in state.warnings)
     return RowConditions(
         first_at=moments[0] if moments else None,
         last_at=moments[-1] if moments else None,
@@ -285,9 +290,5 @@ def merge_conditions(measurements: Sequence[Measurement]) -> RowConditions:
         max_load_1min=max(loads, default=None),
         min_cpu_frequency_mhz=min(clocks, default=None),
         max_cpu_frequency_mhz=max(clocks, default=None),
-        warnings=_warnings(states),
+        warnings=tuple(warning for warning, _ in worst),
     )
-
-
-def _warnings(states: Sequence[Conditions]) -> tuple[str, ...]:
-    return tuple(sorted({warning for state in states for warning in state.warnings}))

@@ -32,3 +32,12 @@ class FitRecord:
     failed: tuple[str, ...]
     models: dict[ModelKind, ModelErrors]
     curves: tuple[CurvePoint, ...]
+
+    @property
+    def loo_mape_percent(self) -> dict[str, float]:
+        """Leave-one-out errors by kind, of the models that state one."""
+        return {
+            kind.value: errors.loo_mape_percent
+            for kind, errors in self.models.items()
+            if errors.loo_mape_percent is not None
+        }

@@ -4,11 +4,44 @@ from pathlib import Path
 
 from mogakit import records
 from mogakit.bench.measurement import Identity
+from mogakit.errors import MAX_SUGGESTIONS, TableError
+from mogakit.files import closest_paths
 from mogakit.luts.linear import CostModel
 from mogakit.luts.table import LatencyTable
 
+TABLE_NAME = "lut.json"
+"""File of a run's folder that holds its latency table."""
+
 SHELL_FLAG = "transport=adb shell"
 """Flag in the identity of what was measured on a phone through adb."""
+
+
+def table_path(given: str | Path) -> Path:
+    """Return the file of a latency table or cost model that is given as that file, or as the folder of a run.
+
+    Raises:
+        TableError: there is no such file; a folder holds no table, or the tables of several runs.
+    """
+    path = Path(given)
+    if not path.is_dir():
+        if path.exists():
+            return path
+        near = f"did you mean {', '.join(names)}? " if (names := closest_paths(path)) else ""
+        raise TableError(
+            f"there is no latency table or cost model {path}; {near}`moga profile -o RUN` writes RUN/{TABLE_NAME}, "
+            "`moga fit RUN` RUN/cost-model.json"
+        )
+    if (path / TABLE_NAME).is_file():
+        return path / TABLE_NAME
+    several = runs_below(path)
+    hint = f"it holds several runs: {', '.join(several)}" if several else f"`moga profile -o {path}` writes one"
+    raise TableError(f"{path} holds no {TABLE_NAME}; {hint}")
+
+
+def runs_below(folder: Path) -> list[str]:
+    """Return the first runs that a profile of several devices or targets made: RUN/DEVICE/TARGET."""
+    found = sorted(path.parent for depth in ("*", "*/*") for path in folder.glob(f"{depth}/{TABLE_NAME}"))
+    return [str(path) for path in found[:MAX_SUGGESTIONS]]
 
 
 def load_latencies(path: Path) -> LatencyTable | CostModel:

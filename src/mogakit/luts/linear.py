@@ -67,7 +67,7 @@ class CostModel(Tabular):
 
     Source: the linear cost model of TuNAS (arXiv 2008.06120).
 
-    Example:
+    Examples:
         >>> fitted = mk.fit_cost_model("run", num_networks=6, quick=True, rounds=1, resume=True)
         >>> [len(costs) for costs in fitted.one_hot.coefficients_ms]
         [12, 12, 12, 12, 12, 12]
@@ -266,7 +266,7 @@ def one_hot(num_choices: Sequence[int], chromosomes: Sequence[Chromosome]) -> Fl
 
 
 def fit_one_hot(pairs: Pairs, target: Target | None, identity: Identity, name: str = "one-hot") -> CostModel:
-    """Fit ridge on the choices alone (multi-hardware paper section 5.1; TuNAS appendix), relative least squares.
+    """Fit ridge on the choices alone (multi-hardware paper section 7.1; TuNAS appendix), relative least squares.
 
     Raises:
         InputError: fewer than five pairs.

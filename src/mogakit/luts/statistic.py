@@ -36,7 +36,7 @@ class Statistic:
             the rest. In a network a block finds its activations warm and its weights cold.
         common_mode: what was divided out of each process.
         reach: of `undisturbed`: runs slower than the file's fastest by more than this share are left out. None: to be
-            found from the measurements (`estimate.settled`); a table holds what was found. Tables with another reach
+            found from the measurements (`estimate.resolved`); a table holds what was found. Tables with another reach
             are of one statistic.
     """
 

@@ -13,8 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from mogakit import records
+from mogakit.bench.agreement import DeviceAgreement
 from mogakit.bench.measurement import Identity, Status, counts
 from mogakit.bench.target import Target, parse_target
+from mogakit.bench.warning import ConditionWarning, typed_warnings
 from mogakit.errors import TableError
 from mogakit.export.artifact import Role
 from mogakit.luts import advice
@@ -26,7 +28,7 @@ from mogakit.nets.network import Network
 from mogakit.nets.spaces import SearchSpace
 from mogakit.tabular import Sheet, Tabular
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised whenever a field is added without a default, renamed, or changes its meaning; then the table gains a step."""
 
 UNKNOWN = "unknown"
@@ -43,7 +45,7 @@ class RowConditions:
     max_load_1min: float | None = None
     min_cpu_frequency_mhz: float | None = None
     max_cpu_frequency_mhz: float | None = None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[ConditionWarning, ...] = ()  # of each kind the worst
 
 
 class RowSource(StrEnum):
@@ -73,7 +75,8 @@ class Row:
         delegation: what the delegate took, as text; empty where unknown.
         backend: what really ran it (OpenCL, OpenGL, XNNPACK, ...); empty where unknown.
         reason: what the tool said about its delegation, such as why there is none; empty where it said nothing.
-        error: why there is no number.
+        error: why there is no number, or none that counts.
+        agreement: of the file's output on the target with the reference; None where it was not asked for.
         source: whether the block itself was timed.
     """
 
@@ -103,6 +106,7 @@ class Row:
     reason: str = ""
     error: str | None = None
     artifact_sha256: str | None = None
+    agreement: DeviceAgreement | None = None
     conditions: RowConditions = field(default_factory=RowConditions)
     source: RowSource = RowSource.MEASURED
 
@@ -188,6 +192,7 @@ def _from_file(document: records.Document) -> records.Document:
     "latency-table",
     version=SCHEMA_VERSION,
     made_by="moga profile -o RUN",
+    upgrades={1: typed_warnings},
     encode=_to_file,
     decode=_from_file,
     error=TableError,
@@ -205,13 +210,14 @@ class LatencyTable(Tabular):
         calibration: fitted on whole networks of the same run.
         accepted: statuses besides `ok` whose rows count, because the person who measured said so.
         seed: of the bootstrap, and of the order in which things were measured.
+        agreements: of whole networks measured beside the table: their outputs on the target with the reference's.
 
     Raises:
         TableError: from `predict` and `slot_costs`, where a row is missing or does not count.
 
     Source: docs/tables.md describes the file field by field.
 
-    Example:
+    Examples:
         >>> table = mk.load_run("run").table
         >>> row = table.rows["conv_i3o16_h8_k3s1_hswish"]
         >>> 0 < row.low_ms < row.latency_ms < row.high_ms
@@ -230,6 +236,7 @@ class LatencyTable(Tabular):
     conditions: RowConditions = field(default_factory=RowConditions)
     seed: int = 0
     accepted: tuple[Status, ...] = ()
+    agreements: dict[str, DeviceAgreement] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
 
     def sheet(self) -> Sheet:

@@ -15,7 +15,7 @@ from mogakit.luts.error_metrics import FloatArray
 
 NUM_SPREADS = 4.0
 """Runs of a file that are so many standard deviations slower than its fastest count as slowed."""
-LEAST_REACH, MOST_REACH = 0.03, 0.07
+LEAST_THRESHOLD, MOST_THRESHOLD = 0.03, 0.07
 """Whatever the spread: on an idle machine a file's processes differ by 1 to 2 %; other programs cost 10 % or more."""
 MIN_RUNS_TO_JUDGE = 20
 """Runs of one file (a schedule's sentinel) without which nobody can say how often the machine is fast."""
@@ -23,34 +23,34 @@ TIP_PERCENT, FAST_PERCENT = 5, 20
 """The fastest fifth of the sentinel's runs, its tip left out, must lie together."""
 
 
-def reach(runs: Sequence[FloatArray]) -> float | None:
+def outlier_threshold(runs: Sequence[FloatArray]) -> float | None:
     """Return how much slower (a share) than its file's fastest run an undisturbed run may be.
 
     None where the fastest runs are no measure: no file has `MIN_RUNS_TO_JUDGE` runs, or of one that has, the fastest
-    fifth does not lie within that reach. A run that is faster than these by more than that shows that the machine was
-    in a rarer, faster state for a while, which other files may have met: then, too.
+    fifth does not lie within that threshold. A run that is faster than these by more than that shows that the machine
+    was in a rarer, faster state for a while, which other files may have met: then, too.
 
     Args:
         runs: of each file, one value for each run.
     """
-    found = float(np.clip(np.expm1(NUM_SPREADS * _spread(runs)), LEAST_REACH, MOST_REACH))
+    found = float(np.clip(np.expm1(NUM_SPREADS * _spread(runs)), LEAST_THRESHOLD, MOST_THRESHOLD))
     watched = [times for times in runs if len(times) >= MIN_RUNS_TO_JUDGE]
     return found if watched and all(_is_often_fast(times, found) for times in watched) else None
 
 
-def _is_often_fast(times: FloatArray, reach: float) -> bool:
+def _is_often_fast(times: FloatArray, threshold: float) -> bool:
     tip, fast = np.percentile(times, [TIP_PERCENT, FAST_PERCENT])
-    return bool(fast <= tip * (1 + reach) and tip <= times.min() * (1 + reach))
+    return bool(fast <= tip * (1 + threshold) and tip <= times.min() * (1 + threshold))
 
 
-def are(values: FloatArray, reach: float) -> npt.NDArray[np.bool_]:
-    """Say of each run whether it is undisturbed; shape (..., runs), and the runs of a line are of one file."""
-    return np.asarray(values <= values.min(axis=-1, keepdims=True) * (1 + reach))
+def undisturbed_mask(values: FloatArray, threshold: float) -> npt.NDArray[np.bool_]:
+    """Return for each run whether it is undisturbed; shape (..., runs), and the runs of a line are of one file."""
+    return np.asarray(values <= values.min(axis=-1, keepdims=True) * (1 + threshold))
 
 
-def means(values: FloatArray, reach: float) -> FloatArray:
+def means(values: FloatArray, threshold: float) -> FloatArray:
     """Return the mean of the undisturbed runs of each line; shape (lines, runs) to (lines,)."""
-    kept = are(values, reach)
+    kept = undisturbed_mask(values, threshold)
     return np.asarray((values * kept).sum(axis=1) / kept.sum(axis=1))
 
 

@@ -86,7 +86,7 @@ class Block:
 
     Source: docs/keys.md has the grammar of `key`, and what each op computes.
 
-    Example:
+    Examples:
         >>> block = mk.Block("mb", 40, 40, 28, kernel=5, activation="hswish", expanded_channels=240, residual=True)
         >>> block.key
         'mb_i40e240o40_h28_k5s1_hswish_res'

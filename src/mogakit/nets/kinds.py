@@ -40,7 +40,7 @@ def register_block_kind(name: str, kind: BlockKind) -> None:
 
     Source: docs/how-to/your-own.md has a worked example.
 
-    Example:
+    Examples:
         >>> from mogakit.nets.layer import Layer
         >>> class Shuffle:
         ...     def module(self, block):

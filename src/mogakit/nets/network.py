@@ -31,7 +31,7 @@ class Network(Tabular):
 
     Source: the networks of the zoo name theirs; `moga zoo` lists them.
 
-    Example:
+    Examples:
         >>> stem = mk.Block("conv", 3, 8, 32, kernel=3, stride=2, activation="relu")
         >>> head = mk.Block("head", 8, 10, 16, norm_eps=None)
         >>> mk.Network("tiny", (stem, head))
@@ -159,7 +159,7 @@ def count_params(part: Network | Block) -> int:
 
     Source: the papers' convention; running statistics do not count.
 
-    Example:
+    Examples:
         >>> mk.count_params(mk.get_network("moga-a"))
         5159802
     """
@@ -186,7 +186,7 @@ def count_madds(part: Network | Block) -> int:
 
     Source: the papers' MAdds (MobileNetV2, MoGA Table 2).
 
-    Example:
+    Examples:
         >>> round(mk.count_madds(mk.get_network("moga-a")) / 1e6)
         304
     """

@@ -19,7 +19,7 @@ NETWORK_SCHEMA_VERSION = 1
 @records.stored(
     "network",
     version=NETWORK_SCHEMA_VERSION,
-    made_by="`mogakit.save_network` writes it or docs/networks.md",
+    made_by="`mogakit.save_network` or docs/how-to/your-own.md",
     title="network file",
     sealed=False,
 )

@@ -1,14 +1,18 @@
 """Weights from files, strictly: every tensor of the network, nothing else, and nothing executed while reading.
 
-Three layouts are understood, each as it is, nested in a dictionary under `model_state`, `state_dict` or `model`, or
-with every key prefixed `module.` (as `DataParallel` leaves it):
+Three layouts are understood, each as it is, nested in a dictionary under `model_state`, `state_dict` or `model` (with
+`ema`, under `state_dict_ema`, `model_ema` or `ema_state_dict`), or with every key prefixed `module.`, `_orig_mod.` or
+`model.` (as DataParallel, torch.compile and Lightning leave it). Counters of operations (`total_ops`) are left out, and
+`num_batches_tracked` may be missing:
 
 - the kit's own, `blocks.<i>.<layer>...`;
 - that of the MoGA authors (github.com/xiaomi-automl/MoGA): `stem.0.weight`, `mb_module.<i>.conv1.weight`, ...;
-- either of them in `.safetensors`.
+- either of them in `.safetensors`;
+- with `source`, that of the package that published the weights (`published_weights`).
 """
 
 import hashlib
+import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -26,24 +30,37 @@ from mogakit.files import write_bytes
 from mogakit.nets.block import Op
 from mogakit.nets.modules import NetworkModule
 from mogakit.nets.network import Network
+from mogakit.nets.published_weights import COUNTERS, LAYOUTS, WeightsSource, base_name, in_order
 
 _NESTS = ("model_state", "state_dict", "model")
-_PREFIX = "module."
+_EMA_NESTS = ("state_dict_ema", "model_ema", "ema_state_dict", "ema")
+_PREFIXES = ("module.", "_orig_mod.", "model.")
+_NOT_WEIGHTS = ("total_ops", "total_params")
+"""What a counter of operations (thop) leaves in a state dict."""
 _CHECKSUM = "sha256"
 """Key in the metadata of our own `.safetensors`."""
 
 
-def load_weights(module: nn.Module, path: Path) -> None:
+def load_weights(module: nn.Module, path: Path, source: WeightsSource | None = None, *, ema: bool = False) -> None:
     """Load a file of weights into a module.
+
+    Args:
+        source: whose layout the file has, where it is neither the kit's nor the MoGA authors'.
+        ema: take the averaged weights that lie beside the others.
 
     Raises:
         CheckpointError: the file is not a checkpoint, or its tensors are not those of the module; the message names the
             first key that differs, with both shapes.
         OSError: the file cannot be read.
     """
-    state = read_state(path)
-    if isinstance(module, NetworkModule):
+    state = read_state(path, ema=ema)
+    if source is not None:
+        state = in_order(module, state, source, str(path))
+    elif isinstance(module, NetworkModule):
         state = _in_own_layout(state, module.network)
+    for key, value in module.state_dict().items():
+        if key.endswith(COUNTERS):  # counts training steps and computes nothing
+            state.setdefault(key, value)
     _check(module, state, path)
     module.load_state_dict(state, strict=True)
 
@@ -56,7 +73,7 @@ def save_weights(module: nn.Module, path: Path) -> None:
     """
     check_suffix(path)
     state = {key: value.contiguous() for key, value in module.state_dict().items()}
-    write_bytes(path, save(state, {_CHECKSUM: _checksum(state)}))
+    write_bytes(path, save(state, {_CHECKSUM: digest_of(state)}))
 
 
 def check_suffix(path: Path) -> None:
@@ -69,8 +86,8 @@ def check_suffix(path: Path) -> None:
         raise CheckpointError(f"weights are written as .safetensors, not as {path.name}")
 
 
-def read_state(path: Path) -> dict[str, Tensor]:
-    """Read the tensors of a checkpoint, out of any nest and without the prefix `module.`.
+def read_state(path: Path, *, ema: bool = False) -> dict[str, Tensor]:
+    """Read the tensors of a checkpoint, out of any nest and without the prefixes that wrappers leave.
 
     Raises:
         CheckpointError: the file is not a checkpoint, or holds something other than tensors.
@@ -80,7 +97,15 @@ def read_state(path: Path) -> dict[str, Tensor]:
         records.check_file(path, "file of weights")
     except InputError as error:
         raise CheckpointError(str(error)) from error
-    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+    safe = path.suffix == ".safetensors"
+    if not safe and _is_safetensors(path):
+        raise CheckpointError(f"{path} is a .safetensors file under another suffix; rename it to .safetensors")
+    content = _read_safetensors(path) if safe else _read_torch(path)
+    if ema:
+        found = [nest for nest in _EMA_NESTS if isinstance(content, Mapping) and nest in content]
+        if not found:
+            raise CheckpointError(f"{path} holds no averaged weights; looked for {', '.join(_EMA_NESTS)} at the top")
+        content = content[found[0]]
     for nest in _NESTS:
         if isinstance(content, Mapping) and isinstance(content.get(nest), Mapping):
             content = content[nest]
@@ -92,10 +117,36 @@ def read_state(path: Path) -> dict[str, Tensor]:
             f"{path} holds no state dict: {others[0]!r} is not a tensor. Tensors are looked for at the top and under "
             f"{', '.join(map(repr, _NESTS))}"
         )
-    state = {str(key): value for key, value in content.items()}
-    if all(key.startswith(_PREFIX) for key in state):
-        state = {key.removeprefix(_PREFIX): value for key, value in state.items()}
+    state = {str(key): value for key, value in content.items() if str(key).rpartition(".")[2] not in _NOT_WEIGHTS}
+    while prefix := next((one for one in _PREFIXES if state and all(key.startswith(one) for key in state)), None):
+        state = {key.removeprefix(prefix): value for key, value in state.items()}
+    for key, value in state.items():
+        if problem := _problem(value):
+            raise CheckpointError(f"{path}: {key!r} {problem}")
     return state
+
+
+def _problem(value: Tensor) -> str | None:
+    """Return why a tensor is not a weight that can be loaded, or None."""
+    if value.is_meta:
+        return "is a meta tensor: it has a shape and no numbers. Save the checkpoint after the weights were loaded"
+    if value.layout is not torch.strided:
+        return f"is a sparse tensor ({value.layout}); save it after .to_dense()"
+    if value.is_quantized:
+        return "is a quantised tensor; save the float checkpoint, and let --precision int8 quantise it"
+    if value.is_complex():
+        return f"holds complex numbers ({value.dtype}); weights are real"
+    if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+        kind = "NaN" if bool(torch.isnan(value).any()) else "infinities"
+        return f"holds {kind}: training has diverged, or the file is damaged"
+    return None
+
+
+def _is_safetensors(path: Path) -> bool:
+    """Return whether a file starts as a `.safetensors` file does: with the length of a JSON object, and its brace."""
+    with path.open("rb") as file:
+        head = file.read(9)
+    return len(head) == 9 and head[8:] == b"{" and 2 <= int.from_bytes(head[:8], "little") < path.stat().st_size
 
 
 def _read_torch(path: Path) -> Any:
@@ -117,12 +168,21 @@ def _read_torch(path: Path) -> Any:
         IndexError,
         AttributeError,
     ) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = _reason(error)
         raise CheckpointError(
             f"{path} cannot be read as a checkpoint of torch.save with tensors only ({reason}). If it comes from a "
             "download, check that it is not an archive around the file; if it holds whole objects, save its "
             "state_dict() instead"
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """Return in a few words why torch does not read a file; its own advice, to read it unsafely, is left out."""
+    message = str(error).strip()
+    if isinstance(error, UnpicklingError) or "weights_only" in message:
+        named = re.search(r"GLOBAL (\S+)", message)
+        return f"it holds an object of {named[1]}" if named else "its pickle is damaged or holds more than tensors"
+    return message.splitlines()[0] if message else type(error).__name__
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -133,19 +193,33 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
             stated = (opened.metadata() or {}).get(_CHECKSUM)
     except (SafetensorError, OSError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{path} is not a .safetensors file: {error}") from error
-    if stated is not None and stated != _checksum(state):
+    if stated is not None and stated != digest_of(state):
         raise CheckpointError(f"{path} was changed after it was written: its checksum does not match")
     return state
 
 
-def _checksum(state: Mapping[str, Tensor]) -> str:
-    """Return a digest over the names, types, shapes and bytes of tensors."""
+def digest_of(value: Any) -> str:
+    """Return a SHA-256 over tensors (types, shapes, bytes) and plain values in dictionaries, lists and tuples."""
     digest = hashlib.sha256()
-    for key in sorted(state):
-        value = state[key].detach().contiguous()
-        digest.update(f"{key} {value.dtype} {tuple(value.shape)}\n".encode())
-        digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
+    _feed(digest, value)
     return digest.hexdigest()
+
+
+def _feed(digest: "hashlib._Hash", value: Any) -> None:
+    if isinstance(value, Tensor):
+        digest.update(f"tensor {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    elif isinstance(value, Mapping):
+        digest.update(f"mapping {len(value)}\n".encode())
+        for key in sorted(value, key=repr):
+            digest.update(f"{key!r}\n".encode())
+            _feed(digest, value[key])
+    elif isinstance(value, list | tuple):
+        digest.update(f"list {len(value)}\n".encode())
+        for one in value:
+            _feed(digest, one)
+    else:
+        digest.update(f"{value!r}\n".encode())
 
 
 def _in_own_layout(state: dict[str, Tensor], network: Network) -> dict[str, Tensor]:
@@ -207,16 +281,28 @@ def _check(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
         if key not in state:
             unused = next((other for other in state if other not in wanted), None)
             hint = f"; the file has {unused!r} {_shape(state[unused])} in its stead" if unused else ""
-            raise CheckpointError(f"{path} does not fit: {key!r} of shape {shape} is missing{hint}")
+            raise CheckpointError(
+                f"{path} does not fit: {key!r} of shape {shape} is missing{hint}{_other_sources(module)}"
+            )
         if state[key].shape != value.shape:
             raise CheckpointError(
                 f"{path} does not fit: {key!r} has shape {_shape(state[key])} in the file, {shape} in the network"
+            )
+        if value.is_floating_point() and not state[key].is_floating_point():
+            raise CheckpointError(
+                f"{path} does not fit: {key!r} holds {state[key].dtype}, the integers of a quantised checkpoint; "
+                "without their scales they are not weights. Give the float checkpoint"
             )
     for key in state:
         if key not in wanted:
             raise CheckpointError(
                 f"{path} does not fit: {key!r} of shape {_shape(state[key])} has no place in the network"
             )
+
+
+def _other_sources(module: nn.Module) -> str:
+    known = LAYOUTS.get(base_name(module.network.name), {}) if isinstance(module, NetworkModule) else {}
+    return f". If a package has published it, name that: --weights-from {' | '.join(known)}" if known else ""
 
 
 def _shape(tensor: Tensor) -> str:

@@ -4,7 +4,7 @@
               size and depth, UTF-8, no duplicate keys, finite numbers
     convert   frozen dataclasses to plain values and back, strictly
     sealed    SQLite files whose rows carry a checksum
-    stored    kinds of file: a name, a version, the steps from older versions, the command that makes it, a checksum
+    registry  kinds of file: a name, a version, the steps from older versions, the command that makes it, a checksum
 
 A kind of file is declared where its record is defined::
 
@@ -21,13 +21,14 @@ from mogakit.records.reading import (
     check_file,
     parse_json,
     read_bytes,
+    read_columns,
     read_csv,
     read_json,
     read_npy,
     read_text,
     read_yaml,
 )
-from mogakit.records.stored import (
+from mogakit.records.registry import (
     Document,
     Kind,
     document,
@@ -58,6 +59,7 @@ __all__ = [
     "load_one_of",
     "parse_json",
     "read_bytes",
+    "read_columns",
     "read_csv",
     "read_json",
     "read_npy",

@@ -22,6 +22,8 @@ from mogakit.records.convert import MAX_INT
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_DECIMAL_COMMA = re.compile(r"\A(\s*[+-]?\d+),(\d+\s*)\Z")
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -110,7 +112,9 @@ def read_text(path: Path, expected: str = "text file", limits: Limits = DEFAULT_
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 (byte {error.start}); expected {_a(expected)}") from error
+        raise InputError(
+            f"{path} is not UTF-8 (byte {error.start}); expected {_a(expected)}; save it as UTF-8"
+        ) from error
 
 
 def read_json(path: Path, expected: str = "JSON file", limits: Limits = DEFAULT_LIMITS, remedy: str = "") -> Any:
@@ -144,7 +148,7 @@ def parse_json(text: str, where: str, expected: str = "JSON", max_depth: int = D
         raise InputError(f"{where} is not JSON: {error}; expected {_a(expected)}") from error
     _check_depth(value, where, expected, max_depth)
     if _SURROGATE.search(text):
-        _check_surrogates(value, where)
+        _check_surrogates(value, where, expected)
     return value
 
 
@@ -186,11 +190,11 @@ def _check_depth(value: Any, where: str, expected: str, max_depth: int) -> None:
     raise InputError(f"{where} is nested deeper than {max_depth} levels; expected {_a(expected)}")
 
 
-def _check_surrogates(value: Any, where: str) -> None:
+def _check_surrogates(value: Any, where: str, expected: str) -> None:
     try:
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError as error:
-        raise InputError(f"{where} holds half a surrogate pair, which is not text") from error
+        raise InputError(f"{where} holds half a surrogate pair, which is not text; expected {_a(expected)}") from error
 
 
 def read_yaml(path: Path, expected: str = "YAML file", limits: Limits = DEFAULT_LIMITS, remedy: str = "") -> Any:
@@ -249,12 +253,16 @@ def read_csv(
 ) -> list[tuple[int, dict[str, str]]]:
     """Read a CSV file whose first line names its columns; return each row's line and its texts by column.
 
+    Columns may be separated by commas, semicolons or tabs. Beside semicolons, `64,23` is a number as spreadsheets of
+    many countries write it, and becomes `64.23`.
+
     Raises:
         InputError: as `read_text`; a column of `needed` is missing or named twice; a row has more or fewer cells than
             there are columns.
     """
     text = read_text(path, expected, limits, remedy)
-    reader = csv.reader(io.StringIO(text, newline=""))
+    separator = _separator(text)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     try:
         columns = next(reader, [])
         _check_columns(path, columns, needed, expected)
@@ -264,10 +272,32 @@ def read_csv(
                 continue
             if len(cells) != len(columns):
                 raise InputError(f"{path} line {reader.line_num} has {len(cells)} cells for {len(columns)} columns")
+            if separator == ";":
+                cells = [_DECIMAL_COMMA.sub(r"\1.\2", cell) for cell in cells]
             rows.append((reader.line_num, dict(zip(columns, cells, strict=True))))
     except csv.Error as error:
         raise InputError(f"{path} is not CSV: {error}; expected {_a(expected)}") from error
     return rows
+
+
+def read_columns(path: Path, expected: str = "CSV file") -> list[str]:
+    """Return the columns that the first line of a CSV file names; see `read_csv`.
+
+    Raises:
+        InputError: as `read_text`, or the line is not CSV.
+    """
+    text = read_text(path, expected)
+    try:
+        return next(csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text)), [])
+    except csv.Error as error:
+        raise InputError(f"{path} is not CSV: {error}; expected {_a(expected)}") from error
+
+
+def _separator(text: str) -> str:
+    """Return what separates columns: a comma, unless the first line holds none and another separator."""
+    first = text.partition("\n")[0]
+    others = [other for other in (";", "\t") if other in first]
+    return others[0] if others and "," not in first else ","
 
 
 def _check_columns(path: Path, columns: Sequence[str], needed: Sequence[str], expected: str) -> None:

@@ -1,6 +1,6 @@
 """Every figure that a run's results allow, in sections: the page shows them, `moga report --figures` writes them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -9,14 +9,15 @@ from mogakit.luts.spaces import input_size_of, slot_space_of
 from mogakit.luts.table import LatencyTable
 from mogakit.nets import zoo
 from mogakit.nets.network import Network
-from mogakit.nets.spaces import SlotSpace, holds
-from mogakit.reports.content import ComparisonSummary, RunContent
+from mogakit.nets.spaces import SlotSpace, get_space, holds
 from mogakit.reports.drawn import Drawn
 from mogakit.reports.figures import operators, prediction, searches, targets
 from mogakit.reports.figures import table as tables
 from mogakit.reports.published import published_figures
+from mogakit.reports.run import RunContent
 from mogakit.reports.scaling import scaling_figures
 from mogakit.reports.search_gallery import compared_figures, front_figures, picked_networks, search_figures
+from mogakit.search.comparison import Comparison
 
 NUM_COMPARED = 100
 """Random networks that a scatter of two targets shows, as MoGA Figure 2."""
@@ -93,7 +94,29 @@ def model_figures(content: RunContent) -> list[Drawn]:
 
 def target_figures(content: RunContent) -> list[Drawn]:
     """Draw the same random networks on this target and each other one: measured where both measured them, predicted."""
-    return _measured_figures(content) + _predicted_figures(content)
+    return _measured_figures(content) + _errors_figure(content) + _predicted_figures(content)
+
+
+def _errors_figure(content: RunContent) -> list[Drawn]:
+    """Draw predicted against measured latency of the networks of each target's fit, one panel a target."""
+    panels: dict[str, tuple[list[float], list[float]]] = {}
+    tables_and_fits = zip((content.table, *content.others), (content.fit, *content.other_fits), strict=False)
+    for table, fitted in tables_and_fits:
+        if fitted is None:
+            continue
+        space = get_space(fitted.pairs.space, fitted.pairs.input_size)
+        measured = zip(fitted.pairs.chromosomes, fitted.pairs.measured_ms, strict=True)
+        known = [(network, ms) for one, ms in measured if _predictable(table, network := space.decode(one))]
+        if len(known) >= MIN_SHOWN:
+            name = f"{table.target or 'unknown target'}\n{table.identity.device_name}"
+            panels[_unused(name, panels)] = (
+                [table.latency_ms(network) for network, _ in known],
+                [ms for _, ms in known],
+            )
+    if len(panels) < 2:
+        return []
+    words = "Networks measured on each target, and what its table predicts for them."
+    return [Drawn("predicted-by-target", targets.predicted_by_target(panels), words, wide=True)]
 
 
 def _measured_figures(content: RunContent) -> list[Drawn]:
@@ -102,8 +125,9 @@ def _measured_figures(content: RunContent) -> list[Drawn]:
     for index, (other, theirs) in enumerate(zip(content.others, content.other_fits, strict=False)):
         if mine is None or theirs is None:
             continue
-        found = dict(zip(theirs.names, theirs.measured_ms, strict=True))
-        pairs = [(x, found[name]) for name, x in zip(mine.names, mine.measured_ms, strict=True) if name in found]
+        found = dict(zip(theirs.pairs.names, theirs.pairs.measured_ms, strict=True))
+        measured = zip(mine.pairs.names, mine.pairs.measured_ms, strict=True)
+        pairs = [(x, found[name]) for name, x in measured if name in found]
         if len(pairs) < MIN_SHOWN:
             continue
         names = (f"{content.table.target}", f"{other.target}")
@@ -141,9 +165,9 @@ def comparison_figures(content: RunContent) -> list[Drawn]:
         return []
     names = [one.name for one in found.networks]
     ratios = {
-        column: [_ratio(one.latencies_ms[place], found.factors_ms[place]) for one in found.networks]
+        column.name: [_ratio(one.latencies_ms[place], column.factor_ms) for one in found.networks]
         for place, column in enumerate(found.columns)
-        if found.factors_ms[place] is not None
+        if column.factor_ms is not None
     }
     ratios |= {"f avg": [one.f_avg for one in found.networks], "f max": [one.f_max for one in found.networks]}
     words = f"Latency of each network over that of {found.reference}; a cross says that there is no number."
@@ -152,7 +176,7 @@ def comparison_figures(content: RunContent) -> list[Drawn]:
     if not accuracies:
         return drawn
     latencies = {
-        column: {one.name: one.latencies_ms[place] for one in found.networks}
+        column.name: {one.name: one.latencies_ms[place] for one in found.networks}
         for place, column in enumerate(found.columns)
     }
     words = "Published accuracy against latency on each hardware."
@@ -187,8 +211,13 @@ def _tables(content: RunContent, needed: Sequence[Network]) -> dict[str, Latency
         if not all(_predictable(table, network) for network in needed):
             continue
         name = f"{table.target or 'unknown target'}, {table.identity.device_name}"
-        named[name if name not in named else f"{name} [{len(named) + 1}]"] = table
+        named[_unused(name, named)] = table
     return named
+
+
+def _unused(name: str, used: Collection[str]) -> str:
+    """Return the name, numbered where another target has it."""
+    return name if name not in used else f"{name} [{len(used) + 1}]"
 
 
 def _shares(content: RunContent, known: Sequence[Network]) -> list[operators.Shares]:
@@ -207,7 +236,7 @@ def _ratio(latency_ms: float | None, factor_ms: float | None) -> float | None:
     return None if latency_ms is None or factor_ms is None else latency_ms / factor_ms
 
 
-def _metric_points(found: ComparisonSummary, accuracies: dict[str, float], which: str) -> list[searches.Points]:
+def _metric_points(found: Comparison, accuracies: dict[str, float], which: str) -> list[searches.Points]:
     points = []
     for one in found.networks:
         value = one.f_avg if which == "f_avg" else one.f_max

@@ -7,9 +7,9 @@ from matplotlib.figure import Figure
 from mogakit.nets import zoo
 from mogakit.nets.network import count_madds
 from mogakit.nets.resolve import resolve
-from mogakit.reports.content import RunContent
 from mogakit.reports.drawn import Drawn
 from mogakit.reports.figures import networks, searches
+from mogakit.reports.run import RunContent
 from mogakit.search import rewards
 
 FAMILY = ("mobilenet-v1", "mobilenet-v2", "mobilenet-v3-large", "moga-a")

@@ -8,19 +8,22 @@ from typing import Any
 
 from mogakit import __version__, records
 from mogakit.bench.measurement import Identity, Status
+from mogakit.bench.warning import typed_warnings
 from mogakit.luts.calibrate import Calibration
 from mogakit.luts.check import Finding
 from mogakit.luts.curves import CurvePoint
+from mogakit.luts.fit_record import FitRecord
 from mogakit.luts.latencies import scope_note
 from mogakit.luts.statistic import Statistic
 from mogakit.luts.table import LatencyTable, Origin, Overhead, RowConditions
 from mogakit.luts.validation import Drift, NoiseFloor, StratumReport, Validation
-from mogakit.reports.content import ComparisonSummary, FitSummary, RunContent, SearchSummary
 from mogakit.reports.drawn import Drawn
+from mogakit.reports.run import NamedSearch, RunContent
+from mogakit.search.comparison import Comparison
 from mogakit.search.front import Front, HistoryPoint, MetricInfo, Quality
 from mogakit.search.problem import Constraint, Objective
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +112,27 @@ class SearchRecord:
     history: tuple[HistoryPoint, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class ComparedRecord:
+    """One network of a comparison: published top-1 in percent, one latency a hardware, and the metrics over them."""
+
+    name: str
+    top1: float | None
+    latencies_ms: tuple[float | None, ...]
+    f_avg: float | None
+    f_max: float | None
+
+
+@dataclass(frozen=True)
+class ComparisonRecord:
+    """A comparison without its sources; `factors_ms` are the reference's latencies, one a column."""
+
+    columns: tuple[str, ...]
+    factors_ms: tuple[float | None, ...]
+    networks: tuple[ComparedRecord, ...]
+    reference: str
+
+
 @dataclass(frozen=True)
 class FigureRecord:
     """A figure by the name of its file (without ending), and what it shows."""
@@ -117,7 +141,7 @@ class FigureRecord:
     caption: str
 
 
-@records.stored("report", version=SCHEMA_VERSION, made_by="moga report RUN")
+@records.stored("report", version=SCHEMA_VERSION, made_by="moga report RUN", upgrades={1: typed_warnings})
 @dataclass(frozen=True, kw_only=True)
 class Report:
     """Everything that `moga report` has numbers for; what a run does not hold is None or empty.
@@ -138,7 +162,7 @@ class Report:
     cost_models: CostModelsRecord | None
     searches: tuple[SearchRecord, ...]
     others: tuple[TableRecord, ...]
-    comparison: ComparisonSummary | None
+    comparison: ComparisonRecord | None
     figures: tuple[FigureRecord, ...]
     sources: dict[str, str]
     schema_version: int = SCHEMA_VERSION
@@ -155,7 +179,7 @@ def make_record(content: RunContent, drawn: Sequence[Drawn]) -> Report:
         cost_models=None if content.fit is None else _cost_models(content.fit),
         searches=tuple(_search(one) for one in content.searches),
         others=tuple(_table(one) for one in content.others),
-        comparison=content.comparison,
+        comparison=None if content.comparison is None else _comparison(content.comparison),
         figures=tuple(FigureRecord(one.name, one.caption) for one in drawn),
         sources=content.sources,
     )
@@ -211,11 +235,25 @@ def _validation(found: Validation) -> ValidationRecord:
     )
 
 
-def _cost_models(fit: FitSummary) -> CostModelsRecord:
-    return CostModelsRecord(len(fit.names), fit.loo_mape_percent, fit.curves)
+def _comparison(found: Comparison) -> ComparisonRecord:
+    return ComparisonRecord(
+        columns=tuple(column.name for column in found.columns),
+        factors_ms=tuple(column.factor_ms for column in found.columns),
+        networks=tuple(
+            ComparedRecord(
+                name=one.name, top1=one.top1, latencies_ms=one.latencies_ms, f_avg=one.f_avg, f_max=one.f_max
+            )
+            for one in found.networks
+        ),
+        reference=found.reference,
+    )
 
 
-def _search(search: SearchSummary) -> SearchRecord:
+def _cost_models(fit: FitRecord) -> CostModelsRecord:
+    return CostModelsRecord(len(fit.pairs.names), fit.loo_mape_percent, fit.curves)
+
+
+def _search(search: NamedSearch) -> SearchRecord:
     result, front = search.result, search.result.front
     return SearchRecord(
         name=search.name,

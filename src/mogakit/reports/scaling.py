@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 
 from mogakit.nets import zoo
 from mogakit.nets.variant import DEFAULT_SIZE, Variant, parse_variant
-from mogakit.reports.content import RunContent
 from mogakit.reports.drawn import Drawn
 from mogakit.reports.figures import networks
+from mogakit.reports.run import RunContent
 
 Timed = tuple[Variant, float]
 
@@ -26,8 +26,8 @@ def scaling_figures(content: RunContent) -> list[Drawn]:
         lines = _lines(timed)
         if lines:
             axis = "width multiplier, or input size over 224 px"
-            figure = networks.scaling(lines, axis, "latency (ms)", f"Scaling on {column}")
-            words = f"How latency grows with width and with input size, on {column}."
+            figure = networks.scaling(lines, axis, "latency (ms)", f"Scaling on {column.name}")
+            words = f"How latency grows with width and with input size, on {column.name}."
             drawn.append(Drawn(f"scaling-latency-{place}", figure, words))
     return drawn
 

@@ -7,9 +7,9 @@ from matplotlib.figure import Figure
 from mogakit.luts.spaces import input_size_of
 from mogakit.nets.network import Network
 from mogakit.nets.spaces import get_space, parse_chromosome
-from mogakit.reports.content import RunContent, SearchSummary
 from mogakit.reports.drawn import Drawn
 from mogakit.reports.figures import networks, searches
+from mogakit.reports.run import NamedSearch, RunContent
 from mogakit.search.front import Front, MetricInfo
 
 
@@ -60,7 +60,7 @@ def compared_figures(content: RunContent) -> list[Drawn]:
     return drawn
 
 
-def _params_compared(name: str, named: dict[str, SearchSummary]) -> Drawn:
+def _params_compared(name: str, named: dict[str, NamedSearch]) -> Drawn:
     """Draw the parameters of the last populations, or of the fronts where an engine has no population."""
     populations = {name: one.result.population for name, one in named.items()}
     kept = {name: front for name, front in populations.items() if front is not None}
@@ -72,15 +72,15 @@ def _params_compared(name: str, named: dict[str, SearchSummary]) -> Drawn:
     return Drawn(name, searches.histogram(groups, "params (M)"), words)
 
 
-def picked_networks(content: RunContent, search: SearchSummary) -> list[Network]:
+def picked_networks(content: RunContent, search: NamedSearch) -> list[Network]:
     """Return the picks of a search as networks, at the input size of the run's table."""
     space = get_space(search.result.front.space, input_size_of(content.table))
     return [space.decode(parse_chromosome(pick)) for pick in search.result.picks]
 
 
-def _by_axes(found: Sequence[SearchSummary]) -> list[tuple[tuple[MetricInfo, MetricInfo], list[SearchSummary]]]:
+def _by_axes(found: Sequence[NamedSearch]) -> list[tuple[tuple[MetricInfo, MetricInfo], list[NamedSearch]]]:
     """Group searches whose pictures have the same axes: the same two metrics, from the same sources, of one space."""
-    groups: dict[tuple[str, tuple[MetricInfo, MetricInfo]], list[SearchSummary]] = {}
+    groups: dict[tuple[str, tuple[MetricInfo, MetricInfo]], list[NamedSearch]] = {}
     for one in found:
         axes = _axes(one.result.front)
         if axes is not None:
@@ -88,16 +88,16 @@ def _by_axes(found: Sequence[SearchSummary]) -> list[tuple[tuple[MetricInfo, Met
     return [(axes, group) for (_, axes), group in groups.items()]
 
 
-def _named(group: Sequence[SearchSummary]) -> dict[str, SearchSummary]:
+def _named(group: Sequence[NamedSearch]) -> dict[str, NamedSearch]:
     """Name searches by folder and engine; folders of one run differ."""
-    named: dict[str, SearchSummary] = {}
+    named: dict[str, NamedSearch] = {}
     for one in group:
         name = f"{one.name}: {one.result.engine}"
         named[name if name not in named else f"{name} [{len(named) + 1}]"] = one
     return named
 
 
-def _same_truth(one: SearchSummary, other: SearchSummary) -> bool:
+def _same_truth(one: NamedSearch, other: NamedSearch) -> bool:
     """Return whether two searches are judged by one exact front, so that their percentages can be compared."""
     box = one.result.quality.box
     return box is not None and box == other.result.quality.box and one.exact == other.exact
@@ -114,7 +114,7 @@ def _label(metric: MetricInfo) -> str:
     return f"{metric.name} ({metric.unit})" if metric.unit else metric.name
 
 
-def _fronts_figure(named: dict[str, SearchSummary], across: MetricInfo, up: MetricInfo) -> Figure:
+def _fronts_figure(named: dict[str, NamedSearch], across: MetricInfo, up: MetricInfo) -> Figure:
     """Draw the fronts of searches with the same axes, and the exact front where all have the same."""
     first = next(iter(named.values()))
     groups = [_points(one.result.front, across.name, up.name, name) for name, one in named.items()]
@@ -124,7 +124,7 @@ def _fronts_figure(named: dict[str, SearchSummary], across: MetricInfo, up: Metr
     return searches.fronts(groups, _label(across), up.name, exact, title="Fronts compared")
 
 
-def _front_figure(search: SearchSummary) -> Figure | None:
+def _front_figure(search: NamedSearch) -> Figure | None:
     """Draw the first objective that is not a latency over the first that is."""
     front = search.result.front
     axes = _axes(front)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mogakit.errors import InputError
-from mogakit.search.additive import SlotCosts, Values
+from mogakit.search.additive import Values
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,6 @@ class Box:
         best, worst = np.array(self.best), np.array(self.worst)
         span = np.where(worst == best, 1.0, worst - best)
         return np.asarray((values - best) / span)
-
-
-def box_of(costs: Sequence[SlotCosts], maximise: Sequence[bool]) -> Box:
-    """Return the exact extremes of additive objectives."""
-    ends = [cost.extremes() for cost in costs]
-    return Box(
-        tuple(high if sense else low for (low, high), sense in zip(ends, maximise, strict=True)),
-        tuple(low if sense else high for (low, high), sense in zip(ends, maximise, strict=True)),
-    )
 
 
 def hypervolume(values: Values, box: Box) -> float:

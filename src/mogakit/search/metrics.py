@@ -39,9 +39,6 @@ class Metric(Protocol):
     def evaluate(self, genes: Genes) -> Values:
         """Return one value a row of `genes`; NaN where the quantity does not exist."""
 
-    def combine(self, parts: Values) -> Values:
-        """Return the values that belong to sums of its `parts`, shape (n, num_parts) to (n,)."""
-
 
 @dataclass(frozen=True)
 class SumMetric:
@@ -60,10 +57,6 @@ class SumMetric:
     def evaluate(self, genes: Genes) -> Values:
         """Look the terms up and add them."""
         return self.costs.evaluate(genes)
-
-    def combine(self, parts: Values) -> Values:
-        """Return the one sum."""
-        return np.asarray(parts[:, 0])
 
 
 @dataclass(frozen=True)
@@ -111,11 +104,11 @@ class HardwareMetric:
     def evaluate(self, genes: Genes) -> Values:
         """Evaluate every hardware, then combine; one NaN makes the result NaN."""
         if self.parts is not None:
-            return self.combine(np.stack([part.evaluate(genes) for part in self.parts], axis=1))
+            return self._combined(np.stack([part.evaluate(genes) for part in self.parts], axis=1))
         scales = np.array(self.weights) / np.array(self.factors_ms)
-        return self.combine(np.stack([metric.evaluate(genes) for metric in self.latencies], axis=1) * scales)
+        return self._combined(np.stack([metric.evaluate(genes) for metric in self.latencies], axis=1) * scales)
 
-    def combine(self, parts: Values) -> Values:
+    def _combined(self, parts: Values) -> Values:
         """Return the metric of weighted ratios."""
         return np.asarray(parts.max(axis=1) if self.worst else parts.sum(axis=1) / sum(self.weights))
 
@@ -181,10 +174,6 @@ class NetworkMetric:
             if self.cache is not None:
                 self.cache.put(self.identity, [(name, value)])
         return np.array([self._memory[name] for name in names])
-
-    def combine(self, parts: Values) -> Values:
-        """Never called: there are no parts."""
-        return np.full(len(parts), math.nan)
 
     def _ask_all(self, missing: Sequence[tuple[str, Chromosome]]) -> Iterator[tuple[str, float]]:
         if self.num_jobs == 1:

@@ -5,20 +5,11 @@ A network that one hardware cannot run has no number: `f_avg` and `f_max` are th
 
 import math
 from collections.abc import Sequence
-from types import MappingProxyType
 
 from mogakit.errors import InputError
+from mogakit.nets.published import PIXEL4_FACTORS_MS
 
-REFERENCE_NETWORK = "mobilenet-v1"
-"""Network whose latencies are the factors C_i of the paper: MobileNetV1 at width 1.0."""
-
-PIXEL4_FACTORS_MS = MappingProxyType({"cpu-float": 36.8, "cpu-uint8": 12.8, "gpu": 4.82, "dsp": 3.06, "edgetpu": 2.37})
-"""Latencies of MobileNetV1 1.0 on the five hardware of a Pixel 4, in milliseconds.
-
-Inferred: the paper prints the normalised metrics and the latencies of the networks, not these factors. They reproduce
-every MN-Norm value of its Tables 1 and 2 to the printed precision; neighbours that do so as well differ by one unit of
-the last digit.
-"""
+__all__ = ["PIXEL4_FACTORS_MS", "f_avg", "f_max"]
 
 
 def f_avg(
@@ -43,7 +34,7 @@ def f_avg(
 
     Source: Multi-Hardware Models (arXiv 2008.08178) eq. 4.
 
-    Example:
+    Examples:
         >>> mk.f_avg([20.0, 3.0], factors_ms=[40.0, 4.0])
         0.625
         >>> mk.f_avg([20.0, None], factors_ms=[40.0, 4.0]) is None
@@ -62,7 +53,9 @@ def f_max(
     """Return the worst normalised latency, `max_i w_i L_i / C_i`.
 
     Args:
-        latencies_ms, factors_ms, weights: as in `f_avg`.
+        latencies_ms: one latency a hardware; None where the hardware cannot run the network.
+        factors_ms: latency of the reference network on the same hardware.
+        weights: importance of each hardware, 1 where absent.
 
     Returns:
         A pure number, 1 for the reference network; None where one hardware cannot run the network.
@@ -72,7 +65,7 @@ def f_max(
 
     Source: Multi-Hardware Models (arXiv 2008.08178) eq. 5.
 
-    Example:
+    Examples:
         >>> mk.f_max([20.0, 3.0], factors_ms=[40.0, 4.0])
         0.75
     """

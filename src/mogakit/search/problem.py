@@ -13,7 +13,6 @@ from mogakit.errors import InputError
 from mogakit.nets.spaces import SearchSpace
 from mogakit.search.additive import Genes, Values
 from mogakit.search.metrics import Metric
-from mogakit.search.staged import Costs
 
 MOGA_WEIGHTS = (0.4, 0.4, 0.2)
 """Crowding weights of accuracy, latency and parameters (MoGA section 4.3)."""
@@ -200,13 +199,3 @@ class Problem:
         if self.can_miss:
             columns.append(np.asarray(np.isnan(values).any(axis=1), dtype=np.float64))
         return np.stack(columns, axis=1) if columns else np.zeros((len(values), 0))
-
-    def additive_parts(self) -> tuple[Costs, ...] | None:
-        """Return the sums that all objectives are made of, over the allowed choices; None if one is not a sum."""
-        found: list[Costs] = []
-        for objective in self.objectives:
-            parts = self.metric(objective.metric).parts
-            if parts is None:
-                return None
-            found.extend(part.restricted(self.allowed) for part in parts)
-        return tuple(found)

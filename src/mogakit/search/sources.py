@@ -144,10 +144,6 @@ class AccuracyTable:
         """Look every row up."""
         return np.array([self.values.get(tuple(int(gene) for gene in row), math.nan) for row in genes])
 
-    def combine(self, parts: Values) -> Values:
-        """Never called: there are no parts."""
-        return np.full(len(parts), math.nan)
-
 
 def load_accuracy_table(path: Path, space: SearchSpace) -> AccuracyTable:
     """Read a CSV file with the columns `chromosome` and `accuracy`; further columns are ignored.

@@ -17,7 +17,7 @@ SMALL_SPACE = 100_000
 """Networks up to which a limit against its own objective is not an obstacle."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Truth:
     """The exact front.
 
@@ -67,7 +67,13 @@ def find_truth(problem: Problem) -> Truth | str:
     front = nondominated(objectives, problem.maximise)
     order = front[np.lexsort(objectives[front].T[::-1])]
     box = _box(problem, objectives[order])
-    return Truth(genes[inside][order], values[inside][order], objectives[order], box, tolerance)
+    return Truth(
+        genes=genes[inside][order],
+        values=values[inside][order],
+        objectives=objectives[order],
+        box=box,
+        tolerance=tolerance,
+    )
 
 
 def _front(costs: list[Costs], senses: list[bool]) -> tuple[Genes, float]:

@@ -11,12 +11,16 @@ import torch
 from mogakit import records
 from mogakit.errors import CheckpointError, InputError
 from mogakit.files import replacing
+from mogakit.nets.weights import digest_of
+
+_CHECKSUM = "sha256"
+"""Key of the digest over all else that a checkpoint holds."""
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write a checkpoint atomically; the one before stays whole until the new one is."""
     with replacing(path) as temporary:
-        torch.save(state, temporary)
+        torch.save({**state, _CHECKSUM: digest_of(state)}, temporary)
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -35,6 +39,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} is not a readable checkpoint of tensors and plain values: {error}") from error
     if not isinstance(state, dict):
         raise CheckpointError(f"{path} holds a {type(state).__name__}, not the dictionary of a training run")
+    stated = state.pop(_CHECKSUM, None)
+    if stated is not None and stated != digest_of(state):  # release 0.1 wrote none
+        raise CheckpointError(f"{path} is damaged: its checksum does not match; remove it to start anew")
     return state
 
 

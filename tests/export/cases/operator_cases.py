@@ -49,6 +49,28 @@ def focused(x: Tensor) -> Tensor:
     return torch.cat([x[..., ::2, ::2], x[..., 1::2, ::2], x[..., ::2, 1::2], x[..., 1::2, 1::2]], 1)
 
 
+def filled(x: Tensor) -> Tensor:
+    made = torch.ones(1, 10, 9, 7)
+    made[:, 1:9] = x
+    made[:, 0, 2:4] = x[:, 3, 4:6] * 2
+    made[..., 5] = 0.5
+    return made
+
+
+def boxed(x: Tensor) -> Tensor:
+    made = torch.sigmoid(x)
+    made[..., 0:2] = made[..., 0:2] * 2 - 0.5
+    made[..., 2:4] = (made[..., 2:4] * 2) ** 2
+    return made
+
+
+def zeroed(x: Tensor) -> Tensor:
+    made = x * 2
+    made[:, :, 0].zero_()
+    made.view(1, -1).mul_(3)
+    return made
+
+
 def f(function: Callable[[Tensor], Any]) -> Callable[[], nn.Module]:
     return lambda: Function(function)
 
@@ -172,6 +194,9 @@ CASES: dict[str, tuple[Callable[[], nn.Module], Shape]] = {
     "pad, cropping": (f(lambda x: fn.pad(x, (-1, 2, 0, -2))), MAP),
     "pad, reflected": (lambda: nn.Sequential(nn.ReflectionPad2d(2), nn.Conv2d(8, 4, 3)), MAP),
     "pad, replicated": (lambda: nn.ReplicationPad2d((1, 2, 0, 1)), MAP),
+    "filled part by part": (f(filled), MAP),
+    "changed part by part": (f(boxed), MAP),
+    "changed through views": (f(zeroed), MAP),
     "same tensor twice": (f(lambda x: [fn.relu(x)] * 2), MAP),
     "the input itself": (f(lambda x: (x, fn.relu(x))), MAP),
     # Normalisation and products

@@ -4,15 +4,17 @@ import json
 import re
 import stat
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from one_operator import build, cases
 
 from mogakit.cli.main import cli
 from mogakit.errors import InputError
 from mogakit.export.artifact import Format, Precision
 from mogakit.export.support.entry import Answer, Hardware
-from mogakit.flows.deploy.check import check_model, check_space
+from mogakit.flows.deploy.check import check_model, check_models, check_space
 from mogakit.flows.deploy.export import export_network
 from mogakit.nets import zoo
 from mogakit.nets.resolve import resolve
@@ -130,3 +132,85 @@ def test_one_of_model_and_space_is_needed():
     assert CliRunner().invoke(cli, ["check", "moga-a", "--zoo"]).exit_code == 2
     assert CliRunner().invoke(cli, ["check"]).exit_code == 2
     assert CliRunner().invoke(cli, ["check", "moga-a", "--space", "moga"]).exit_code == 2
+
+
+CASES = Path(__file__).parents[2] / "export" / "data" / "cases"
+
+
+@pytest.mark.parametrize(
+    ("name", "hardware", "answer", "reason"),
+    [
+        ("tflite/dec_int8.tflite", Hardware.XNNPACK_INT8, Answer.YES, ""),
+        ("tflite/int16x8.tflite", Hardware.TFLITE_GPU, Answer.NO, "unsupported dequantization type"),
+        ("tflite/dilated.int8.tflite", Hardware.HEXAGON, Answer.NO, "the dilation is 1"),
+        ("tflite/drq.tflite", Hardware.XNNPACK_FLOAT, Answer.YES, ""),
+        ("tflite/two_signatures.tflite", Hardware.XNNPACK_FLOAT, Answer.YES, ""),
+        ("onnx/fp16_io32.onnx", Hardware.TFLITE_GPU, Answer.NO, "takes TFLite files, this is a ONNX file"),
+        ("onnx/nms.onnx", Hardware.QNN_HTP, Answer.UNKNOWN, "does not name this operator"),
+        ("onnx/two_inputs.onnx", Hardware.NNAPI, Answer.YES, ""),
+    ],
+)
+def test_files_of_other_makers_get_the_answer_of_the_source(name, hardware, answer, reason):
+    (found,) = check_model(str(CASES / name), [hardware])
+    assert found.report.answer is answer, found.report.findings
+    assert any(reason in finding.reason for finding in found.report.findings) or not reason
+
+
+def test_depth_multipliers_over_several_channels_leave_the_gpu(tmp_path):
+    case = next(case for case in cases() if case.name == "DEPTHWISE_CONV_2D multiplier 2")
+    (tmp_path / "a.tflite").write_bytes(build(case, "float32"))
+    (found,) = check_model(str(tmp_path / "a.tflite"), [Hardware.TFLITE_GPU])
+    assert found.report.answer is Answer.NO
+    assert "the depth multiplier is 1, or the input has one channel" in found.report.findings[0].reason
+
+
+def test_one_damaged_file_never_ends_the_others():
+    words = ["check", str(CASES / "tflite/truncated.tflite"), str(CASES / "tflite/dec_int8.tflite"), "--json"]
+    result = CliRunner().invoke(cli, [*words, "--hardware", "xnnpack-int8"])
+    assert result.exit_code == 1
+    damaged, whole = json.loads(result.stdout)
+    assert "damaged or truncated" in damaged["error"] and damaged["report"]["answer"] == "unknown"
+    assert (whole["error"], whole["report"]["answer"]) == (None, "yes")
+
+
+def compiler(folder, text, code=0):
+    """Put a program in place of Coral's that says `text`."""
+    program = folder / "edgetpu_compiler"
+    program.write_text(f"#!{sys.executable}\nimport sys\nprint({text!r})\nsys.exit({code})\n")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+
+
+@pytest.mark.parametrize(
+    ("log", "code", "answer", "reason"),
+    [
+        ("log342", 0, Answer.NO, "edgetpu_compiler: Operation not supported"),
+        ("log512", 1, Answer.NO, "a graph that has dynamic-sized tensors"),
+        ("log512", 0, Answer.NO, "only supports static-sized tensors"),
+        ("log_act", 1, Answer.NO, "large activation tensors"),
+    ],
+)
+def test_the_compilers_word_overrules_the_list_and_its_failure_is_that_models_answer(
+    folder, tmp_path, monkeypatch, log, code, answer, reason
+):
+    compiler(tmp_path, (CASES / "text" / f"{log}.txt").read_text(), code)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = check_models([str(folder / "digits_10-7-6-3-3-0.int8.tflite"), "mobilenet-v2"], [Hardware.EDGETPU])
+    assert [item.report.answer for item in found] == [answer, answer]  # the list says yes to the second
+    assert all(any(reason in finding.reason for finding in item.report.findings) for item in found)
+    assert [item.error for item in found] == [None, None]
+
+
+def test_a_compiler_that_maps_everything_overrules_a_no(folder, tmp_path, monkeypatch):
+    text = (CASES / "text" / "log342.txt").read_text()
+    text = text.replace("run on Edge TPU: 2", "run on Edge TPU: 155").partition("Operator  ")[0]
+    compiler(tmp_path, text)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (found,) = check_model(str(folder / "digits_10-7-6-3-3-0.int8.tflite"), [Hardware.EDGETPU])
+    assert (found.report.answer, found.report.findings, found.suggestion) == (Answer.YES, (), None)
+
+
+def test_a_compiler_that_says_something_else_leaves_the_list_and_an_error(folder, tmp_path, monkeypatch):
+    compiler(tmp_path, "hello")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (found,) = check_model(str(folder / "digits_10-7-6-3-3-0.int8.tflite"), [Hardware.EDGETPU])
+    assert "hello" in (found.error or "")

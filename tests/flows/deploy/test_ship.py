@@ -7,6 +7,7 @@ import random
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from mogakit.errors import CheckpointError, InputError
 from mogakit.export.bundle.layout import SEAL_NAME, SUMS_NAME, damages, load, payload
 from mogakit.export.bundle.layout import save as save_bundle
 from mogakit.export.calibration import ImageFolder
-from mogakit.flows.deploy.ship import SHIPPED, ShipRequest, ship
+from mogakit.flows.deploy.ship import SHIPPED, ShipRequest, _labels, ship
 from mogakit.flows.deploy.ship_check import check
 from mogakit.luts.linear import CostModel, ModelKind, save_model
 from mogakit.luts.statistic import Statistic
@@ -303,7 +304,7 @@ def test_weights_of_another_network_are_rejected(tmp_path):
     [
         (["ship"], 2, "give NETWORK and -o"),
         (["ship", "moga-a"], 2, "give NETWORK and -o"),
-        (["ship", "moga-a", "--check", "x"], 2, "neither NETWORK nor -o"),
+        (["ship", "moga-a", "--check", str(Path(__file__).parent)], 2, "and neither NETWORK nor -o"),
     ],
 )
 def test_usage_errors_say_what_to_give(arguments, code, said):
@@ -321,3 +322,14 @@ def test_labels_and_preprocessing_that_do_not_fit_are_rejected(tmp_path):
     result = CliRunner().invoke(cli, arguments)
     assert isinstance(result.exception, InputError)
     assert "cuts 16 px" in str(result.exception)
+
+
+def test_labels_are_stripped_and_an_empty_one_is_named(tmp_path):
+    lines = [f" digit {index}\r\n" for index in range(10)]
+    (tmp_path / "labels.txt").write_bytes(("\ufeff" + "".join(lines) + "\r\n").encode())
+    request = ShipRequest(network=NETWORK, labels=tmp_path / "labels.txt")
+    assert _labels(request) == [f"digit {index}" for index in range(10)]
+    lines[4] = " \r\n"
+    (tmp_path / "labels.txt").write_text("".join(lines))
+    with pytest.raises(InputError, match="has no label in line 5"):
+        _labels(request)

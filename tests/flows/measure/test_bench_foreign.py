@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from click.testing import CliRunner, Result
 
@@ -163,3 +164,14 @@ def test_half_weights_stand_beside_single_ones_on_a_cpu(tmp_path: Path) -> None:
     said, timings = bench(*files, "--target", "tflite/cpu/float32")
     assert said.exit_code == 0, said.output
     assert [one["precision"] for one in timings] == ["float16", "float32"]
+
+
+def test_what_the_runtime_says_of_a_file_is_in_its_row(tmp_path: Path) -> None:
+    model = onnx.load(ONNX / "two_inputs.onnx")
+    model.graph.node[0].op_type = "NoSuchOperator"
+    onnx.save(model, tmp_path / "odd.onnx")
+    (tmp_path / "empty.tflite").write_bytes(b"")
+    said, (odd, empty, good) = bench(tmp_path / "odd.onnx", tmp_path / "empty.tflite", ONNX / "two_inputs.onnx")
+    assert said.exit_code == 1 and good["status"] == "ok"
+    assert "NoSuchOperator" in odd["error"]
+    assert "the file is empty" in empty["error"]

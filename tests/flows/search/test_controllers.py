@@ -70,11 +70,11 @@ def test_a_controller_is_an_engine_of_the_search(method, tmp_path):
     assert len(result.population) == 2
     search(plan, tmp_path / "b")
     assert (tmp_path / "a" / RESULT).read_bytes() == (tmp_path / "b" / RESULT).read_bytes()
-    with pytest.raises(InputError, match="--target-ms"):
+    with pytest.raises(InputError, match="target_ms"):
         search(replace(plan, reward=None), tmp_path / "c")
 
 
 def test_the_command_shows_what_the_controller_likes(tmp_path):
-    arguments = ["--table", str(TABLE), "--engine", "reinforce", "--target-ms", "8", "--population", "10"]
-    arguments += ["--generations", "4", "-o", str(tmp_path)]
+    arguments = ["--table", str(TABLE), "--engine", "reinforce", "--set", "target_ms=8", "--set", "population=10"]
+    arguments += ["--set", "generations=4", "-o", str(tmp_path)]
     assert "most likely network" in CliRunner().invoke(search_command, arguments, catch_exceptions=False).output

@@ -223,7 +223,8 @@ def accuracy(network):
 def test_a_search_killed_at_a_random_moment_and_resumed_finds_the_same(engine, tmp_path):
     (tmp_path / "slow_source.py").write_text(SLOW)
     options = ["--accuracy", "slow_source:accuracy", "--table", str(XNNPACK), "--engine", engine]
-    options += ["--population", "16", "--generations", "10", "--num-fit", "100", "--num-check", "40"]
+    settings = ("num_fit=100", "num_check=40") if engine == "fit-front" else ("population=16", "generations=10")
+    options += [word for setting in settings for word in ("--set", setting)]
     code = "from mogakit.cli.main import main; main()"
 
     def start(folder, *more):

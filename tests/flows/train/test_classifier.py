@@ -36,7 +36,7 @@ def test_two_processes_name_the_broken_images_of_both(tmp_path: Path) -> None:
     first = {training.files[index][0] for index in read_by_the_first(len(training), 16)}
     assert 0 < len(first & set(broken)) < 6  # neither process alone sees all
     words = ["mogakit", "train", "digits/0-0-0-0-0-0", "--data", str(data), "--recipe", "digits", "--epochs", "1"]
-    subprocess.run([*TWO_PROCESSES, *words, "--batch-size", "16", "--device", "cpu", "-o", str(out)], check=True)
+    subprocess.run([*TWO_PROCESSES, *words, "--batch-size", "16", "--torch-device", "cpu", "-o", str(out)], check=True)
     summary = json.loads((out / "train.json").read_text())
     assert summary["broken_images"] == sorted(map(str, broken))
     assert summary["scored_on"] == "images/val" and summary["score"]["num_images"] == 31
@@ -51,7 +51,7 @@ def test_two_processes_that_train_a_detector_do_so_too(shapes_folder: Path, tmp_
     for path in broken:
         path.write_bytes(b"no image")
     words = ["mogakit", "detect", "train", "ssdlite-mobilenet-v2", "--data", str(data), "--recipe", "small"]
-    options = ["--width", "0.1", "--input-size", "64", "--epochs", "1", "--batch-size", "10", "--device", "cpu"]
+    options = ["--width", "0.1", "--input-size", "64", "--epochs", "1", "--batch-size", "10", "--torch-device", "cpu"]
     subprocess.run([*TWO_PROCESSES, *words, *options, "-o", str(tmp_path / "out")], check=True)
     summary = json.loads((tmp_path / "out" / "detect.json").read_text())
     assert summary["broken_images"] == sorted(map(str, broken))

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from debian_adbd.tree import LINKER, Download, isolated
 
@@ -59,7 +60,7 @@ class Arm64:
     Attributes:
         qemu: the emulator, a static program of this computer.
         tree: Debian's arm64 files.
-        compiled: linker64 and the libraries of /system/lib64.
+        compiled: linker64, the libraries of /system/lib64, and `flipping`, a tool that computes one value wrongly.
     """
 
     qemu: Path
@@ -90,6 +91,15 @@ class Arm64:
             (root / name).mkdir(parents=True, exist_ok=True)
             lines.append(f'mount --bind "{self.tree / name}" "$1/{name}"')
         (root / ".sim/mounts").write_text("\n".join(lines) + "\n")
+
+
+class Android(NamedTuple):
+    """What a device needs on which Google's own tool runs, downloaded and built."""
+
+    tree: Path
+    helpers: tuple[Path, Path]
+    arm64: Arm64
+    tool: Path
 
 
 def why_no_arm64() -> str | None:
@@ -152,6 +162,7 @@ def _compile(tools: Path, tree: Path) -> Path:
     _library(tools, "libEGL", "empty.c", "libEGL.so.1")
     _library(tools, "libGLESv2", "empty.c", "libGLESv2.so.2")
     _library(tools, "libOpenCL", "opencl.c", "libOpenCL.so.1")
+    _gcc(tools, "-static", "flipping.c", "-lm", "-o", f"{_OUT}/flipping")
     (out / ".complete").touch()
     return out
 

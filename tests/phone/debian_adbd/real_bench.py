@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from debian_adbd.device import AdbdDevice
+from debian_adbd.tiny_space import make
 
 from mogakit.android_runner.commands import RunLength
 from mogakit.android_runner.guard import GuardLimits
@@ -14,17 +15,14 @@ from mogakit.bench.runner import Job
 from mogakit.bench.target import parse_target
 from mogakit.export.artifact import Artifact, Format, Precision, Role
 from mogakit.flows.deploy.export import export_blocks
-from mogakit.nets.block import Activation
-from mogakit.nets.spaces import get_space
 
 SHORT = RunLength(num_runs=2, min_s=0.01, max_s=30.0, warmup_runs=1, warmup_min_s=0.01)
 OPTIONS = PhoneOptions(length=SHORT, limits=GuardLimits(max_wait_s=5.0, poll_s=0.1), reconnect_s=30.0)
 
 
 def small_block(precision: Precision, folder: Path) -> Artifact:
-    """Export one block of ReLU and 28 x 28 pixels: XNNPACK takes no hard swish in integers."""
-    blocks = [block for block in get_space("moga").choice_blocks if block.activation is Activation.RELU]
-    return export_blocks(blocks[-2:-1], Role.CHOICE, [Format.TFLITE], precision, folder)[0]
+    """Export one block of ReLU and 8 x 8 pixels; XNNPACK takes no hard swish in integers."""
+    return export_blocks(make().choice_blocks[:1], Role.CHOICE, [Format.TFLITE], precision, folder)[0]
 
 
 def measure(device: AdbdDevice, artifact: Artifact, target: str) -> Measurement:

@@ -21,6 +21,8 @@ static void put(char **at, const char *text) {
 }
 
 int main(int argc, char **argv) {
+  char folder[4096];
+  if (getcwd(folder, sizeof folder)) setenv("PWD", folder, 1); /* a shell need not export it */
   size_t size = 8;
   uint32_t variables = 0;
   for (int i = 0; i < argc; i++) size += 4 + strlen(argv[i]);

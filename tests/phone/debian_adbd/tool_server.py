@@ -20,6 +20,11 @@ class RemoteCall(Invocation):
 
     descriptors: tuple[int, int] = (-1, -1)
 
+    @property
+    def folder(self) -> Path:
+        """Return where the folder in which it was started lies on this computer."""
+        return self.paths.host(self.environment["PWD"])
+
     async def _write(self, number: int, text: str) -> None:
         data = text.encode(errors="surrogateescape")
         while data:

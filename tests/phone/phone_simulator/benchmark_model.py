@@ -1,8 +1,10 @@
 """The classic TFLite benchmark_model in three ages: 2020 (no prefixes), 2024 and 2026 (percentiles, new op table)."""
 
+import asyncio
 from dataclasses import dataclass
 
 from phone_simulator import op_table
+from phone_simulator.answers import tflite_outputs
 from phone_simulator.delegates import Applied, apply_delegates
 from phone_simulator.flags import Parsed, parse_equals, usage
 from phone_simulator.flagtables import CLASSIC
@@ -15,26 +17,35 @@ _APPROXIMATE = (
     "Note: as the benchmark tool itself affects memory footprint, the following is only APPROXIMATE to the actual "
     "memory footprint of the model at runtime. Take the information at your discretion."
 )
-_SHOWN = {
+_SHOWN = {  # in the order in which the real tool lists what was given
     "num_runs": "Min num runs",
     "min_secs": "Min runs duration (seconds)",
     "max_secs": "Max runs duration (seconds)",
     "num_threads": "Num threads",
     "warmup_runs": "Min warmup runs",
     "warmup_min_secs": "Min warmup runs duration (seconds)",
+    "dry_run": "Run w/o invoking kernels",
+    "report_peak_memory_footprint": "Report the peak memory footprint",
     "graph": "Graph",
+    "input_layer": "Input layers",
+    "input_layer_shape": "Input shapes",
+    "input_layer_value_files": "Input value files",
+    "require_full_delegation": "Require full delegation",
     "enable_op_profiling": "Enable op profiling",
-    "use_gpu": "Use gpu",
-    "gpu_precision_loss_allowed": "Allow lower precision in gpu",
-    "gpu_backend": "GPU backend",
-    "use_nnapi": "Use NNAPI",
-    "nnapi_accelerator_name": "NNAPI accelerator name",
-    "use_hexagon": "Use Hexagon",
-    "use_xnnpack": "Use xnnpack",
+    "output_filepath": "File path to export outputs layer to",
     "external_delegate_path": "External delegate path",
     "external_delegate_options": "External delegate options",
-    "require_full_delegation": "Require full delegation",
+    "use_gpu": "Use gpu",
+    "gpu_precision_loss_allowed": "Allow lower precision in gpu",
+    "gpu_experimental_enable_quant": "Enable running quant models in gpu",
+    "gpu_backend": "GPU backend",
+    "use_hexagon": "Use Hexagon",
+    "hexagon_lib_path": "Hexagon lib path",
+    "use_nnapi": "Use NNAPI",
+    "nnapi_accelerator_name": "NNAPI accelerator name",
+    "use_xnnpack": "Use xnnpack",
 }
+_FIRST_OF_DELEGATES = "external_delegate_path"
 
 
 @dataclass
@@ -74,15 +85,14 @@ async def benchmark_model(run: Run, version: str) -> int:
     voice.info("STARTING!")
     if flags.on("help") or "--help" in run.call.arguments:
         voice.error(usage(run.call.program, known))
+        run.page.err("")
+        voice.error("Benchmarking failed.")
         await run.end(1)
     if flags.unknown:
         voice.warn(f"Unconsumed cmdline flags: {' '.join(flags.unknown)}")
     repeat, threads = await _numbers(run, voice, flags, known)
     voice.info(f"Log parameter values verbosely: [{int(flags.on('verbose'))}]")
-    for name, value in flags.values.items():
-        if name in _SHOWN:
-            shown = {"true": "1", "false": "0"}.get(value, value)
-            voice.info(f"{_SHOWN[name]}: [{shown}]")
+    _parameters(voice, flags)
     if not flags.text("graph"):
         voice.error("Please specify the name of your TF Lite input file with --graph")
         voice.error("Benchmarking failed.")
@@ -102,9 +112,25 @@ async def benchmark_model(run: Run, version: str) -> int:
         repeat,
         {"runtime": "tflite", "xnnpack": xnnpack},
     )
+    if flags.text("output_filepath"):
+        await _write_outputs(run, flags)
     _results(run, voice, flags, model, applied, repeat, samples)
     await run.show_results()
     return 0
+
+
+def _parameters(voice: Voice, flags: Parsed) -> None:
+    """List what was given, in the tool's own order."""
+    newest = voice.version == "2026"
+    for name, label in _SHOWN.items():
+        if newest and name == "input_layer":
+            voice.info("Signature to run: []")
+        if newest and name == _FIRST_OF_DELEGATES and "num_threads" in flags.values:
+            voice.info(f"#threads used for CPU inference: [{flags.text('num_threads')}]")
+        if name in flags.values:
+            value = flags.text(name)
+            shown = {"true": "1", "false": "0"}.get(value, value)
+            voice.info(f"{label}: [{shown}]")
 
 
 async def _numbers(run: Run, voice: Voice, flags: Parsed, known: dict[str, object]) -> tuple[Repetitions, int]:
@@ -125,6 +151,7 @@ async def _numbers(run: Run, voice: Voice, flags: Parsed, known: dict[str, objec
         )
         return repeat, max(1, int(flags.number("num_threads", -1)))
     except ValueError:
+        voice.error(f"Failed to parse flag '{name}' against argv '--{name}={value}'")
         voice.error(usage(run.call.program, known))
         await run.end(1)
         raise
@@ -139,6 +166,8 @@ async def _load(run: Run, voice: Voice, graph: str) -> Model:
             f"Could not open '{graph}'." if isinstance(error, OSError) else "The model is not a valid Flatbuffer buffer"
         )
         voice.runtime(f"ERROR: {reason}")
+        if voice.version == "2026":
+            voice.error("The model allocation is null/empty")
         voice.error(f"Failed to load model {graph}")
         voice.error("Benchmarking failed.")
         await run.end(1)
@@ -146,6 +175,16 @@ async def _load(run: Run, voice: Voice, graph: str) -> Model:
     voice.info(f"Loaded model {graph}")
     voice.runtime("INFO: Initialized TensorFlow Lite runtime.")
     return model
+
+
+async def _write_outputs(run: Run, flags: Parsed) -> None:
+    """Compute on the given values and write all outputs, one behind the other."""
+    given = {}
+    for item in flags.text("input_layer_value_files").split(","):
+        name, _, path = item.rpartition(":")
+        given[name.replace("\\:", ":")] = run.work_file(path).read_bytes()
+    values = await asyncio.to_thread(tflite_outputs, run.file(flags.text("graph")), given)
+    run.write_outputs(run.work_file(flags.text("output_filepath")), values)
 
 
 def _results(
@@ -164,14 +203,20 @@ def _results(
         )
         voice.info(stat_line([time * 1e3 for time in times], percentiles=newest))
         run.page.out("")
-    init, first = round(samples.init * 1e3), round(samples.first * 1e3)
-    warm, mean = (six_digits(sum(times) / len(times) * 1e3) for times in (samples.warmup, samples.runs))
+    init, first = round(samples.init * 1e3), round(samples.first * 1e3) if samples.warmup else 0
+    warm, mean = (
+        six_digits(sum(times) / len(times) * 1e3) if times else "0" for times in (samples.warmup, samples.runs)
+    )
     voice.info(
         f"Inference timings in us: Init: {init}, First inference: {first}, Warmup (avg): {warm}, "
         f"Inference (avg): {mean}"
     )
     voice.info(_APPROXIMATE)
     megabytes = model.num_bytes / 1e6
+    voice.info(
+        f"Memory footprint delta from the start of the tool (MB): init={six_digits(megabytes * 1.2 + 2)} "
+        f"overall={six_digits(megabytes * 2 + 5)}"
+    )
     if flags.on("report_peak_memory_footprint"):
         peak = megabytes * 2.1 + 6.5
         voice.info(f"Overall peak memory footprint (MB) via periodic monitoring: {six_digits(peak)}")
@@ -179,10 +224,6 @@ def _results(
         voice.info(f"- VmRSS              : {round(peak)} MB")
         voice.info(f"+ RssAnnon           : {round(peak * 0.7)} MB")
         voice.info(f"+ RssFile + RssShmem : {round(peak * 0.3)} MB")
-    voice.info(
-        f"Memory footprint delta from the start of the tool (MB): init={six_digits(megabytes * 1.2 + 2)} "
-        f"overall={six_digits(megabytes * 2 + 5)}"
-    )
     if flags.on("enable_op_profiling"):
         _profile(run, voice, flags, model, applied)
 

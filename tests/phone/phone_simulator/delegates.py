@@ -1,6 +1,6 @@
 """How benchmark_model applies delegates, and every line by which it says what came of that."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from phone_simulator.faults import Fault
@@ -97,7 +97,11 @@ def _apply(run: Run, voice: "Voice", flags: Parsed, model: Model, request: Reque
     elif taken:
         voice.runtime(replacing(voice.version, taken, total, node, parts))
     if taken and label == "GPU":
-        _gpu_backend(run, voice, request)
+        used = _gpu_backend(run, voice, request, flags, total)
+        if used is None:
+            voice.error("Failed to apply GPU delegate.")
+            return Applied(request, plan, node, failed=True)
+        request = replace(request, unit=used)
         voice.runtime(f"INFO: Created {parts} GPU delegate kernels.")
     if taken == total and parts <= 1:
         voice.info(
@@ -121,7 +125,7 @@ def replacing(version: str, taken: int, total: int, node: str, parts: int) -> st
     """Return the line in which the interpreter says what a delegate took."""
     if version == "2020":
         return f"VERBOSE: Replacing {taken} node(s) with delegate ({node}) node, yielding {parts} partitions."
-    where = " for subgraph 0 (main)." if version == "2026" else " for the whole graph."
+    where = " for subgraph 0." if version == "2026" else " for the whole graph."  # the kit's subgraphs have no name
     nodes = f"{taken} out of {total} node(s) with delegate ({node}) node"
     return f"VERBOSE: Replacing {nodes}, yielding {parts} partitions{where}"
 
@@ -150,26 +154,29 @@ def _xnnpack(voice: "Voice", flags: Parsed, model: Model, plain: bool, before: P
             )
 
 
-def _gpu_backend(run: Run, voice: "Voice", request: Request) -> None:
-    voice.runtime(f"INFO: Initialized {'OpenGL' if request.unit == 'gpu-gl' else 'OpenCL'}-based API.")
+def _gpu_backend(run: Run, voice: "Voice", request: Request, flags: Parsed, nodes: int) -> str | None:
+    """Open OpenCL, or OpenGL instead, and return what computes then; None where neither may be had, having said so."""
+    missing = not run.phone.profile.opencl or run.phone.faults.strikes(Fault.NO_OPENCL, run.call.command_line)
+    text = 'Can not open OpenCL library on this device - dlopen failed: library "libOpenCL.so" not found'
+    if request.unit == "gpu-gl" or not missing:
+        voice.runtime(f"INFO: Initialized {'OpenGL' if request.unit == 'gpu-gl' else 'OpenCL'}-based API.")
+        return request.unit
+    if flags.text("gpu_backend") == "cl":
+        voice.runtime(f"ERROR: TfLiteGpuDelegate Init: {text}")
+        voice.runtime("INFO: Created 0 GPU delegate kernels.")
+        voice.runtime("ERROR: TfLiteGpuDelegate Prepare: delegate is not initialized")
+        voice.runtime(f"ERROR: Node number {nodes} (TfLiteGpuDelegateV2) failed to prepare.")
+        voice.runtime("ERROR: Restored original execution plan after delegate application failure.")
+        return None
+    voice.runtime(f"ERROR: {text}")
+    voice.runtime("ERROR: Falling back to OpenGL")
+    voice.runtime("INFO: Initialized OpenGL-based API.")
+    return "gpu-gl"
 
 
 def _gpu(run: Run, voice: "Voice", flags: Parsed) -> str | None:
     voice.runtime("INFO: Created TensorFlow Lite delegate for GPU.")
-    backend = flags.text("gpu_backend")
-    missing = not run.phone.profile.opencl or run.phone.faults.strikes(Fault.NO_OPENCL, run.call.command_line)
-    if backend == "gl":
-        return "gpu-gl"
-    if not missing:
-        return "gpu"
-    voice.runtime('ERROR: Can not open OpenCL library on this device - dlopen failed: library "libOpenCL.so" not found')
-    if backend == "cl":
-        voice.runtime("ERROR: TfLiteGpuDelegate Init: Can not open OpenCL library on this device")
-        voice.runtime("ERROR: TfLiteGpuDelegate Prepare: delegate is not initialized")
-        voice.runtime("ERROR: Restored original execution plan after delegate application failure.")
-        return "failed"
-    voice.runtime("ERROR: Falling back to OpenGL")
-    return "gpu-gl"
+    return "gpu-gl" if flags.text("gpu_backend") == "gl" else "gpu"
 
 
 def _nnapi(run: Run, voice: "Voice", flags: Parsed) -> str | None:
@@ -196,7 +203,7 @@ def _hexagon(run: Run, voice: "Voice", flags: Parsed) -> str | None:
                 "ERROR: Failed to load libhexagon_interface.so, Error: dlopen failed: library "
                 '"libhexagon_interface.so" not found'
             )
-        voice.runtime("INFO: Hexagon Delegate is not supported.")
+        voice.runtime("INFO: Hexagon Delegate is not supported.\n")
         voice.warn(
             "Could not create Hexagon delegate: platform may not support delegate or required libraries are missing"
         )

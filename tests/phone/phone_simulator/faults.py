@@ -22,6 +22,7 @@ class Fault(StrEnum):
     NO_OPENCL = "no-opencl"  # the library is missing: OpenGL is taken
     WRONG_HASH = "wrong-hash"  # a pushed file's last byte is flipped
     DISK_FULL = "disk-full"
+    WRONG_OUTPUT = "wrong-output"  # one value of what it computes has the other sign; the times are as ever
     GARBLED_NUMBERS = "garbled-numbers"  # the statistics line holds no number
 
 

@@ -67,25 +67,32 @@ _NEWER: dict[str, object] = {
     "optimize_memory_for_large_tensors": 0,
     "disable_delegate_clustering": False,
     "output_filepath": "",
-    "result_file_path": "",
     "nnapi_support_library_path": "",
     "xnnpack_force_fp16": False,
 }
 _NEWEST: dict[str, object] = {
     "xnnpack_weight_cache_file_path": "",
-    "xnnpack_runtime_flags": 0,
+    "xnnpack_slinky": False,
+    "alloc_type_display_length": 18,
+    "first_delegate_node_index": 0,
+    "last_delegate_node_index": 2147483647,
+    "stable_delegate_settings_file": "",
     "export_model_runtime_info": False,
     "model_runtime_info_output_file": "",
     "output_proto_filepath": "",
     "enable_builtin_cast_constant_cache": False,
     "gpu_invoke_loop_times": 1,
 }
+_SINCE_2025: dict[str, object] = {"result_file_path": "", "xnnpack_runtime_flags": 0}
+"""What the sources of 2026 have and the build whose `--help` the tests keep has not."""
+
 _NOT_IN_2020 = ("delegate_serialize_dir", "delegate_serialize_token", "require_full_delegation", "nnapi_use_burst_mode")
 
 CLASSIC: dict[str, dict[str, object]] = {
     "2020": {k: v for k, v in (_RUNS | _DELEGATES).items() if k not in _NOT_IN_2020},
     "2024": _RUNS | _DELEGATES | _NEWER,
-    "2026": _RUNS | _DELEGATES | _NEWER | _NEWEST,
+    "2025": _RUNS | _DELEGATES | _NEWER | _NEWEST,
+    "2026": _RUNS | _DELEGATES | _NEWER | _NEWEST | _SINCE_2025,
 }
 
 LITERT: dict[str, object] = {

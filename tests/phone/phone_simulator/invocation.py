@@ -48,6 +48,11 @@ class Invocation:
         return int(mask, 16) if mask else None
 
     @property
+    def folder(self) -> Path:
+        """Return where the folder in which it was started lies on this computer."""
+        return Path(f"/proc/{self.pid}/cwd").resolve()
+
+    @property
     def command_line(self) -> str:
         """Return the whole command, for matching only."""
         return " ".join([self.program, *self.arguments])

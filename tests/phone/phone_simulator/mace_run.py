@@ -1,8 +1,10 @@
 """MACE's mace_run in its two generations: up to 1.0.4 (`--device`, NetDef) and from 1.1 (MultiNetDef, no such flag)."""
 
 import asyncio
+import re
 from collections import defaultdict
 
+from phone_simulator.answers import mace_outputs
 from phone_simulator.faults import Fault
 from phone_simulator.flags import Parsed
 from phone_simulator.graphs import Model, NotAModel, Operator, mace_argument, mace_container
@@ -172,6 +174,7 @@ async def _round(run: Run, voice: _Voice, flags: Parsed, model: Model, runtime: 
     real = {"runtime": "mace", "input_shapes": [list(shape) for shape in model.inputs.values()]}
     voice.log(f"restart round {turn}", where=f"mace/tools/mace_run.cc:{701 if old else 811}")
     samples = await run.measure(run.file(flags.text("model_file")), model, request, plan, repeat, real)
+    await _write_outputs(run, flags, model)
     for operator in fallback:
         voice.log(f"Op {operator.name}({operator.label}) fall back to CPU", "W", "mace/core/net_def_adapter.cc:386")
     total_init = samples.init + 0.1
@@ -192,6 +195,25 @@ async def _round(run: Run, voice: _Voice, flags: Parsed, model: Model, runtime: 
     if flags.on("benchmark"):
         _tables(run, voice, model, request, samples, runtime)
     await run.show_results()
+
+
+async def _write_outputs(run: Run, flags: Parsed, model: Model) -> None:
+    """Compute on the input files and write a file for each output node, as every run does that names them."""
+    if not flags.text("input_file") or not flags.text("output_file"):
+        return
+    nodes = flags.text("input_node").split(",")
+    data = [run.work_file(_file(flags.text("input_file"), name)).read_bytes() for name in nodes]
+    shapes = [tuple(map(int, text.split(","))) for text in flags.text("input_shape").split(":")]
+    if not any(any(one) for one in data):
+        return  # zeros, by which a timed run is fed; nobody reads what comes of them
+    files = [run.file(flags.text(name)) for name in ("model_file", "model_data_file")]
+    values = await asyncio.to_thread(mace_outputs, *files, data, shapes)
+    for name, value in zip(flags.text("output_node").split(","), values, strict=True):
+        run.write_outputs(run.work_file(_file(flags.text("output_file"), name)), [value])
+
+
+def _file(prefix: str, node: str) -> str:
+    return f"{prefix}_{re.sub(r'[^0-9A-Za-z]', '_', node)}"
 
 
 def _help(run: Run, known: dict[str, object]) -> None:

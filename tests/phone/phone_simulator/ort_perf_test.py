@@ -11,6 +11,10 @@ _WITH_VALUE = ["-e", "-m", "-t", "-r", "-x", "-y", "-c", "-o", "-i", "-C", "-p",
 _BARE = ["-I", "-s", "-v", "-S", "-Z", "-A", "-M", "-P", "-q", "-z", "-h", "-g", "-n"]
 
 
+_NNAPI_KEYS = ("NNAPI_FLAG_USE_FP16", "NNAPI_FLAG_USE_NCHW", "NNAPI_FLAG_CPU_DISABLED", "NNAPI_FLAG_CPU_ONLY")
+"""Bare words, as onnxruntime's test/perftest reads them; other providers take `key|value`."""
+
+
 async def ort_perf_test(run: Run, version: str) -> int:
     """Do what the command line asks."""
     page, words = run.page, list(run.call.arguments)
@@ -48,7 +52,15 @@ async def ort_perf_test(run: Run, version: str) -> int:
             await run.end(1)
             raise ValueError(provider)
         unit = run.phone.profile.units.get(names[0])
-        half = any("NNAPI_FLAG_USE_FP16" in text for text in options.get("-i", []))
+        keys = [key for text in options.get("-i", []) for key in text.split()] if provider == "nnapi" else []
+        for key in keys:
+            if key not in _NNAPI_KEYS:
+                page.err(
+                    "[ERROR] [NNAPI] wrong key type entered. Choose from the following runtime key options that are "
+                    f"available for NNAPI. [{', '.join(repr(name) for name in _NNAPI_KEYS)}]"
+                )
+                await run.end(1)
+        half = "NNAPI_FLAG_USE_FP16" in keys
         if (
             unit is None
             or run.phone.mode == "real"

@@ -2,10 +2,12 @@
 
 import asyncio
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
 from phone_simulator.faults import Fault
 from phone_simulator.graphs import Model
 from phone_simulator.invocation import Invocation
@@ -13,6 +15,9 @@ from phone_simulator.latency import Plan, Repetitions, Request, Samples, play
 
 if TYPE_CHECKING:
     from phone_simulator.workbench import Workbench
+
+
+_RISE_S = 0.1  # of work, until a core that was idle runs at its fastest clock
 
 
 class Ended(Exception):  # noqa: N818 - a tool's own end, not an error of the simulator
@@ -45,6 +50,7 @@ class Run:
     phone: "Workbench"
     call: Invocation
     page: Page = field(default_factory=Page)
+    worked_s: float = 0.0
 
     async def show(self) -> None:
         """Print what has gathered, as the faults in force let it."""
@@ -82,6 +88,19 @@ class Run:
         """Return where a file that the command line names lies on this computer."""
         return self.phone.paths.host(path)
 
+    def work_file(self, path: str) -> Path:
+        """Return where a file lies that the command line names, from the folder in which the tool was started."""
+        return self.file(path) if path.startswith("/") else self.call.folder / path
+
+    def write_outputs(self, path: Path, values: list[NDArray[Any]]) -> None:
+        """Write what the file computes, one output behind the other, with one value of the other sign if so asked."""
+        data = [value.copy() for value in values]
+        if self.phone.faults.strikes(Fault.WRONG_OUTPUT, self.call.command_line):
+            flat = data[0].reshape(-1)
+            at = int(np.abs(flat.astype(np.float64)).argmax())
+            flat[at] = -flat[at] if flat.dtype.kind == "f" else flat[at] ^ np.asarray(64, flat.dtype)
+        path.write_bytes(b"".join(value.tobytes() for value in data))
+
     async def measure(
         self, file: Path, model: Model, request: Request, plan: Plan, repeat: Repetitions, real: dict[str, object]
     ) -> Samples:
@@ -104,12 +123,29 @@ class Run:
         phone.state.pass_time()
         truth = phone.truth.file_ms(model.operators, request, plan)
         key = f"{phone.truth.seed} {file.name} {model.num_bytes} {truth:.9f} {request}"
-        seed = f"{key} {phone.repetition(key)}"
+        once = repeat.warmup_runs == 0  # for its output: the times of what is measured stay what they are without it
+        seed = f"{key} {'once' if once else phone.repetition(key)}"
         samples = play(truth, phone.variation, phone.state.slowdown, phone.clock.now_s(), seed, repeat, model.num_bytes)
+        samples = self._while_clocks_rise(samples)
         await phone.compute(samples.busy_s / 2, unit.watts)
         await phone.strike_in_run(text)
         await phone.compute(samples.busy_s / 2, unit.watts)
         return samples
+
+    def _while_clocks_rise(self, samples: Samples) -> Samples:
+        """Slow down what a process does first on an idle core, over all starts of an engine in it."""
+
+        def slowed(times: tuple[float, ...]) -> tuple[float, ...]:
+            found = []
+            for time in times:
+                found.append(time * self.phone.idle_slowdown if self.worked_s < _RISE_S else time)
+                self.worked_s += found[-1] / 1e3
+            return tuple(found)
+
+        if self.phone.idle_slowdown == 1.0:
+            return samples
+        warmup, runs = slowed(samples.warmup), slowed(samples.runs)
+        return replace(samples, first=warmup[0] if warmup else samples.first, warmup=warmup, runs=runs)
 
     async def _run_really(self, file: Path, repeat: Repetitions, real: dict[str, object]) -> Samples:
         task = {

@@ -132,4 +132,4 @@ async def _inputs(run: Run, flags: dict[str, str], model: Model) -> list[str]:
 
 def _file(run: Run, path: str) -> Path:
     """Return where a file lies on this computer; a relative path begins where the tool was started."""
-    return run.file(path) if path.startswith("/") else Path(f"/proc/{run.call.pid}/cwd").resolve() / path
+    return run.work_file(path)

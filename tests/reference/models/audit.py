@@ -11,6 +11,7 @@ a second run does what is missing.
 
 import argparse
 import collections
+import copy
 import json
 import os
 import queue
@@ -142,7 +143,7 @@ def examine(name: str, shape: Shape, folder: Path) -> dict[str, Any]:
     result["prepare_s"] = time.process_time() - began
     with torch.no_grad():
         single = [flat(module(torch.from_numpy(value))) for value in inputs]
-        double = module.double()
+        double = copy.deepcopy(module).double()
         exact = [flat(double(torch.from_numpy(value).double())) for value in inputs]
     own = distance(single, exact)
     result["torch_error"] = own

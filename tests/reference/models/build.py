@@ -5,6 +5,8 @@ it is imported, and no network here calls them.
 """
 
 import importlib
+import sys
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -32,8 +34,12 @@ def _torchvision(name: str, shape: Shape) -> nn.Module:
     if name == "retinanet_backbone_head":
         detector = models.detection.retinanet_resnet50_fpn(weights=None, weights_backbone=None)
         return Heads(detector.backbone, detector.head)
-    made: nn.Module = models.get_model(name, weights=None, **({"weights_backbone": None} if "_r" in name else {}))
+    made: nn.Module = models.get_model(name, weights=None, **({"weights_backbone": None} if _segments(name) else {}))
     return made
+
+
+def _segments(name: str) -> bool:
+    return name.startswith(("deeplabv3", "fcn", "lraspp"))
 
 
 class Heads(nn.Module):
@@ -78,6 +84,13 @@ def _efficientnet(name: str, shape: Shape) -> nn.Module:
 
 def _mobileone(name: str, shape: Shape) -> nn.Module:
     made: nn.Module = getattr(importlib.import_module("mobileone_pytorch"), name)()
+    return made
+
+
+def _super_image(name: str, shape: Shape) -> nn.Module:
+    sys.modules.setdefault("cv2", types.ModuleType("cv2"))  # reads data sets only
+    package = importlib.import_module("super_image")
+    made: nn.Module = getattr(package, f"{name}Model")(getattr(package, f"{name}Config")(scale=2))
     return made
 
 
@@ -127,6 +140,7 @@ _PACKAGES: dict[str, Callable[[str, Shape], nn.Module]] = {
     "hf": _transformers,
     "efficientnet_pytorch": _efficientnet,
     "mobileone_pytorch": _mobileone,
+    "super_image": _super_image,
     "hand": _hand,
 }
 

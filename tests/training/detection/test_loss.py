@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from mogakit.errors import InputError
-from mogakit.training.detection.loss import LossKind, detection_loss, hardest_negatives
-from mogakit.training.detection.recipes import DETECTION_RECIPES, get_detection_recipe
+from mogakit.training.detection.loss import detection_loss, hardest_negatives
+from mogakit.training.detection.recipes import DETECTION_RECIPES, LossKind, get_detection_recipe
 from mogakit.training.recipes import Decay, OptimizerKind
 
 

@@ -129,7 +129,14 @@ def load(folder: Path) -> Bundle:
     path = folder / BUNDLE_NAME
     if not path.is_file():
         raise InputError(f"{folder} is not a bundle: it has no {BUNDLE_NAME}; `moga ship NET -o {folder}` makes one")
-    return records.load(Bundle, path)
+    bundle = records.load(Bundle, path)
+    named = [artifact.path for artifact in bundle.artifacts]
+    named += [Path(name) for sample in bundle.samples.values() for name in (sample.input, sample.output)]
+    named += [] if bundle.detection is None else [Path(bundle.detection)]
+    for one in named:
+        if one.is_absolute() or ".." in one.parts:
+            raise InputError(f"{path} names {one}, which lies outside the bundle")
+    return bundle
 
 
 def damages(folder: Path) -> list[Damage]:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from mogakit import files
 from mogakit.export.artifact import Artifact, Format, Precision
+from mogakit.export.axes import to_channels_last
 from mogakit.export.bundle.layout import SAMPLES, Sample
 from mogakit.export.run import run, tflite_interpreter
 from mogakit.export.verify import normal_input
@@ -48,7 +49,7 @@ def _input_of(image: NDArray[np.float32], artifact: Artifact, folder: Path) -> N
     """Return the image (NCHW) as a file takes it."""
     if artifact.format is Format.ONNX:
         return image
-    turned = np.ascontiguousarray(image.transpose(0, 2, 3, 1))
+    turned = np.ascontiguousarray(to_channels_last(image))
     if artifact.precision in (Precision.INT8, Precision.UINT8):
         detail = tflite_interpreter(folder / artifact.path).get_input_details()[0]
         scale, zero_point = detail["quantization"]

@@ -9,6 +9,7 @@ from mogakit import records
 from mogakit.errors import InputError
 from mogakit.export import quality, run
 from mogakit.export.artifact import Format
+from mogakit.export.axes import to_channels_last
 from mogakit.export.mace import ends
 from mogakit.export.preprocessing import Preprocessing
 from mogakit.nets.detection.boxes import CODE_SCALES, Floats, PostProcessing, anchor_shapes
@@ -154,7 +155,7 @@ def run_file(model: Path, metadata: DetectionMetadata, image: Floats) -> tuple[F
     if format is Format.ONNX:
         found = run.run(model, format, [image])
     else:
-        turned = np.ascontiguousarray(image.transpose(0, 2, 3, 1))
+        turned = np.ascontiguousarray(to_channels_last(image))
         if format is Format.TFLITE:
             found = list(quality.in_floats(model.read_bytes())([turned]))
         else:

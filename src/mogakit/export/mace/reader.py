@@ -74,7 +74,10 @@ def read_file(path: Path) -> Model:
         InputError: the files are not a MACE model, are cut short, or do not belong together.
         OSError: a file is missing.
     """
-    return read(path.read_bytes(), data_of(path).read_bytes(), str(path))
+    data = data_of(path)
+    if not data.is_file():
+        raise InputError(f"the weights of {path} lie in {data.name}, which is not beside it")
+    return read(path.read_bytes(), data.read_bytes(), str(path))
 
 
 def read(pb: bytes, data: bytes, where: str = "the model") -> Model:

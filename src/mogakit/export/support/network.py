@@ -1,11 +1,12 @@
 """Answers for networks and blocks that are not files yet: they are lowered as an export would, with seeded weights."""
 
+from enum import StrEnum
 from functools import lru_cache
 
 from torch import nn
 
 from mogakit.export import tflite
-from mogakit.export.artifact import Precision
+from mogakit.export.artifact import Format, Precision
 from mogakit.export.lower import lower
 from mogakit.export.mace.lower import lower as lower_to_mace
 from mogakit.export.mace.netdef import DataType
@@ -26,29 +27,43 @@ def check_network(network: Network | Detector, hardware: Hardware) -> Report:
     Raises:
         UnsupportedOperator: the network cannot be written for that runtime at all.
     """
-    return check(_network_operators(network, TABLES[hardware].is_mace), hardware, natural_precision(hardware))
+    return check(_network_operators(network, _kind(hardware)), hardware, natural_precision(hardware))
 
 
 def check_block(block: Block, hardware: Hardware) -> Report:
     """Say the same of one block."""
-    return check(_block_operators(block, TABLES[hardware].is_mace), hardware, natural_precision(hardware))
+    return check(_block_operators(block, _kind(hardware)), hardware, natural_precision(hardware))
 
 
-@lru_cache(maxsize=4)
-def _network_operators(network: Network | Detector, is_mace: bool) -> Operators:
-    return _operators(build_model(network), network.input_shape, is_mace)
+class _Kind(StrEnum):
+    """In which form a network's operators are looked at."""
+
+    MACE = "mace"
+    FLOAT = "float"
+    INT8 = "int8"
+
+
+def _kind(hardware: Hardware) -> _Kind:
+    if TABLES[hardware].is_mace:
+        return _Kind.MACE
+    return _Kind.INT8 if natural_precision(hardware) is Precision.INT8 else _Kind.FLOAT
+
+
+@lru_cache(maxsize=8)
+def _network_operators(network: Network | Detector, kind: _Kind) -> Operators:
+    return _operators(build_model(network), network.input_shape, kind)
 
 
 @lru_cache(maxsize=1024)
-def _block_operators(block: Block, is_mace: bool) -> Operators:
+def _block_operators(block: Block, kind: _Kind) -> Operators:
     shape = (1, block.in_channels, block.input_size, block.input_size)
-    return _operators(build_block(block), shape, is_mace)
+    return _operators(build_block(block), shape, kind)
 
 
-def _operators(module: nn.Module, shape: tuple[int, ...], is_mace: bool) -> Operators:
+def _operators(module: nn.Module, shape: tuple[int, ...], kind: _Kind) -> Operators:
     graph = lower(module, shape)
-    if not is_mace:
-        return of_tflite(tflite.write(graph))
+    if kind is not _Kind.MACE:
+        return of_tflite(tflite.write(graph), as_int8=kind is _Kind.INT8)
     plan = lower_to_mace(graph, DataType.FLOAT)
     usages = tuple(Usage(operator.output, operator.type, frozenset(Condition)) for operator in plan.operators)
-    return Operators(Precision.FLOAT32, True, usages)
+    return Operators(Precision.FLOAT32, True, usages, Format.MACE)

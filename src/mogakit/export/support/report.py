@@ -1,11 +1,12 @@
 """Which operators of a file leave a hardware, why, and what would fix it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mogakit.export.artifact import Precision
-from mogakit.export.support.entry import Answer, Hardware
+from mogakit.export.support.entry import Answer, Entry, Hardware
 from mogakit.export.support.tables import TABLES
-from mogakit.export.support.usage import Operators
+from mogakit.export.support.usage import Operators, Usage
 
 _REMEDIES: dict[str, str] = {
     "HARD_SWISH": "use ReLU in place of h-swish",
@@ -67,19 +68,15 @@ def check(operators: Operators, hardware: Hardware, precision: Precision | None 
         precision: that the file will have once it is exported for the hardware; None means the one it has.
     """
     table = TABLES[hardware]
+    listed, absent = table.others.get(operators.format, (table.operators, table.absent))
     found: list[Finding] = []
     sources: dict[str, None] = {}
     runs: list[bool] = []
-    wanted = precision or operators.precision
     for usage in operators.usages:
-        entry = table.operators.get(usage.operator, table.absent)
+        entry, answer, reason = _looked_up(usage, listed.get(usage.operator, (absent,)), table.unmet)
         sources[entry.source.page] = None
-        fulfilled = entry.condition in usage.holds
-        answer = entry.answer if fulfilled else Answer.NO
         runs.append(answer is Answer.YES)
         if answer is not Answer.YES:
-            reason = entry.source.text if fulfilled else f"supported only where {entry.condition}"
-            remedy = _REMEDIES.get(usage.operator, "")
             found.append(
                 Finding(
                     layer=usage.layer,
@@ -87,18 +84,18 @@ def check(operators: Operators, hardware: Hardware, precision: Precision | None 
                     answer=answer,
                     reason=reason,
                     source=entry.source.page,
-                    remedy=remedy,
+                    remedy=_REMEDIES.get(usage.operator, ""),
                 )
             )
-    if wanted not in table.precisions:
+    wanted = precision or operators.precision
+    if table.precisions is not None and wanted not in table.precisions:
         supported = ", ".join(sorted(table.precisions))
-        reason = f"takes {supported} files, this one is {wanted}"
         found.append(
             Finding(
                 layer="(file)",
                 operator="-",
-                answer=Answer.NO,
-                reason=reason,
+                answer=table.other_precision,
+                reason=f"takes {supported} files, this one is {wanted}",
                 source=next(iter(sources), ""),
                 remedy=f"export it as {supported}",
             )
@@ -118,6 +115,22 @@ def check(operators: Operators, hardware: Hardware, precision: Precision | None 
     )
 
 
+def _looked_up(usage: Usage, entries: Sequence[Entry], unmet: Answer) -> tuple[Entry, Answer, str]:
+    """Return the entry that decides an operator, its answer, and why where that is not a yes."""
+    holding = [entry for entry in entries if usage.holds.issuperset(entry.conditions)]
+    for answer in (Answer.YES, Answer.NO, Answer.UNKNOWN):
+        for entry in holding:
+            if entry.answer is answer:
+                return entry, answer, entry.source.text
+    nearest = min(entries, key=lambda entry: (entry.answer is not Answer.YES, _missing(usage, entry)))
+    reason = " and ".join(condition for condition in nearest.conditions if condition not in usage.holds)
+    return nearest, unmet, f"supported only where {reason}"
+
+
+def _missing(usage: Usage, entry: Entry) -> int:
+    return sum(condition not in usage.holds for condition in entry.conditions)
+
+
 def natural_precision(hardware: Hardware) -> Precision:
     """Return the precision in which a network would be exported for a hardware."""
-    return Precision.FLOAT32 if Precision.FLOAT32 in TABLES[hardware].precisions else Precision.INT8
+    return TABLES[hardware].natural

@@ -1,27 +1,21 @@
 """The operators of a file, with what the tables' conditions need to know of each."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 
 from mogakit.errors import InputError
-from mogakit.export.artifact import Precision
+from mogakit.export.artifact import Format, Precision
+from mogakit.export.foreign.describe_tflite import precision_of
+from mogakit.export.foreign.tflite import ABSENT, Graph, Operator, Tensor, read
 from mogakit.export.mace.reader import Model
+from mogakit.export.support.conditions import RULES, View, static_tensors
 from mogakit.export.support.entry import Condition
 
-_NAMES: dict[int, str] = {
-    value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int) and name.isupper()
-}
-_TYPES: dict[int, Precision] = {
-    schema.TensorType.FLOAT32: Precision.FLOAT32,
-    schema.TensorType.FLOAT16: Precision.FLOAT16,
-    schema.TensorType.INT8: Precision.INT8,
-    schema.TensorType.UINT8: Precision.UINT8,
-}
+_BIASES = {"CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "TRANSPOSE_CONV": 3}
+"""Which input of an operator is its bias."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +24,7 @@ class Usage:
 
     Attributes:
         layer: the name of the tensor it makes, which the kit derives from the module's path.
-        operator: TFLite's or MACE's name.
+        operator: TFLite's, ONNX's or MACE's name.
         holds: the conditions that this operator fulfils.
     """
 
@@ -41,120 +35,98 @@ class Usage:
 
 @dataclass(frozen=True)
 class Operators:
-    """All operators of a file and the precision of its input."""
+    """All operators of a file, of all its graphs, and what they compute in."""
 
     precision: Precision
     is_mace: bool
     usages: tuple[Usage, ...]
+    format: Format = Format.TFLITE
 
 
-def of_tflite(model: bytes) -> Operators:
+def of_tflite(model: bytes, as_int8: bool = False) -> Operators:
     """Read the operators of a TFLite file.
 
+    Args:
+        as_int8: judge the operators of a float file as those that quantisation makes of them.
+
     Raises:
-        InputError: it is not a TFLite file, or has more than one subgraph.
+        InputError: it is not a TFLite file, or it is damaged.
     """
-    if model[4:8] != b"TFL3":
-        raise InputError("the file does not carry TFLite's mark TFL3")
-    unpacked = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(model, 0))
-    if len(unpacked.subgraphs) != 1:
-        raise InputError(f"the file has {len(unpacked.subgraphs)} subgraphs; files of one are read")
-    graph = unpacked.subgraphs[0]
-    codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in unpacked.operatorCodes]
-    usages = []
+    found = read(model)
+    graphs = [_quantised(graph) if as_int8 else graph for graph in found.graphs]
+    usages = tuple(usage for graph in graphs for usage in _usages(graph))
+    return Operators(Precision.INT8 if as_int8 else precision_of(found), False, usages)
+
+
+def _usages(graph: Graph) -> Iterator[Usage]:
+    static = static_tensors(graph)
     for operator in graph.operators:
-        code = codes[operator.opcodeIndex]
-        tensors = [graph.tensors[index] for index in operator.inputs if index >= 0]
-        output = graph.tensors[operator.outputs[0]]
-        view = _View(operator.builtinOptions, tensors, output, unpacked.buffers)
-        name = output.name.decode() if isinstance(output.name, bytes) else str(output.name)
-        usages.append(
-            Usage(name, _NAMES.get(code, str(code)), frozenset(c for c, rule in _RULES.items() if rule(view)))
-        )
-    first = graph.tensors[graph.inputs[0]].type
-    if first not in _TYPES:
-        raise InputError(f"the file's input has the tensor type {first}; known are {', '.join(_TYPES.values())}")
-    weights = {
-        tensor.type for tensor in graph.tensors if tensor.buffer and unpacked.buffers[tensor.buffer].data is not None
-    }
-    half = first == schema.TensorType.FLOAT32 and schema.TensorType.FLOAT16 in weights
-    return Operators(Precision.FLOAT16 if half else _TYPES[first], False, tuple(usages))
+        view = View(operator, graph, static)
+        layer = graph.tensors[operator.outputs[0]].name if operator.outputs else operator.name
+        yield Usage(layer, operator.name, frozenset(condition for condition, rule in RULES.items() if rule(view)))
+
+
+def _quantised(graph: Graph) -> Graph:
+    """Return a float graph with the types that full integer quantisation gives it; scales stay unknown."""
+    biases = {_bias(operator) for operator in graph.operators} - {ABSENT}
+    return replace(graph, tensors=tuple(_as_int8(item, index in biases) for index, item in enumerate(graph.tensors)))
+
+
+def _bias(operator: Operator) -> int:
+    position = _BIASES.get(operator.name, len(operator.inputs))
+    return operator.inputs[position] if position < len(operator.inputs) else ABSENT
+
+
+def _as_int8(tensor: Tensor, is_bias: bool) -> Tensor:
+    if tensor.type not in ("FLOAT32", "FLOAT16"):
+        return tensor
+    return replace(tensor, type="INT32" if is_bias else "INT8")
 
 
 def of_mace(model: Model) -> Operators:
     """Read the operators of a MACE model."""
     half = any(value.dtype == np.float16 for value in model.constants.values())
     usages = tuple(Usage(op.output, op.type, frozenset(Condition)) for op in model.ops)
-    return Operators(Precision.FLOAT16 if half else Precision.FLOAT32, True, usages)
+    return Operators(Precision.FLOAT16 if half else Precision.FLOAT32, True, usages, Format.MACE)
+
+
+def of_onnx(data: bytes) -> Operators:
+    """Read the operators of an ONNX file, those inside its control flow too.
+
+    Raises:
+        InputError: it is not an ONNX file, or it is damaged.
+    """
+    from mogakit.export.foreign.describe_onnx import describe_graph, graphs_of, parse  # loads the onnx package
+
+    graph = parse(data).graph
+    usages = tuple(
+        Usage(next(iter(node.output), node.name), node.op_type, frozenset(Condition))
+        for inner in graphs_of(graph)
+        for node in inner.node
+    )
+    return Operators(describe_graph(graph).precision, False, usages, Format.ONNX)
 
 
 def of_file(path: Path) -> Operators:
-    """Read the operators of a `.tflite` or MACE `.pb` file.
+    """Read the operators of a `.tflite`, `.onnx` or MACE `.pb` file; the suffix may be written in any case.
 
     Raises:
-        InputError: it is neither, or does not parse.
+        InputError: it is none of them, or is damaged.
         OSError: it cannot be read.
     """
     from mogakit.export.mace.reader import read_file
 
-    if path.suffix == ".tflite":
-        return of_tflite(path.read_bytes())
-    if path.suffix == ".pb":
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        known = ", ".join(SUFFIXES)
+        raise InputError(f"{path} is not a file that hardware is decided for; supported suffixes: {known}")
+    if suffix == ".pb":
         return of_mace(read_file(path))
-    raise InputError(f"{path} is neither a .tflite nor a MACE .pb file; hardware is decided for these two")
+    try:
+        return of_tflite(path.read_bytes()) if suffix == ".tflite" else of_onnx(path.read_bytes())
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
-@dataclass(frozen=True)
-class _View:
-    """What the rules look at; `options` is the generated options object of the operator, or None."""
-
-    options: Any
-    inputs: list[Any]
-    output: Any
-    buffers: list[Any]
-
-    def integers(self, position: int) -> list[int] | None:
-        """Return a constant int32 input (axes, paddings) as a flat list, None where there is none."""
-        if position >= len(self.inputs) or self.inputs[position].type != schema.TensorType.INT32:
-            return None
-        data = self.buffers[self.inputs[position].buffer].data
-        return None if data is None else [int(item) for item in np.frombuffer(bytes(data), np.int32)]
-
-    @property
-    def strides(self) -> tuple[int, int]:
-        return (getattr(self.options, "strideH", 1), getattr(self.options, "strideW", 1))
-
-
-def _pads_only_map(view: _View) -> bool:
-    amounts = view.integers(1)
-    if amounts is None or len(view.inputs) != 2 or len(amounts) != 8:
-        return False
-    return amounts[0] == amounts[1] == amounts[6] == amounts[7] == 0
-
-
-def _flattens(view: _View) -> bool:
-    kept, made = ([int(size) for size in tensor.shape if size != 1] for tensor in (view.inputs[0], view.output))
-    return kept == made
-
-
-def _over_map(view: _View) -> bool:
-    axes = view.integers(1)
-    return axes is not None and sorted(axes) == [1, 2]
-
-
-_RULES: dict[Condition, Callable[[_View], bool]] = {
-    Condition.NONE: lambda view: True,
-    Condition.MEAN_OVER_HEIGHT_AND_WIDTH: _over_map,
-    Condition.PADS_HEIGHT_AND_WIDTH: _pads_only_map,
-    Condition.STRIDE_AT_MOST_3: lambda view: max(view.strides) <= 3,
-    Condition.NO_ACTIVATION: lambda view: getattr(view.options, "fusedActivationFunction", 0) == 0,
-    Condition.FLATTENS: _flattens,
-    Condition.STRIDE_1_OR_WINDOW: lambda view: (
-        max(view.strides) == 1
-        or max(getattr(view.options, "filterHeight", 1), getattr(view.options, "filterWidth", 1)) > 1
-    ),
-    Condition.DEPTH_MULTIPLIER_1: lambda view: (
-        getattr(view.options, "depthMultiplier", 1) == 1 and max(view.strides) <= 3
-    ),
-    Condition.AT_MOST_4_INPUTS: lambda view: len(view.inputs) <= 4,
-}
+SUFFIXES = (".tflite", ".onnx", ".pb")
+"""Of the files whose operators are read."""

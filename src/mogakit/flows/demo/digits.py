@@ -28,7 +28,7 @@ from mogakit.flows.train.supernet import (
 )
 from mogakit.nets.resolve import resolve
 from mogakit.progress import Progress
-from mogakit.reports.content import Note
+from mogakit.reports.run import Note
 from mogakit.search.front import SearchResult, rows_of
 from mogakit.search.surrogate import SurrogateSettings
 from mogakit.training.loop import Settings

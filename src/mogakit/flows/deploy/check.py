@@ -1,11 +1,11 @@
 """Report which hardware can run a network, a file or a search space, and what leaves it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mogakit import files
-from mogakit.errors import InputError, UnsupportedOperator
+from mogakit.errors import InputError, ParseError, UnsupportedOperator
 from mogakit.export import edgetpu
 from mogakit.export.artifact import Format, Precision
 from mogakit.export.support.entry import Answer, Hardware
@@ -13,7 +13,7 @@ from mogakit.export.support.network import check_network
 from mogakit.export.support.report import Finding, Report, check
 from mogakit.export.support.space import Intersection, intersect
 from mogakit.export.support.tables import TABLES
-from mogakit.export.support.usage import of_file
+from mogakit.export.support.usage import SUFFIXES, Operators, of_file
 from mogakit.flows.deploy.export import export_network
 from mogakit.nets.detection.network import Detector, resolve_model
 from mogakit.nets.network import Network
@@ -32,6 +32,7 @@ class Checked:
         suggestion: a network of the kit that would run, None where there is none or none is needed.
         compilation: of `edgetpu_compiler`, where the user has it.
         remark: what the user should know of how the answer came about.
+        error: why a file could not be read, or a program not be asked; None where all went well.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Checked:
     suggestion: str | None = None
     compilation: edgetpu.Compilation | None = None
     remark: str = ""
+    error: str | None = None
 
 
 def check_models(models: Sequence[str], hardware: Sequence[Hardware], progress: Progress = silent) -> list[Checked]:
@@ -51,18 +53,25 @@ def check_models(models: Sequence[str], hardware: Sequence[Hardware], progress: 
 
 
 def check_model(text: str, hardware: Sequence[Hardware]) -> list[Checked]:
-    """Check a `.tflite` or MACE `.pb` file, or a network or detector by name, on each hardware.
+    """Check a `.tflite`, `.onnx` or MACE `.pb` file, or a network or detector by name, on each hardware.
+
+    A file that is damaged has the answer unknown everywhere, and `error` says why.
 
     Raises:
         InputError: there is neither such a file nor such a network.
     """
     path = Path(text)
-    if path.suffix in (".tflite", ".pb"):
-        if not path.is_file():
-            raise InputError(f"there is no file {path}")
-        return [_check_file(path, one) for one in hardware]
-    network = resolve_model(text)
-    return [_check_network(network, one) for one in hardware]
+    if path.suffix.lower() not in SUFFIXES:
+        network = resolve_model(text)
+        return [_check_network(network, one) for one in hardware]
+    if not path.is_file():
+        raise InputError(f"there is no file {path}")
+    try:
+        operators = of_file(path)
+    except (InputError, OSError) as error:
+        report = [_decided(one, Answer.UNKNOWN, str(error)) for one in hardware]
+        return [Checked(name=path.name, report=item, error=str(error)) for item in report]
+    return [_check_file(path, operators, one) for one in hardware]
 
 
 def check_space(name: str, hardware: Sequence[Hardware]) -> Intersection:
@@ -77,26 +86,29 @@ def check_space(name: str, hardware: Sequence[Hardware]) -> Intersection:
     return intersect(space, hardware)
 
 
-def _check_file(path: Path, hardware: Hardware) -> Checked:
-    operators = of_file(path)
+def _check_file(path: Path, operators: Operators, hardware: Hardware) -> Checked:
     table = TABLES[hardware]
-    if operators.is_mace != table.is_mace:
-        takes, given = ("MACE", "TFLite") if table.is_mace else ("TFLite", "MACE")
-        return Checked(name=path.name, report=_rejected(hardware, f"takes {takes} files, this is a {given} file"))
+    own = Format.MACE if table.is_mace else Format.TFLITE
+    if operators.format is not own and operators.format not in table.others:
+        reason = f"takes {_NAMES[own]} files, this is a {_NAMES[operators.format]} file"
+        return Checked(name=path.name, report=_decided(hardware, Answer.NO, reason))
     report = check(operators, hardware)
     if hardware is not Hardware.EDGETPU:
         return Checked(name=path.name, report=report)
     program = edgetpu.find()
-    if program is None or operators.precision not in table.precisions:
+    if program is None or table.precisions is None or operators.precision not in table.precisions:
         return Checked(name=path.name, report=report, remark=edgetpu.MISSING if program is None else "")
     return _compiled(path.name, report, program, path, None)
+
+
+_NAMES = {Format.TFLITE: "TFLite", Format.ONNX: "ONNX", Format.MACE: "MACE"}
 
 
 def _check_network(network: Network | Detector, hardware: Hardware) -> Checked:
     try:
         report = check_network(network, hardware)
     except UnsupportedOperator as error:
-        return Checked(name=network.name, report=_rejected(hardware, str(error)))
+        return Checked(name=network.name, report=_decided(hardware, Answer.NO, str(error)))
     suggestion = None if report.runs else _relu_twin(network, hardware)
     if hardware is not Hardware.EDGETPU:
         return Checked(name=network.name, report=report, suggestion=suggestion)
@@ -109,10 +121,50 @@ def _check_network(network: Network | Detector, hardware: Hardware) -> Checked:
 
 
 def _compiled(name: str, report: Report, program: Path, model: Path, suggestion: str | None) -> Checked:
-    with files.scratch() as folder:
-        compilation = edgetpu.compile_file(program, model, folder)
-    remark = f"{edgetpu.PROGRAM} {compilation.version} was run; its own count stands beside the list's"
-    return Checked(name=name, report=report, suggestion=suggestion, compilation=compilation, remark=remark)
+    """Ask the compiler, whose word stands above the list's: its count, or its failure, is the answer."""
+    try:
+        with files.scratch() as folder:
+            compilation = edgetpu.compile_file(program, model, folder)
+    except edgetpu.CompilationFailed as error:
+        decided = replace(_decided(Hardware.EDGETPU, Answer.NO, str(error)), caveat=report.caveat)
+        return Checked(name=name, report=decided, suggestion=suggestion, remark=f"{edgetpu.PROGRAM} was run")
+    except ParseError as error:  # it hung, or said something else: the list is what remains
+        return Checked(name=name, report=report, suggestion=suggestion, error=str(error))
+    remark = f"{edgetpu.PROGRAM} {compilation.version} was run; its count is the answer, whatever the list says"
+    return Checked(
+        name=name,
+        report=_overruled(report, compilation),
+        suggestion=suggestion if compilation.num_on_cpu else None,
+        compilation=compilation,
+        remark=remark,
+    )
+
+
+def _overruled(report: Report, compilation: edgetpu.Compilation) -> Report:
+    """Return the report with the compiler's count in place of the list's answer."""
+    found = tuple(
+        Finding(
+            layer=f"({row.count} operators)",
+            operator=row.operator,
+            answer=Answer.NO,
+            reason=f"{edgetpu.PROGRAM}: {row.status}",
+            source="",
+            remedy="",
+        )
+        for row in compilation.operators
+        if row.status != edgetpu.MAPPED
+    )
+    if compilation.num_on_cpu and not found:
+        reason = f"{edgetpu.PROGRAM} leaves {compilation.num_on_cpu} operators to the CPU"
+        found = _decided(Hardware.EDGETPU, Answer.NO, reason).findings
+    return replace(
+        report,
+        answer=Answer.NO if compilation.num_on_cpu else Answer.YES,
+        num_operators=compilation.num_on_edgetpu + compilation.num_on_cpu,
+        num_running=compilation.num_on_edgetpu,
+        num_partitions=compilation.num_subgraphs,
+        findings=found,
+    )
 
 
 def _relu_twin(network: Network | Detector, hardware: Hardware) -> str | None:
@@ -132,11 +184,11 @@ def _relu_twin(network: Network | Detector, hardware: Hardware) -> str | None:
         return None
 
 
-def _rejected(hardware: Hardware, reason: str) -> Report:
-    finding = Finding(layer="(file)", operator="-", answer=Answer.NO, reason=reason, source="", remedy="")
+def _decided(hardware: Hardware, answer: Answer, reason: str) -> Report:
+    finding = Finding(layer="(file)", operator="-", answer=answer, reason=reason, source="", remedy="")
     return Report(
         hardware=hardware,
-        answer=Answer.NO,
+        answer=answer,
         num_operators=0,
         num_running=0,
         num_partitions=0,

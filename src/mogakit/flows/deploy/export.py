@@ -24,6 +24,7 @@ from mogakit.nets.detection.modules import build_model
 from mogakit.nets.detection.network import Detector
 from mogakit.nets.modules import build_block, build_chain
 from mogakit.nets.network import Network
+from mogakit.nets.published_weights import WeightsSource
 from mogakit.nets.spaces import SlotSpace
 from mogakit.nets.weights import load_weights
 from mogakit.progress import Progress, silent
@@ -106,11 +107,18 @@ def export_network(
     options: Options | None = None,
     seed: int = 0,
     subfolder: str = "",
+    *,
+    weights_from: WeightsSource | None = None,
+    ema: bool = False,
 ) -> list[Artifact]:
     """Write a whole network into `folder/subfolder`, with the weights of a checkpoint or seeded random ones.
 
     Beside the files of a detector lies `<name>.detection.json` with its anchors and post-processing, beside an ONNX
     file of opset 13 what MACE's own converter takes (`<name>.opset13.mace.yml`).
+
+    Args:
+        weights_from: the package whose layout the checkpoint has; its epsilon is taken, too.
+        ema: take the averaged weights of the checkpoint.
 
     Raises:
         CheckpointError: `weights` does not fit the network.
@@ -120,10 +128,12 @@ def export_network(
     def build() -> nn.Module:
         module = build_model(network, seed)
         if weights is not None:
-            load_weights(module, weights)
+            load_weights(module, weights, weights_from, ema=ema)
         return module.eval()
 
     source = f"random, seed {seed}" if weights is None else f"sha256 {sha256_of(weights)}"
+    source += f", layout of {weights_from}" if weights_from else ""
+    source += ", averaged" if ema else ""
     target = folder / subfolder
     job = _Job(
         name=network.name,
@@ -234,7 +244,7 @@ def _export_job(
         artifact = manifest.intact(path, job.notes | writer_for(format, precision).notes(options))
         if artifact is None:
             if source is None:
-                source = prepare(job.build(), job.name, job.role, job.input_shape, job.notes)
+                source = prepare(job.build(), job.name, job.role, job.input_shape, notes=job.notes)
             artifact = export(source, format, precision, job.folder, options)
         yield _with_deployment(artifact)
 

@@ -11,6 +11,7 @@ from mogakit.export.integer import quality_inputs
 from mogakit.export.lower import lower
 from mogakit.nets.modules import build_network
 from mogakit.nets.network import Network
+from mogakit.nets.published_weights import WeightsSource
 from mogakit.nets.weights import load_weights
 
 MAX_INPUTS = 8
@@ -22,13 +23,16 @@ def layer_quality(
     weights: Path | None = None,
     calibration: CalibrationData | None = None,
     seed: int = 0,
+    *,
+    weights_from: WeightsSource | None = None,
+    ema: bool = False,
 ) -> quality.Quality:
     """Compare every tensor of an exported integer file with the float file of the same network.
 
     The float file is written anew from the same weights; tensors are matched by name.
 
     Args:
-        artifact: int8 or uint8 TFLite, exported from `network` with `weights` and `seed`.
+        artifact: int8 or uint8 TFLite, exported from `network` with `weights`, `weights_from`, `ema` and `seed`.
         calibration: what to run both on; noise where absent.
 
     Raises:
@@ -40,7 +44,7 @@ def layer_quality(
         )
     module = build_network(network, seed)
     if weights is not None:
-        load_weights(module, weights)
+        load_weights(module, weights, weights_from, ema=ema)
     graph = lower(module.eval(), network.input_shape)
     inputs, _ = quality_inputs(graph, calibration or Synthetic())
     return quality.compare(

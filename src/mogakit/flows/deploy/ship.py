@@ -38,6 +38,7 @@ from mogakit.nets.block import Block
 from mogakit.nets.detection.network import PREFIX, Detector, detector_layers
 from mogakit.nets.layer import Layer
 from mogakit.nets.network import Network, block_layers
+from mogakit.nets.published_weights import WeightsSource
 from mogakit.progress import Progress, silent
 
 SHIPPED: tuple[tuple[Format, Precision, int], ...] = (
@@ -59,6 +60,8 @@ class ShipRequest:
 
     Attributes:
         weights: a checkpoint; None for seeded random weights.
+        weights_from: the package whose layout the checkpoint has; None for the kit's own or the MoGA authors'.
+        ema: take the averaged weights of the checkpoint.
         calibration: what the integer files are calibrated on.
         labels: a file with one class a line.
         preprocessing: None for the usual recipe at the network's input size.
@@ -68,6 +71,8 @@ class ShipRequest:
 
     network: Network | Detector
     weights: Path | None = None
+    weights_from: WeightsSource | None = None
+    ema: bool = False
     calibration: CalibrationData = field(default_factory=Synthetic)
     labels: Path | None = None
     preprocessing: Preprocessing | None = None
@@ -135,7 +140,10 @@ def _beside(folder: Path) -> Iterator[Path]:
 def _labels(request: ShipRequest) -> list[str] | None:
     if request.labels is None:
         return None
-    labels = records.read_text(request.labels, "file of labels, one class a line").splitlines()
+    text = records.read_text(request.labels, "file of labels, one class a line").rstrip()
+    labels = [line.strip() for line in text.splitlines()]
+    if "" in labels:
+        raise InputError(f"{request.labels} has no label in line {labels.index('') + 1}; write one class a line")
     if len(labels) != request.network.num_classes:
         raise InputError(
             f"{request.labels} has {len(labels)} lines; {request.network.name} needs {request.network.num_classes}"
@@ -164,6 +172,8 @@ def _export(request: ShipRequest, target: Path, progress: Progress) -> list[Arti
             weights=request.weights,
             options=options,
             seed=request.seed,
+            weights_from=request.weights_from,
+            ema=request.ema,
         )
         artifacts += [replace(item, path=item.path.relative_to(target)) for item in made]
     return artifacts

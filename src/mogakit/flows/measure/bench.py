@@ -12,15 +12,16 @@ from mogakit.bench.journal import Journal
 from mogakit.bench.measurement import Clock, Status
 from mogakit.bench.runner import Job, Runner, RunnerKind
 from mogakit.bench.schedule import Outcome, Plan, run_plan
-from mogakit.bench.target import Hardware, Runtime, Target
+from mogakit.bench.target import FORMATS, Hardware, Runtime, Target
 from mogakit.errors import InputError
 from mogakit.export.artifact import Artifact, Precision, Role
 from mogakit.export.describe import MODEL_SUFFIXES, open_file
 from mogakit.flows.deploy.export import export_network
-from mogakit.flows.measure.devices import FORMATS, file_kind
+from mogakit.flows.measure.agreement import AgreementScope, check_agreements
+from mogakit.flows.measure.devices import file_kind
 from mogakit.flows.measure.effort import Effort, effort_for, statistic_for
 from mogakit.flows.measure.feeds import FeedRequest, Used, runs_of
-from mogakit.luts.estimate import estimate_files, settled
+from mogakit.luts.estimate import estimate_files, resolved
 from mogakit.luts.statistic import Statistic
 from mogakit.luts.table import Row
 from mogakit.nets.detection.network import resolve_model
@@ -37,6 +38,7 @@ class BenchRequest:
         targets: None for each file's own (`tflite/cpu/float32` for a float TFLite file or a network by name).
         folder: where exported files and the journal stay; None for a temporary folder.
         feed: sizes, values and signatures for what the files leave open.
+        agreement: of which files a phone's output is compared with the reference's.
     """
 
     models: tuple[str, ...]
@@ -48,6 +50,7 @@ class BenchRequest:
     rounds: int | None = None
     budget_s: float | None = None
     feed: FeedRequest = field(default_factory=FeedRequest)
+    agreement: AgreementScope = AgreementScope.NETWORKS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +88,7 @@ class BenchResult(Tabular):
             rows=[
                 (
                     each.model,
-                    str(each.target),
+                    None if each.target is None else str(each.target),
                     each.row.latency_ms,
                     each.row.low_ms,
                     each.row.high_ms,
@@ -138,9 +141,10 @@ def bench(request: BenchRequest, runner: Runner, progress: Progress = silent) ->
         if path.exists() and not request.resume:
             raise InputError(f"{path} is there already: add --resume to go on with it, or name another folder")
         with Journal(path) as journal:
+            check_agreements(plan.jobs, runner, journal, request.agreement, progress)
             outcome = run_plan(plan, runner, journal, progress)
             statistics = {  # one for all files of a target
-                target: settled(journal.measurements(target), statistic_for(runner))
+                target: resolved(journal.measurements(target), statistic_for(runner))
                 for target in dict.fromkeys(job.target for _, job in named)
             }
             timings = tuple(

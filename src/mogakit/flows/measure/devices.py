@@ -10,21 +10,13 @@ from mogakit.bench.attempt import DEFAULT_MEMORY_BYTES, DEFAULT_SECONDS, Limits
 from mogakit.bench.host import HostRunner
 from mogakit.bench.measurement import Clock
 from mogakit.bench.runner import Runner
-from mogakit.bench.target import Hardware, Runtime, Target
+from mogakit.bench.target import FORMATS, Hardware, Target
 from mogakit.errors import InputError
 from mogakit.export.artifact import Format, Precision
 from mogakit.plugins import Group, find, register
 
 HOST = "host"
 """The name of this computer as a device."""
-
-FORMATS = {
-    Runtime.TFLITE: Format.TFLITE,
-    Runtime.ONNX: Format.ONNX,
-    Runtime.MACE: Format.MACE,
-    Runtime.SNPE: Format.DLC,
-}
-"""The file format that each runtime runs."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +74,8 @@ def open_runner(
     asked = phone or PhoneRequest()
     length = QUICK if asked.quick else RunLength()
     if asked.run_s is not None:
-        length = replace(length, min_s=asked.run_s, warmup_min_s=asked.run_s / 2)
+        longest_s = max(length.max_s, 2.0 * asked.run_s)  # a tool that stops at max_s would not last run_s
+        length = replace(length, min_s=asked.run_s, warmup_min_s=asked.run_s / 2, max_s=longest_s)
     options = PhoneOptions(
         length=length,
         settings=SettingsRequest(asked.fixed_performance, asked.screen_on),
@@ -115,7 +108,7 @@ def register_device(name: str, factory: RunnerFactory) -> None:
 
     Source: docs/how-to/your-own.md has a worked example; `mogakit.bench.runner.Runner` is the protocol.
 
-    Example:
+    Examples:
         >>> from contextlib import nullcontext
         >>> from mogakit.bench.host import HostRunner
         >>> mk.register_device("this-again", lambda: nullcontext(HostRunner()))

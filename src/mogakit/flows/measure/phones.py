@@ -7,7 +7,7 @@ from mogakit.android_runner import deploy, detached, discovery, settings, tools
 from mogakit.android_runner.adb import AdbServer, Link
 from mogakit.android_runner.discovery import READY, Found
 from mogakit.android_runner.guard import reject
-from mogakit.android_runner.lock import phone_lock
+from mogakit.android_runner.lock import PhoneBusy, phone_lock
 from mogakit.android_runner.targets import TargetRow, all_rows
 from mogakit.bench.target import Hardware, Runtime
 from mogakit.errors import DeviceError, InputError
@@ -95,8 +95,10 @@ def _fix(link: Link, serialno: str) -> tuple[tuple[str, ...], bool]:
             if settings.restore(link, serialno):
                 fixed.append("settings restored")
             return tuple(fixed), False
-    except DeviceError as error:
-        return (), "is being measured" in str(error)
+    except PhoneBusy:
+        return (), True
+    except DeviceError:
+        return (), False
 
 
 def _answer(row: TargetRow, abis: tuple[str, ...], registered: Sequence[tools.Tool]) -> TargetAnswer:

@@ -10,7 +10,7 @@ from mogakit.flows.measure.devices import HOST
 from mogakit.flows.measure.runs import RunFolder
 from mogakit.luts.advice import profile_command, remedy
 from mogakit.luts.error_metrics import Metric
-from mogakit.luts.latencies import SHELL_FLAG, load_latencies, scope_note
+from mogakit.luts.latencies import SHELL_FLAG, load_latencies, scope_note, table_path
 from mogakit.luts.linear import CostModel
 from mogakit.luts.table import LatencyTable
 from mogakit.luts.validation import Validation
@@ -106,20 +106,21 @@ class PredictionReport:
     networks: tuple[PredictedNetwork, ...]
 
 
-def predict_networks(networks: Sequence[str | Network], path: Path) -> PredictionReport:
+def predict_networks(networks: Sequence[str | Network], table: str | Path) -> PredictionReport:
     """Predict each network from the table or cost model in a file.
 
     A network that cannot be predicted has no number, and a sentence on why; the others are predicted all the same.
 
     Args:
         networks: names as `nets.resolve` reads them, or networks.
-        path: of a latency table or cost model. A validation beside it is its error bar where it is of the same device
-            and target.
+        table: file of a latency table or cost model, or a run's folder. A validation beside it gives the error bar
+            where it is of the same device and target.
 
     Raises:
         InputError: a name is unknown.
         TableError: the file is neither a table nor a cost model.
     """
+    path = table_path(table)
     model = load_latencies(path)
     error = _error_bar(model, path)
     resolved = [each if isinstance(each, Network) else resolve(each) for each in networks]

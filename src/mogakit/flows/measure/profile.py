@@ -19,8 +19,9 @@ from mogakit.bench.target import Target
 from mogakit.errors import InputError
 from mogakit.export.artifact import Artifact
 from mogakit.flows.deploy.export import export_chain, export_network, export_parts
+from mogakit.flows.measure.agreement import AgreementScope, by_name, check_agreements, warnings_of
 from mogakit.flows.measure.devices import HOST, file_kind
-from mogakit.flows.measure.effort import effort_for, plan_for, statistic_for
+from mogakit.flows.measure.effort import Effort, effort_for, plan_for, statistic_for
 from mogakit.flows.measure.runs import RunFolder, RunSettings
 from mogakit.flows.measure.sampling import blocks_to_measure, sample_networks, strata
 from mogakit.luts.build import build_table
@@ -45,6 +46,7 @@ class ProfileRequest:
     Attributes:
         accept_partial: let rows count of which the hardware ran a part. accept_unknown: whose log does not say what ran
             them. None for what the run has (at first, neither counts).
+        agreement: of which files a phone's output is compared with the reference's.
         calibration: kind to fit; None for what the run has (at first the one with the least leave-one-out error).
         input_size: of the image in pixels; None for the space's own.
         num_blocks: choice blocks to measure of a space whose slots are not independent; the others are inferred.
@@ -65,6 +67,7 @@ class ProfileRequest:
     accept_partial: bool | None = None
     accept_unknown: bool | None = None
     calibration: CalibrationChoice | None = None
+    agreement: AgreementScope = AgreementScope.NETWORKS
 
 
 @dataclass(frozen=True)
@@ -109,29 +112,8 @@ def profile_steps(
     if reason is not None:
         raise InputError(f"{request.target}: {reason}")
     effort = effort_for(runner, request.quick, request.target.hardware)
-    asked = RunSettings(
-        space=request.space,
-        target=str(request.target),
-        device=request.device,
-        seed=request.seed,
-        num_calibration=effort.num_calibration,
-        num_passes=effort.num_passes,
-        num_sentinels=effort.num_sentinels,
-        clock=request.clock,
-        input_size=input_size_of(space),
-        num_blocks=request.num_blocks or default_blocks(request.quick),
-    )
     folder = RunFolder(request.folder)
-    known = folder.read_settings() if folder.settings_path.exists() else asked
-    _check_calibration(request.calibration, known.num_calibration)
-    settings = folder.revise(
-        folder.begin(asked, request.resume), request.accept_partial, request.accept_unknown, request.calibration
-    )
-    if request.num_blocks not in (None, settings.num_blocks):
-        raise InputError(
-            f"{folder.path} is a run of {settings.num_blocks} blocks, not of {request.num_blocks}: resume it without "
-            "--blocks, or name another folder"
-        )
+    settings = _open_run(folder, request, space, effort)
     if exported is not None:
         folder.adopt(exported)
     networks = calibration_networks(space, settings.num_calibration, settings.seed)
@@ -148,9 +130,11 @@ def profile_steps(
         budget_s=request.budget_s,
     )
     with Journal(folder.journal) as journal:
+        check_agreements(jobs, runner, journal, request.agreement, exporting)
         outcome = yield from plan_steps(plan, runner, journal)
         measurements = journal.measurements(request.target)
         identity = runner.identity(request.target)
+        agreements = by_name(jobs, journal)
     table = build_table(
         measurements,
         identity,
@@ -164,9 +148,41 @@ def profile_steps(
         seed=settings.seed,
         infer=() if space.slotted is not None else space.choice_blocks,
     )
+    table = replace(table, agreements=agreements)
     save(table, folder.table)
     states = {(one.round, one.window): one.after for one in measurements}
-    return ProfileResult(table, folder.table, outcome, worst_warnings(states.values()))
+    return ProfileResult(table, folder.table, outcome, (*worst_warnings(states.values()), *warnings_of(agreements)))
+
+
+def _open_run(folder: RunFolder, request: ProfileRequest, space: SearchSpace, effort: Effort) -> RunSettings:
+    """Begin a run or check the one that goes on; return its settings.
+
+    Raises:
+        InputError: the folder holds another run, or the calibration asked for needs more networks.
+    """
+    asked = RunSettings(
+        space=request.space,
+        target=str(request.target),
+        device=request.device,
+        seed=request.seed,
+        num_calibration=effort.num_calibration,
+        num_passes=effort.num_passes,
+        num_sentinels=effort.num_sentinels,
+        clock=request.clock,
+        input_size=input_size_of(space),
+        num_blocks=request.num_blocks or default_blocks(request.quick),
+    )
+    known = folder.read_settings() if folder.settings_path.exists() else asked
+    _check_calibration(request.calibration, known.num_calibration)
+    settings = folder.revise(
+        folder.begin(asked, request.resume), request.accept_partial, request.accept_unknown, request.calibration
+    )
+    if request.num_blocks not in (None, settings.num_blocks):
+        raise InputError(
+            f"{folder.path} is a run of {settings.num_blocks} blocks, not of {request.num_blocks}: resume it without "
+            "--blocks, or name another folder"
+        )
+    return settings
 
 
 def default_blocks(quick: bool) -> int:
@@ -180,7 +196,7 @@ def _check_calibration(asked: CalibrationChoice | None, num_networks: int) -> No
     if kind is not None and num_networks < MIN_NETWORKS[kind]:
         raise InputError(
             f"a calibration of kind {kind} needs at least {MIN_NETWORKS[kind]} networks, and this run measures "
-            f"{num_networks}; leave out --quick, or choose --calibration scale, none or best"
+            f"{num_networks}; leave out --quick, or choose --correction scale, none or best"
         )
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from mogakit import records
 from mogakit.errors import InputError
 from mogakit.flows.search.plan import Method, SearchPlan, build_problem
+from mogakit.plugins import current_folder
 from mogakit.progress import Progress, silent
 from mogakit.search import checkpoint
 from mogakit.search.additive import Genes, SlotCosts, Values
@@ -62,7 +63,8 @@ def search(plan: SearchPlan, folder: Path, resume: bool = False, progress: Progr
     if not resume and any((folder / name).exists() for name in (CHECKPOINT, RESULT)):
         raise InputError(f"{folder} holds a search already; add --resume to go on, or name another folder with -o")
     folder.mkdir(parents=True, exist_ok=True)
-    with EvaluationCache(folder / EVALUATIONS) as cache:
+    # An accuracy of the user's own may be a module of the current folder, which the processes of --jobs import again.
+    with current_folder(), EvaluationCache(folder / EVALUATIONS) as cache:
         problem = build_problem(plan, cache)
         truth = find_truth(problem)
         outcome = _run(plan, problem, truth, folder, progress)
@@ -135,7 +137,7 @@ def _learn(plan: SearchPlan, problem: Problem, progress: Progress) -> _Outcome:
     from mogakit.search.controllers.task import Task, fraction_scale
 
     if plan.reward is None:
-        raise InputError(f"{plan.method} maximises a reward, which needs a latency to aim at: give --target-ms")
+        raise InputError(f"{plan.method} maximises a reward, which needs a latency to aim at: --set target_ms=12")
     accuracy = problem.metric(problem.objectives[0].metric)
     scale = fraction_scale(accuracy, problem) if accuracy.name == PROXY else (0.0, plan.accuracy_scale)
     task = Task(problem, plan.reward, *scale)

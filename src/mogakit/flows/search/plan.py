@@ -12,9 +12,8 @@ from mogakit.bench.runner import Runner
 from mogakit.bench.target import Target
 from mogakit.errors import InputError
 from mogakit.export.support.entry import Hardware
-from mogakit.flows.lut import table_path
 from mogakit.flows.search.in_the_loop import DeviceLatency
-from mogakit.luts.latencies import load_latencies, scope_note
+from mogakit.luts.latencies import load_latencies, scope_note, table_path
 from mogakit.luts.linear import CostModel
 from mogakit.luts.table import LatencyTable
 from mogakit.nets.network import Network, count_madds, count_params

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mogakit import records
 from mogakit.errors import CheckpointError, InputError
 from mogakit.flows.train.classifier import broken_images, tensorboard_scalars
@@ -139,6 +141,19 @@ def smallest(space: str, input_size: int | None = None) -> Network:
     """Return the network of a space whose genes are all zero."""
     found = get_space(space, input_size)
     return found.decode((0,) * len(found.num_choices))
+
+
+def random_paths(checkpoint: Path, num_networks: int, seed: int) -> list[Chromosome]:
+    """Draw chromosomes of a supernet's space.
+
+    Raises:
+        CheckpointError: the file is not a supernet.
+    """
+    if not num_networks:
+        return []
+    supernet, _ = load_supernet(checkpoint)
+    rng = np.random.default_rng(seed)
+    return [supernet.space.sample(rng) for _ in range(num_networks)]
 
 
 def evaluate_paths(

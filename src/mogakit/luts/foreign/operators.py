@@ -6,8 +6,6 @@ networks (`pixel4|gpu|float|mean`). Operators that the file does not list (eleme
 """
 
 import ast
-import csv
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -34,7 +32,7 @@ TRAIN_SHARE = 70 / 102
 
 
 @dataclass(frozen=True)
-class OperatorTime:
+class ModelOperator:
     """One operator of one network; `key` is its operation and shape."""
 
     model: str
@@ -74,7 +72,7 @@ class OperatorStudy:
     calibration: Calibration
 
 
-def read_operators(path: Path, column: str) -> tuple[list[OperatorTime], set[str]]:
+def read_operators(path: Path, column: str) -> tuple[list[ModelOperator], set[str]]:
     """Return the operators with a time in `column`, and the models that have some without one.
 
     Raises:
@@ -87,7 +85,7 @@ def read_operators(path: Path, column: str) -> tuple[list[OperatorTime], set[str
             incomplete.add(record["model"])
             continue
         key = operator_key(record["operation"], record["feature"], f"{path} line {line}")
-        times.append(OperatorTime(record["model"], key, value / _US_PER_MS))
+        times.append(ModelOperator(record["model"], key, value / _US_PER_MS))
     return times, incomplete
 
 
@@ -221,9 +219,8 @@ def _row(key: str, values: FloatArray) -> Row:
 
 def _columns(path: Path) -> Sequence[str]:
     try:
-        text = records.read_text(path, _EXPECTED)
-        return next(csv.reader(io.StringIO(text, newline="")), [])
-    except (InputError, csv.Error) as error:
+        return records.read_columns(path, _EXPECTED)
+    except InputError as error:
         raise TableError(str(error)) from error
 
 

@@ -66,7 +66,7 @@ def get_space(name: str, input_size: int | None = None, num_classes: int | None 
 
     Source: each space's module names the paper and table; docs/search.md lists them.
 
-    Example:
+    Examples:
         >>> mk.get_space("moga").size == 12**14
         True
         >>> mk.get_space("moga").decode((8, 10, 6, 7, 1, 7, 6, 10, 5, 10, 6, 6, 9, 9)).name
@@ -101,7 +101,7 @@ def register_space(space: SearchSpace) -> None:
 
     Source: docs/how-to/your-own.md; `mogakit.nets.spaces.base.SearchSpace` is the protocol.
 
-    Example:
+    Examples:
         >>> import dataclasses
         >>> mk.register_space(dataclasses.replace(mk.get_space("digits"), name="my-digits"))
         >>> mk.get_network("my-digits/0-1-2-3-4-5").num_classes

@@ -119,7 +119,7 @@ class SlotSpace:
     Raises:
         InputError: from `decode` and `encode`, for what does not lie in the space.
 
-    Example:
+    Examples:
         >>> stem = mk.Block("conv", 3, 8, 32, kernel=3, stride=2, activation="relu")
         >>> slot = tuple(mk.Block("mb", 8, 8, 16, kernel=k, activation="relu", expanded_channels=24) for k in (3, 5, 7))
         >>> space = mk.SlotSpace("mine", (stem,), (slot, slot), (mk.Block("head", 8, 10, 16, norm_eps=None),))

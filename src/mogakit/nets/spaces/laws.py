@@ -45,14 +45,16 @@ def check_space(space: SearchSpace, num_samples: int = NUM_SAMPLES, seed: int = 
     """Raise where `broken_laws` finds something.
 
     Args:
-        space, num_samples, seed: as in `broken_laws`.
+        space: the space.
+        num_samples: random chromosomes to check.
+        seed: of these.
 
     Raises:
         InputError: the space breaks a law; the message lists every one that it breaks.
 
     Source: `broken_laws` lists the laws; the tests hold the kit's own spaces to the same.
 
-    Example:
+    Examples:
         >>> mk.check_space(mk.get_space("moga"))
     """
     found = broken_laws(space, num_samples, seed)

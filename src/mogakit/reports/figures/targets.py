@@ -118,7 +118,7 @@ def accuracy_by_target(
 
 @drawn
 def predicted_by_target(pairs: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> Figure:
-    """Draw a cost model's predictions against measurements, one picture a target.
+    """Draw predictions against measurements, one panel a target.
 
     Args:
         pairs: by target, (predicted, measured) in ms.

@@ -16,9 +16,9 @@ from mogakit.luts.table import LatencyTable
 from mogakit.luts.validation import StratumReport, Validation
 from mogakit.nets.spaces import get_space
 from mogakit.reports import gallery, search_gallery
-from mogakit.reports.content import RunContent, SearchSummary
 from mogakit.reports.drawn import Drawn
 from mogakit.reports.page.front_data import embed, front_data
+from mogakit.reports.run import NamedSearch, RunContent
 from mogakit.reports.style import to_inline_svg
 
 
@@ -60,6 +60,7 @@ def build_page(content: RunContent) -> str:
         validation=None if content.validation is None else _validation(content, content.validation),
         table_pictures=_pictures(gallery.table_figures(content)),
         rows=_rows(content.table),
+        answers=_answers((content.table, *content.others)),
         model_pictures=_pictures(gallery.model_figures(content)),
         searches=[_search(content, index, one) for index, one in enumerate(content.searches)],
         compared=_pictures(search_gallery.compared_figures(content)),
@@ -67,6 +68,18 @@ def build_page(content: RunContent) -> str:
         style=package.joinpath("style.css").read_text(encoding="utf-8"),
         script=package.joinpath("front.js").read_text(encoding="utf-8"),
     )
+
+
+def _answers(tables: Sequence[LatencyTable]) -> dict[str, Any]:
+    """Return the outputs of whole networks on the devices: a line a network, a column a target."""
+    asked = [table for table in tables if table.agreements]
+    names = sorted({name for table in asked for name in table.agreements})
+    lines = [
+        [name, *(str(table.agreements[name]) if name in table.agreements else "-" for table in asked)] for name in names
+    ]
+    wrong = sorted({name for table in asked for name, one in table.agreements.items() if one.wrong})
+    head = ["network", *(f"{table.target}, {table.identity.device_name}" for table in asked)]
+    return {"head": head, "rows": lines, "wrong": wrong}
 
 
 def _other_scopes(content: RunContent) -> list[tuple[str, str]]:
@@ -171,7 +184,7 @@ def _rows(table: LatencyTable) -> list[list[str]]:
     ]
 
 
-def _search(content: RunContent, index: int, search: SearchSummary) -> dict[str, Any]:
+def _search(content: RunContent, index: int, search: NamedSearch) -> dict[str, Any]:
     result = search.result
     space = get_space(result.front.space, input_size_of(content.table))
     names = [metric.name for metric in result.front.metrics]

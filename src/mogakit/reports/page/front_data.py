@@ -8,14 +8,14 @@ import numpy as np
 
 from mogakit.luts.table import LatencyTable
 from mogakit.nets.spaces import SearchSpace
-from mogakit.reports.content import SearchSummary
+from mogakit.reports.run import NamedSearch
 from mogakit.search.front import Front
 
 MAX_POINTS = 600
 MAX_EXACT = 1500
 
 
-def front_data(search: SearchSummary, space: SearchSpace, table: LatencyTable) -> dict[str, Any]:
+def front_data(search: NamedSearch, space: SearchSpace, table: LatencyTable) -> dict[str, Any]:
     """Return plain JSON values for `front.js`.
 
     Networks beyond `MAX_POINTS` are left out evenly along the front; picks never are.

@@ -1,11 +1,12 @@
 """Losses of SSD detectors, as the Object Detection API computes them (research/object_detection/core/losses.py)."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, one_hot, smooth_l1_loss
+
+from mogakit.training.detection.recipes import LossKind
 
 MAX_NEGATIVES_PER_POSITIVE = 3
 MIN_NEGATIVES = 3
@@ -13,13 +14,6 @@ MIN_NEGATIVES = 3
 
 FOCAL_ALPHA, FOCAL_GAMMA = 0.75, 2.0
 """Of ssdlite_mobilenet_v3_large_320x320_coco.config, weighted_sigmoid_focal."""
-
-
-class LossKind(StrEnum):
-    """How the many anchors without an object are kept from drowning the few with one."""
-
-    MINED = "mined"  # all positives and the hardest negatives, three to one (SSD section 2.2)
-    FOCAL = "focal"  # all anchors, easy ones weighted down (Lin et al., arXiv 1708.02002); background has no target
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,20 @@
 
 import math
 from dataclasses import dataclass
+from enum import StrEnum
 
 from mogakit.errors import InputError
-from mogakit.training.detection.loss import LossKind
 from mogakit.training.recipes import Decay, OptimizerKind, Recipe
 
 COCO_IMAGES = 118_287
 """Images of COCO train2017; the configurations count steps, these recipes epochs."""
+
+
+class LossKind(StrEnum):
+    """How the many anchors without an object are kept from drowning the few with one."""
+
+    MINED = "mined"  # all positives and the hardest negatives, three to one (SSD section 2.2)
+    FOCAL = "focal"  # all anchors, easy ones weighted down (Lin et al., arXiv 1708.02002); background has no target
 
 
 @dataclass(frozen=True, kw_only=True)

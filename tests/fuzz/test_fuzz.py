@@ -1,0 +1,22 @@
+"""A short run of the fuzzer with a fixed seed, and every failure that it ever found."""
+
+from pathlib import Path
+
+import pytest
+
+from fuzz import FAILURES, run, sound, targets
+
+TARGETS = {target.name: target for target in targets()}
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_damaged_files_are_read_or_rejected(name: str) -> None:
+    count, broken = run(TARGETS[name], num_inputs=60, seconds=10.0, seed=1)
+    assert count >= 1
+    assert broken == []
+
+
+@pytest.mark.parametrize("path", sorted(FAILURES.glob("*.*")), ids=lambda path: path.name)
+def test_what_once_broke_a_reader_does_not_any_more(path: Path) -> None:
+    name = path.stem.rpartition("-")[0]
+    assert sound(TARGETS[name], path)
