@@ -98,4 +98,5 @@ def test_every_row_can_be_reached_and_no_integer_row_takes_float_files() -> None
             found = find_row(parse_target(text))
             assert precision in found.files
             if precision in (Precision.INT8, Precision.UINT8):
-                assert set(found.files[precision]) <= {Precision.INT8, Precision.UINT8}
+                integer_inside = {Precision.INT8, Precision.UINT8, Precision.INT8_FLOAT_IO}
+                assert set(found.files[precision]) <= integer_inside

@@ -81,7 +81,12 @@ class TargetRow:
 
 _DEFAULTS = {"xnnpack": "on", "tool": "classic"}  # naming a default changes nothing
 _SKEL_PATH = ("ADSP_LIBRARY_PATH", "{libs};/system/lib/rfsa/adsp;/system/vendor/lib/rfsa/adsp;/dsp")
-_INT = {I8: (I8, U8), U8: (U8,)}
+_INT = {I8: (I8, U8, Precision.INT8_FLOAT_IO), U8: (U8,)}
+_ON_CPU: dict[Precision, tuple[Precision, ...]] = {
+    **{precision: (precision,) for precision in Precision},  # a CPU runs a file as what it is
+    **_INT,
+    F32: (F32, F16),  # and half weights in float32
+}
 _ANY_FLOAT = {F32: (F32,), F16: (F32, F16)}
 _NNAPI_FLAGS = ("--use_nnapi=true", "--disable_nnapi_cpu=true")
 _QNN_TEXT = "backend_type:{backend};library_path:{{libs}}/{library};skel_library_dir:{{libs}}{more}"
@@ -154,7 +159,7 @@ ROWS: tuple[TargetRow, ...] = (
     TargetRow(
         runtime=Runtime.TFLITE,
         hardware=Hardware.CPU,
-        files={F32: (F32,), F16: (F16,), **_INT},
+        files=_ON_CPU,
         tool=ToolKind.BENCHMARK_MODEL,
         flags_always=("--num_threads={threads}", "--use_xnnpack=true"),
         when=(("xnnpack", ""), ("tool", "")),
@@ -164,7 +169,7 @@ ROWS: tuple[TargetRow, ...] = (
     TargetRow(
         runtime=Runtime.TFLITE,
         hardware=Hardware.CPU,
-        files={F32: (F32,), F16: (F16,), **_INT},
+        files=_ON_CPU,
         tool=ToolKind.BENCHMARK_MODEL,
         flags_always=("--num_threads={threads}", "--use_xnnpack=false"),
         when=(("xnnpack", "off"), ("tool", "")),
@@ -174,7 +179,7 @@ ROWS: tuple[TargetRow, ...] = (
     TargetRow(
         runtime=Runtime.TFLITE,
         hardware=Hardware.CPU,
-        files={F32: (F32,), F16: (F16,), **_INT},
+        files=_ON_CPU,
         tool=ToolKind.BENCHMARK_LITERT,
         flags_always=("--use_cpu=true", "--num_threads={threads}"),
         when=(("tool", "litert"),),
@@ -184,7 +189,7 @@ ROWS: tuple[TargetRow, ...] = (
     TargetRow(
         runtime=Runtime.TFLITE,
         hardware=Hardware.GPU,
-        files={**_ANY_FLOAT, I8: (I8, U8)},
+        files={**_ANY_FLOAT, **_INT},
         tool=ToolKind.BENCHMARK_MODEL,
         flags_always=("--use_gpu=true", "--gpu_backend={backend}"),
         flags={

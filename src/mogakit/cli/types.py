@@ -346,6 +346,8 @@ WIDTH = Number(0.05, 16.0)
 """As `nets.limits`."""
 SECONDS = Number(0, 10_000_000, open_low=True)
 MILLISECONDS = Number(0, 10_000_000, open_low=True)
+FACTOR = Number(0, math.inf, open_low=True)
+"""What a latency is divided by, in milliseconds; `inf` leaves a hardware out, as the multi-hardware paper's C does."""
 EPOCHS = Number(0, 1_000_000, open_low=True)
 SHARE = Number(0, 1)
 WEIGHT = Number(0, 1_000_000)

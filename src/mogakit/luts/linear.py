@@ -242,7 +242,7 @@ def one_hot(num_choices: Sequence[int], chromosomes: Sequence[Chromosome]) -> Fl
 
 
 def fit_one_hot(pairs: Pairs, target: Target | None, identity: Identity, name: str = "one-hot") -> CostModel:
-    """Fit ridge on the choices alone (multi-hardware paper section 5.1; TuNAS appendix), relative least squares.
+    """Fit ridge on the choices alone (multi-hardware paper section 7.1; TuNAS appendix), relative least squares.
 
     Raises:
         InputError: fewer than five pairs.

@@ -16,6 +16,7 @@ from mogakit import records
 from mogakit.bench.agreement import DeviceAgreement
 from mogakit.bench.measurement import Identity, Status, counts
 from mogakit.bench.target import Target, parse_target
+from mogakit.bench.warning import ConditionWarning, typed_warnings
 from mogakit.errors import TableError
 from mogakit.export.artifact import Role
 from mogakit.luts import advice
@@ -27,7 +28,7 @@ from mogakit.nets.network import Network
 from mogakit.nets.spaces import SearchSpace
 from mogakit.tabular import Sheet, Tabular
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised whenever a field is added without a default, renamed, or changes its meaning; then the table gains a step."""
 
 UNKNOWN = "unknown"
@@ -44,7 +45,7 @@ class RowConditions:
     max_load_1min: float | None = None
     min_cpu_frequency_mhz: float | None = None
     max_cpu_frequency_mhz: float | None = None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[ConditionWarning, ...] = ()  # of each kind the worst
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,6 +183,7 @@ def _from_file(document: records.Document) -> records.Document:
     "latency-table",
     version=SCHEMA_VERSION,
     made_by="moga profile -o RUN",
+    upgrades={1: typed_warnings},
     encode=_to_file,
     decode=_from_file,
     error=TableError,

@@ -78,7 +78,7 @@ RECIPES: dict[str, Recipe] = {
     for recipe in (
         Recipe(
             name="moga",
-            source="MoGA section 5.1 (arXiv 1908.01314), after MobileNetV3 (arXiv 1905.02244) section 6.1.1",
+            source="MoGA section 5.2 (arXiv 1908.01314), after MobileNetV3 (arXiv 1905.02244) section 6.1.1",
             epochs=350,
             batch_size=4096,
             optimizer=OptimizerKind.TF_RMSPROP,
@@ -120,7 +120,7 @@ RECIPES: dict[str, Recipe] = {
         ),
         Recipe(
             name="tunas",
-            source="Multi-hardware models section 6.2 (arXiv 2008.08178) and google-research/tunas",
+            source="Multi-hardware models section 7.1 (arXiv 2008.08178) and google-research/tunas",
             epochs=360,
             batch_size=4096,
             optimizer=OptimizerKind.TF_RMSPROP,
