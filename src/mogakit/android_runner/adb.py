@@ -11,13 +11,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import adbutils
 from adbutils.errors import AdbError
 
+from mogakit.android_runner import userland
+from mogakit.android_runner.userland import MODERN, Userland
 from mogakit.errors import DeviceError
 
 DEFAULT_PORT = 5037
@@ -113,10 +115,24 @@ class AdbServer:
 
 @dataclass(frozen=True)
 class Link:
-    """The way to one phone: `serial` as the server lists it."""
+    """The way to one phone.
+
+    Attributes:
+        serial: as the server lists it.
+        userland: what its commands can do; a modern phone's where nobody asked (`with_userland`).
+    """
 
     server: AdbServer
     serial: str
+    userland: Userland = field(default=MODERN, compare=False)
+
+    def with_userland(self) -> "Link":
+        """Ask the phone what its commands can do and return a link that knows it.
+
+        Raises:
+            DeviceError: it lacks what the kit cannot do without.
+        """
+        return replace(self, userland=userland.read(self.shell(userland.SCRIPT).stdout, self.serial))
 
     def shell(self, script: str, timeout_s: float = 30.0, max_bytes: int = 8_000_000) -> ShellResult:
         """Run a script in the phone's shell and wait for its end.

@@ -78,13 +78,13 @@ def launch(link: Link, run_id: str, command: str, boot_id: str, prelude: str = "
     inner = f"echo $$ >pid && exec {command}"  # without a pid it could not be ended, so it is not begun
     body = (
         f"{{ MOGA_RUN={run_id} sh -c {quote(inner)}; echo $? >rc.part; }} 2>&1 </dev/null | "
-        f"head -c {MAX_OUTPUT_BYTES} >out; mv rc.part rc"
+        f"{link.userland.bounded(MAX_OUTPUT_BYTES)} >out; mv rc.part rc"
     )
     answer = link.shell(
         f"{_KILL_FUNCTION} moga_kill {folder}; rm -rf {folder} {quote(discard) if discard else ''} || "
         + f"{{ sleep 0.2; rm -rf {folder}; }}; "  # an ended process may have written into it meanwhile
         + f"mkdir -p {ROOT}/runs && mkdir {folder} && cd {folder} && {{ {prelude or ':'}; }} && "
-        + f"{{ nohup sh -c {quote(body)} >/dev/null 2>&1 </dev/null & echo launched; }}"
+        + f"{{ {link.userland.detached(quote(body))} >/dev/null 2>&1 </dev/null & echo launched; }}"
     )
     if "launched" not in answer.stdout:
         text = (answer.stderr or answer.stdout).strip()[:300]

@@ -2,16 +2,18 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from mogakit.android_runner.state import THERMAL_NAMES, PhoneState
+from mogakit.bench.warning import ConditionWarning, WarningKind
 from mogakit.errors import DeviceError
 
 MIN_BATTERY_PERCENT = 30.0  # below it many phones lower their clocks
 MAX_BATTERY_C = 40.0
 MAX_SKIN_C = 42.0
 COOL_BAND_C = 3.0  # cooled down: this close to the temperature at the beginning
+_COOL_IT = "let the phone cool, out of its case"
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Guard:
         self._start_c: float | None = None
         self._accepted_caps: dict[int, int] = {}
 
-    def ready(self, state: PhoneState) -> tuple[PhoneState, tuple[str, ...]]:
+    def ready(self, state: PhoneState) -> tuple[PhoneState, tuple[ConditionWarning, ...]]:
         """Return a state in which a run may begin, and the warnings under which it does.
 
         Raises:
@@ -61,21 +63,20 @@ class Guard:
             problems = self.heat(state)
         return state, ()
 
-    def heat(self, state: PhoneState) -> tuple[str, ...]:
+    def heat(self, state: PhoneState) -> tuple[ConditionWarning, ...]:
         """Return what makes a time taken in this state a throttled one; empty where nothing does."""
         problems = []
         if state.thermal_status:
             name = THERMAL_NAMES[min(state.thermal_status, len(THERMAL_NAMES) - 1)]
-            problems.append(f"thermal status is {name} (supported: none); let the phone cool, out of its case")
+            problems.append(_warning(WarningKind.THERMAL_STATUS, name, THERMAL_NAMES[0]))
         if state.skin_c is not None and state.skin_c > MAX_SKIN_C:
-            problems.append(f"case at {state.skin_c:.1f} C, above {MAX_SKIN_C:g} C; let the phone cool")
+            problems.append(_warning(WarningKind.CASE_TEMPERATURE, state.skin_c, MAX_SKIN_C))
         if state.battery_c is not None and state.battery_c > MAX_BATTERY_C:
-            problems.append(f"battery at {state.battery_c:.1f} C, above {MAX_BATTERY_C:g} C; let the phone cool")
+            problems.append(_warning(WarningKind.BATTERY_TEMPERATURE, state.battery_c, MAX_BATTERY_C))
         if not self._fixed_performance:  # that mode lowers the caps on purpose
             capped = [cpu for cpu in state.capped_cpus if state.caps_khz[cpu] < self._accepted_caps.get(cpu, math.inf)]
             if capped:
-                cores = ", ".join(map(str, capped))
-                problems.append(f"clocks of cores {cores} are capped below their maximum; let the phone cool")
+                problems.append(_warning(WarningKind.CAPPED_CLOCKS, _listed(capped)))
         return tuple(problems)
 
     def _above_band(self, state: PhoneState) -> bool:
@@ -83,17 +84,30 @@ class Guard:
         now_c = state.temperature_c
         return self._start_c is not None and now_c is not None and now_c > self._start_c + COOL_BAND_C
 
-    def _after_waiting(self, state: PhoneState, problems: tuple[str, ...]) -> tuple[PhoneState, tuple[str, ...]]:
+    def _after_waiting(
+        self, state: PhoneState, problems: tuple[ConditionWarning, ...]
+    ) -> tuple[PhoneState, tuple[ConditionWarning, ...]]:
         """Decide after the longest wait: caps on a cool phone are its maker's setting, anything else marks the run."""
         if problems and not state.thermal_status and not self._above_band(state) and state.capped_cpus:
             self._accepted_caps = {cpu: state.caps_khz[cpu] for cpu in state.capped_cpus}
             if not self.heat(state):
-                text = "clocks stayed capped on a cool phone, so the caps were taken for its own setting"
-                return state, (text,)
+                advice = "the caps were taken for its own setting"
+                return state, (_warning(WarningKind.CAPS_ACCEPTED, _listed(state.capped_cpus), advice=advice),)
             self._accepted_caps = {}
-        return state, problems or (
-            f"still warmer than {self._start_c:.1f} C + {COOL_BAND_C:g} C after the longest wait",
-        )
+        if problems or self._start_c is None:
+            return state, problems
+        limit_c = self._start_c + COOL_BAND_C
+        return state, (_warning(WarningKind.STILL_WARM, state.temperature_c, limit_c),)
+
+
+def _warning(
+    kind: WarningKind, value: float | str | None, limit: float | str | None = None, advice: str = _COOL_IT
+) -> ConditionWarning:
+    return ConditionWarning(kind=kind, value=value, limit=limit, advice=advice)
+
+
+def _listed(cpus: Iterable[int]) -> str:
+    return ", ".join(map(str, cpus))
 
 
 def reject(state: PhoneState) -> None:

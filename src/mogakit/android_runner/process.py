@@ -55,7 +55,8 @@ class Launcher:
         prelude = " && ".join(text for text in preludes if text)
         questions = {**state.SECTIONS, **driver.questions, **(computation.questions if computation else {})}
         least_s = _least_s(call)
-        expected_s = self._expected_s.get(call.target, max(least_s, call.length.expected_s))
+        learned_s = self._expected_s.get(call.target, max(least_s, call.length.expected_s))
+        expected_s = least_s if call.trial else learned_s
         for _ in range(_MAX_REBOOTS + 1):
             run = self._launch(command, prelude, before.boot_id)
             try:
@@ -72,7 +73,7 @@ class Launcher:
                 before = self._after_reboot()
                 continue
             self._collected = run.folder
-            if finished.exit_code is not None and computation is None:
+            if finished.exit_code is not None and computation is None and not call.trial:
                 factor = 0.8 if finished.num_polls == 1 else 1.1
                 self._expected_s[call.target] = max(least_s, factor * expected_s)
             return finished
@@ -109,5 +110,6 @@ class Launcher:
 
 def _least_s(call: Call) -> float:
     """Return how long a run lasts at least, in which the phone is left alone."""
+    counted = commands.driver_of(call.row.tool).counts_rounds and not call.trial
     timed = call.row.tool in (ToolKind.BENCHMARK_MODEL, ToolKind.BENCHMARK_LITERT)
-    return call.length.warmup_min_s + call.length.min_s if timed else 0.05
+    return call.length.warmup_min_s + call.length.min_s if timed or counted else 0.05

@@ -79,6 +79,8 @@ _UNVERSIONED = (
 
 
 def _print(title: str, tools: list[Tool]) -> None:
+    from mogakit.flows.measure.tools import is_replaced
+
     rows = [
         (tool.kind, tool.name, tool.abi, f"{tool.num_bytes / 1e6:.1f}", tool.sha256[:16], tool.source) for tool in tools
     ]
@@ -86,3 +88,5 @@ def _print(title: str, tools: list[Tool]) -> None:
     for tool in tools:
         if not tool.for_android and not tool.runs_here:
             warn(f"{tool.name} asks for a Linux loader, so it will not start on a phone")
+        if is_replaced(tool):
+            say(f"{tool.name} {tool.sha256[:16]} is not used: another of its name was added later")

@@ -74,7 +74,8 @@ def open_runner(
     asked = phone or PhoneRequest()
     length = QUICK if asked.quick else RunLength()
     if asked.run_s is not None:
-        length = replace(length, min_s=asked.run_s, warmup_min_s=asked.run_s / 2)
+        longest_s = max(length.max_s, 2.0 * asked.run_s)  # a tool that stops at max_s would not last run_s
+        length = replace(length, min_s=asked.run_s, warmup_min_s=asked.run_s / 2, max_s=longest_s)
     options = PhoneOptions(
         length=length,
         settings=SettingsRequest(asked.fixed_performance, asked.screen_on),

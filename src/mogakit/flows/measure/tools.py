@@ -22,6 +22,11 @@ def list_tools() -> list[Tool]:
     return tools.registered()
 
 
+def is_replaced(tool: Tool) -> bool:
+    """Return whether a library is not brought to phones any more: another of its name was added later."""
+    return tools.is_replaced(tool, tools.registered())
+
+
 def missing_tools() -> dict[str, str]:
     """Return the tools that are not registered, each with where its makers publish it."""
     have = {tool.kind for tool in tools.registered()}
