@@ -89,7 +89,8 @@ def _is_proven(given: Given) -> bool:
     "--accuracy",
     default="proxy",
     show_default=True,
-    help="proxy (capacity, no accuracy), table:FILE.csv, fitted:FILE.json, supernet:CKPT, or package.module:function.",
+    help="proxy (capacity, no accuracy), table:FILE.csv, fitted:FILE.json, supernet:CKPT, "
+    "train:RECIPE,data=DIR,epochs=5, or package.module:function.",
 )
 @click.option(
     "--objective",
