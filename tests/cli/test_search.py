@@ -122,7 +122,7 @@ def test_settings_of_every_engine_have_an_old_and_a_new_spelling(tmp_path, spell
         (["jobs=many"], "--set jobs: 'many' is not a valid integer"),
         (["picks=2", "picks=3"], "setting picks is given twice: 2 and 3"),
         (["combine=worst"], "--set combine: 'worst' is not one of"),
-        (["factor=0"], "--set factor: 0 is not in the range above 0"),
+        (["factor=0"], "--set factor: 0 is not in the range above 0 to 1000000"),
         (["picks"], "not of the form name=value"),
     ],
 )

@@ -294,17 +294,25 @@ class Number(click.FloatRange):
         return number
 
 
+class Factor(Number):
+    """A latency in milliseconds by which others are divided, or the word `inf`."""
+
+    def __init__(self) -> None:
+        """Bound by the longest latency that anything of the kit has."""
+        super().__init__(0, 1_000_000, open_low=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read the number or the word; a number too large for one is out of range."""
+        return math.inf if value in ("inf", math.inf) else super().convert(value, param, ctx)
+
+
 def _remarkable(low: float | None, high: float | None, open_low: bool = False) -> str:
     """Return how --help writes a range; one so wide that nobody meets its end is left out."""
     return "" if high is None or high >= UNREMARKABLE else _bounds(low, high, open_low)
 
 
 def _bounds(low: float | None, high: float | None, open_low: bool = False) -> str:
-    if high == math.inf:
-        return f"{'above' if open_low else 'from'} {low:g}"
-    if isinstance(high, int):
-        return f"{low} to {high}"
-    return f"{'above ' if open_low else ''}{low:g} to {high:g}"
+    return f"{'above ' if open_low else ''}{low:g} to {high if isinstance(high, int) else format(high, 'g')}"
 
 
 def _is_nan(value: Any) -> bool:
@@ -357,7 +365,7 @@ WIDTH = Number(0.05, 16.0)
 """As `nets.limits`."""
 SECONDS = Number(0, 10_000_000, open_low=True)
 MILLISECONDS = Number(0, 10_000_000, open_low=True)
-FACTOR = Number(0, math.inf, open_low=True)
+FACTOR = Factor()
 """What a latency is divided by, in milliseconds; `inf` leaves a hardware out, as the multi-hardware paper's C does."""
 EPOCHS = Number(0, 1_000_000, open_low=True)
 SHARE = Number(0, 1)
