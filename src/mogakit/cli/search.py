@@ -90,7 +90,8 @@ def _old_options(function: Any) -> Any:
     "--accuracy",
     default="proxy",
     show_default=True,
-    help="proxy (capacity, no accuracy), table:FILE.csv, fitted:FILE.json, supernet:CKPT, or package.module:function.",
+    help="proxy (capacity, no accuracy), table:FILE.csv, fitted:FILE.json, supernet:CKPT, "
+    "train:RECIPE,data=DIR,epochs=5, or package.module:function.",
 )
 @click.option(
     "--objective",
@@ -220,7 +221,9 @@ def _print(result: SearchResult, folder: Path) -> None:
         last = quality.population_percent
         population = "" if last is None else f" (last population: {last:.1f} %)"
         share = f"{quality.archive_percent:.1f} % of its hypervolume{population}"
-        say(f"exact front: {quality.num_exact} networks; found {share}")
+        within = quality.tolerance_percent
+        exact = "" if within == 0 else f", to within {within:.1f} % of each objective's range"
+        say(f"exact front: {quality.num_exact} networks{exact}; found {share}")
         say(f"written: {folder / RESULT}, {folder / EXACT}")
     else:
         say(f"exact front: none; {quality.without}")
