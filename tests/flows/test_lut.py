@@ -82,7 +82,7 @@ def test_show_prints_where_a_table_comes_from_and_its_slowest_rows(run: Path) ->
     for word in ("tflite/cpu/float32", "ai-edge-litert 2.3.0", "25% cold", "120 rows"):
         assert word in shown.output
     document = json.loads(moga("show", run / "lut.json", "--json").output)
-    assert document["schema_version"] == 1
+    assert document["schema_version"] == 2
     assert len(document["rows"]) == 120
 
 

@@ -9,12 +9,14 @@ from datetime import datetime, timedelta
 
 from mogakit.android_runner.adb import adb_command
 from mogakit.android_runner.state import THERMAL_NAMES, PhoneState
+from mogakit.bench.warning import ConditionWarning, WarningKind
 from mogakit.errors import DeviceError
 
 MIN_BATTERY_PERCENT = 30.0  # below it many phones lower their clocks
 MAX_BATTERY_C = 40.0
 MAX_SKIN_C = 42.0
 COOL_BAND_C = 3.0  # cooled down: this close to the temperature at the beginning
+_COOL_IT = "let the phone cool, out of its case"
 
 
 _HOPELESS = 3  # so many waits in a row that changed nothing
@@ -48,7 +50,7 @@ class Guard:
         self._accepted_caps: dict[int, int] = {}
         self._hopeless = 0
 
-    def ready(self, state: PhoneState) -> tuple[PhoneState, tuple[str, ...]]:
+    def ready(self, state: PhoneState) -> tuple[PhoneState, tuple[ConditionWarning, ...]]:
         """Return a state in which a run may begin, and the warnings under which it does.
 
         Raises:
@@ -77,41 +79,42 @@ class Guard:
         self._hopeless = 0
         return state, self.accepted(state)
 
-    def heat(self, state: PhoneState) -> tuple[str, ...]:
+    def heat(self, state: PhoneState) -> tuple[ConditionWarning, ...]:
         """Return what makes a time taken in this state a throttled one; empty where nothing does."""
         problems = []
         if state.thermal_status:
             name = THERMAL_NAMES[min(state.thermal_status, len(THERMAL_NAMES) - 1)]
-            problems.append(f"thermal status is {name} (supported: none); let the phone cool, out of its case")
+            problems.append(_warning(WarningKind.THERMAL_STATUS, name, THERMAL_NAMES[0]))
         if state.skin_c is not None and state.skin_c > MAX_SKIN_C:
-            problems.append(f"case at {state.skin_c:.1f} C, above {MAX_SKIN_C:g} C; let the phone cool")
+            problems.append(_warning(WarningKind.CASE_TEMPERATURE, state.skin_c, MAX_SKIN_C))
         if state.battery_c is not None and state.battery_c > MAX_BATTERY_C:
-            problems.append(f"battery at {state.battery_c:.1f} C, above {MAX_BATTERY_C:g} C; let the phone cool")
+            problems.append(_warning(WarningKind.BATTERY_TEMPERATURE, state.battery_c, MAX_BATTERY_C))
         if not self._fixed_performance:  # that mode lowers the caps on purpose
             capped = [cpu for cpu in state.capped_cpus if state.caps_khz[cpu] < self._accepted_caps.get(cpu, math.inf)]
             if capped:
-                problems.append(f"{_capped(state, capped)}; let the phone cool")
+                problems.append(_warning(WarningKind.CAPPED_CLOCKS, _capped(state, capped)))
         return tuple(problems)
 
-    def accepted(self, state: PhoneState) -> tuple[str, ...]:
+    def accepted(self, state: PhoneState) -> tuple[ConditionWarning, ...]:
         """Return what must stand beside every time taken in this state: caps that did not go away by waiting."""
         capped = [cpu for cpu in state.capped_cpus if cpu in self._accepted_caps]
         if not capped:
             return ()
-        return (f"{_capped(state, capped)}; they stayed on a cool phone and were taken for its own setting",)
+        advice = "the caps were taken for its own setting"
+        return (_warning(WarningKind.CAPS_ACCEPTED, _capped(state, capped), advice=advice),)
 
-    def _check_hope(self, problems: Sequence[str]) -> None:
+    def _check_hope(self, problems: Sequence[ConditionWarning]) -> None:
         if self._hopeless >= _HOPELESS:
             raise DeviceError(
-                f"{_HOPELESS} waits of {self._limits.max_wait_s:g} s ended as they began: {'; '.join(problems)}. Cool "
-                "the phone (out of its case and of the sun, screen off, other apps closed), then run the same command "
+                f"{_HOPELESS} waits of {self._limits.max_wait_s:g} s ended as they began: {_text(problems)}. "
+                "Cool the phone (out of its case and of the sun, screen off, other apps closed), then run the same command "
                 "with --resume: what was measured is kept. A longer wait: --max-wait SECONDS"
             )
 
-    def _tell(self, state: PhoneState, problems: Sequence[str], left_s: float) -> None:
+    def _tell(self, state: PhoneState, problems: Sequence[ConditionWarning], left_s: float) -> None:
         """Say what is waited for and until when; on standard error, above a bar where one is drawn."""
         why = (
-            "; ".join(problems)
+            _text(problems)
             or f"{state.temperature_c:.1f} C, to be below {self._start_c or 0.0:.1f} + {COOL_BAND_C:g} C"
         )
         until = (datetime.now().astimezone() + timedelta(seconds=left_s)).strftime("%H:%M:%S")
@@ -122,7 +125,9 @@ class Guard:
         now_c = state.temperature_c
         return self._start_c is not None and now_c is not None and now_c > self._start_c + COOL_BAND_C
 
-    def _after_waiting(self, state: PhoneState, problems: tuple[str, ...]) -> tuple[PhoneState, tuple[str, ...]]:
+    def _after_waiting(
+        self, state: PhoneState, problems: tuple[ConditionWarning, ...]
+    ) -> tuple[PhoneState, tuple[ConditionWarning, ...]]:
         """Decide after the longest wait: caps on a cool phone are its maker's setting, anything else marks the run."""
         if problems and not state.thermal_status and not self._above_band(state) and state.capped_cpus:
             self._accepted_caps = {cpu: state.caps_khz[cpu] for cpu in state.capped_cpus}
@@ -130,9 +135,20 @@ class Guard:
                 return state, self.accepted(state)
             self._accepted_caps = {}
         self._hopeless += 1
-        return state, problems or (
-            f"still warmer than {self._start_c:.1f} C + {COOL_BAND_C:g} C after the longest wait",
-        )
+        if problems or self._start_c is None:
+            return state, problems
+        limit_c = self._start_c + COOL_BAND_C
+        return state, (_warning(WarningKind.STILL_WARM, state.temperature_c, limit_c),)
+
+
+def _text(problems: Sequence[ConditionWarning]) -> str:
+    return "; ".join(map(str, problems))
+
+
+def _warning(
+    kind: WarningKind, value: float | str | None, limit: float | str | None = None, advice: str = _COOL_IT
+) -> ConditionWarning:
+    return ConditionWarning(kind=kind, value=value, limit=limit, advice=advice)
 
 
 def _capped(state: PhoneState, cpus: Sequence[int]) -> str:
@@ -144,7 +160,7 @@ def _capped(state: PhoneState, cpus: Sequence[int]) -> str:
         f"{', '.join(map(str, held))} at {cap / 1000:.0f} of {top / 1000:.0f} MHz"
         for (cap, top), held in by_cap.items()
     ]
-    return f"clocks are capped: cores {'; cores '.join(parts)}"
+    return "; ".join(parts)
 
 
 def reject(state: PhoneState) -> None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from mogakit.android_runner import script
 from mogakit.android_runner.adb import Link
 from mogakit.bench.measurement import Conditions
+from mogakit.bench.warning import ConditionWarning
 
 THERMAL_NAMES = ("none", "light", "moderate", "severe", "critical", "emergency", "shutdown")
 MIN_C, MAX_C = -40.0, 120.0  # what no sensor of a working phone reports is not believed
@@ -71,7 +72,7 @@ class PhoneState:
         """Return the cores that may not reach their top clock."""
         return tuple(cpu for cpu, cap in self.caps_khz.items() if cap < self.max_khz.get(cpu, cap))
 
-    def conditions(self, cpu: int | None = None, warnings: tuple[str, ...] = ()) -> Conditions:
+    def conditions(self, cpu: int | None = None, warnings: tuple[ConditionWarning, ...] = ()) -> Conditions:
         """Return the reading as a record; `cpu` is the core whose clock is kept (the fastest one where None)."""
         clocks = self.current_khz
         chosen = clocks.get(cpu) if cpu is not None else max(clocks.values(), default=None)

@@ -15,7 +15,7 @@ class Origin(StrEnum):
     PUBLISHED = "published"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Column:
     """One hardware.
 

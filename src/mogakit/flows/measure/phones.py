@@ -92,7 +92,7 @@ def _report(found: Found) -> PhoneReport:
         fixed=fixed,
         problem=problem,
         busy=busy,
-        waits_for=Guard(lambda: state.read(found.link), GuardLimits()).heat(found.condition),
+        waits_for=tuple(map(str, Guard(lambda: state.read(found.link), GuardLimits()).heat(found.condition))),
     )
 
 

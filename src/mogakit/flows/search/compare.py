@@ -58,7 +58,7 @@ class CompareRequest:
 Cell = tuple[float | None, str]  # latency in ms, or None and why
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Source:
     """A column before its factor is known: `ask` returns the cell of a model."""
 
@@ -103,7 +103,13 @@ def _normalised_by(request: CompareRequest, sources: Sequence[_Source], factors:
 def _column(source: _Source, factor: float | None) -> Column:
     """Return a column's description; JSON has no infinity, so that an infinite factor is a word of its own."""
     left_out = factor is not None and math.isinf(factor)
-    return Column(source.name, source.origin, source.source, None if left_out else factor, left_out)
+    return Column(
+        name=source.name,
+        origin=source.origin,
+        source=source.source,
+        factor_ms=None if left_out else factor,
+        left_out=left_out,
+    )
 
 
 def _with_paper_accuracy(rows: Sequence[ComparedNetwork], published: Sequence[str]) -> tuple[ComparedNetwork, ...]:
@@ -188,7 +194,8 @@ def _predicted(given: Path | LatencyTable | CostModel, networks: dict[str, Netwo
 
     unnamed = str(given) if isinstance(given, Path) else given.name
     name = unnamed if found.target is None else str(found.target)
-    return _Source(name, Origin.PREDICTED, f"{found.name} ({_device(found.identity)})", ask)
+    origin = f"{found.name} ({_device(found.identity)})"
+    return _Source(name=name, origin=Origin.PREDICTED, source=origin, ask=ask)
 
 
 def _device(identity: Identity) -> str:
@@ -219,7 +226,7 @@ def _measured(request: CompareRequest, runner: Runner | None, progress: Progress
         def ask(model: str, cells: dict[str, Cell] = cells, target: Target = target) -> Cell:
             return cells.get(model, (None, f"its file does not run on {target}"))
 
-        found.append(_Source(str(target), Origin.MEASURED, device, ask))
+        found.append(_Source(name=str(target), origin=Origin.MEASURED, source=device, ask=ask))
     return found
 
 
@@ -274,7 +281,13 @@ def _published_column(device: str, framework: str, source: str) -> _Source:
                 return each.latency_ms, ""
         return None, f"{source} gives no latency at width {variant.width:g}"
 
-    return _Source(f"{device}, {framework}", Origin.PUBLISHED, source, ask, _factor_of_table(device, framework, source))
+    return _Source(
+        name=f"{device}, {framework}",
+        origin=Origin.PUBLISHED,
+        source=source,
+        ask=ask,
+        factor_ms=_factor_of_table(device, framework, source),
+    )
 
 
 def _factor_of_table(device: str, framework: str, source: str) -> float | None:

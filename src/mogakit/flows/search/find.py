@@ -27,6 +27,7 @@ from mogakit.search.front import HistoryPoint, Quality, SearchResult, load_resul
 from mogakit.search.optimum import Limit, Optimum, best, least_worst
 from mogakit.search.problem import Constraint, Problem
 from mogakit.search.sources import PROXY, FittedModel
+from mogakit.search.staged import slot_sums
 from mogakit.search.surrogate import search_by_fit
 from mogakit.search.truth import Truth, find_truth
 
@@ -188,7 +189,7 @@ def _sums(problem: Problem, metric: str) -> Sequence[SlotCosts]:
     parts = problem.metric(metric).parts
     if parts is None:
         raise InputError(f"{metric} ({problem.metric(metric).source}) does not add up over blocks; use another engine")
-    return [part.restricted(problem.allowed) for part in parts]
+    return slot_sums([part.restricted(problem.allowed) for part in parts])
 
 
 def _filled(problem: Problem, genes: Genes, values: Values) -> Archive:
