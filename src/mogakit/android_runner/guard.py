@@ -107,7 +107,7 @@ class Guard:
         if self._hopeless >= _HOPELESS:
             raise DeviceError(
                 f"{_HOPELESS} waits of {self._limits.max_wait_s:g} s ended as they began: {_text(problems)}. "
-                "Cool the phone (out of its case and of the sun, screen off, other apps closed), then run the same command "
+                "Cool the phone (out of its case and of the sun, screen off), then run the same command "
                 "with --resume: what was measured is kept. A longer wait: --max-wait SECONDS"
             )
 
