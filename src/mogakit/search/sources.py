@@ -3,7 +3,9 @@
 Accuracy, as `--accuracy` writes it:
 
     proxy                   capacity: not an accuracy, and called *proxy* in every output
-    table:FILE.csv          measured: columns `chromosome,accuracy`
+    table:FILE.csv          measured: columns `chromosome,accuracy`; a search looks at the networks it lists
+    train:RECIPE,data=DIR,epochs=5
+                            each network trained on its own, for a few epochs, as MnasNet does
     supernet:CKPT           inherited weights of a supernet
     fitted:FILE.json        an additive model fitted earlier (`FittedModel`)
     package.module:function a Python callable: a `Network` in, a number out (`AccuracyFunction`)
@@ -205,6 +207,12 @@ def _open_fitted(argument: str, space: SearchSpace, cache: EvaluationCache | Non
     return SumMetric(model.metric, "", source, model.costs())
 
 
+def _open_trained(argument: str, space: SearchSpace, cache: EvaluationCache | None, num_jobs: int) -> Metric:
+    from mogakit.search.trained import open_trained_accuracy  # imports torch, which the others do without
+
+    return open_trained_accuracy(argument, space, cache, num_jobs)
+
+
 def _open_supernet(argument: str, space: SearchSpace, cache: EvaluationCache | None, num_jobs: int) -> Metric:
     from mogakit.search.supernet.evaluate import open_supernet_accuracy  # imports torch, which the others do without
 
@@ -218,6 +226,7 @@ ACCURACY_KINDS: dict[str, Opener] = {
     "table": _open_table,
     "fitted": _open_fitted,
     "supernet": _open_supernet,
+    "train": _open_trained,
 }
 """Kinds of accuracy by the word before the colon; each opens (argument, space, cache, num_jobs) as a metric."""
 

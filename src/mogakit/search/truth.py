@@ -35,6 +35,15 @@ class Truth:
     box: Box
     tolerance: float = 0.0
 
+    @property
+    def how(self) -> str:
+        """How it was found, for the reader of a result."""
+        return (
+            "exact"
+            if self.tolerance == 0
+            else f"exact to within {100 * self.tolerance:.1f} % of each objective's range"
+        )
+
     def percentage(self, objective_values: Values) -> float:
         """Return the hypervolume of networks in percent of the whole front's."""
         return percentage_of_true(objective_values, self.objectives, self.box)
