@@ -262,6 +262,7 @@ def _print_header(table: LatencyTable) -> None:
         ),
         ("delegation", _delegations(table)),
         ("measured", f"{table.conditions.first_at or 'unknown'} to {table.conditions.last_at or 'unknown'}"),
+        ("conditions", "; ".join(map(str, table.conditions.warnings)) or "nothing unusual"),
         ("not known", ", ".join(table.origin.unknown) or "-"),
         *_scope(table),
     )

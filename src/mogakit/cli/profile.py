@@ -234,7 +234,7 @@ def _print(result: ProfileResult, scope: str | None) -> None:
         ("stopped", STOPPED[outcome.stopped]),
     ]
     print_table(f"{table.target} -> {result.path}", ("what", "value"), rows, scope or "")
-    for warning in (*_marked(table), *result.warnings):
+    for warning in (*_marked(table), *map(str, table.conditions.warnings), *result.warnings):
         warn(warning)
     say(f"Next: moga lut show {result.path}; moga validate {result.path.parent}")
 
