@@ -48,6 +48,13 @@ class RowConditions:
     warnings: tuple[ConditionWarning, ...] = ()  # of each kind the worst
 
 
+class RowSource(StrEnum):
+    """Where a row's number comes from."""
+
+    MEASURED = "measured"  # the block's own file was timed, by the kit or by the makers of an imported table
+    INFERRED = "inferred"  # from other blocks of the same target (`luts.block_model`); its interval is the model's
+
+
 @dataclass(frozen=True, kw_only=True)
 class Row:
     """One block on the table's target; times in milliseconds.
@@ -70,6 +77,7 @@ class Row:
         reason: what the tool said about its delegation, such as why there is none; empty where it said nothing.
         error: why there is no number, or none that counts.
         agreement: of the file's output on the target with the reference; None where it was not asked for.
+        source: whether the block itself was timed.
     """
 
     key: str
@@ -100,6 +108,7 @@ class Row:
     artifact_sha256: str | None = None
     agreement: DeviceAgreement | None = None
     conditions: RowConditions = field(default_factory=RowConditions)
+    source: RowSource = RowSource.MEASURED
 
 
 class OverheadVerdict(StrEnum):
@@ -250,6 +259,16 @@ class LatencyTable(Tabular):
         return 0.0 if self.overhead is None else self.overhead.value_ms
 
     @property
+    def num_inferred(self) -> int:
+        """Return how many rows were inferred from others, not measured."""
+        return sum(row.source is RowSource.INFERRED for row in self.rows.values())
+
+    @property
+    def row_sources(self) -> str:
+        """Return of how many rows the numbers are measured, and of how many inferred."""
+        return f"{len(self.rows) - self.num_inferred} measured, {self.num_inferred} inferred"
+
+    @property
     def backends(self) -> frozenset[str]:
         """Return what ran the rows that count, as far as they say."""
         return frozenset(row.backend for row in self.rows.values() if row.backend and self.counts(row))
@@ -334,6 +353,16 @@ class LatencyTable(Tabular):
         fixed = [block.key for block in (*slotted.before, *slotted.after)]
         costs[0] = costs[0] + scale * self.sum_rows(fixed) + self.calibration.offset_ms
         return costs
+
+    def block_costs(self, unsupported_ms: float) -> tuple[float, dict[str, float]]:
+        """Return what a network pays once, and what each block adds, calibrated: they sum to `latency_ms`.
+
+        Args:
+            unsupported_ms: stands for a block whose row holds no number that counts.
+        """
+        scale = self.calibration.scale
+        blocks_ms = {key: scale * self._choice_ms(key, unsupported_ms) for key in self.rows}
+        return scale * self.overhead_ms + self.calibration.offset_ms, blocks_ms
 
     def unpredictable(self, network: Network) -> str | None:
         """Return in a few words why the table has no number for a network, or None where it has one."""

@@ -23,6 +23,7 @@ class Supernet(nn.Module):
 
     Attributes:
         norm_momentum: of the parts that are made from now on; None leaves torch's own. layout: of their weights.
+        dropout: of heads that are made from now on, in training.
     """
 
     def __init__(self, space: SearchSpace, seed: int = 0) -> None:
@@ -31,6 +32,7 @@ class Supernet(nn.Module):
         self.seed = seed
         self.norm_momentum: float | None = None
         self.layout = torch.preserve_format
+        self.dropout = 0.0
         self.parts = nn.ModuleDict()
         self.place: Tensor
         # Moves with the module, so that a part made later finds the device where there are no others yet.
@@ -54,6 +56,7 @@ class Supernet(nn.Module):
             module.train(self.training)
             if self.norm_momentum is not None:
                 set_norm_momentum(module, self.norm_momentum)
+            set_dropout(module, self.dropout)
             self.parts[name] = module.to(self.place.device, memory_format=self.layout)  # type: ignore[call-overload]
         return self.parts[name]
 
@@ -92,6 +95,13 @@ def set_norm_momentum(module: nn.Module, momentum: float) -> None:
     for layer in module.modules():
         if isinstance(layer, nn.BatchNorm2d):
             layer.momentum = momentum
+
+
+def set_dropout(module: nn.Module, probability: float) -> None:
+    """Set the probability of every dropout of a module."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Dropout):
+            layer.p = probability
 
 
 def copy_slices(source: nn.Module, target: nn.Module) -> None:
