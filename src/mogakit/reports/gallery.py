@@ -72,7 +72,7 @@ def table_figures(content: RunContent) -> list[Drawn]:
         names += f". Left out, since the table lacks rows of theirs: {', '.join(left_out)}"
     costs = tables.slot_costs([table.predict(network) for network in known])
     drawn.append(Drawn("cost-by-block", costs, f"What a network pays block by block: {names}.", wide=True))
-    figure = operators.time_by_operator(_shares(content, known), "rows of the table")
+    figure = operators.time_by_operator(_shares(content, known), "rows of the table", "kind of block")
     drawn.append(
         Drawn("time-by-operator", figure, f"Where the time goes, from the rows of the table: {names}.", wide=True)
     )
@@ -192,6 +192,14 @@ def comparison_figures(content: RunContent) -> list[Drawn]:
         for place, column in enumerate(found.columns)
     }
     words = f"Published accuracy against latency on each hardware. {_without_accuracy(found)}".strip()
+    missing = [
+        f"{one.name} on {column.name}"
+        for place, column in enumerate(found.columns)
+        for one in found.networks
+        if one.top1 is not None and one.latencies_ms[place] is None
+    ]
+    if missing:
+        words += f" Without a latency: {'; '.join(missing)}."
     drawn.append(Drawn("accuracy-by-target", targets.accuracy_by_target(accuracies, latencies), words, wide=True))
     averages, worst = (_metric_points(found, accuracies, which) for which in ("f_avg", "f_max"))
     if averages and worst:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from mogakit.luts.error_metrics import kendall_tau
 from mogakit.reports.style import BLACK, GREY, MARKERS, SERIES, blank, blank_grid, drawn
 
-PANEL_LETTERS = 30
+PANEL_LETTERS = 25
 """Letters of a panel's title that fit beside the next panel's."""
 
 
@@ -73,7 +73,7 @@ def normalised(
     Args:
         ratios: for each target (or metric, such as `avg` and `max`) one number a network.
     """
-    figure, axes = blank(max(5.2, 0.28 * len(networks) * len(ratios) + 1.6), 3.6)
+    figure, axes = blank(max(5.2, 0.28 * len(networks) * len(ratios) + 1.6), 4.4)
     width = 0.84 / len(ratios)
     for index, (name, values) in enumerate(ratios.items()):
         places = np.arange(len(networks)) + (index - (len(ratios) - 1) / 2) * width
@@ -87,7 +87,7 @@ def normalised(
     axes.grid(axis="x", visible=False)
     axes.set_ylabel("latency over the reference's")
     axes.set_title(title)
-    axes.legend(ncols=min(len(ratios), 4))
+    figure.legend(loc="outside lower center", ncols=min(len(ratios), 3))
     return figure
 
 
