@@ -27,9 +27,10 @@ from mogakit.flows.measure.fleet import folder_of, profile_device, profile_fleet
 from mogakit.flows.measure.operator_profiles import PROFILED, read_profiles
 from mogakit.flows.measure.profile import ProfileRequest, calibration_networks, export_for_profile
 from mogakit.flows.measure.runs import RunFolder
-from mogakit.flows.measure.sampling import slot_space
+from mogakit.flows.measure.sampling import blocks_to_measure
 from mogakit.flows.measure.turns import profile_by_turns
 from mogakit.nets.resolve import resolve
+from mogakit.nets.spaces import get_space
 from mogakit.progress import silent
 
 CPU, GPU, OPENGL = map(parse_target, ("tflite/cpu/float32", "tflite/gpu/float16", "tflite/gpu/float16,backend=gl"))
@@ -40,8 +41,9 @@ SHORT = PhoneRequest(quick=True, run_s=0.02)
 def digits_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with what a quick profile of the digits space at 32 pixels needs, and what operators are of."""
     folder = tmp_path_factory.mktemp("digits-32")
-    space = slot_space("digits", 32)
-    export_for_profile(space, calibration_networks(space, QUICK_PHONE.num_calibration, 0), CPU, folder, silent)
+    space = get_space("digits", 32)
+    networks = calibration_networks(space, QUICK_PHONE.num_calibration, 0)
+    export_for_profile(space, blocks_to_measure(space, 0, 0), networks, CPU, folder, silent)
     for name in PROFILED:
         export_network(resolve(name), [Format.TFLITE], Precision.FLOAT32, folder, subfolder="network")
     return folder

@@ -190,7 +190,7 @@ def read_output(call: Call, run: Finished) -> tuple[Timing, Delegation]:
             f"this build of {tool} does not know {ignored} and ignored it; register a newer build (moga tools add PATH)"
         )
     if exit_code != 0:
-        verdict = verdict_of(call, text)
+        verdict = verdict_of(call, text, ended_well=False)
         why = f" ({verdict.reason})" if verdict.reason and verdict.kind is DelegationKind.NONE else ""
         how = "was ended by signal" if exit_code is not None and exit_code > 128 else "failed with exit code"
         number = exit_code - 128 if exit_code is not None and exit_code > 128 else exit_code
@@ -198,15 +198,15 @@ def read_output(call: Call, run: Finished) -> tuple[Timing, Delegation]:
     return driver_of(tool).parse(run, call), verdict_of(call, text)
 
 
-def verdict_of(call: Call, text: str) -> Delegation:
-    """Return how much of the graph the target's hardware took."""
+def verdict_of(call: Call, text: str, ended_well: bool = True) -> Delegation:
+    """Return how much of the graph the target's hardware took; `ended_well` is False for a run that gave no time."""
     row = call.row
     if row.tool is ToolKind.MACE_RUN:
         return delegation.mace_verdict(text, row.hardware.value)
     if row.proof is Proof.NONE_NEEDED:
         return Delegation(kind=DelegationKind.NOT_ASKED, backend="CPU")
     if row.proof is Proof.STRICT:
-        return delegation.litert_verdict(text, row.hardware.value)
+        return delegation.strict_verdict(text, row.hardware.value, ended_well)
     if row.delegate is None:
         return Delegation(kind=DelegationKind.UNKNOWN, reason="the target's row names no delegate to look for")
     verdict = delegation.tflite_verdict(text, row.delegate)

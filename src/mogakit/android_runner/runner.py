@@ -278,6 +278,8 @@ class PhoneRunner:
         finished = self._launcher.run(call, before)
         after = state.parse(finished.answers) if "thermal" in finished.answers else self.state()
         self._last = (time.monotonic(), after)
+        after = state.while_running(after, finished.answers.get(state.MEANWHILE, ""))
+        cpu = affinity.first_of(call.taskset)
         heat = self._guard.heat(after)
         blank = Measurement(
             artifact_name=job.artifact.name,
@@ -290,13 +292,15 @@ class PhoneRunner:
             clock=Clock.WALL,
             status=Status.FAILED,
             delegation=Delegation(kind=DelegationKind.UNKNOWN),
-            before=before.conditions(warnings=warnings),
-            after=after.conditions(warnings=heat),
+            before=before.conditions(cpu, warnings),
+            after=after.conditions(cpu, (*heat, *self._guard.accepted(after))),
         )
         try:
             timing, verdict = self._read(call, finished)
         except MeasurementError as error:
-            return replace(blank, delegation=commands.verdict_of(call, finished.output), error=str(error))
+            return replace(
+                blank, delegation=commands.verdict_of(call, finished.output, ended_well=False), error=str(error)
+            )
         verdict = self._same_backend(job.target, verdict)
         status = _STATUSES[verdict.kind]
         if job.target.hardware is Hardware.CPU and status is not Status.FALLBACK:

@@ -237,7 +237,10 @@ def unlinked(tool: Tool) -> list[str]:
 def missing_libraries(row: TargetRow, abi: str) -> list[str]:
     """Return the names of the libraries that a target needs and that are not registered for an ABI."""
     names = [tool.name for tool in libraries(abi)]
-    return [pattern for pattern in row.libraries if not any(fnmatch(name, pattern) for name in names)]
+    wanted = list(row.libraries)
+    for present, further in row.with_library:
+        wanted += further if present in names else ()
+    return [pattern for pattern in wanted if not any(fnmatch(name, pattern) for name in names)]
 
 
 def lacking(row: TargetRow, abi: str) -> str | None:

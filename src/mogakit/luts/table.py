@@ -259,6 +259,16 @@ class LatencyTable(Tabular):
         return 0.0 if self.overhead is None else self.overhead.value_ms
 
     @property
+    def num_inferred(self) -> int:
+        """Return how many rows were inferred from others, not measured."""
+        return sum(row.source is RowSource.INFERRED for row in self.rows.values())
+
+    @property
+    def row_sources(self) -> str:
+        """Return of how many rows the numbers are measured, and of how many inferred."""
+        return f"{len(self.rows) - self.num_inferred} measured, {self.num_inferred} inferred"
+
+    @property
     def backends(self) -> frozenset[str]:
         """Return what ran the rows that count, as far as they say."""
         return frozenset(row.backend for row in self.rows.values() if row.backend and self.counts(row))

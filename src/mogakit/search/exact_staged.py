@@ -29,7 +29,7 @@ class _Front:
 LARGEST_STAGED_FRONT = 40_000
 """Partial networks kept for one number of filters; more take minutes, and a coarser resolution is tried instead."""
 
-RESOLUTIONS = (0.0, 1e-3, 3e-3, 1e-2)
+RESOLUTIONS = (0.0, 1e-3, 2e-3, 5e-3, 1e-2)
 """Steps to which terms are rounded, as a share of the range of their sum, tried in this order (ours)."""
 
 

@@ -127,9 +127,11 @@ class Run:
         seed = f"{key} {'once' if once else phone.repetition(key)}"
         samples = play(truth, phone.variation, phone.state.slowdown, phone.clock.now_s(), seed, repeat, model.num_bytes)
         samples = self._while_clocks_rise(samples)
+        phone.while_computing()
         await phone.compute(samples.busy_s / 2, unit.watts)
         await phone.strike_in_run(text)
         await phone.compute(samples.busy_s / 2, unit.watts)
+        phone.after_computing()
         return samples
 
     def _while_clocks_rise(self, samples: Samples) -> Samples:

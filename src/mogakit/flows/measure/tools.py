@@ -33,16 +33,17 @@ def missing_tools() -> dict[str, str]:
     return {str(kind): address for kind, address in tools.MAKERS.items() if kind not in have}
 
 
-def fetch_tool(name: str, address: str | None = None, progress: Progress = silent) -> Tool:
+def fetch_tool(
+    name: str,
+    address: str | None = None,
+    progress: Progress = silent,
+    abi: str = fetching.DEFAULT_ABI,
+    version: str = fetching.LATEST,
+) -> Tool:
     """Download a tool from its makers' published address (or another one) and register it.
 
     Raises:
         InputError: the kit knows no address for that name, or what came is not such a tool.
         FetchError: the download failed.
     """
-    return fetching.fetch(name, address, progress)
-
-
-def fetchable() -> dict[str, str]:
-    """Return the names that can be fetched, with their addresses."""
-    return {str(kind): address for kind, address in fetching.ADDRESSES.items()}
+    return fetching.fetch(name, address, progress, abi, version)

@@ -70,7 +70,7 @@ def search(plan: SearchPlan, folder: Path, resume: bool = False, progress: Progr
         truth = find_truth(problem)
         outcome = _run(plan, problem, truth, folder, progress)
         if isinstance(truth, Truth):
-            save(make_front(problem, truth.genes, truth.values, "exact"), folder / EXACT)
+            save(make_front(problem, truth.genes, truth.values, truth.how), folder / EXACT)
         outcome.archive.write_csv(folder / ARCHIVE)
         for name, model in outcome.models.items():
             model.save(folder / MODEL.format(metric=name))
@@ -93,7 +93,7 @@ def _run(plan: SearchPlan, problem: Problem, truth: Truth | str, folder: Path, p
     if plan.method is Method.EXACT:
         if isinstance(truth, str):
             raise InputError(f"there is no exact front: {truth}. Use another engine")
-        return _Outcome(archive=_filled(problem, truth.genes, truth.values), how="exact", settings={})
+        return _Outcome(archive=_filled(problem, truth.genes, truth.values), how=truth.how, settings={})
     if plan.method is Method.BEST:
         return _best(problem)
     listed = _listed(plan, problem)
@@ -265,7 +265,13 @@ def _quality(problem: Problem, outcome: _Outcome, truth: Truth | str) -> Quality
         values = outcome.population[1]
         population = truth.percentage(problem.objective_values(values[problem.feasible(values)]))
     archive = truth.percentage(outcome.archive.feasible_objectives())
-    return Quality(num_exact=len(truth.genes), box=truth.box, archive_percent=archive, population_percent=population)
+    return Quality(
+        num_exact=len(truth.genes),
+        box=truth.box,
+        archive_percent=archive,
+        population_percent=population,
+        tolerance_percent=100 * truth.tolerance,
+    )
 
 
 def _history(archive: Archive, truth: Truth | str) -> tuple[HistoryPoint, ...]:

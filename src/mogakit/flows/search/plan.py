@@ -341,7 +341,7 @@ def _factors_ms(plan: SearchPlan) -> tuple[float, ...]:
     if plan.reference is None:
         raise InputError(
             "several latencies need factors to be comparable: --reference names a network that every table knows, or "
-            "--factor gives the latency of one network on each hardware, in the order of the tables"
+            "a factor for each table, in their order, is the latency of one network on its hardware"
         )
     factors: list[float] = []
     for item in plan.latencies:
