@@ -1,7 +1,7 @@
 """What a block costs, from its shape: a physical model of its layers, and a Gaussian process for what that leaves over.
 
 The mean is a non-negative sum over the block's layers of multiply-accumulates by kind of convolution and kernel, of
-weights read, of activations read and written, and of a constant a layer. What remains is a relative error that is alike
+weights read, of activations read and written, and of a constant a layer and a block. What remains is a relative error that is alike
 for blocks that are alike: a Gaussian process over operator, kernel, expansion, stride, resolution and channels. Whole
 networks are observations of it too: their time is a sum over blocks. So a few hundred measured blocks and a few dozen
 networks give every block of a space a number with an error bar, and the numbers still add up.
@@ -40,6 +40,7 @@ _PENALTY = 1e-3
 def _terms(block: Block) -> dict[str, float]:
     """Return the physical terms of a block: millions of multiply-accumulates, weights and activations, and layers."""
     found: dict[str, float] = defaultdict(float)
+    found["blocks"] = 1.0
     for layer in block_layers(block):
         kind = f"depthwise {layer.kernel}" if layer.groups > 1 else f"dense {layer.kernel}"
         if layer.output_size == 1:
