@@ -12,6 +12,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mogakit.errors import InputError, TableError
@@ -22,10 +23,12 @@ from mogakit.luts.linear import CostModel, ModelKind, save_model
 from mogakit.luts.table import LatencyTable, load, save
 from mogakit.nets.resolve import resolve
 from mogakit.nets.spaces import get_space, parse_chromosome
+from mogakit.search.additive import additive_fit
 from mogakit.search.evolution import Settings
 from mogakit.search.front import load_front
 from mogakit.search.problem import parse_constraint
 from mogakit.search.rewards import Reward, RewardKind
+from mogakit.search.sources import FittedModel, accuracy_metric
 from mogakit.search.surrogate import SurrogateSettings
 
 DATA = Path(__file__).parents[2] / "search" / "data"
@@ -198,16 +201,30 @@ def test_a_model_of_the_proxy_is_still_called_proxy(tmp_path):
     tunas = DATA.parents[1] / "luts" / "data" / "tunas"
     sources = [tunas / f"proxylessnas_search_{part}.b64" for part in ("kernel", "bias")]
     import_foreign(ForeignFormat.TUNAS, sources, tmp_path / "pixel1.json")
+    space = get_space("tunas-proxyless")
+    rng = np.random.default_rng(0)
+    genes = np.array([space.sample(rng) for _ in range(60)])
+    values = accuracy_metric("proxy", space).evaluate(genes)
+    fitted = additive_fit(genes, values, space.num_choices)
+    coefficients = tuple(tuple(map(float, row)) for row in fitted.per_slot)
+    model = FittedModel(
+        space=space.name,
+        bias=fitted.constant,
+        coefficients=coefficients,
+        num_networks=60,
+        r2=None,
+        source="60 networks",
+        metric="proxy",
+    )
+    model.save(tmp_path / "model-proxy.json")
     plan = SearchPlan(
-        space="tunas-proxyless",  # without independent slots, the proxy does not add up and is fitted
+        space=space.name,
         latencies=(table_input(tmp_path / "pixel1.json"),),
         objectives=("accuracy", "latency"),
-        method=Method.FIT_FRONT,
-        surrogate=SurrogateSettings(60, 10),
+        accuracy=f"fitted:{tmp_path / 'model-proxy.json'}",
+        method=Method.EXACT,
     )
-    search(plan, tmp_path / "fit")
-    again = replace(plan, accuracy=f"fitted:{tmp_path / 'fit' / 'model-proxy.json'}", method=Method.EXACT)
-    metric = search(again, tmp_path / "next").front.metrics[0]
+    metric = search(plan, tmp_path / "next").front.metrics[0]
     assert (metric.name, metric.is_proxy) == ("proxy", True)
     assert "no accuracy" in metric.source
 
