@@ -249,7 +249,8 @@ def test_what_is_not_measured_of_a_staged_space_is_inferred_with_an_error_bar(st
     assert len(measured) + len(inferred) == len(space.choice_blocks) + len(space.fixed_blocks)
     errors = [abs(row.latency_ms / block_ms(row.key) - 1) for row in inferred]
     assert np.mean(errors) < 0.06
-    holds = [row.low_ms < block_ms(row.key) < row.high_ms for row in inferred]
+    speed = np.median([row.latency_ms / block_ms(row.key) for row in measured])  # the device's, in these two processes
+    holds = [row.low_ms < speed * block_ms(row.key) < row.high_ms for row in inferred]
     assert np.mean(holds) > 0.85
     assert table.calibration.scale == pytest.approx(1.1, rel=0.05)
 
