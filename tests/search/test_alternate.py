@@ -176,7 +176,7 @@ def madds_in_millions(chromosome: Chromosome, network: Network) -> float:
 
 
 def begin_without_slots(ask=madds_in_millions, warm_up=0.0, recipe="mnasnet"):
-    space = get_space("multi-hardware", 32, 10)
+    space = get_space("mnasnet", 32, 10)
     supernet = Supernet(space, 0)
     prepare(supernet, get_recipe(recipe), Settings(), World(0, 1, torch.device("cpu")))
     optimiser = build_optimizer(supernet, get_recipe(recipe))

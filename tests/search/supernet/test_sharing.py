@@ -41,9 +41,7 @@ def tiny_space(shared: bool = False, skippable: bool = False) -> StagedSpace:
     )
     depths = (3,) if skippable else (1, 2, 3)
     stem = Stage(filters=(4, 8), stride=1, choices=(LayerChoice(op=Op.CONV, kernel=3, shortcut=Shortcut.NONE),))
-    body = Stage(
-        filters=(8, 4, 12), stride=2, choices=choices, depths=depths, shared=shared, skippable=skippable
-    )
+    body = Stage(filters=(8, 4, 12), stride=2, choices=choices, depths=depths, shared=shared, skippable=skippable)
     head = Block(Op.HEAD, 8, 10, 2, activation=Activation.RELU, features=16)
     return StagedSpace(
         name="tiny",
@@ -157,7 +155,9 @@ def test_cutting_filters_off_gives_what_masking_them_gives(space: StagedSpace) -
         wide = space.widest(placed.stage, placed.layer, block.op, block.kernel)
         masked = block_module(replace(wide, residual=block.residual, pool_skip=block.pool_skip)).eval()
         module = supernet.shared(placed)
-        masked.load_state_dict({f"{r}.{n}": v for r, p in module.parts.items() for n, v in p.state_dict().items()}, strict=False)
+        masked.load_state_dict(
+            {f"{r}.{n}": v for r, p in module.parts.items() for n, v in p.state_dict().items()}, strict=False
+        )
         middle = block.expanded_channels or block.in_channels
         for child in ("expand", "depthwise"):
             getattr(masked, child).register_forward_hook(lambda _, __, out, middle=middle: mask(out, middle))

@@ -123,8 +123,8 @@ def run_alternation(request: AlternateRequest, progress: Progress = silent) -> A
     """Train weights and controller in turn, or go on where a killed run was.
 
     Raises:
-        InputError: the space has neither slots nor stages to average over, data or settings do not fit, or the folder holds a run and
-            `resume` is false.
+        InputError: the space has neither slots nor stages to average over, data or settings do not fit, or the folder
+            holds a run and `resume` is false.
         CheckpointError: the folder's checkpoint is of another run.
         TableError: the table lacks a row that the space needs.
     """

@@ -143,4 +143,3 @@ def make_part(space: StagedSpace, name: str, device: torch.device) -> nn.Module:
 def _below(role: str, shapes: Mapping[str, torch.Size]) -> dict[str, torch.Size]:
     start = f"{role}."
     return {name.removeprefix(start): shape for name, shape in shapes.items() if name.startswith(start)}
-
