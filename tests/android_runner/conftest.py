@@ -23,7 +23,7 @@ from mogakit.export.artifact import Artifact, Format, Precision, Role
 from mogakit.export.pipeline import export, prepare
 from mogakit.flows.measure.effort import QUICK_PHONE
 from mogakit.flows.measure.profile import calibration_networks, export_for_profile
-from mogakit.flows.measure.sampling import slot_space
+from mogakit.flows.measure.sampling import blocks_to_measure
 from mogakit.nets.modules import build_block
 from mogakit.nets.spaces import get_space
 from mogakit.progress import silent
@@ -75,9 +75,10 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[Format, Pr
 def moga_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with what a quick profile of the MoGA space at 32 pixels needs in float32."""
     folder = tmp_path_factory.mktemp("moga-32")
-    space = slot_space("moga", 32)
+    space = get_space("moga", 32)
     networks = calibration_networks(space, QUICK_PHONE.num_calibration, 0)
-    export_for_profile(space, networks, parse_target("tflite/cpu/float32"), folder, silent)
+    blocks = blocks_to_measure(space, 0, 0)
+    export_for_profile(space, blocks, networks, parse_target("tflite/cpu/float32"), folder, silent)
     return folder
 
 

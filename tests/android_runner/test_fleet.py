@@ -14,6 +14,7 @@ from phone_simulator.phone import Phone
 from phone_simulator.profiles import PIXEL_6, SNAPDRAGON_8_GEN_2
 
 from mogakit.bench.target import parse_target
+from mogakit.flows.measure.agreement import AgreementScope
 from mogakit.flows.measure.devices import PhoneRequest
 from mogakit.flows.measure.fleet import folder_of, profile_fleet
 from mogakit.flows.measure.profile import ProfileRequest
@@ -36,6 +37,7 @@ def requests_for(phones: list[Phone], root: Path) -> list[ProfileRequest]:
             device=phone.serial,
             quick=True,
             input_size=32,
+            agreement=AgreementScope.OFF,  # every run of a tool here is one that is timed
         )
         for phone in phones
     ]

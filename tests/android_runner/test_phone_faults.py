@@ -172,7 +172,7 @@ def test_a_phone_that_stays_throttled_marks_its_times(
     with open_phone(quick_phone.serial, impatient) as runner:
         (measured,) = measure(runner, make_job(CPU))
     assert measured.status is Status.HOT
-    assert any("thermal status is" in warning for warning in measured.before.warnings)
+    assert any("thermal status is" in str(warning) for warning in measured.before.warnings)
 
 
 def _override(phone: Phone) -> None:

@@ -158,7 +158,7 @@ def test_what_stays_hot_is_told() -> None:
     guard, _ = guarded([hot()], max_wait_s=0.05)
     guard.ready(COOL)
     _, warnings = guard.ready(hot())
-    assert any("thermal status is light" in warning for warning in warnings)
+    assert any("thermal status is light" in str(warning) for warning in warnings)
 
 
 def test_caps_that_stay_on_a_cool_phone_are_its_own() -> None:
@@ -166,7 +166,7 @@ def test_caps_that_stay_on_a_cool_phone_are_its_own() -> None:
     guard, _ = guarded([capped], max_wait_s=0.05)
     found, warnings = guard.ready(capped)
     assert found == capped
-    assert ("own setting" in warnings[0], guard.heat(capped)) == (True, ())
+    assert ("own setting" in str(warnings[0]), guard.heat(capped)) == (True, ())
     lower = replace(COOL, caps_khz={0: 1_200_000, 1: 2_000_000})
     assert guard.heat(lower)
 

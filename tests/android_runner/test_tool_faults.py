@@ -18,10 +18,10 @@ from mogakit.bench.measurement import DelegationKind, Status
 from mogakit.bench.target import parse_target
 from mogakit.cli.main import cli
 from mogakit.errors import MeasurementError, TableError
-from mogakit.flows.measure.sampling import slot_space
 from mogakit.luts.estimate import estimate_files
 from mogakit.luts.statistic import PHONE_STATISTIC
 from mogakit.luts.table import load
+from mogakit.nets.spaces import get_space
 
 
 def moga(*words: object) -> Result:
@@ -78,7 +78,7 @@ def test_a_table_of_partial_delegation_predicts_only_for_those_who_accept_it(
     quick_phone: Phone, tmp_path: Path
 ) -> None:
     quick_phone.faults.add(Fault.PARTIAL_DELEGATION, times=-1)
-    run, network = tmp_path / "RUN", slot_space("digits", 32).decode((0,) * 6)
+    run, network = tmp_path / "RUN", get_space("digits", 32).decode((0,) * 6)
     asked = ("profile", "--space", "digits", "--input-size", 32, "--device", quick_phone.serial, "--target", GPU)
     options = ("-o", run, "--quick", "--run-s", 0.02)
     said = moga(*asked, *options)

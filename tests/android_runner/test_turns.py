@@ -20,15 +20,17 @@ from mogakit.cli.main import cli
 from mogakit.errors import DeviceError, InputError, MeasurementError
 from mogakit.export.artifact import Format, Precision
 from mogakit.flows.deploy.export import export_network
+from mogakit.flows.measure.agreement import AgreementScope
 from mogakit.flows.measure.devices import PhoneRequest
 from mogakit.flows.measure.effort import QUICK_PHONE
 from mogakit.flows.measure.fleet import folder_of, profile_device, profile_fleet
 from mogakit.flows.measure.operator_profiles import PROFILED, read_profiles
 from mogakit.flows.measure.profile import ProfileRequest, calibration_networks, export_for_profile
 from mogakit.flows.measure.runs import RunFolder
-from mogakit.flows.measure.sampling import slot_space
+from mogakit.flows.measure.sampling import blocks_to_measure
 from mogakit.flows.measure.turns import profile_by_turns
 from mogakit.nets.resolve import resolve
+from mogakit.nets.spaces import get_space
 from mogakit.progress import silent
 
 CPU, GPU, OPENGL = map(parse_target, ("tflite/cpu/float32", "tflite/gpu/float16", "tflite/gpu/float16,backend=gl"))
@@ -39,8 +41,9 @@ SHORT = PhoneRequest(quick=True, run_s=0.02)
 def digits_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with what a quick profile of the digits space at 32 pixels needs, and what operators are of."""
     folder = tmp_path_factory.mktemp("digits-32")
-    space = slot_space("digits", 32)
-    export_for_profile(space, calibration_networks(space, QUICK_PHONE.num_calibration, 0), CPU, folder, silent)
+    space = get_space("digits", 32)
+    networks = calibration_networks(space, QUICK_PHONE.num_calibration, 0)
+    export_for_profile(space, blocks_to_measure(space, 0, 0), networks, CPU, folder, silent)
     for name in PROFILED:
         export_network(resolve(name), [Format.TFLITE], Precision.FLOAT32, folder, subfolder="network")
     return folder
@@ -67,6 +70,7 @@ def requests_for(phone: Phone, root: Path, *targets: Target) -> list[ProfileRequ
             device=phone.serial,
             quick=True,
             input_size=32,
+            agreement=AgreementScope.OFF,  # every run of a tool here is one that is timed
         )
         for target in targets
     ]
@@ -128,6 +132,7 @@ def test_targets_take_turns_and_a_killed_job_goes_on_with_each_where_it_stood(
     # the tables are made: their operators are timed in runs of their own, and nothing else is run again
     target_words = [word for target in (CPU, GPU) for word in ("--target", target)]
     words = ("--space", "digits", "--input-size", 32, "--quick", "--run-s", 0.02, "--resume", "--per-op", "--json")
+    words += ("--agreement", "off")
     result = moga("profile", "--device", fast_phone.serial, *target_words, *words, "-o", root)
     assert result.exit_code == 0, result.output
     assert [set(one) for one in json.loads(result.stdout)] == [{"device", "target", "error", "scope", "result"}] * 2

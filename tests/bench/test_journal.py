@@ -11,8 +11,10 @@ from mogakit.bench.journal import Journal, is_sound
 from mogakit.bench.measurement import Conditions, Identity, Measurement, Status, Summary
 from mogakit.bench.runner import Job
 from mogakit.bench.target import parse_target
+from mogakit.bench.warning import ConditionWarning, WarningKind
 from mogakit.errors import InputError, MeasurementError
 
+LOADED = ConditionWarning(kind=WarningKind.LOAD, value=3.5, limit=1.0, advice="close other programs")
 IDENTITY = Identity(
     device="a",
     device_name="A",
@@ -37,7 +39,7 @@ def taken(jobs: list[Job], make_measurement: Callable[..., Measurement]) -> list
 
 
 def test_what_was_written_is_read_back_equal_and_in_order(tmp_path: Path, taken: list[Measurement]) -> None:
-    warned = Conditions(at="2026-01-02T00:00:00+00:00", load_1min=3.5, warnings=("load is 3.5",))
+    warned = Conditions(at="2026-01-02T00:00:00+00:00", load_1min=3.5, warnings=(LOADED,))
     summary = Summary(count=50, mean_ms=1.5, std_ms=0.1, min_ms=1.2, max_ms=None, median_ms=1.4)
     taken[3] = replace(taken[3], after=warned, summary=summary, warmup_ms=(2.0, 1.0), init_ms=3.25, error="none")
     with Journal(tmp_path / "j.db") as journal:

@@ -38,7 +38,7 @@ def test_it_says_where_each_latency_comes_from(tmp_path):
 
 
 def test_json_is_the_record(tmp_path):
-    document = json.loads(run("-o", str(tmp_path), "--json", "--picks", "2").stdout)
+    document = json.loads(run("-o", str(tmp_path), "--json", "--set", "picks=2").stdout)
     assert len(document["picks"]) == 2
     assert document["engine"] == "nsga2"
     assert document["settings"]["population"] == 12
@@ -98,6 +98,40 @@ def test_the_old_spelling_of_a_setting_still_works_with_a_warning(tmp_path):
     assert settings["crossover_rate"] == 0.9
     assert "warning: --population is deprecated; write --set population=12" in found.stderr
     assert len(found.stderr.splitlines()) == 4
+
+
+@pytest.mark.parametrize("spelled", [("--combine", "--factor"), ("--set", "--set")])
+def test_settings_of_every_engine_have_an_old_and_a_new_spelling(tmp_path, spelled):
+    old = spelled[0] != "--set"
+    combined = ["--combine", "max", "--factor", "4", "--factor", "6"]
+    combined = combined if old else ["--set", "combine=max", "--set", "factor=4", "--set", "factor=6"]
+    arguments = ["--table", TABLE, "--table", TABLE.replace("xnnpack", "plain"), *combined, "--engine", "best"]
+    found = CliRunner().invoke(command, [*arguments, "-o", str(tmp_path), "--json"], catch_exceptions=False)
+    document = json.loads(found.stdout)
+    first, second, f_avg, f_max = document["front"]["values"][0][1:5]
+    assert f_max == pytest.approx(max(first / 4, second / 6))
+    assert f_avg == pytest.approx((first / 4 + second / 6) / 2)
+    assert document["front"]["objectives"][1]["metric"] == "f_max"
+    assert ("warning: --factor is deprecated; write --set factor=6" in found.stderr) == old
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["picks=0"], "--set picks: 0 is not in the range 1 to 1000"),
+        (["jobs=many"], "--set jobs: 'many' is not a valid integer"),
+        (["picks=2", "picks=3"], "setting picks is given twice: 2 and 3"),
+        (["combine=worst"], "--set combine: 'worst' is not one of"),
+        (["factor=0"], "--set factor: 0 is not in the range above 0 to 1000000"),
+        (["picks"], "not of the form name=value"),
+    ],
+)
+def test_a_wrong_value_of_a_setting_names_the_setting(tmp_path, settings, message):
+    words = [word for text in settings for word in ("--set", text)]
+    found = CliRunner().invoke(command, ["--table", TABLE, *words, "-o", str(tmp_path / "out")])
+    assert found.exit_code == 2 or isinstance(found.exception, InputError)
+    assert message in found.output + str(found.exception)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_run_folder_is_a_table(tmp_path):

@@ -6,12 +6,15 @@ import torch
 from operator_cases import CASES
 from torch import nn
 
-from mogakit.errors import ExportError
+from mogakit.errors import ExportError, UnsupportedOperator
 from mogakit.export import onnx, quality, quantize, tflite
 from mogakit.export.artifact import Format, Precision
 from mogakit.export.calibration import Synthetic
 from mogakit.export.graph import Graph
 from mogakit.export.lower import lower
+from mogakit.export.mace import writer as mace_writer
+from mogakit.export.mace.check import checked
+from mogakit.export.mace.ends import joined
 from mogakit.export.run import run
 
 
@@ -93,3 +96,32 @@ def test_an_integer_file_computes_the_same_with_the_noise_of_eight_bits(name: st
     assert not quantize.float_tensors(made)
     x = np.random.default_rng(5).standard_normal(tflite.channels_last(shape)).astype(np.float32)
     assert quality.compare(floats, made, [x]).sqnr_db > (5 if name in NO_SCALE else 18)
+
+
+IN_MACE = """
+leaky relu, prelu, prelu one slope, gelu tanh, mish, hardtanh, clamp, clamp to one, clamp above, tanh, subtract,
+subtract from a number, maximum, max pool ceil, max pool padded ceil, max pool after relu,
+average pool ceil not counting, average pool a window beyond the map,
+average pool not counting strided, average pool divisor, adaptive average uneven, adaptive max, mean of channels,
+softmax of channels, squeeze, unsqueeze, repeat, norm before a convolution, squeeze and excite over linear,
+flatten before linear
+""".replace("\n", " ").strip()
+"""Cases that MACE has operators for, without the commas inside their names."""
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_mace_file_computes_the_same_or_names_what_it_cannot_hold(name: str) -> None:
+    module, shape = seeded(name)
+    graph = lower(module, shape)
+    if name.replace(",", "") not in IN_MACE.split(", "):
+        with pytest.raises(UnsupportedOperator, match=r"the network cannot become a MACE file|MACE files hold"):
+            mace_writer.write(graph)
+        return
+    interpreter = checked(mace_writer.write(graph))
+    for x in inputs_of(shape):
+        with torch.no_grad():
+            wanted = flat(module(x))
+        fed = x.permute(0, 2, 3, 1).numpy() if x.ndim == 4 else x.numpy()
+        found = joined(interpreter.run([fed]), [value.shape for value in wanted])
+        for ours, theirs in zip(found, wanted, strict=True):
+            assert float(np.abs(ours - theirs).max()) < 5e-6 * max(float(np.abs(theirs).max()), 1e-6)

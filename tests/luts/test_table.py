@@ -9,6 +9,7 @@ import pytest
 from mogakit import records
 from mogakit.bench.measurement import Identity
 from mogakit.bench.target import parse_target
+from mogakit.bench.warning import ConditionWarning, WarningKind
 from mogakit.errors import InputError, TableError
 from mogakit.export.artifact import Role
 from mogakit.luts.calibrate import Calibration, CalibrationKind
@@ -25,10 +26,12 @@ from mogakit.luts.table import (
     save,
 )
 
+LOADED = ConditionWarning(kind=WarningKind.LOAD, value=3.5, limit=1.0, advice="close other programs")
+
 
 @pytest.fixture
 def table(identity: Identity) -> LatencyTable:
-    conditions = RowConditions(first_at="2026-11-21T00:00:00+00:00", max_temperature_c=41.5, warnings=("load 3 > 1",))
+    conditions = RowConditions(first_at="2026-11-21T00:00:00+00:00", max_temperature_c=41.5, warnings=(LOADED,))
     rows = [
         Row(
             key="conv_i3o16_h224_k3s2_hswish",

@@ -12,7 +12,8 @@ import torch
 from stored_kinds import OLD
 
 from mogakit import records
-from mogakit.bench.journal import FINISHED, Journal
+from mogakit.bench.journal import FINISHED, SCHEMA_VERSION, Journal
+from mogakit.bench.warning import WarningKind
 from mogakit.errors import CheckpointError, InputError
 from mogakit.nets.weights import read_state, save_weights
 from mogakit.search.cache import EvaluationCache
@@ -47,7 +48,11 @@ def test_a_journal_of_release_0_1_is_sealed_and_holds_what_it_held(journal: Path
     with Journal(journal) as opened:
         assert len(opened.measurements()) == len(opened.finished()) == 6
         assert opened.setting(FINISHED) is True
-        assert opened.setting("schema_version") == 2
+        assert opened.setting("schema_version") == SCHEMA_VERSION
+        kinds = {warning.kind for one in opened.measurements() for warning in one.before.warnings}
+        assert kinds == {WarningKind.LOAD}
+    with Journal(journal) as again:  # nothing is upgraded twice, and no row lost its seal
+        assert len(again.measurements()) == 6
 
 
 def test_a_flipped_byte_in_a_journal_loses_what_it_hit_and_says_so(

@@ -17,6 +17,7 @@ from mogakit.bench.measurement import (
     Status,
 )
 from mogakit.bench.target import parse_target
+from mogakit.bench.warning import ConditionWarning, WarningKind
 from mogakit.export.artifact import Role
 from mogakit.flows.report import ReportRequest, gather
 from mogakit.flows.search.find import search
@@ -39,7 +40,8 @@ from mogakit.search.variation import MutationKind
 
 NASTY = "Pixel <script>alert('4')</script> & Co"
 TARGET = parse_target("tflite/cpu/float32")
-STATE = Conditions(at="2026-11-21T00:00:00+00:00", temperature_c=41.0, load_1min=0.3, warnings=("load 3 > 1",))
+LOADED = ConditionWarning(kind=WarningKind.LOAD, value=3.5, limit=1.0, advice="close other programs")
+STATE = Conditions(at="2026-11-21T00:00:00+00:00", temperature_c=41.0, load_1min=0.3, warnings=(LOADED,))
 
 
 def block_ms(block: Block) -> float:

@@ -25,7 +25,7 @@ def record(content: RunContent) -> Report:
 def test_it_is_read_back_as_it_was_written(record: Report, tmp_path: Path) -> None:
     save_record(record, tmp_path / "report.json")
     assert load_record(tmp_path / "report.json") == record
-    assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["schema_version"] == 1
+    assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["schema_version"] == 2
 
 
 def test_it_holds_what_the_files_of_the_run_hold(record: Report, run: Path) -> None:
@@ -70,7 +70,7 @@ def test_what_is_no_report_is_rejected(tmp_path: Path, run: Path) -> None:
     with pytest.raises(InputError, match="moga report"):
         load_record(tmp_path / "report.json")
     (tmp_path / "report.json").write_text('{"schema_version": 99}')
-    with pytest.raises(InputError, match="this kit reads up to 1"):
+    with pytest.raises(InputError, match="this kit reads up to 2"):
         load_record(tmp_path / "report.json")
     with pytest.raises(InputError, match="valid Report"):
         (tmp_path / "report.json").write_text('{"schema_version": 1}')

@@ -7,6 +7,7 @@ import pytest
 
 from mogakit.errors import InputError
 from mogakit.nets.spaces import get_space
+from mogakit.search.cache import EvaluationCache
 from mogakit.search.metrics import NetworkMetric, SumMetric
 from mogakit.search.sources import (
     PROXY,
@@ -105,7 +106,7 @@ def test_the_proxy_works_in_a_space_without_slots():
     space = get_space("multi-hardware")
     chromosome = space.sample(np.random.default_rng(0))
     values = accuracy_metric("proxy", space).evaluate(np.array([chromosome]))
-    assert values[0] == capacity(space.decode(chromosome))
+    assert values[0] == pytest.approx(capacity(space.decode(chromosome)), abs=1e-7)  # terms lie on the grid of sums
 
 
 def test_latency_of_a_device_that_cannot_run_a_network_is_missing(space):
@@ -124,3 +125,36 @@ def test_slot_costs_with_holes_become_a_sum_with_holes(space):
     metric = summed_latency_metric(costs, "latency", "test")
     assert metric.evaluate(np.array([(0,) * 14]))[0] == 14
     assert math.isnan(metric.evaluate(np.array([(5, *[0] * 13)]))[0])
+
+
+def test_a_network_is_trained_on_its_own_once(tmp_path):
+    digits = get_space("digits")
+    text = "train:digits,data=digits,epochs=0.2,seed=1"
+    path = np.array([(0,) * 6])
+    with EvaluationCache(tmp_path / "kept.sqlite") as cache:
+        metric = accuracy_metric(text, digits, cache)
+        (value,) = metric.evaluate(path)
+        assert 0 < value < 100
+        assert metric.unit == "%"
+        assert "0.2 epochs" in metric.source
+        assert cache.get(metric.identity, ["0-0-0-0-0-0"]) == {"0-0-0-0-0-0": value}
+        cache.put(metric.identity, [("1-0-0-0-0-0", 12.5)])  # what a killed search left behind
+        assert accuracy_metric(text, digits, cache).evaluate(np.array([(1, 0, 0, 0, 0, 0)]))[0] == 12.5
+        other = accuracy_metric("train:digits,data=digits,epochs=0.3,seed=1", digits, cache)
+        assert other.identity != metric.identity
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["digits", "digits,data=", "digits,data=digits,epochs=0", "digits,data=digits,epochs=x", "digits,data=digits,lr=1"],
+)
+def test_a_training_that_cannot_be_read_says_how_it_is_written(text):
+    with pytest.raises(InputError, match="train:RECIPE,data="):
+        accuracy_metric(f"train:{text}", get_space("digits"))
+
+
+def test_a_training_names_what_does_not_fit():
+    with pytest.raises(InputError, match="known are"):
+        accuracy_metric("train:nothing,data=digits", get_space("digits"))
+    with pytest.raises(InputError, match="batch of 4096"):
+        accuracy_metric("train:mnasnet,data=digits", get_space("digits"))

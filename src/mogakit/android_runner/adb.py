@@ -5,19 +5,23 @@ nor the output of a command as a whole, and its push loses the phone's error tex
 half an answer.
 """
 
+import shutil
 import socket
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import adbutils
 from adbutils.errors import AdbError
 
+from mogakit.android_runner import userland
+from mogakit.android_runner.quoting import quote
+from mogakit.android_runner.userland import MODERN, Userland
 from mogakit.errors import DeviceError
 
 DEFAULT_PORT = 5037
@@ -27,6 +31,11 @@ _REGULAR_FILE = 0o100000
 _STALL_S = 30.0  # a push that moves nothing for this long is over
 T = TypeVar("T")
 _START_LOCK = threading.Lock()
+
+
+def adb_command() -> str:
+    """Return how a person calls adb here: by its name where it is on PATH, else by the path of the kit's own."""
+    return "adb" if shutil.which("adb") else quote(adbutils.adb_path())
 
 
 class LinkLost(DeviceError):  # noqa: N818 - named for what it says
@@ -113,10 +122,24 @@ class AdbServer:
 
 @dataclass(frozen=True)
 class Link:
-    """The way to one phone: `serial` as the server lists it."""
+    """The way to one phone.
+
+    Attributes:
+        serial: as the server lists it.
+        userland: what its commands can do; a modern phone's where nobody asked (`with_userland`).
+    """
 
     server: AdbServer
     serial: str
+    userland: Userland = field(default=MODERN, compare=False)
+
+    def with_userland(self) -> "Link":
+        """Ask the phone what its commands can do and return a link that knows it.
+
+        Raises:
+            DeviceError: it lacks what the kit cannot do without.
+        """
+        return replace(self, userland=userland.read(self.shell(userland.SCRIPT).stdout, self.serial))
 
     def shell(self, script: str, timeout_s: float = 30.0, max_bytes: int = 8_000_000) -> ShellResult:
         """Run a script in the phone's shell and wait for its end.
@@ -298,7 +321,7 @@ STATE_ADVICE = {
     "device": "",
     "unauthorized": "unlock the phone and accept the question 'Allow USB debugging?'",
     "authorizing": "wait a moment, then look again; accept the question on the phone if one is shown",
-    "offline": "unplug and replug the cable, or 'adb reconnect'; over Wi-Fi, see that the phone is awake",
+    "offline": "unplug and replug the cable; over Wi-Fi, see that the phone is awake",
     "no permissions": "add a udev rule for the phone (package android-sdk-platform-tools-common), then replug it",
     "recovery": "the phone is in recovery: reboot it into Android",
     "sideload": "the phone waits for a sideload: reboot it into Android",

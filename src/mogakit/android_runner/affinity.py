@@ -8,6 +8,12 @@ from mogakit.bench.target import Target
 from mogakit.errors import InputError
 
 
+def first_of(mask: str) -> int | None:
+    """Return the first core of a hexadecimal mask, or None of an empty one."""
+    cores = int(mask or "0", 16)
+    return (cores & -cores).bit_length() - 1 if cores else None
+
+
 def mask_for(target: Target, row: TargetRow, phone: PhoneProperties) -> str:
     """Return the hexadecimal mask for `taskset`, or "" where the run is not pinned.
 

@@ -18,6 +18,7 @@ from mogakit.android_runner.parsers.common import Timing, tail
 from mogakit.android_runner.quoting import assignments, command_line, quote
 from mogakit.android_runner.targets import Proof, TargetRow, ToolKind, own_tool
 from mogakit.android_runner.tools import Probe
+from mogakit.android_runner.userland import MODERN, Userland
 from mogakit.bench.measurement import Delegation, DelegationKind
 from mogakit.bench.target import Hardware, Target
 from mogakit.errors import MeasurementError
@@ -31,7 +32,7 @@ _ELEMENT_BYTES = {"float32": 4, "float16": 2, "int32": 4, "int64": 8, "int8": 1,
 
 @dataclass(frozen=True, kw_only=True)
 class RunLength:
-    """How long one process measures. Tools that count runs do at least `num_runs` and last at least `min_s`."""
+    """How long one process measures: at least `num_runs` inferences and `min_s`, at most about `max_s`."""
 
     num_runs: int = 50
     min_s: float = 1.0
@@ -50,6 +51,17 @@ class RunLength:
         return 2.0 * self.max_s + 60.0
 
 
+TRIAL_RUNS = 3
+_SPARE = 1.1  # so many more inferences than the trial's speed asks for: clocks rise while a run lasts
+
+
+def rounds_for(length: RunLength, inference_ms: float) -> int:
+    """Return how many inferences of this time hold to `length`, the warm-up of a tool that has none included."""
+    wanted = math.ceil(_SPARE * (length.min_s + length.warmup_min_s) * 1000.0 / inference_ms)
+    most = max(1, math.floor(max(length.max_s, length.min_s) * 1000.0 / inference_ms))
+    return min(max(length.num_runs, wanted), max(most, math.ceil(_SPARE * length.min_s * 1000.0 / inference_ms)))
+
+
 QUICK = RunLength(num_runs=10, min_s=0.2, max_s=10.0, warmup_runs=1, warmup_min_s=0.1)
 
 
@@ -62,6 +74,7 @@ class Call:
         libs: folder on the phone with the libraries that the target needs, or the tool's own.
         model: paths on the phone of the artifact's files by their names here.
         taskset: hexadecimal mask of the cores, empty for no pinning.
+        trial: a few inferences, by which the number of those that are timed is found; its time counts for nothing.
     """
 
     tool: str
@@ -73,6 +86,8 @@ class Call:
     length: RunLength
     probe: Probe
     taskset: str = ""
+    trial: bool = False
+    userland: Userland = MODERN
 
     @property
     def main(self) -> str:
@@ -92,6 +107,8 @@ class Driver:
         questions: what is asked on the phone, in that folder, once the tool has ended; shell text by name.
         check: rejects, before anything is measured, a file of which the tool must know more than the target says.
         profile: further arguments of a profiled run, or None where the tool prints no operators.
+        counts_rounds: the tool knows a number of inferences and no seconds, so that how many last long enough is found
+            by a trial.
     """
 
     arguments: Callable[[Call], list[str]]
@@ -101,6 +118,7 @@ class Driver:
     questions: Mapping[str, str] = field(default_factory=dict)
     check: Callable[[Artifact, Target], object] = lambda artifact, target: None
     profile: tuple[str, ...] | None = None
+    counts_rounds: bool = False
 
 
 def driver_of(tool: str) -> Driver:
@@ -154,7 +172,7 @@ def shell_command(call: Call, profiled: bool = False, further: Sequence[str] = (
     environment = {"LD_LIBRARY_PATH": call.libs, **{name: _fill(text, call) for name, text in call.row.environment}}
     if call.row.tool is ToolKind.MACE_RUN:
         environment |= {"MACE_INTERNAL_STORAGE_PATH": _MACE_CACHE, "MACE_CPP_MIN_VLOG_LEVEL": "0"}
-    return f"env {assignments(environment)} {command_line(words)}"
+    return call.userland.with_environment(assignments(environment), command_line(words))
 
 
 def read_output(call: Call, run: Finished) -> tuple[Timing, Delegation]:
@@ -172,7 +190,7 @@ def read_output(call: Call, run: Finished) -> tuple[Timing, Delegation]:
             f"this build of {tool} does not know {ignored} and ignored it; register a newer build (moga tools add PATH)"
         )
     if exit_code != 0:
-        verdict = verdict_of(call, text)
+        verdict = verdict_of(call, text, ended_well=False)
         why = f" ({verdict.reason})" if verdict.reason and verdict.kind is DelegationKind.NONE else ""
         how = "was ended by signal" if exit_code is not None and exit_code > 128 else "failed with exit code"
         number = exit_code - 128 if exit_code is not None and exit_code > 128 else exit_code
@@ -180,15 +198,15 @@ def read_output(call: Call, run: Finished) -> tuple[Timing, Delegation]:
     return driver_of(tool).parse(run, call), verdict_of(call, text)
 
 
-def verdict_of(call: Call, text: str) -> Delegation:
-    """Return how much of the graph the target's hardware took."""
+def verdict_of(call: Call, text: str, ended_well: bool = True) -> Delegation:
+    """Return how much of the graph the target's hardware took; `ended_well` is False for a run that gave no time."""
     row = call.row
     if row.tool is ToolKind.MACE_RUN:
         return delegation.mace_verdict(text, row.hardware.value)
     if row.proof is Proof.NONE_NEEDED:
         return Delegation(kind=DelegationKind.NOT_ASKED, backend="CPU")
     if row.proof is Proof.STRICT:
-        return delegation.litert_verdict(text, row.hardware.value)
+        return delegation.strict_verdict(text, row.hardware.value, ended_well)
     if row.delegate is None:
         return Delegation(kind=DelegationKind.UNKNOWN, reason="the target's row names no delegate to look for")
     verdict = delegation.tflite_verdict(text, row.delegate)
@@ -267,9 +285,14 @@ def _mace_arguments(call: Call) -> list[str]:
         "--input_file=in",
         "--output_file=out_tensor",
         f"--round={call.length.num_runs}",
-        "--restart_round=1",
+        f"--restart_round={_mace_starts(call)}",
         *(device if call.probe.old_containers else []),
     ]
+
+
+def _mace_starts(call: Call) -> int:
+    """Return how often the engine is started: it prints means only, so all of a first start are its warm-up."""
+    return 2 if call.length.warmup_min_s > 0.0 and not call.trial else 1
 
 
 def _mace_prelude(call: Call) -> str:
@@ -277,7 +300,7 @@ def _mace_prelude(call: Call) -> str:
     made = [f"mkdir -p {_MACE_CACHE}"]
     for spec in call.artifact.inputs:
         size = math.prod(spec.shape) * _ELEMENT_BYTES.get(spec.dtype, 4)
-        made.append(f"head -c {size} /dev/zero >{quote('in_' + re.sub(r'[^0-9A-Za-z]', '_', spec.name))}")
+        made.append(call.userland.zeros(size, quote("in_" + re.sub(r"[^0-9A-Za-z]", "_", spec.name))))
     return " && ".join(made)
 
 
@@ -300,12 +323,16 @@ DRIVERS: dict[ToolKind, Driver] = {
     ),
     ToolKind.MACE_RUN: Driver(
         arguments=_mace_arguments,
-        parse=lambda run, call: mace_run.parse(run.output),
+        parse=lambda run, call: mace_run.parse(run.output, num_warmups=_mace_starts(call) - 1),
         prelude=_mace_prelude,
         profile=("--benchmark=true",),
+        counts_rounds=True,
     ),
     ToolKind.ORT_PERF_TEST: Driver(
-        arguments=_ort_arguments, parse=lambda run, call: onnxruntime.parse(run.output), last=lambda call: [call.main]
+        arguments=_ort_arguments,
+        parse=lambda run, call: onnxruntime.parse(run.output),
+        last=lambda call: [call.main],
+        counts_rounds=True,
     ),
     ToolKind.SNPE_THROUGHPUT: Driver(
         arguments=lambda call: snpe_tools.throughput_arguments(call.main, call.length.min_s),
@@ -314,8 +341,11 @@ DRIVERS: dict[ToolKind, Driver] = {
     ToolKind.SNPE_NET_RUN: Driver(
         arguments=lambda call: snpe_tools.net_run_arguments(call.main),
         parse=lambda run, call: snpe_tools.read_net_run(run.output, run.answers, call.length.num_runs),
-        prelude=lambda call: snpe_tools.net_run_prelude(call.artifact, call.target, call.length.num_runs),
+        prelude=lambda call: snpe_tools.net_run_prelude(
+            call.artifact, call.target, call.length.num_runs, call.userland
+        ),
         questions=snpe_tools.NET_RUN_QUESTIONS,
         check=snpe_tools.input_bytes,
+        counts_rounds=True,
     ),
 }

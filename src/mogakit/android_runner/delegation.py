@@ -12,7 +12,8 @@ None of them means that there was no delegate.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from mogakit.android_runner.parsers.common import bare_lines
 from mogakit.android_runner.parsers.mace_run import messages
@@ -22,6 +23,8 @@ _APPLIED = r"(?:Explicitly a|A)pplied {label} delegate, and the model graph will
 _KERNELS = re.compile(r"w/ (\d+) delegate kernels")
 _IGNORED = r"Though {label} delegate is explicitly applied, the model graph will not be executed by the delegate"
 _REPLACED = r"Replacing (\d+)(?: out of (\d+))? node\(s\) with delegate \({node}\) node, yielding (\d+) partitions(.*)"
+_ANY_REPLACED = re.compile(r"Replacing (\d+)(?: out of (\d+))? node\(s\) with delegate \((\w+)\) node")
+_ORT_COUNTED = re.compile(r"number of nodes in the graph: (\d+),? number of nodes supported by \w+: (\d+)")
 _COUNTED = r"{node} delegate: (\d+) nodes delegated out of (\d+) nodes with (\d+) partitions"
 _GPU_OPERATIONS = re.compile(
     r"(\d+) operations will run on the GPU, and the remaining (\d+) operations will run on the CPU"
@@ -91,7 +94,7 @@ def tflite_verdict(text: str, delegate: Delegate) -> Delegation:
         partitions = int(kernels.group(1))
     backends = _BACKEND.findall(joined)
     backend = None if kind is DelegationKind.NONE else backends[-1] if backends else delegate.label
-    return Delegation(
+    found = Delegation(
         kind=kind,
         nodes_delegated=taken,
         nodes_total=total,
@@ -99,19 +102,25 @@ def tflite_verdict(text: str, delegate: Delegate) -> Delegation:
         backend=backend,
         reason=_reason(joined, delegate, kind),
     )
+    return _overruled(found, joined, own=delegate)
 
 
-def litert_verdict(text: str, hardware: str) -> Delegation:
-    """Judge a run of the LiteRT tool that ended well under `--use_cpu=0 --require_full_delegation=1`.
+def strict_verdict(text: str, hardware: str, ended_well: bool = True) -> Delegation:
+    """Judge a run of a tool that was asked to fail unless the whole graph was taken, and prints no word about it.
 
-    The tool prints no line about delegation; with these two flags it aborts unless the whole graph was taken.
+    That it ended well means `full`, unless its log counts nodes that something else took. Of a run that failed nothing
+    is known.
     """
     backends = _BACKEND.findall(text)
-    return Delegation(
+    found = Delegation(
         kind=DelegationKind.FULL,
         backend=backends[-1] if backends else hardware.upper(),
         reason="the tool was asked to fail unless the whole graph is delegated, and did not",
     )
+    if not ended_well:
+        said = _reason(text, None, DelegationKind.UNKNOWN) or "the run failed before it was known what took the graph"
+        return Delegation(kind=DelegationKind.UNKNOWN, reason=said)
+    return _overruled(found, "\n".join(bare_lines(text)), own=None)
 
 
 def mace_verdict(text: str, hardware: str) -> Delegation:
@@ -167,6 +176,42 @@ def _nodes(text: str, delegate: Delegate) -> tuple[int, int | None, int] | None:
     return None
 
 
+def _overruled(found: Delegation, text: str, own: Delegate | None) -> Delegation:
+    """Return a verdict of `full` corrected by lines that give nodes of the graph to something else.
+
+    Args:
+        own: the delegate whose lines speak for the target; None for a strict tool, which has none.
+    """
+    if found.kind is not DelegationKind.FULL:
+        return found
+    for name, taken, total in _taken_by_others(text, own):
+        left = None if total is None else max(0, total - taken)
+        kind = DelegationKind.NONE if left == 0 and found.nodes_delegated is None else DelegationKind.PARTIAL
+        of = "" if total is None else f" of {total}"
+        return replace(
+            found,
+            kind=kind,
+            nodes_delegated=left if found.nodes_delegated is None else found.nodes_delegated,
+            nodes_total=total if found.nodes_total is None else found.nodes_total,
+            backend=None if kind is DelegationKind.NONE else found.backend,
+            reason=f"the log gives {taken}{of} nodes to {name}",
+        )
+    return found
+
+
+def _taken_by_others(text: str, own: Delegate | None) -> Iterator[tuple[str, int, int | None]]:
+    """Yield (what took nodes, how many, of how many) for lines that are not of the target's own delegate."""
+    for match in _ANY_REPLACED.finditer(text):
+        total = None if match.group(2) is None else int(match.group(2))
+        of_cpu = match.group(3) == XNNPACK.node
+        if int(match.group(1)) and (match.group(3) != own.node if own else of_cpu):
+            yield match.group(3), int(match.group(1)), total
+    for match in _ORT_COUNTED.finditer(text):
+        total, taken = int(match.group(1)), int(match.group(2))
+        if taken < total:
+            yield "the CPU", total - taken, total
+
+
 def _kind_of(nodes: tuple[int, int | None, int]) -> DelegationKind:
     taken, total, _ = nodes
     if taken == 0:
@@ -176,11 +221,11 @@ def _kind_of(nodes: tuple[int, int | None, int]) -> DelegationKind:
     return DelegationKind.FULL if taken >= total else DelegationKind.PARTIAL
 
 
-def _reason(text: str, delegate: Delegate, kind: DelegationKind) -> str | None:
+def _reason(text: str, delegate: Delegate | None, kind: DelegationKind) -> str | None:
     """Return the first line that says why the graph was not, or not as hoped, delegated."""
     said = [line.strip() for line in text.split("\n") if _REASONS.search(line)]
     if said:
         return said[0][:300]
-    if kind is DelegationKind.NONE:
+    if kind is DelegationKind.NONE and delegate is not None:
         return f"no line of the output says that the {delegate.label} delegate was applied"
     return None

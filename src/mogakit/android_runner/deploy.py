@@ -4,6 +4,7 @@
 /data/local/tmp/mogakit/runs/<id>/                one running tool: pid, out, rc
 """
 
+import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -109,9 +110,10 @@ def _missing(link: Link, wanted: Sequence[Wanted], root: str) -> list[Wanted]:
         if not all(map(_SHA256.match, hashes)) or "/" in item.name or item.name in ("", ".", ".."):
             raise DeviceError(f"{item.name!r} with hash {item.sha256!r} cannot be the name of a file on the phone")
     distinct = {(item.folder, item.name): item for item in wanted}
+    size = link.userland.size('"$f"')
     listing = link.shell(
         f"mkdir -p {quote(root)}/files {quote(root)}/runs && cd {quote(root)}/files && "
-        'for f in */*; do [ -f "$f" ] && stat -c "%s %n" "$f"; done; true',
+        f'for f in */*; do [ -f "$f" ] && echo "$({size}) $f"; done; true',
         timeout_s=60.0,
     )
     if listing.exit_code:
@@ -130,8 +132,10 @@ def _push_verified(link: Link, item: Wanted, advance: Callable[[int], None] | No
     temporary = f"{root}/files/{item.sha256}.part"
     link.push(item.source, temporary, 0o755 if item.executable else 0o644, advance)
     part = quote(temporary)
+    digest = link.userland.digest
+    expected = item.sha256 if digest == "sha256" else _digest_of(item.source, digest)
     answer = link.shell(
-        f'h=$(sha256sum {part}); if [ "${{h%% *}}" = {item.sha256} ]; then '
+        f'h=$({digest}sum {part}); if [ "${{h%% *}}" = {expected} ]; then '
         f"mkdir -p {folder} && mv -f {part} {final} && echo stored; else rm -f {part}; echo differs; fi",
         timeout_s=120.0,
     )
@@ -140,3 +144,9 @@ def _push_verified(link: Link, item: Wanted, advance: Callable[[int], None] | No
     if "differs" in answer.stdout:
         return False
     raise DeviceError(f"{link.serial}: {item.name} could not be stored: {answer.stderr.strip()[:300]}")
+
+
+def _digest_of(path: Path, name: str) -> str:
+    """Return the hash of a file by an algorithm that an old phone has."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, name).hexdigest()

@@ -57,7 +57,9 @@ class Finished:
     num_polls: int = 1
 
 
-def launch(link: Link, run_id: str, command: str, boot_id: str, prelude: str = "", discard: str = "") -> Run:
+def launch(
+    link: Link, run_id: str, command: str, boot_id: str, prelude: str = "", discard: str = "", meanwhile: str = ""
+) -> Run:
     """Start `command` (already quoted) in the background and return as soon as it is under way.
 
     What an earlier attempt under the same `run_id` left is ended and removed first, in the same trip: its process would
@@ -69,6 +71,7 @@ def launch(link: Link, run_id: str, command: str, boot_id: str, prelude: str = "
         boot_id: the phone's, read just before: a run is tied to it.
         prelude: shell text that prepares the run's folder, in which it and the command are executed.
         discard: folder of an earlier run that has been collected.
+        meanwhile: shell text that is executed beside the command, in the run's folder, and ends with it.
 
     Raises:
         DeviceError: the folder could not be made.
@@ -76,15 +79,17 @@ def launch(link: Link, run_id: str, command: str, boot_id: str, prelude: str = "
     """
     folder = f"{ROOT}/runs/{run_id}"
     inner = f"echo $$ >pid && exec {command}"  # without a pid it could not be ended, so it is not begun
+    beside = f"{{ {meanwhile}; }} >/dev/null 2>&1 </dev/null & moga_beside=$!; " if meanwhile else ""
+    ended = "kill $moga_beside 2>/dev/null; " if meanwhile else ""
     body = (
-        f"{{ MOGA_RUN={run_id} sh -c {quote(inner)}; echo $? >rc.part; }} 2>&1 </dev/null | "
-        f"head -c {MAX_OUTPUT_BYTES} >out; mv rc.part rc"
+        beside + f"{{ MOGA_RUN={run_id} sh -c {quote(inner)}; echo $? >rc.part; }} 2>&1 </dev/null | "
+        f"{link.userland.bounded(MAX_OUTPUT_BYTES)} >out; {ended}mv rc.part rc"
     )
     answer = link.shell(
         f"{_KILL_FUNCTION} moga_kill {folder}; rm -rf {folder} {quote(discard) if discard else ''} || "
         + f"{{ sleep 0.2; rm -rf {folder}; }}; "  # an ended process may have written into it meanwhile
         + f"mkdir -p {ROOT}/runs && mkdir {folder} && cd {folder} && {{ {prelude or ':'}; }} && "
-        + f"{{ nohup sh -c {quote(body)} >/dev/null 2>&1 </dev/null & echo launched; }}"
+        + f"{{ {link.userland.detached(quote(body))} >/dev/null 2>&1 </dev/null & echo launched; }}"
     )
     if "launched" not in answer.stdout:
         text = (answer.stderr or answer.stdout).strip()[:300]

@@ -2,8 +2,10 @@
 
 import platform
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from mogakit import records
 from mogakit.errors import InputError
@@ -22,6 +24,9 @@ _MACHINES = {"x86_64": "x86_64", "aarch64": "arm64-v8a", "armv7l": "armeabi-v7a"
 SCRIPT = "script"
 _EXECUTABLE = 2
 _SHARED = 3  # also a position-independent executable, as every Android program is
+_LOAD, _DYNAMIC = 1, 2  # p_type of what is mapped, and of the dynamic section
+_DT_NEEDED, _DT_STRTAB = 1, 5
+_LONGEST_NAME = 256
 _INTERPRETER = 3  # p_type of the program header that names the dynamic loader
 
 
@@ -86,6 +91,62 @@ def read_host_program(path: Path) -> ElfInfo:
         system = " and Android" if info.interpreter.startswith("/system/") else ""
         raise InputError(f"{path} is built for {info.abi}{system}; {advice}")
     return info
+
+
+def read_needed(path: Path) -> tuple[str, ...]:
+    """Return the libraries that a binary is linked against (`DT_NEEDED`), in its order.
+
+    Empty for a static binary, and for a file whose headers point outside it.
+    """
+    with path.open("rb") as file, suppress(struct.error):
+        head = file.read(64)
+        if len(head) < 52 or head[:4] != b"\x7fELF":
+            return ()
+        wide, order = head[4] == 2, "<" if head[5] == 1 else ">"
+        offset = struct.unpack_from(order + ("Q" if wide else "I"), head, 32 if wide else 28)[0]
+        entry_size, count = struct.unpack_from(order + "HH", head, 54 if wide else 42)
+        file.seek(offset)
+        table = file.read(entry_size * count)
+        segments = [_segment(table, index * entry_size, wide, order) for index in range(count)]
+        dynamic = next((one for one in segments if one.kind == _DYNAMIC), None)
+        if dynamic is None:
+            return ()
+        file.seek(dynamic.offset)
+        pair = struct.Struct(order + ("qQ" if wide else "iI"))
+        content = file.read(dynamic.num_bytes)
+        entries = [pair.unpack_from(content, at) for at in range(0, len(content) - pair.size + 1, pair.size)]
+        address = next((value for tag, value in entries if tag == _DT_STRTAB), None)
+        if address is None:
+            return ()
+        loads = (one for one in segments if one.kind == _LOAD)
+        holder = next((one for one in loads if 0 <= address - one.address < one.num_bytes), None)
+        if holder is None:
+            return ()
+        start = holder.offset + address - holder.address
+        return tuple(_text_at(file, start + value) for tag, value in entries if tag == _DT_NEEDED)
+    return ()
+
+
+@dataclass(frozen=True)
+class _Segment:
+    kind: int
+    offset: int
+    address: int
+    num_bytes: int
+
+
+def _segment(table: bytes, at: int, wide: bool, order: str) -> _Segment:
+    """Read one program header; its fields stand in another order in a 32-bit file."""
+    if wide:
+        kind, _, offset, address, _, num_bytes = struct.unpack_from(order + "IIQQQQ", table, at)
+    else:
+        kind, offset, address, _, num_bytes = struct.unpack_from(order + "IIIII", table, at)
+    return _Segment(kind, offset, address, num_bytes)
+
+
+def _text_at(file: BinaryIO, offset: int) -> str:
+    file.seek(offset)
+    return file.read(_LONGEST_NAME).partition(b"\0")[0].decode("utf-8", "replace")
 
 
 def _interpreter(head: bytes, bits: int, order: str) -> str:

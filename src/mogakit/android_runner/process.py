@@ -14,6 +14,7 @@ from mogakit.android_runner.targets import ToolKind
 from mogakit.bench.target import Target
 from mogakit.errors import DeviceError
 
+_CLOCKS = "clocks"  # in the run's folder: read once, when the run is well under way
 _MAX_REBOOTS = 1  # a phone that restarts again is not fit for measuring
 
 
@@ -53,11 +54,17 @@ class Launcher:
         command = commands.shell_command(call, profiled, computation.arguments if computation else ())
         preludes = (driver.prelude(call), computation.prelude if computation else "")
         prelude = " && ".join(text for text in preludes if text)
-        questions = {**state.SECTIONS, **driver.questions, **(computation.questions if computation else {})}
+        questions = {
+            state.MEANWHILE: f"cat {_CLOCKS}",
+            **state.SECTIONS,
+            **driver.questions,
+            **(computation.questions if computation else {}),
+        }
         least_s = _least_s(call)
-        expected_s = self._expected_s.get(call.target, max(least_s, call.length.expected_s))
+        learned_s = self._expected_s.get(call.target, max(least_s, call.length.expected_s))
+        expected_s = least_s if call.trial else learned_s
         for _ in range(_MAX_REBOOTS + 1):
-            run = self._launch(command, prelude, before.boot_id)
+            run = self._launch(command, prelude, before.boot_id, 0.0 if computation else 0.6 * least_s)
             try:
                 finished = detached.wait(
                     self._link,
@@ -72,18 +79,19 @@ class Launcher:
                 before = self._after_reboot()
                 continue
             self._collected = run.folder
-            if finished.exit_code is not None and computation is None:
+            if finished.exit_code is not None and computation is None and not call.trial:
                 factor = 0.8 if finished.num_polls == 1 else 1.1
                 self._expected_s[call.target] = max(least_s, factor * expected_s)
             return finished
         raise DeviceError(f"{self._link.serial} restarted twice in the middle of a run; it is not fit for measuring")
 
-    def _launch(self, command: str, prelude: str, boot_id: str) -> detached.Run:
+    def _launch(self, command: str, prelude: str, boot_id: str, read_clocks_s: float) -> detached.Run:
         """Start a run; where the link is lost meanwhile, start it again, which ends what may have begun."""
         run_id = uuid.uuid4().hex[:12]
+        meanwhile = f"sleep {read_clocks_s:.2f}; {state.SECTIONS['clocks']} >{_CLOCKS}" if read_clocks_s else ""
 
         def launch() -> detached.Run:
-            return detached.launch(self._link, run_id, command, boot_id, prelude, self._collected)
+            return detached.launch(self._link, run_id, command, boot_id, prelude, self._collected, meanwhile)
 
         try:
             return launch()
@@ -109,5 +117,6 @@ class Launcher:
 
 def _least_s(call: Call) -> float:
     """Return how long a run lasts at least, in which the phone is left alone."""
+    counted = commands.driver_of(call.row.tool).counts_rounds and not call.trial
     timed = call.row.tool in (ToolKind.BENCHMARK_MODEL, ToolKind.BENCHMARK_LITERT)
-    return call.length.warmup_min_s + call.length.min_s if timed else 0.05
+    return call.length.warmup_min_s + call.length.min_s if timed or counted else 0.05

@@ -19,6 +19,7 @@ from mogakit.android_runner.parsers import op_profile
 from mogakit.android_runner.parsers.common import Timing, tail
 from mogakit.android_runner.process import Launcher, ReconnectPolicy
 from mogakit.android_runner.properties import PhoneProperties
+from mogakit.android_runner.rounds import Rounds
 from mogakit.android_runner.settings import SettingsRequest
 from mogakit.android_runner.state import PhoneState
 from mogakit.android_runner.targets import TargetRow, ToolKind, check_file, find_row
@@ -77,6 +78,7 @@ def open_phone(
     """
     options = options or PhoneOptions()
     link, found = discovery.choose(serial, servers)
+    link = link.with_userland()
     serialno = found.serialno or link.serial
     with phone_lock(serialno):
         settings.restore(link, serialno)
@@ -116,6 +118,7 @@ class PhoneRunner:
         self.properties = properties
         self.options = options
         self._toolbox = Toolbox(link, properties.abis, options.reconnect_s)
+        self._rounds = Rounds(options.length)
         self._guard = Guard(self.state, options.limits, options.sleep, options.settings.fixed_performance)
         self._last: tuple[float, PhoneState] | None = None
         self._records: dict[Target, _Record] = {}
@@ -131,7 +134,8 @@ class PhoneRunner:
             InputError, DeviceError: the target cannot be measured here; see `unsupported`.
         """
         row = find_row(target)
-        tool, _ = self._toolbox.get(row.tool)
+        brought = self._toolbox.get(row.tool)
+        tool = brought.tool
         length = self.options.length
         flags = {
             "clock": str(Clock.WALL),
@@ -140,6 +144,7 @@ class PhoneRunner:
             "runs": str(length.num_runs),
             "threads": str(target.num_threads),
             "transport": "adb shell",
+            **brought.provenance,
             **dict(target.options),
         }
         if row.reader is not None:  # it makes the number out of the tool's log
@@ -170,7 +175,7 @@ class PhoneRunner:
         """Return why `target` cannot be measured here and what would fix it, or None where it can."""
         try:
             row = find_row(target)
-            tool, _ = self._toolbox.get(row.tool)
+            tool = self._toolbox.get(row.tool).tool
             affinity.mask_for(target, row, self.properties)
         except (InputError, ToolMissing) as error:
             return str(error)
@@ -195,7 +200,7 @@ class PhoneRunner:
             commands.driver_of(row.tool).check(job.artifact, job.target)
             if row.reader is not None:
                 tools.host_tool(row.reader)  # before anything is measured that nothing could read
-            wanted += self._model_files(job, row, self._toolbox.get(row.tool)[1])
+            wanted += self._model_files(job, row, self._toolbox.get(row.tool).probe)
         self.link.retry_on_disconnect(self.options.reconnect_s, lambda: deploy(self.link, wanted))
         self._guard.ready(self.state())
         yield PhoneSession(self, round_number)
@@ -208,7 +213,7 @@ class PhoneRunner:
             MeasurementError: none of the first files could be timed on this target.
         """
         for attempt in range(_ATTEMPTS):
-            measured = self._measure_once(job, round_number, window)
+            measured = self._measure_long_enough(job, round_number, window)
             if measured.status not in (Status.FAILED, Status.HOT) or attempt == _ATTEMPTS - 1:
                 break
         self._judge_target(job, measured)
@@ -225,7 +230,7 @@ class PhoneRunner:
             lambda: deploy(self.link, self._model_files(job, *self._row_and_probe(job.target))),
         )
         before, _ = self._guard.ready(self._fresh_state())
-        call = self._call(job)
+        call = replace(self._call(job), trial=True)  # no time of a file is taken from it
         finished = self._launcher.run(call, before, profiled=True)
         commands.read_output(call, finished)
         if call.row.tool is ToolKind.MACE_RUN:
@@ -258,12 +263,23 @@ class PhoneRunner:
         ready, _ = self._guard.ready(self._fresh_state())
         return call, self._launcher.run(call, ready, computation=computation(call, [item.remote for item in values]))
 
-    def _measure_once(self, job: Job, round_number: int, window: int) -> Measurement:
-        before, warnings = self._guard.ready(self._fresh_state())
+    def _measure_long_enough(self, job: Job, round_number: int, window: int) -> Measurement:
         call = self._call(job)
+        if not commands.driver_of(call.row.tool).counts_rounds:
+            return self._measure_once(job, call, round_number, window)
+
+        def once(length: RunLength, trial: bool) -> Measurement:
+            return self._measure_once(job, replace(call, length=length, trial=trial), round_number, window)
+
+        return self._rounds.measure(job, once)
+
+    def _measure_once(self, job: Job, call: Call, round_number: int, window: int) -> Measurement:
+        before, warnings = self._guard.ready(self._fresh_state())
         finished = self._launcher.run(call, before)
         after = state.parse(finished.answers) if "thermal" in finished.answers else self.state()
         self._last = (time.monotonic(), after)
+        after = state.while_running(after, finished.answers.get(state.MEANWHILE, ""))
+        cpu = affinity.first_of(call.taskset)
         heat = self._guard.heat(after)
         blank = Measurement(
             artifact_name=job.artifact.name,
@@ -276,13 +292,15 @@ class PhoneRunner:
             clock=Clock.WALL,
             status=Status.FAILED,
             delegation=Delegation(kind=DelegationKind.UNKNOWN),
-            before=before.conditions(warnings=warnings),
-            after=after.conditions(warnings=heat),
+            before=before.conditions(cpu, warnings),
+            after=after.conditions(cpu, (*heat, *self._guard.accepted(after))),
         )
         try:
             timing, verdict = self._read(call, finished)
         except MeasurementError as error:
-            return replace(blank, delegation=commands.verdict_of(call, finished.output), error=str(error))
+            return replace(
+                blank, delegation=commands.verdict_of(call, finished.output, ended_well=False), error=str(error)
+            )
         verdict = self._same_backend(job.target, verdict)
         status = _STATUSES[verdict.kind]
         if job.target.hardware is Hardware.CPU and status is not Status.FALLBACK:
@@ -312,11 +330,11 @@ class PhoneRunner:
 
     def _call(self, job: Job) -> Call:
         row, probe = self._row_and_probe(job.target)
-        tool = self._toolbox.get(row.tool)[0]
+        brought = self._toolbox.get(row.tool)
         remote = {item.source.name: item.remote for item in self._model_files(job, row, probe)}
         return Call(
-            tool=tool_path(tool),
-            libs=tool_path(tool).rpartition("/")[0],
+            tool=tool_path(brought.tool),
+            libs=brought.libs,
             target=job.target,
             row=row,
             artifact=job.artifact,
@@ -324,11 +342,12 @@ class PhoneRunner:
             length=self.options.length,
             probe=probe,
             taskset=affinity.mask_for(job.target, row, self.properties),
+            userland=self.link.userland,
         )
 
     def _row_and_probe(self, target: Target) -> tuple[TargetRow, Probe]:
         row = find_row(target)
-        return row, self._toolbox.get(row.tool)[1]
+        return row, self._toolbox.get(row.tool).probe
 
     def _model_files(self, job: Job, row: TargetRow, probe: Probe) -> list[Wanted]:
         """Return the files of a job as they are wanted on the phone, under their hashes."""

@@ -12,18 +12,21 @@ from collections.abc import Mapping
 from mogakit.android_runner import diagview
 from mogakit.android_runner.parsers import snpe
 from mogakit.android_runner.parsers.common import Timing, tail
+from mogakit.android_runner.userland import MODERN, Userland
 from mogakit.bench.target import Target
 from mogakit.errors import InputError, MeasurementError
 from mogakit.export.artifact import Artifact
 
 MAX_LOG_BYTES = 1_000_000
 MAX_INPUT_BYTES = 256 * 2**20
+_BLOCK = 65536
+_MAX_BLOCKS = MAX_LOG_BYTES // _BLOCK + 1  # more than the limit, so that what is over it is seen
 _FLOAT_BYTES = 4  # input files hold float32, whatever the container computes in, unless a flag says otherwise
 _LIST, _INPUT, _OUTPUT = "input_list.txt", "input.raw", "output"  # in the run's own folder
 _LOG = f"{_OUTPUT}/{diagview.LOG_NAME}"
 
 # every inference leaves its output in a folder of its own, which nobody reads
-NET_RUN_QUESTIONS = {"snpe-log": f"rm -rf {_OUTPUT}/Result_*; head -c {MAX_LOG_BYTES + 1} {_LOG} | base64"}
+NET_RUN_QUESTIONS = {"snpe-log": f"rm -rf {_OUTPUT}/Result_*; dd if={_LOG} bs={_BLOCK} count={_MAX_BLOCKS} | base64"}
 
 
 def throughput_arguments(container: str, min_s: float) -> list[str]:
@@ -45,7 +48,7 @@ def net_run_arguments(container: str) -> list[str]:
     return ["--container", container, "--input_list", _LIST, "--output_dir", _OUTPUT]
 
 
-def net_run_prelude(artifact: Artifact, target: Target, num_runs: int) -> str:
+def net_run_prelude(artifact: Artifact, target: Target, num_runs: int, userland: Userland = MODERN) -> str:
     """Return shell text that makes the input of `snpe-net-run` and removes what an earlier run left.
 
     Raises:
@@ -53,7 +56,7 @@ def net_run_prelude(artifact: Artifact, target: Target, num_runs: int) -> str:
     """
     return (
         f"rm -rf {_OUTPUT} {_LIST} && mkdir {_OUTPUT} && "
-        f"head -c {input_bytes(artifact, target)} /dev/zero >{_INPUT} && "
+        f"{userland.zeros(input_bytes(artifact, target), _INPUT)} && "
         f"{{ i=0; while [ $i -lt {num_runs} ]; do echo {_INPUT}; i=$((i+1)); done; }} >{_LIST}"
     )
 

@@ -3,14 +3,16 @@
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from mogakit.android_runner import script
 from mogakit.android_runner.adb import Link
 from mogakit.bench.measurement import Conditions
+from mogakit.bench.warning import ConditionWarning
 
 THERMAL_NAMES = ("none", "light", "moderate", "severe", "critical", "emergency", "shutdown")
+MIN_C, MAX_C = -40.0, 120.0  # what no sensor of a working phone reports is not believed
 _SKIN = 3  # mType of the sensor under the case
 _CPU_FOLDER = "/sys/devices/system/cpu"
 _SENSOR = re.compile(r"Temperature\{mValue=([-\d.]+|NaN), mType=(-?\d+), mName=([^,]*), mStatus=(\d+)\}")
@@ -27,6 +29,10 @@ SECTIONS = {
     "clocks": 'grep -H "" ' + " ".join(f"{_CPU_FOLDER}/cpu[0-9]*/cpufreq/{name}" for name in _FILES),
     "load": "cat /proc/loadavg",
 }
+
+
+MEANWHILE = "meanwhile"
+"""Name of the question by which the clocks come back that were read while a tool ran."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +72,7 @@ class PhoneState:
         """Return the cores that may not reach their top clock."""
         return tuple(cpu for cpu, cap in self.caps_khz.items() if cap < self.max_khz.get(cpu, cap))
 
-    def conditions(self, cpu: int | None = None, warnings: tuple[str, ...] = ()) -> Conditions:
+    def conditions(self, cpu: int | None = None, warnings: tuple[ConditionWarning, ...] = ()) -> Conditions:
         """Return the reading as a record; `cpu` is the core whose clock is kept (the fastest one where None)."""
         clocks = self.current_khz
         chosen = clocks.get(cpu) if cpu is not None else max(clocks.values(), default=None)
@@ -113,7 +119,7 @@ def parse(sections: Mapping[str, str]) -> PhoneState:
         thermal_status=status,
         thermal_overridden=overridden,
         skin_c=skin_c,
-        battery_c=None if tenths is None else tenths / 10.0,
+        battery_c=None if tenths is None or not _possible(tenths / 10.0) else tenths / 10.0,
         battery_percent=None if level is None else 100.0 * level / (scale or 100.0),
         battery_faked="UPDATES STOPPED" in battery,
         screen_on=None if wakefulness is None else wakefulness.group(1) == "Awake",
@@ -126,6 +132,19 @@ def parse(sections: Mapping[str, str]) -> PhoneState:
     )
 
 
+def while_running(after: PhoneState, clocks: str) -> PhoneState:
+    """Return a state read after a run with the clocks and caps that held during it, where they were read.
+
+    A core is idle again as soon as a tool has ended, and its clock then says nothing of the run. A cap that held in
+    the run counts even where it is gone by now.
+    """
+    seen = parse({"clocks": clocks})
+    if not seen.current_khz:
+        return after
+    caps = {cpu: min(cap, after.caps_khz.get(cpu, cap)) for cpu, cap in seen.caps_khz.items()}
+    return replace(after, current_khz=seen.current_khz, caps_khz={**after.caps_khz, **caps})
+
+
 def _thermal(text: str) -> tuple[int | None, bool, float | None]:
     """Return status, whether it is overridden, and the hottest skin sensor (`dumpsys thermalservice`, Android 10+).
 
@@ -133,16 +152,21 @@ def _thermal(text: str) -> tuple[int | None, bool, float | None]:
     """
     status = re.search(r"Thermal Status: (\d+)", text)
     _, found, current = text.partition("Current temperatures from HAL:")
-    if not found:
-        current = text
+    if not found or re.search(r"HAL Ready: false", text):
+        current = ""  # only what was cached at some time: it may be hours old
     current = current.partition("Current cooling devices")[0]
     skins = [float(value) for value, kind, _, _ in _SENSOR.findall(current) if int(kind) == _SKIN]
-    real = [value for value in skins if math.isfinite(value) and value != 0.0]
+    real = [value for value in skins if value != 0.0 and _possible(value)]
     return (
         None if status is None else int(status.group(1)),
         bool(re.search(r"IsStatusOverride: true", text)),
         max(real, default=None),
     )
+
+
+def _possible(celsius: float) -> bool:
+    """Return whether a phone can be this warm: some sensors report milli-degrees, or nonsense while they start."""
+    return math.isfinite(celsius) and MIN_C <= celsius <= MAX_C
 
 
 def _battery_number(text: str, key: str) -> float | None:

@@ -54,6 +54,7 @@ class TargetRow:
         requires: options that the target must name, with any value.
         flags: by precision of the target; `flags_always` come first.
         libraries: files that the user registers beside the tool (`moga tools add`); a `*` stands for a version.
+        with_library: where one of the first name is registered, those behind it are needed, too.
         reader: what reads the tool's log on this computer, registered in the same way.
     """
 
@@ -69,6 +70,7 @@ class TargetRow:
     delegate: Delegate | None = None
     proof: Proof = Proof.LOG
     libraries: tuple[str, ...] = ()
+    with_library: tuple[tuple[str, tuple[str, ...]], ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
     reader: HostTool | None = None
     note: str = ""
@@ -113,8 +115,16 @@ def _qnn(hardware: Hardware, files: dict[Precision, tuple[Precision, ...]], libr
     )
 
 
+_NPU_FLAGS = ("--use_npu=true", "--dispatch_library_path={libs}", "--compiler_plugin_library_path={libs}")
+_QUALCOMM = ("libQnnHtp.so", "libQnnSystem.so", "libQnnHtpPrepare.so", "libQnnHtpV*Stub.so", "libQnnHtpV*Skel.so")
+
+
 def _litert(hardware: Hardware, files: dict[Precision, tuple[Precision, ...]], *flags: str, when: bool) -> TargetRow:
-    """Return a row of the LiteRT (CompiledModel) tool; it says nothing about delegation, so it must be strict."""
+    """Return a row of the LiteRT (CompiledModel) tool; it says nothing about delegation, so it must be strict.
+
+    A file that no vendor's compiler has seen yet is compiled on the phone, by the vendor's compiler plugin.
+    """
+    npu = hardware is Hardware.NPU
     return TargetRow(
         runtime=Runtime.TFLITE,
         hardware=hardware,
@@ -125,6 +135,10 @@ def _litert(hardware: Hardware, files: dict[Precision, tuple[Precision, ...]], *
         when=(("tool", "litert"),) if when else (),
         optional=("tool",),
         proof=Proof.STRICT,
+        libraries=("libLiteRtDispatch*.so", "libLiteRtCompilerPlugin*.so") if npu else (),
+        with_library=(("libLiteRtDispatch_Qualcomm.so", _QUALCOMM),) if npu else (),
+        environment=(_SKEL_PATH,) if npu else (),
+        note="LiteRT's NPU libraries and the vendor's SDK hold them" if npu else "",
     )
 
 
@@ -202,7 +216,7 @@ ROWS: tuple[TargetRow, ...] = (
         delegate=GPU,
     ),
     _litert(Hardware.GPU, _ANY_FLOAT, "--use_gpu=true", when=True),
-    _litert(Hardware.NPU, {**_ANY_FLOAT, **_INT}, "--use_npu=true", "--dispatch_library_path={libs}", when=False),
+    _litert(Hardware.NPU, {**_ANY_FLOAT, **_INT}, *_NPU_FLAGS, when=False),
     TargetRow(
         runtime=Runtime.TFLITE,
         hardware=Hardware.NNAPI,

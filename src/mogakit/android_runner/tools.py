@@ -5,13 +5,14 @@ A registered binary is copied to `$MOGA_HOME/tools/<sha256>/<file name>`, so tha
 
 import re
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatch
 from pathlib import Path
 
 from mogakit import files, records
-from mogakit.android_runner.elf import read_elf, read_host_program
+from mogakit.android_runner.elf import read_elf, read_host_program, read_needed
 from mogakit.android_runner.home import home
 from mogakit.android_runner.targets import HostTool, TargetRow, ToolKind, all_rows, own_tool
 from mogakit.errors import DeviceError, InputError
@@ -20,6 +21,16 @@ LIBRARY = "library"
 _SAME_NAME: tuple[str, ...] = (ToolKind.BENCHMARK_MODEL, ToolKind.BENCHMARK_LITERT)
 _SCHEMA = 1
 _LITERT_MARKS = (b"use_npu", b"benchmark_litert")  # flags and sources that only the newer tool has
+
+_SYSTEM_LIBRARIES = frozenset(
+    f"lib{name}.so"
+    for name in (
+        *("c", "m", "dl", "stdc++", "log", "z", "android", "jnigraphics", "nativewindow", "nativehelper", "binder_ndk"),
+        *("EGL", "GLESv1_CM", "GLESv2", "GLESv3", "vulkan", "neuralnetworks", "sync", "icu"),
+        *("OpenSLES", "OpenMAXAL", "aaudio", "amidi", "mediandk", "camera2ndk"),
+    )
+)
+"""What every Android offers to native programs (developer.android.com/ndk/guides/stable_apis)."""
 
 _SDK = "Qualcomm's AI Runtime (SNPE) SDK, bin/{folder}; accept its licence there"
 
@@ -187,14 +198,49 @@ def candidates(kind: str, abis: tuple[str, ...]) -> list[Tool]:
 
 
 def libraries(abi: str) -> list[Tool]:
-    """Return the registered libraries that may lie beside a tool of an ABI; those of Qualcomm's DSP may always."""
-    return [tool for tool in registered() if tool.kind == LIBRARY and tool.abi in (abi, "hexagon")]
+    """Return the registered libraries that lie beside a tool of an ABI; those of Qualcomm's DSP always do.
+
+    Of several of one name, the one that was added last.
+    """
+    found = [tool for tool in registered() if tool.kind == LIBRARY and tool.abi in (abi, "hexagon")]
+    return list({tool.name: tool for tool in found}.values())
+
+
+def is_replaced(tool: Tool, among: Sequence[Tool]) -> bool:
+    """Return whether a library is not used any more, because another of its name and ABI was added later."""
+    same = [other for other in among if (other.kind, other.name, other.abi) == (LIBRARY, tool.name, tool.abi)]
+    return tool.kind == LIBRARY and bool(same) and same[-1] != tool
+
+
+def unlinked(tool: Tool) -> list[str]:
+    """Return the libraries that a tool is linked against and that are neither Android's nor registered.
+
+    A library of a tool's counts as the tool itself. A phone's maker may have put one of them on the phone.
+    """
+    if not tool.for_android:
+        return []
+    beside = {item.name: item for item in libraries(tool.abi)}
+    missing: list[str] = []
+    waiting, seen = [tool], set[str]()
+    while waiting:
+        for name in read_needed(waiting.pop().path):
+            if name in seen or name in _SYSTEM_LIBRARIES:
+                continue
+            seen.add(name)
+            if name in beside:
+                waiting.append(beside[name])
+            else:
+                missing.append(name)
+    return sorted(missing)
 
 
 def missing_libraries(row: TargetRow, abi: str) -> list[str]:
     """Return the names of the libraries that a target needs and that are not registered for an ABI."""
     names = [tool.name for tool in libraries(abi)]
-    return [pattern for pattern in row.libraries if not any(fnmatch(name, pattern) for name in names)]
+    wanted = list(row.libraries)
+    for present, further in row.with_library:
+        wanted += further if present in names else ()
+    return [pattern for pattern in wanted if not any(fnmatch(name, pattern) for name in names)]
 
 
 def lacking(row: TargetRow, abi: str) -> str | None:

@@ -5,7 +5,6 @@ Every warning names its threshold, the value found, and what to do. Nothing is c
 
 import os
 import platform
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,12 +13,13 @@ from pathlib import Path
 import psutil
 
 from mogakit.bench.measurement import Conditions
+from mogakit.bench.warning import ConditionWarning, WarningKind, worst_of_each_kind
 
 MAX_LOAD_PER_CORE = 0.5
 MAX_STEAL_PERCENT = 2.0
 MAX_TEMPERATURE_C = 85.0
 _CPUFREQ = Path("/sys/devices/system/cpu/cpu0/cpufreq")
-_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_BEST_GOVERNOR = "performance"
 _HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
 
@@ -77,31 +77,30 @@ def _temperature_c() -> float | None:
 
 def _warnings(
     load_1min: float, steal_percent: float | None, temperature_c: float | None, governor: str | None, battery: object
-) -> tuple[str, ...]:
-    found = []
-    limit = MAX_LOAD_PER_CORE * (os.cpu_count() or 1)
-    if load_1min > limit:
-        found.append(
-            f"load is {load_1min:.1f}, above {limit:.1f} ({MAX_LOAD_PER_CORE} a core): close other programs, or give "
-            "more --rounds; times of several threads are on the wall clock and suffer most"
+) -> tuple[ConditionWarning, ...]:
+    found: list[ConditionWarning] = []
+
+    def warn(kind: WarningKind, value: float | str | None, limit: float | str | None, advice: str) -> None:
+        found.append(ConditionWarning(kind=kind, value=value, limit=limit, advice=advice))
+
+    most_load = MAX_LOAD_PER_CORE * (os.cpu_count() or 1)
+    if load_1min > most_load:
+        advice = (
+            "close other programs, or give more --rounds; times of several threads are on the wall clock "
+            "and suffer most"
         )
+        warn(WarningKind.LOAD, round(load_1min, 2), most_load, advice)
     if steal_percent is not None and steal_percent > MAX_STEAL_PERCENT:
-        found.append(
-            f"the hypervisor took {steal_percent:.1f} % of the time, above {MAX_STEAL_PERCENT} %: other guests are "
-            "busy; measure at another hour, or give more --rounds"
-        )
+        advice = "other guests are busy; measure at another hour, or give more --rounds"
+        warn(WarningKind.STEAL, steal_percent, MAX_STEAL_PERCENT, advice)
     if temperature_c is not None and temperature_c > MAX_TEMPERATURE_C:
-        found.append(
-            f"the CPU is at {temperature_c:.0f} °C, above {MAX_TEMPERATURE_C:.0f} °C: it may slow down; "
-            "let it cool, or measure with fewer programs running"
-        )
-    if governor is not None and governor != "performance":
-        found.append(
-            f"the CPU governor is {governor!r}, not 'performance': clocks move with the load; "
-            "set it with: sudo cpupower frequency-set -g performance"
-        )
+        advice = "it may slow down; let it cool, or measure with fewer programs running"
+        warn(WarningKind.CPU_TEMPERATURE, temperature_c, MAX_TEMPERATURE_C, advice)
+    if governor is not None and governor != _BEST_GOVERNOR:
+        advice = "clocks move with the load; set it with: sudo cpupower frequency-set -g performance"
+        warn(WarningKind.GOVERNOR, governor, _BEST_GOVERNOR, advice)
     if battery is not None and not getattr(battery, "power_plugged", True):
-        found.append("the computer runs on its battery, which lowers clocks: plug it in")
+        warn(WarningKind.ON_BATTERY, None, None, "plug it in")
     return tuple(found)
 
 
@@ -125,16 +124,5 @@ def huge_pages_tunable() -> str | None:
 def worst_warnings(states: Iterable[Conditions]) -> tuple[str, ...]:
     """Return one warning of each kind, the one with the highest value, and in how many of the states it was given."""
     states = list(states)
-    kinds: dict[str, list[str]] = {}
-    for state in states:
-        for warning in state.warnings:
-            kinds.setdefault(_NUMBER.sub("#", warning), []).append(warning)
-
-    def first_number(text: str) -> float:
-        found = _NUMBER.search(text)
-        return float(found[0]) if found else 0.0
-
-    return tuple(
-        f"{max(texts, key=first_number)} (seen {len(texts)} of {len(states)} times)"
-        for _, texts in sorted(kinds.items())
-    )
+    worst = worst_of_each_kind(warning for state in states for warning in state.warnings)
+    return tuple(f"{warning} (seen {count} of {len(states)} times)" for warning, count in worst)

@@ -17,11 +17,13 @@ from typing import Any
 from mogakit.bench.agreement import DeviceAgreement
 from mogakit.bench.measurement import Conditions, Identity, Measurement, Status
 from mogakit.bench.target import Target, parse_target
+from mogakit.bench.warning import typed_conditions
 from mogakit.errors import InputError, MeasurementError
 from mogakit.export.artifact import Artifact
 from mogakit.records import from_json, parse_json, sealed, to_json
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+"""Of version 1 were journals whose rows had no seal, of 2 those whose warnings were sentences."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL, seal TEXT);
@@ -101,8 +103,8 @@ class Journal:
         try:
             self._remove_damaged()
             version = self.setting("schema_version")
-            if version is None or version == 1:  # of version 1 were journals whose rows had no seal
-                self.set_setting("schema_version", SCHEMA_VERSION)
+            if version in (None, 1, 2):
+                self._upgrade()
             elif version != SCHEMA_VERSION:
                 raise InputError(
                     f"{path} has schema version {version}, this kit reads up to {SCHEMA_VERSION}: use the kit that "
@@ -111,6 +113,17 @@ class Journal:
         except BaseException:
             self._connection.close()
             raise
+
+    def _upgrade(self) -> None:
+        """Give the warnings of an older journal their type, and state the version; a new journal has none."""
+        rows = self._connection.execute("SELECT id, record FROM conditions").fetchall()
+        with self._transaction():
+            for number, text in rows:
+                typed = _dump(typed_conditions(self._parsed(text)))
+                self._connection.execute(
+                    "UPDATE conditions SET record = ?, seal = ? WHERE id = ?", (*_sealed(typed), number)
+                )
+            self.set_setting("schema_version", SCHEMA_VERSION)
 
     def _remove_damaged(self) -> None:
         """Remove rows whose checksum does not match, and what stands on them; all of it can be measured again."""

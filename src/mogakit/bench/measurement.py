@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from mogakit.bench.agreement import DeviceAgreement
 from mogakit.bench.target import Target
+from mogakit.bench.warning import ConditionWarning
 from mogakit.export.artifact import Role
 
 
@@ -126,7 +127,7 @@ class Conditions:
     battery_percent: float | None = None
     power_save: bool | None = None
     screen_on: bool | None = None
-    warnings: tuple[str, ...] = ()  # each names threshold, value and what to do
+    warnings: tuple[ConditionWarning, ...] = ()
 
 
 LEAST_MEDIAN_MS = 0.1

@@ -34,7 +34,13 @@ Examples:
 @new_command("alternate", epilog=EPILOG)
 @click.option("--space", default="moga", show_default=True, type=SPACE, help="Search space.")
 @click.option("--data", required=True, help="Image folder (one folder a class), or the word digits.")
-@click.option("--recipe", type=click.Choice(list(RECIPES)), default="tunas", show_default=True, help="Of the weights.")
+@click.option(
+    "--recipe",
+    type=click.Choice(list(RECIPES)),
+    default="multi-hardware-search",
+    show_default=True,
+    help="Of the weights.",
+)
 @click.option(
     "--table",
     "tables",
@@ -56,12 +62,13 @@ Examples:
 @click.option(
     "--learning-rate",
     type=Number(0, 100, open_low=True),
-    default=0.03,
-    show_default=True,
-    help="The controller's, at the start; it grows tenfold.",
+    help="The controller's, at the start; it grows tenfold. [default: by learning steps: 0.03 up to 120, TuNAS's "
+    "0.0048 from 750 on]",
 )
 @click.option(
-    "--delay", type=SHARE, default=0.25, show_default=True, help="Share of the steps that train weights only."
+    "--delay",
+    type=SHARE,
+    help="Share of the steps that train weights only. [default: 0.5 with recipe multi-hardware-search, else 0.25]",
 )
 @click.option(
     "--warm-up",
@@ -82,8 +89,8 @@ def command(
     combined: dict[str, Any],
     reward: Reward,
     paths: int,
-    learning_rate: float,
-    delay: float,
+    learning_rate: float | None,
+    delay: float | None,
     warm_up: float,
     input_size: int | None,
     training: dict[str, Any],

@@ -8,7 +8,7 @@ import click
 
 from mogakit.cli.command import ignored
 from mogakit.cli.options import with_options
-from mogakit.cli.types import MILLISECONDS, NETWORK, WEIGHT
+from mogakit.cli.types import FACTOR, NETWORK, WEIGHT
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -48,9 +48,9 @@ def combine_options(function: F) -> F:
             "--factor",
             "factors",
             multiple=True,
-            type=MILLISECONDS,
+            type=FACTOR,
             metavar="MS",
-            help="Factor itself, one a table.",
+            help="Factor itself, one a table; inf leaves the table out.",
         ),
         click.option("--weight", "weights", multiple=True, type=WEIGHT, help="Importance of each table in avg or max."),
         ignored(

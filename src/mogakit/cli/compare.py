@@ -13,7 +13,7 @@ from mogakit.cli.command import command as new_command
 from mogakit.cli.command import ignored
 from mogakit.cli.measuring import HOST
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say
-from mogakit.cli.types import MILLISECONDS, MODEL, NETWORK, NEW_FOLDER, TABLE, TARGET, WEIGHT
+from mogakit.cli.types import FACTOR, MODEL, NETWORK, NEW_FOLDER, TABLE, TARGET, WEIGHT
 
 if TYPE_CHECKING:
     from mogakit.search.comparison import Comparison
@@ -25,13 +25,13 @@ EPILOG = """
 Examples:
   moga compare moga-a moga-b moga-c --table cpu.json --table gpu.json --reference moga-a
   moga compare moga-a mobilenet-v2 model.tflite --target tflite/cpu/float32 --quick
-  moga compare multi-avg multi-max --published 'Pixel 4' \\
-    --factor 36.8 --factor 12.8 --factor 4.82 --factor 3.06 --factor 2.37
+  moga compare --published multi-hardware/1
+  moga compare multi-avg multi-max --published multi-hardware/1
 """
 
 
 @new_command("compare", epilog=EPILOG)
-@click.argument("models", metavar="FILE|NET...", nargs=-1, required=True, type=MODEL)
+@click.argument("models", metavar="FILE|NET...", nargs=-1, type=MODEL)
 @click.option(
     "--table",
     "tables",
@@ -43,7 +43,12 @@ Examples:
 @click.option(
     "--target", "targets", multiple=True, type=TARGET, help="Measure on runtime/hardware/precision[,option=value...]."
 )
-@click.option("--published", multiple=True, metavar="DEVICE", help="Show what papers published for such a device.")
+@click.option(
+    "--published",
+    multiple=True,
+    metavar="TABLE|DEVICE",
+    help="A paper's table (multi-hardware/1, moga/3), or what papers published for such a device.",
+)
 @click.option(
     "--device", default=HOST, show_default=True, help="For --target: host (this computer) or a phone's serial."
 )
@@ -51,7 +56,12 @@ Examples:
     "--reference", type=NETWORK, default="mobilenet-v1", show_default=True, help="Network that normalises each column."
 )
 @click.option(
-    "--factor", "factors", multiple=True, type=MILLISECONDS, metavar="MS", help="The factor itself, one a column."
+    "--factor",
+    "factors",
+    multiple=True,
+    type=FACTOR,
+    metavar="MS",
+    help="The factor itself, one a column; inf leaves it out.",
 )
 @click.option("--weight", "weights", multiple=True, type=WEIGHT, help="Importance of each column in f_avg and f_max.")
 @click.option("--quick", is_flag=True, help="For --target: one round only.")
@@ -60,6 +70,11 @@ Examples:
 @json_option
 @ignored("device", "quick", "folder", "resume", when=lambda given: not given["targets"], because=MEASURED_ONLY)
 @ignored("reference", when=lambda given: bool(given["factors"]), because="--factor gives the factors themselves")
+@ignored(
+    *("reference", "factors", "weights"),
+    when=lambda given: not given["models"],
+    because="a paper's table is printed as the paper has it; name networks to compare",
+)
 @ignored("resume", when=lambda given: given["folder"] is None, because="it goes on in a folder; name it with -o")
 def command(
     models: tuple[str, ...],
@@ -78,8 +93,14 @@ def command(
     """Compare networks over several hardware, with the metrics f_avg and f_max of the multi-hardware paper.
 
     Columns are predicted from tables, measured now, or published. A network without a number on one hardware has no
-    f_avg and no f_max; below the table stands why.
+    f_avg and no f_max; below the table stands why. Without networks, --published prints the papers' own tables as they
+    have them: moga/3, multi-hardware/1 to 3, mnasnet/1 to 3, mnasnet/6.
     """
+    if not models and published and not (tables or targets):
+        _print_papers(published, as_json)
+        return
+    if not models:
+        raise click.UsageError("name networks to compare, or a paper's table alone: --published multi-hardware/1")
     from mogakit.flows.measure.devices import open_runner
     from mogakit.flows.search.compare import CompareRequest, compare
     from mogakit.records import document
@@ -104,6 +125,26 @@ def command(
         _print(result)
 
 
+def _print_papers(names: tuple[str, ...], as_json: bool) -> None:
+    """Print the papers' tables as they have them."""
+    from mogakit.nets.published import get_paper_table
+    from mogakit.records import to_json
+
+    tables = [get_paper_table(name) for name in names]
+    if as_json:
+        print_json({"tables": [to_json(table) for table in tables]})
+        return
+    for table in tables:
+        headings = [f"{column.name} ({column.unit})" if column.unit else column.name for column in table.columns]
+        rows = [(row.label, *(cell.printed for cell in row.cells)) for row in table.rows]
+        print_table(f"{table.source}: {table.caption}", ("network", *headings), rows)
+        for column in table.columns:
+            if column.device:
+                say(f"{column.name}: {column.device}, {column.runtime}")
+        for note in table.notes:
+            say(note)
+
+
 def _print(result: Comparison) -> None:
     """Print networks as rows; columns are numbered, and named below, since their names are long."""
     headings = ["network", "params (M)", "MAdds (M)", "top-1 %"]
@@ -121,9 +162,12 @@ def _print(result: Comparison) -> None:
     print_table("Networks by hardware", [*headings, "f_avg", "f_max"], rows)
     for number, column in enumerate(result.columns, 1):
         factor = "unknown" if column.factor_ms is None else f"{column.factor_ms:.4g} ms"
+        factor = "infinite: left out" if column.left_out else factor
         say(f"[{number}] {column.name}: {column.origin}, {column.source}; factor {factor} ({result.reference})")
     for each in result.networks:
         for name, reason in each.reasons.items():
             say(f"{each.name} on {name}: {reason}")
-    if any(column.factor_ms is None for column in result.columns):
+    for source in sorted({each.top1_source for each in result.networks if each.top1 is not None}):
+        say(f"top-1: {source}, {', '.join(each.name for each in result.networks if each.top1_source == source)}")
+    if any(column.factor_ms is None and not column.left_out for column in result.columns):
         say("no f_avg and f_max: a factor is unknown; give --reference a network known everywhere, or --factor")

@@ -106,6 +106,11 @@ def show(detector: str, width: float, input_size: int | None, classes: int | Non
 @training_options
 @click.option("-o", "--output", "folder", required=True, type=NEW_FOLDER, help="Folder of the run.")
 @json_option
+@ignored(
+    *("dropout", "label_smoothing"),
+    when=lambda given: True,
+    because="detectors are trained without: they have no classifier and no softmax over exclusive classes",
+)
 def train(
     detector: str,
     data: Path,

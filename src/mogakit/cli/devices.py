@@ -10,6 +10,7 @@ from mogakit.cli.command import group, ignored
 from mogakit.cli.output import json_option, print_json, print_table, say
 
 if TYPE_CHECKING:
+    from mogakit.android_runner.state import PhoneState
     from mogakit.flows.measure.phones import PhoneReport
 
 _ADB = click.option(
@@ -74,6 +75,7 @@ def _document(report: PhoneReport) -> dict[str, object]:
         "adb_server": str(found.link.server),
         "state": found.state,
         "problem": report.problem,
+        "waits_for": list(report.waits_for),
         "same_as": found.same_as,
         "busy": report.busy,
         "mended": list(report.fixed),
@@ -81,6 +83,13 @@ def _document(report: PhoneReport) -> dict[str, object]:
         "condition": None if found.condition is None else to_json(found.condition.conditions()),
         "targets": [{"target": answer.target, "reason": answer.reason} for answer in report.targets],
     }
+
+
+def _heat(now: PhoneState) -> str:
+    """Return temperature and, where it is not none, Android's thermal status."""
+    status = now.conditions().thermal_status
+    shown = "-" if now.temperature_c is None else f"{now.temperature_c:.0f}"
+    return shown if status in (None, "none") else f"{shown} ({status})"
 
 
 def _print(reports: list[PhoneReport], all_targets: bool) -> None:
@@ -93,7 +102,7 @@ def _print(reports: list[PhoneReport], all_targets: bool) -> None:
         if phone is None or now is None:
             rows.append((report.found.link.serial, state, *("-",) * 6))
             continue
-        heat = "-" if now.temperature_c is None else f"{now.temperature_c:.0f}"
+        heat = _heat(now)
         battery = "-" if now.battery_percent is None else f"{now.battery_percent:.0f}"
         clusters = ", ".join(f"{len(c.cpus)}x{c.max_mhz:.0f} ({c.mask})" for c in phone.clusters)
         gpu = f"{phone.gpu}, {phone.gpu_driver}" if phone.gpu_driver else phone.gpu
@@ -106,6 +115,8 @@ def _print(reports: list[PhoneReport], all_targets: bool) -> None:
             say(f"{report.found.link.serial}: left by an earlier session: {line}")
         if report.problem:
             say(f"{report.found.link.serial}: {report.problem}")
+        for line in report.waits_for:
+            say(f"{report.found.link.serial}: a run would wait: {line}")
     for report in reports:
         shown = [answer for answer in report.targets if all_targets or is_primary(answer)]
         answers = [(answer.target, "yes" if answer.reason is None else answer.reason) for answer in shown]

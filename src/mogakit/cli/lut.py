@@ -245,6 +245,7 @@ def _print_header(table: LatencyTable) -> None:
     lines = (
         ("table", f"{table.name} (schema {table.schema_version}, {table.origin.made_by})"),
         ("space", table.space or "-"),
+        ("rows", table.row_sources),
         ("target", "unknown" if table.target is None else str(table.target)),
         ("device", f"{identity.device_name} ({identity.device})"),
         ("runtime", f"{identity.runtime} {' '.join(identity.flags)}".strip()),
@@ -261,6 +262,7 @@ def _print_header(table: LatencyTable) -> None:
         ),
         ("delegation", _delegations(table)),
         ("measured", f"{table.conditions.first_at or 'unknown'} to {table.conditions.last_at or 'unknown'}"),
+        ("conditions", "; ".join(map(str, table.conditions.warnings)) or "nothing unusual"),
         ("not known", ", ".join(table.origin.unknown) or "-"),
         *_scope(table),
     )

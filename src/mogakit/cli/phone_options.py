@@ -17,16 +17,18 @@ _SCREEN: dict[str | None, bool | None] = {"on": True, "off": False, None: None}
 
 
 def phone_options(function: F) -> F:
-    """Add `--run-s`, `--fixed-performance` and `--screen`; the command gets them as one parameter `phone`.
+    """Add `--run-s`, `--max-wait`, `--fixed-performance` and `--screen`; the command gets one parameter `phone`.
 
     The command must have an option `--quick`, which shortens the runs.
     """
 
     @wraps(function)
-    def gathered(fixed_performance: bool, screen: str | None, run_s: float | None, **others: Any) -> Any:
+    def gathered(
+        fixed_performance: bool, screen: str | None, run_s: float | None, max_wait_s: float | None, **others: Any
+    ) -> Any:
         from mogakit.flows.measure.devices import PhoneRequest
 
-        phone = PhoneRequest(others["quick"], fixed_performance, _SCREEN[screen], run_s)
+        phone = PhoneRequest(others["quick"], fixed_performance, _SCREEN[screen], run_s, max_wait_s)
         return function(phone=phone, **others)
 
     options = (
@@ -36,13 +38,19 @@ def phone_options(function: F) -> F:
             help="Seconds that each process on a phone measures at least. [default: 1, with --quick 0.2]",
         ),
         click.option(
+            "--max-wait",
+            "max_wait_s",
+            type=Number(0, 86400),
+            help="Seconds that a warm phone may take to cool before a run. [default: 600]",
+        ),
+        click.option(
             "--fixed-performance",
             is_flag=True,
             help="Hold a phone at clocks that last (Android 11+); undone at the end.",
         ),
         click.option("--screen", type=click.Choice(["on", "off"]), help="Keep a phone's screen on or off meanwhile."),
         ignored(
-            *("run_s", "fixed_performance", "screen"),
+            *("run_s", "max_wait_s", "fixed_performance", "screen"),
             when=lambda given: all_host(given),
             because="it is of phones, and this computer measures; give a phone with --device",
         ),

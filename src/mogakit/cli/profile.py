@@ -13,7 +13,7 @@ from mogakit.cli.command import renamed
 from mogakit.cli.measuring import HOST, STOPPED, agreement_option, clock_option, rounds_option
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar, progress_bars, report, say, warn
 from mogakit.cli.phone_options import phone_options
-from mogakit.cli.types import NEW_FOLDER, PIXELS, SECONDS, SEED, SPACE, TARGET, Vocabulary
+from mogakit.cli.types import COUNT, NEW_FOLDER, PIXELS, SECONDS, SEED, SPACE, TARGET, Vocabulary
 
 if TYPE_CHECKING:
     from mogakit.flows.measure.devices import PhoneRequest
@@ -42,6 +42,13 @@ DEFAULT_TARGET = "tflite/cpu/float32"
     help=f"runtime/hardware/precision[,option=value...]; may be repeated. [default: {DEFAULT_TARGET}]",
 )
 @click.option("--input-size", type=PIXELS, help="Pixels of a side; the space's own where absent.")
+@click.option(
+    "--blocks",
+    "num_blocks",
+    type=COUNT,
+    help="Choice blocks to measure where channels and depth are chosen too; the others are inferred, with an error "
+    "bar. [default: 240, with --quick 64]",
+)
 @click.option("-o", "--output", "folder", required=True, type=NEW_FOLDER, help="Folder of the run.")
 @click.option("--quick", is_flag=True, help="Fewer rounds and networks: a table in under a minute on this computer.")
 @click.option(
@@ -77,6 +84,7 @@ def command(
     devices: tuple[str, ...],
     targets: tuple[Target, ...],
     input_size: int | None,
+    num_blocks: int | None,
     folder: Path,
     quick: bool,
     resume: bool,
@@ -127,6 +135,7 @@ def command(
             budget_s=budget_s,
             clock=None if clock is None else Clock(clock),
             input_size=input_size,
+            num_blocks=num_blocks,
             accept_partial=accept_partial,
             accept_unknown=accept_unknown,
             calibration=None if calibration is None else CalibrationChoice(calibration),
@@ -194,6 +203,7 @@ def _summary(result: ProfileResult) -> dict[str, object]:
         "target": str(table.target),
         "device": table.identity.device_name,
         "num_rows": len(table.rows),
+        "num_rows_inferred": table.num_inferred,
         "num_rows_that_count": sum(table.counts(row) for row in table.rows.values()),
         "accepted": [str(status) for status in table.accepted],
         "overhead": None if table.overhead is None else to_json(table.overhead),
@@ -212,7 +222,7 @@ def _print(result: ProfileResult, scope: str | None) -> None:
     rows: list[tuple[str, str]] = [
         ("device", table.identity.device_name),
         ("runtime", f"{table.identity.runtime} ({', '.join(table.identity.flags)})"),
-        ("rows", f"{len(times)} of {len(table.rows)}{span}"),
+        ("rows", f"{len(times)} of {len(table.rows)}{span}" + (f"; {table.row_sources}" if table.num_inferred else "")),
         ("overhead of a run", f"{1000 * table.overhead_ms:.1f} µs" + _verdict(result)),
         (
             "calibration",
@@ -224,7 +234,7 @@ def _print(result: ProfileResult, scope: str | None) -> None:
         ("stopped", STOPPED[outcome.stopped]),
     ]
     print_table(f"{table.target} -> {result.path}", ("what", "value"), rows, scope or "")
-    for warning in (*_marked(table), *result.warnings):
+    for warning in (*_marked(table), *map(str, table.conditions.warnings), *result.warnings):
         warn(warning)
     say(f"Next: moga lut show {result.path}; moga validate {result.path.parent}")
 

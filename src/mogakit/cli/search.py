@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mogakit.bench.target import Target
-from mogakit.cli.combine_options import combine_options
-from mogakit.cli.command import Given, ignored, renamed
 from mogakit.cli.command import command as new_command
+from mogakit.cli.command import ignored, renamed
 from mogakit.cli.measuring import HOST
 from mogakit.cli.options import with_options
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say
-from mogakit.cli.types import CONSTRAINT, LATENCY, NEW_FOLDER, SEED, SPACE, TARGET, Vocabulary, Whole
+from mogakit.cli.search_settings import ONE_LATENCY, PROVEN, has_one_latency, is_proven, is_set, split_settings
+from mogakit.cli.types import CONSTRAINT, LATENCY, NETWORK, NEW_FOLDER, SEED, SPACE, TARGET, Vocabulary
 from mogakit.export.support.entry import Hardware
 
 if TYPE_CHECKING:
@@ -37,21 +37,26 @@ Settings of the engines, each with --set NAME=VALUE:
              accuracy_scale
   exact, best
              none
+  every one  picks (3), jobs (1: evaluations of an expensive accuracy
+             at once), and over several latencies combine (avg or max),
+             factor and weight, one a latency; a factor replaces the
+             reference's latency, inf leaves the hardware out
 
 \b
 Examples:
   moga search --table RUN/lut.json -o RUN/search
   moga search --table RUN --set population=140 --set generations=60 -o RUN/more
   moga search --table RUN --engine best --limit 'latency<=12' -o RUN/best
-  moga search --table CPU --table GPU --combine max --reference moga-a -o both
+  moga search --table CPU --table GPU --reference moga-a -o both
   moga search --table RUN --engine ppo --set target_ms=12 -o RUN/ppo
-  moga search --table RUN --accuracy mymodule:evaluate --jobs 4 -o RUN/own
+  moga search --table RUN --accuracy mymodule:evaluate --set jobs=4 -o RUN/own
 """
 
 METHODS = ("nsga2", "sms-emoa", "random", "exact", "fit-front", "best", "ppo", "reinforce")
 SETTINGS_ONCE_OPTIONS = (
     *("population", "generations", "crossover", "crossover-rate", "mutation", "mutation-rate", "random-share"),
     *("crowding-range", "num-fit", "num-check", "reward", "target-ms", "alpha", "beta", "accuracy-scale"),
+    *("picks", "jobs", "combine", "factor", "weight"),
 )
 """Settings that were options of their own; that spelling is deprecated."""
 
@@ -63,10 +68,6 @@ def _old_options(function: Any) -> Any:
         renamed("--no-second-initial", "--set", "second_initial=false", takes_value=False),
     ]
     return with_options(function, [*old, *flags])
-
-
-def _is_proven(given: Given) -> bool:
-    return given["engine"] in ("best", "exact")
 
 
 @new_command("search", epilog=EPILOG)
@@ -89,7 +90,8 @@ def _is_proven(given: Given) -> bool:
     "--accuracy",
     default="proxy",
     show_default=True,
-    help="proxy (capacity, no accuracy), table:FILE.csv, fitted:FILE.json, supernet:CKPT, or package.module:function.",
+    help="proxy (capacity, no accuracy), table:FILE.csv, fitted:FILE.json, supernet:CKPT, "
+    "train:RECIPE,data=DIR,epochs=5, or package.module:function.",
 )
 @click.option(
     "--objective",
@@ -113,7 +115,11 @@ def _is_proven(given: Given) -> bool:
     type=click.Choice([each.value for each in Hardware]),
     help="Leave out choices that this hardware does not surely run; may be repeated.",
 )
-@combine_options
+@click.option(
+    "--reference",
+    type=NETWORK,
+    help="Over several latencies: the network whose latency normalises each; avg and max of them are metrics.",
+)
 @click.option(
     "--engine",
     type=Vocabulary("mogakit.flows.search.plan:Method", *METHODS),
@@ -121,32 +127,16 @@ def _is_proven(given: Given) -> bool:
     show_default=True,
     help="How to search.",
 )
-@click.option(
-    "--set", "texts", multiple=True, metavar="NAME=VALUE", help="A setting of the engine, see below; may be repeated."
-)
+@click.option("--set", "texts", multiple=True, metavar="NAME=VALUE", help="A setting, see below; may be repeated.")
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Of everything random.")
-@click.option(
-    "--picks",
-    type=Whole(1, 1000),
-    default=3,
-    show_default=True,
-    help="Networks to take from the front.",
-)
-@click.option(
-    "--jobs", type=Whole(1, 1024), default=1, show_default=True, help="Evaluations of an expensive accuracy at once."
-)
 @click.option("--resume", is_flag=True, help="Continue a search that was stopped.")
 @click.option("-o", "--output", "folder", required=True, type=NEW_FOLDER, help="Folder for the result.")
 @json_option
 @_old_options
 @ignored("device", when=lambda given: not given["targets"], because="only --target measures")
-@ignored("seed", "jobs", when=_is_proven, because="engines best and exact solve, and neither draw nor evaluate")
-@ignored("picks", when=lambda given: given["engine"] == "best", because="engine best finds one network")
-@ignored(
-    "jobs",
-    when=lambda given: given["accuracy"] == "proxy" or given["accuracy"].startswith(("table:", "fitted:")),
-    because="such an accuracy is computed at once",
-)
+@ignored("seed", when=is_proven, because=PROVEN)
+@ignored("reference", when=has_one_latency, because=ONE_LATENCY)
+@ignored("reference", when=lambda given: is_set(given, "factor"), because="--set factor gives the factors")
 def command(
     space: str,
     tables: tuple[Path | str, ...],
@@ -157,12 +147,10 @@ def command(
     limits: tuple[Constraint, ...],
     forbid: tuple[str, ...],
     runs_on: tuple[str, ...],
-    combined: dict[str, Any],
+    reference: str | None,
     engine: str,
     texts: tuple[str, ...],
     seed: int,
-    picks: int,
-    jobs: int,
     resume: bool,
     folder: Path,
     as_json: bool,
@@ -177,8 +165,10 @@ def command(
     from mogakit.flows.search.find import search
     from mogakit.flows.search.plan import Method, SearchPlan, device_input, latency_input
     from mogakit.flows.search.settings import parse_settings, plan_settings
+    from mogakit.nets.resolve import resolve
 
     method = Method(engine)
+    of_every_engine, of_engine = split_settings(texts, click.get_current_context())
     plan = SearchPlan(
         space=space,
         accuracy=accuracy,
@@ -187,12 +177,11 @@ def command(
         limits=limits,
         forbid=forbid,
         runs_on=tuple(Hardware(each) for each in runs_on),
-        **combined,
-        **plan_settings(method, parse_settings(texts)),
+        reference=None if reference is None else resolve(reference),
+        **of_every_engine,
+        **plan_settings(method, parse_settings(of_engine)),
         method=method,
         seed=seed,
-        num_picks=picks,
-        num_jobs=jobs,
     )
     with open_runner(device) if targets else nullcontext() as runner, progress_bar("searching") as progress:
         if runner is not None:
@@ -232,7 +221,9 @@ def _print(result: SearchResult, folder: Path) -> None:
         last = quality.population_percent
         population = "" if last is None else f" (last population: {last:.1f} %)"
         share = f"{quality.archive_percent:.1f} % of its hypervolume{population}"
-        say(f"exact front: {quality.num_exact} networks; found {share}")
+        within = quality.tolerance_percent
+        exact = "" if within == 0 else f", to within {within:.1f} % of each objective's range"
+        say(f"exact front: {quality.num_exact} networks{exact}; found {share}")
         say(f"written: {folder / RESULT}, {folder / EXACT}")
     else:
         say(f"exact front: none; {quality.without}")

@@ -12,11 +12,10 @@ from mogakit.cli.alternate import command as alternate
 from mogakit.cli.broken_images import print_broken_images
 from mogakit.cli.command import group, ignored
 from mogakit.cli.output import demo_steps, json_option, print_json, print_table, progress_bar, say
-from mogakit.cli.training_options import NUM_WORKERS, WORKERS, torch_device_option, training_options
+from mogakit.cli.training_options import NUM_WORKERS, WORKERS, recipe_options, torch_device_option, training_options
 from mogakit.cli.types import (
     CHROMOSOME,
     COUNT,
-    EPOCHS,
     FILE,
     NEW_FILE,
     NEW_FOLDER,
@@ -222,7 +221,7 @@ def extract(
     help="Networks to train alone, with two seeds each.",
 )
 @click.option("--recipe", type=click.Choice(list(RECIPES)), help="For those; needed unless the images are digits.")
-@click.option("--epochs", type=EPOCHS, help="Instead of the recipe's.")
+@recipe_options
 @click.option("--batch-size", type=COUNT, help="Instead of the recipe's.")
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Of the choice and of training.")
 @torch_device_option
@@ -236,7 +235,7 @@ def rank(
     checkpoint: Path,
     networks: int,
     recipe: str | None,
-    epochs: float | None,
+    changes: dict[str, Any],
     batch_size: int | None,
     seed: int,
     device: str | None,
@@ -255,7 +254,7 @@ def rank(
     from mogakit.flows.train.supernet import rank_supernet
     from mogakit.training.loop import Settings
 
-    settings = Settings(seed=seed, batch_size=batch_size, epochs=epochs, bfloat16=bfloat16, num_workers=workers)
+    settings = Settings(seed=seed, batch_size=batch_size, bfloat16=bfloat16, num_workers=workers, **changes)
     with progress_bar("ranking") as progress:
         result = rank_supernet(checkpoint, networks, recipe, settings, folder, progress, device, resume)
     if as_json:

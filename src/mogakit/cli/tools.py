@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mogakit.cli.command import group
+from mogakit.cli.command import group, ignored
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say, warn
 from mogakit.cli.types import FILE
 
@@ -57,19 +57,29 @@ def list_command(as_json: bool) -> None:
 @command.command("fetch", epilog="Example: moga tools fetch benchmark_model")
 @click.argument("name")
 @click.option("--from", "address", metavar="URL", help="Another address than the makers' published one.")
+@click.option(
+    "--abi",
+    type=click.Choice(["arm64-v8a", "armeabi-v7a", "x86_64"]),
+    default="arm64-v8a",
+    show_default=True,
+    help="The phone's instruction set, as moga devices --json names it.",
+)
+@click.option("--version", default="latest", show_default=True, help="A release of LiteRT, such as 2.1.5.")
 @json_option
-def fetch(name: str, address: str | None, as_json: bool) -> None:
+@ignored("abi", "version", when=lambda given: given["address"] is not None, because="--from names the build itself")
+def fetch(name: str, address: str | None, abi: str, version: str, as_json: bool) -> None:
     """Download a tool from its makers and register it: benchmark_model or benchmark_model_litert."""
-    from mogakit.flows.measure.tools import fetch_tool, fetchable
+    from mogakit.flows.measure.tools import fetch_tool
     from mogakit.records import to_json
 
     with progress_bar(f"fetch {name}") as progress:
-        tool = fetch_tool(name, address, progress)
+        tool = fetch_tool(name, address, progress, abi, version)
     if as_json:
-        print_json({**to_json(tool), "note": _UNVERSIONED})
+        print_json(to_json(tool) if tool.versioned else {**to_json(tool), "note": _UNVERSIONED})
         return
-    _print(f"Fetched from {address or fetchable()[name]}", [tool])
-    say(_UNVERSIONED)
+    _print(f"Fetched from {tool.source}", [tool])
+    if not tool.versioned:
+        say(_UNVERSIONED)
 
 
 _UNVERSIONED = (
@@ -79,6 +89,8 @@ _UNVERSIONED = (
 
 
 def _print(title: str, tools: list[Tool]) -> None:
+    from mogakit.flows.measure.tools import is_replaced
+
     rows = [
         (tool.kind, tool.name, tool.abi, f"{tool.num_bytes / 1e6:.1f}", tool.sha256[:16], tool.source) for tool in tools
     ]
@@ -86,3 +98,5 @@ def _print(title: str, tools: list[Tool]) -> None:
     for tool in tools:
         if not tool.for_android and not tool.runs_here:
             warn(f"{tool.name} asks for a Linux loader, so it will not start on a phone")
+        if is_replaced(tool):
+            say(f"{tool.name} {tool.sha256[:16]} is not used: another of its name was added later")

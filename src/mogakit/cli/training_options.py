@@ -10,7 +10,8 @@ import click
 
 from mogakit.cli.command import ignored, renamed
 from mogakit.cli.options import with_options
-from mogakit.cli.types import COUNT, EPOCHS, NEW_FOLDER, SECONDS, SEED, Whole
+from mogakit.cli.types import COUNT, EPOCHS, NEW_FOLDER, SECONDS, SEED, SHARE, Number, Whole
+from mogakit.training.recipes import Schedule
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -30,13 +31,58 @@ def torch_device_option(function: F) -> F:
     return with_options(function, (option, renamed("--device", "--torch-device", "{}")))
 
 
+_CHANGES = {
+    "peak_rate": "learning_rate",
+    "weight_decay": "l2",
+    "norm_momentum": "norm_momentum",
+    "label_smoothing": "label_smoothing",
+    "dropout": "dropout",
+}
+"""Options that stand in for a value of the recipe, by the field of `training.loop.Settings` that each fills."""
+
+
+def recipe_options(function: F) -> F:
+    """Add --epochs, --schedule and what replaces a recipe's values; the command gets `changes`, of `Settings`."""
+
+    @functools.wraps(function)
+    def command(*args: Any, epochs: float | None, schedule: str, **given: Any) -> Any:
+        changes: dict[str, Any] = {field: given.pop(name) for name, field in _CHANGES.items()}
+        return function(*args, changes={"epochs": epochs, "schedule": Schedule(schedule), **changes}, **given)
+
+    options = (
+        click.option("--epochs", type=EPOCHS, help="Instead of the recipe's."),
+        click.option(
+            "--schedule",
+            type=click.Choice([each.value for each in Schedule]),
+            default=Schedule.SCALED.value,
+            show_default=True,
+            help="Warm-up and steps of decay with --epochs: the recipe's share of the epochs, or its number of epochs.",
+        ),
+        click.option(
+            "--peak-rate",
+            type=Number(0, 1000, open_low=True),
+            help="Learning rate after the warm-up, for this batch size. [default: the recipe's, scaled to the batch]",
+        ),
+        click.option("--weight-decay", type=Number(0, 10), help="L2, instead of the recipe's; no biases or norms."),
+        click.option("--norm-momentum", type=SHARE, help="A batch's share in running statistics, as torch counts it."),
+        click.option("--label-smoothing", type=SHARE, help="Instead of the recipe's."),
+        click.option("--dropout", type=SHARE, help="Before the last layer, instead of the recipe's."),
+        ignored(
+            "schedule",
+            when=lambda given: given["epochs"] is None,
+            because="the recipe's own number of epochs is used; add --epochs",
+        ),
+    )
+    return with_options(command, options)  # type: ignore[return-value]
+
+
 def training_options(function: F) -> F:
     """Add --epochs to --resume; the command gets `training`, the fields of its request that they fill."""
 
     @functools.wraps(function)
     def command(
         *args: Any,
-        epochs: float | None,
+        changes: dict[str, Any],
         batch_size: int | None,
         seed: int,
         bfloat16: bool,
@@ -53,7 +99,7 @@ def training_options(function: F) -> F:
         settings = Settings(
             seed=seed,
             batch_size=batch_size,
-            epochs=epochs,
+            **changes,
             bfloat16=bfloat16,
             synchronise_norm=sync_norm,
             num_workers=workers,
@@ -63,7 +109,6 @@ def training_options(function: F) -> F:
         return function(*args, training=training, **given)
 
     options = (
-        click.option("--epochs", type=EPOCHS, help="Instead of the recipe's."),
         click.option("--batch-size", type=COUNT, help="Instead of the recipe's; the rate scales."),
         click.option("--seed", type=SEED, default=0, show_default=True, help="Of weights, order and augmentation."),
         torch_device_option,
@@ -83,4 +128,4 @@ def training_options(function: F) -> F:
             because="there is one process; start several with torchrun",
         ),
     )
-    return with_options(command, options)  # type: ignore[return-value]
+    return with_options(recipe_options(command), options)  # type: ignore[return-value]

@@ -260,13 +260,16 @@ class Whole(click.IntRange):
         super().__init__(low, high)
 
     def _describe_range(self) -> str:
-        return _bounds(self.min, self.max)
+        return _remarkable(self.min, self.max)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Read the number; one of more digits than Python reads is out of range as well."""
         if isinstance(value, str) and len(value) > sys.int_info.default_max_str_digits:
             self.fail(f"{len(value)} digits are out of range; supported: {self.min} to {self.max}", param, ctx)
-        return super().convert(value, param, ctx)
+        number = click.INT.convert(value, param, ctx)
+        if not self.min <= number <= self.max:  # type: ignore[operator]  # both bounds are given
+            self.fail(f"{number} is not in the range {_bounds(self.min, self.max)}", param, ctx)
+        return number
 
 
 class Number(click.FloatRange):
@@ -279,21 +282,37 @@ class Number(click.FloatRange):
         super().__init__(low, high, min_open=open_low)
 
     def _describe_range(self) -> str:
-        return _bounds(self.min, self.max, self.min_open)
+        return _remarkable(self.min, self.max, self.min_open)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Read the number; `nan` is none, and infinity is out of range."""
-        number = super().convert(value, param, ctx) if not _is_nan(value) else None
-        if number is None:
+        if _is_nan(value):
             self.fail(f"{value!r} is not a number", param, ctx)
+        number = click.FLOAT.convert(value, param, ctx)
+        if not self.min <= number <= self.max or (self.min_open and number == self.min):  # type: ignore[operator]
+            self.fail(f"{number:g} is not in the range {_bounds(self.min, self.max, self.min_open)}", param, ctx)
         return number
 
 
-def _bounds(low: float | None, high: float | None, open_low: bool = False) -> str:
+class Factor(Number):
+    """A latency in milliseconds by which others are divided, or the word `inf`."""
+
+    def __init__(self) -> None:
+        """Bound by the longest latency that anything of the kit has."""
+        super().__init__(0, 1_000_000, open_low=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read the number or the word; a number too large for one is out of range."""
+        return math.inf if value in ("inf", math.inf) else super().convert(value, param, ctx)
+
+
+def _remarkable(low: float | None, high: float | None, open_low: bool = False) -> str:
     """Return how --help writes a range; one so wide that nobody meets its end is left out."""
-    if low is None or high is None or high >= UNREMARKABLE:
-        return ""
-    return f"{'above ' if open_low else ''}{low:g} to {high:g}"
+    return "" if high is None or high >= UNREMARKABLE else _bounds(low, high, open_low)
+
+
+def _bounds(low: float | None, high: float | None, open_low: bool = False) -> str:
+    return f"{'above ' if open_low else ''}{low:g} to {high if isinstance(high, int) else format(high, 'g')}"
 
 
 def _is_nan(value: Any) -> bool:
@@ -346,6 +365,8 @@ WIDTH = Number(0.05, 16.0)
 """As `nets.limits`."""
 SECONDS = Number(0, 10_000_000, open_low=True)
 MILLISECONDS = Number(0, 10_000_000, open_low=True)
+FACTOR = Factor()
+"""What a latency is divided by, in milliseconds; `inf` leaves a hardware out, as the multi-hardware paper's C does."""
 EPOCHS = Number(0, 1_000_000, open_low=True)
 SHARE = Number(0, 1)
 WEIGHT = Number(0, 1_000_000)

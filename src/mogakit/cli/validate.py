@@ -64,7 +64,9 @@ def command(
     )
     settings = RunFolder(folder).read_settings()
     if settings.device == HOST:
-        reject_given(("run_s", "fixed_performance", "screen"), f"it is of phones, and {folder} is of this computer")
+        reject_given(
+            ("run_s", "max_wait_s", "fixed_performance", "screen"), f"it is of phones, and {folder} is of this computer"
+        )
     with open_runner(settings.device, settings.clock, phone) as runner, progress_bar("validate") as progress:
         result = run(request, runner, progress)
     if as_json:

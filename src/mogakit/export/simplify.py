@@ -28,7 +28,7 @@ NEVER_WINS = float(np.finfo(np.float32).min)
 
 def simplify(graph: Graph) -> Graph:
     """Apply every pass of this module; outputs keep their nodes."""
-    for pass_ in (join_moves, linear_over_last_axis, absorb_pads, skip_expansions):
+    for pass_ in (linear_over_last_axis, join_moves, absorb_pads, skip_expansions):
         graph = pass_(graph)
     return graph
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from mogakit import records
 from mogakit.bench.measurement import Clock, Status
 from mogakit.bench.schedule import Outcome
+from mogakit.bench.warning import typed_warnings
 from mogakit.export.artifact import Precision
 from mogakit.luts.table import Row
 
@@ -67,7 +68,8 @@ def _from_file(value: records.Document) -> records.Document:
 
 @records.stored(
     "bench-result",
-    version=1,
+    version=2,
+    upgrades={1: typed_warnings},
     implied_version=1,
     made_by="moga bench NET... --json > FILE",
     title="result of moga bench",

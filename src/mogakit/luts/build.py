@@ -1,6 +1,6 @@
 """From the measurements of a run to its `LatencyTable`."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from mogakit import __version__
@@ -9,9 +9,11 @@ from mogakit.errors import InputError, TableError
 from mogakit.export.artifact import Role
 from mogakit.luts.calibrate import Calibration, CalibrationKind, fit, fit_best
 from mogakit.luts.estimate import estimate_files, merge_conditions, resolved
+from mogakit.luts.infer import infer_rows
 from mogakit.luts.overhead import fit_overhead, refine_by_networks
 from mogakit.luts.statistic import HOST_STATISTIC, Statistic
 from mogakit.luts.table import LatencyTable, Origin, Row
+from mogakit.nets.block import Block
 from mogakit.nets.network import Network
 from mogakit.nets.resolve import resolve
 
@@ -30,6 +32,7 @@ def build_table(
     networks: Mapping[str, Network] | None = None,
     source: str = "",
     seed: int = 0,
+    infer: Sequence[Block] = (),
 ) -> LatencyTable:
     """Build the table of one target.
 
@@ -50,6 +53,7 @@ def build_table(
             name the kit can resolve.
         source: the run's name, for the record.
         seed: of the bootstrap.
+        infer: blocks that get a row from those that were measured, where they were not (`luts.infer`).
 
     Raises:
         TableError: no measurement, several targets, or no block among them.
@@ -86,6 +90,8 @@ def build_table(
         seed=seed,
         accepted=tuple(sorted(accepted)),
     )
+    if infer:
+        table = replace(table, rows=table.rows | infer_rows(table.rows, infer, table.counts))
     return table.with_calibration(calibrate_table(table, known, measured, calibration))
 
 

@@ -8,8 +8,9 @@ import numpy.typing as npt
 
 from mogakit.errors import InputError, TableError
 from mogakit.luts.calibrate import CalibrationKind, fit
+from mogakit.luts.counts import fit_with_table, fit_without_table
 from mogakit.luts.error_metrics import FloatArray, kendall_tau, mape_percent
-from mogakit.luts.linear import Pairs, fit_on_table, fit_one_hot
+from mogakit.luts.linear import ModelKind, Pairs
 from mogakit.luts.table import LatencyTable
 from mogakit.nets.spaces import get_space
 
@@ -60,7 +61,8 @@ def learning_curves(
             )
         rng = np.random.default_rng([seed, size])
         splits = [rng.permutation(len(measured)) for _ in range(num_repeats)]
-        for model in ("table", "table, scale", "table, affine", "one-hot", "table+one-hot"):
+        fitted = (ModelKind.ONE_HOT, ModelKind.TABLE) if space.slotted else (ModelKind.COUNTS, ModelKind.TABLE_COUNTS)
+        for model in ("table", "table, scale", "table, affine", *map(str, fitted)):
             tried = [_held_out(model, pairs, table, raw, split[:size], split[size:]) for split in splits]
             truths = [measured[split[size:]] for split in splits]
             done = [(found, truth) for found, truth in zip(tried, truths, strict=True) if found is not None]
@@ -82,7 +84,8 @@ def _held_out(
             calibration = fit(kind, raw[inside], measured[inside])
             return np.asarray(calibration.scale * raw[outside] + calibration.offset_ms)
         train = pairs.take(inside.tolist())
-        fitted = fit_on_table(train, table) if model == "table+one-hot" else fit_one_hot(train, None, table.identity)
+        on_table = model in (ModelKind.TABLE, ModelKind.TABLE_COUNTS)
+        fitted = fit_with_table(train, table) if on_table else fit_without_table(train, None, table.identity)
         return np.array([fitted.predict_chromosome(pairs.chromosomes[index]) for index in outside])
     except TableError:  # a row is missing: that is not a matter of how many
         raise

@@ -10,7 +10,8 @@ from dataclasses import replace
 import numpy as np
 
 from mogakit.bench import statistics
-from mogakit.bench.measurement import Conditions, Measurement, Status, counts
+from mogakit.bench.measurement import Measurement, Status, counts
+from mogakit.bench.warning import worst_of_each_kind
 from mogakit.errors import TableError
 from mogakit.export.artifact import Role
 from mogakit.luts import undisturbed
@@ -281,6 +282,7 @@ def merge_conditions(measurements: Sequence[Measurement]) -> RowConditions:
     temperatures = known([state.temperature_c for state in states])
     loads = known([state.load_1min for state in states])
     clocks = known([state.cpu_frequency_mhz for state in states])
+    worst = worst_of_each_kind(warning for state in states for warning in state.warnings)
     return RowConditions(
         first_at=moments[0] if moments else None,
         last_at=moments[-1] if moments else None,
@@ -288,9 +290,5 @@ def merge_conditions(measurements: Sequence[Measurement]) -> RowConditions:
         max_load_1min=max(loads, default=None),
         min_cpu_frequency_mhz=min(clocks, default=None),
         max_cpu_frequency_mhz=max(clocks, default=None),
-        warnings=_warnings(states),
+        warnings=tuple(warning for warning, _ in worst),
     )
-
-
-def _warnings(states: Sequence[Conditions]) -> tuple[str, ...]:
-    return tuple(sorted({warning for state in states for warning in state.warnings}))

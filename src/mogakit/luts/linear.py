@@ -5,7 +5,7 @@ table, a few hundred. Both stay additive, so that the exact front stays exact.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -33,6 +33,8 @@ class ModelKind(StrEnum):
 
     ONE_HOT = "one-hot"  # the choices alone
     TABLE = "table+one-hot"  # the table's prediction (scaled, shifted), and the choices for what it leaves over
+    COUNTS = "counts"  # blocks counted, of a space whose genes are not independent slots (`luts.counts`)
+    TABLE_COUNTS = "table+counts"  # the table's blocks, corrected by whole networks
     IMPORTED = "imported"
 
 
@@ -58,6 +60,7 @@ class CostModel(Tabular):
         table: name of the table it builds on, or empty.
         networks: names of the networks it was fitted on, so that validation can leave them out.
         input_size: of the space in pixels; None for the space's own.
+        blocks_ms: milliseconds of each block by key, where the model counts blocks; `coefficients_ms` is then empty.
 
     Raises:
         InputError: from `predict`, for a network that does not lie in the space.
@@ -87,6 +90,7 @@ class CostModel(Tabular):
     table: str = ""
     networks: tuple[str, ...] = ()
     input_size: int | None = None
+    blocks_ms: dict[str, float] = field(default_factory=dict)
     schema_version: int = MODEL_SCHEMA_VERSION
 
     def predict_chromosome(self, chromosome: Chromosome) -> float:
@@ -95,6 +99,8 @@ class CostModel(Tabular):
         Raises:
             InputError: it has another number of genes, or a gene that the model does not know.
         """
+        if self.blocks_ms:
+            return self.intercept_ms + sum(self._block_ms(block.key) for block in self._space.decode(chromosome).blocks)
         if len(chromosome) != len(self.coefficients_ms):
             raise InputError(f"model {self.name} takes {len(self.coefficients_ms)} genes, given {len(chromosome)}")
         total = self.intercept_ms
@@ -135,11 +141,14 @@ class CostModel(Tabular):
         """
         chromosome, slotted = self._encode(network), self._space.slotted
         latency_ms = self.predict_chromosome(chromosome)
-        if slotted is None:
+        numbers = [costs[gene] for costs, gene in zip(self.coefficients_ms, chromosome, strict=False)]
+        if self.blocks_ms:
+            names = [block.key for block in network.blocks]
+            numbers = [self._block_ms(name) for name in names]
+        elif slotted is None:
             names = [f"gene {index} = {gene}" for index, gene in enumerate(chromosome)]
         else:
             names = [choices[gene].key for choices, gene in zip(slotted.slots, chromosome, strict=True)]
-        numbers = [costs[gene] for costs, gene in zip(self.coefficients_ms, chromosome, strict=True)]
         return Prediction(
             network=network.name,
             latency_ms=latency_ms,
@@ -161,14 +170,29 @@ class CostModel(Tabular):
             return f"the model of space {self.space!r} does not know it: {error}"
         return None
 
-    def slot_costs(self, space: SearchSpace, unsupported_ms: float | None = None) -> list[FloatArray]:
+    def _block_ms(self, key: str) -> float:
+        if key not in self.blocks_ms:
+            raise TableError(
+                f"model {self.name} has no number for block {key}; `moga fit` on a run of its space fits one"
+            )
+        return self.blocks_ms[key]
+
+    def block_costs(self, unsupported_ms: float) -> tuple[float, dict[str, float]] | None:
+        """Return the intercept and milliseconds by block key where the model counts blocks, None elsewhere."""
+        return (self.intercept_ms, self.blocks_ms) if self.blocks_ms else None
+
+    def slot_costs(self, space: SearchSpace, unsupported_ms: float | None = None) -> list[FloatArray] | None:
         """Return one array of milliseconds a gene, the intercept folded into the first; every choice has a number.
+
+        None where the model counts blocks: what a gene costs depends on others.
 
         Raises:
             InputError: the space is another than the model's.
         """
         if space.name != self.space:
             raise InputError(f"model {self.name} is of space {self.space}, not of {space.name}")
+        if self.blocks_ms:
+            return None
         costs = [np.array(numbers) for numbers in self.coefficients_ms]
         costs[0] = costs[0] + self.intercept_ms
         return costs
@@ -242,12 +266,12 @@ def one_hot(num_choices: Sequence[int], chromosomes: Sequence[Chromosome]) -> Fl
 
 
 def fit_one_hot(pairs: Pairs, target: Target | None, identity: Identity, name: str = "one-hot") -> CostModel:
-    """Fit ridge on the choices alone (multi-hardware paper section 5.1; TuNAS appendix), relative least squares.
+    """Fit ridge on the choices alone (multi-hardware paper section 7.1; TuNAS appendix), relative least squares.
 
     Raises:
         InputError: fewer than five pairs.
     """
-    num_choices = _checked_space(pairs).num_choices
+    num_choices = checked_space(pairs).num_choices
     measured = np.array(pairs.measured_ms)
     found = fit_ridge(np.ones((len(measured), 1)), one_hot(num_choices, pairs.chromosomes), measured)
     weights = _split(found.weights, num_choices)
@@ -265,7 +289,7 @@ def fit_on_table(pairs: Pairs, table: LatencyTable, name: str = "table+one-hot")
         InputError: fewer than five pairs, or a space whose genes are not independent slots.
         TableError: the table lacks a block of the space.
     """
-    space = _checked_space(pairs)
+    space = checked_space(pairs)
     costs = table.with_calibration(Calibration()).slot_costs(space)
     if costs is None:
         raise InputError(f"the genes of space {space.name} are not independent slots: fit the choices alone (one-hot)")
@@ -279,7 +303,12 @@ def fit_on_table(pairs: Pairs, table: LatencyTable, name: str = "table+one-hot")
     return _model(name, ModelKind.TABLE, pairs, table.target, table.identity, offset_ms, weights, found, table.name)
 
 
-def _checked_space(pairs: Pairs) -> SearchSpace:
+def checked_space(pairs: Pairs) -> SearchSpace:
+    """Return the space of the pairs.
+
+    Raises:
+        InputError: fewer than five pairs, or no such space.
+    """
     if len(pairs.measured_ms) < MIN_PAIRS:
         raise InputError(f"a cost model needs at least {MIN_PAIRS} measured networks, given {len(pairs.measured_ms)}")
     return get_space(pairs.space, pairs.input_size)

@@ -16,6 +16,7 @@ from mogakit import records
 from mogakit.bench.agreement import DeviceAgreement
 from mogakit.bench.measurement import Identity, Status, counts
 from mogakit.bench.target import Target, parse_target
+from mogakit.bench.warning import ConditionWarning, typed_warnings
 from mogakit.errors import TableError
 from mogakit.export.artifact import Role
 from mogakit.luts import advice
@@ -27,7 +28,7 @@ from mogakit.nets.network import Network
 from mogakit.nets.spaces import SearchSpace
 from mogakit.tabular import Sheet, Tabular
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised whenever a field is added without a default, renamed, or changes its meaning; then the table gains a step."""
 
 UNKNOWN = "unknown"
@@ -44,7 +45,14 @@ class RowConditions:
     max_load_1min: float | None = None
     min_cpu_frequency_mhz: float | None = None
     max_cpu_frequency_mhz: float | None = None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[ConditionWarning, ...] = ()  # of each kind the worst
+
+
+class RowSource(StrEnum):
+    """Where a row's number comes from."""
+
+    MEASURED = "measured"  # the block's own file was timed, by the kit or by the makers of an imported table
+    INFERRED = "inferred"  # from other blocks of the same target (`luts.block_model`); its interval is the model's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +77,7 @@ class Row:
         reason: what the tool said about its delegation, such as why there is none; empty where it said nothing.
         error: why there is no number, or none that counts.
         agreement: of the file's output on the target with the reference; None where it was not asked for.
+        source: whether the block itself was timed.
     """
 
     key: str
@@ -99,6 +108,7 @@ class Row:
     artifact_sha256: str | None = None
     agreement: DeviceAgreement | None = None
     conditions: RowConditions = field(default_factory=RowConditions)
+    source: RowSource = RowSource.MEASURED
 
 
 class OverheadVerdict(StrEnum):
@@ -182,6 +192,7 @@ def _from_file(document: records.Document) -> records.Document:
     "latency-table",
     version=SCHEMA_VERSION,
     made_by="moga profile -o RUN",
+    upgrades={1: typed_warnings},
     encode=_to_file,
     decode=_from_file,
     error=TableError,
@@ -246,6 +257,16 @@ class LatencyTable(Tabular):
     def overhead_ms(self) -> float:
         """Return what a network pays once, in milliseconds."""
         return 0.0 if self.overhead is None else self.overhead.value_ms
+
+    @property
+    def num_inferred(self) -> int:
+        """Return how many rows were inferred from others, not measured."""
+        return sum(row.source is RowSource.INFERRED for row in self.rows.values())
+
+    @property
+    def row_sources(self) -> str:
+        """Return of how many rows the numbers are measured, and of how many inferred."""
+        return f"{len(self.rows) - self.num_inferred} measured, {self.num_inferred} inferred"
 
     @property
     def backends(self) -> frozenset[str]:
@@ -332,6 +353,16 @@ class LatencyTable(Tabular):
         fixed = [block.key for block in (*slotted.before, *slotted.after)]
         costs[0] = costs[0] + scale * self.sum_rows(fixed) + self.calibration.offset_ms
         return costs
+
+    def block_costs(self, unsupported_ms: float) -> tuple[float, dict[str, float]]:
+        """Return what a network pays once, and what each block adds, calibrated: they sum to `latency_ms`.
+
+        Args:
+            unsupported_ms: stands for a block whose row holds no number that counts.
+        """
+        scale = self.calibration.scale
+        blocks_ms = {key: scale * self._choice_ms(key, unsupported_ms) for key in self.rows}
+        return scale * self.overhead_ms + self.calibration.offset_ms, blocks_ms
 
     def unpredictable(self, network: Network) -> str | None:
         """Return in a few words why the table has no number for a network, or None where it has one."""

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import is_dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
 
 import cattrs
 from cattrs.cols import homogenous_tuple_structure_factory, is_mapping, list_structure_factory
@@ -112,6 +113,11 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
+def _number_or_text(value: Any, kind: Any) -> float | str | None:
+    absent = value is None and NoneType in get_args(kind)
+    return value if absent or isinstance(value, str) else _float(value, float)
+
+
 def _list_hook(kind: Any, converter: cattrs.Converter) -> Hook:
     """Return the hook of `tuple[X, ...]` or `list[X]`, which takes lists only (to Python, text is a sequence)."""
     if get_origin(kind) is list:
@@ -176,6 +182,10 @@ def _is_fixed_tuple(kind: Any) -> bool:
     return get_origin(kind) is tuple and not _is_homogeneous(kind)
 
 
+def _is_number_or_text(kind: Any) -> bool:
+    return get_origin(kind) in (Union, UnionType) and {float, str} <= set(get_args(kind)) <= {float, str, NoneType}
+
+
 def _make_converter() -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True)
     converter.register_unstructure_hook(Path, str)
@@ -199,6 +209,7 @@ def _make_converter() -> cattrs.Converter:
     converter.register_structure_hook_factory(_is_homogeneous, listed)
     converter.register_structure_hook_factory(_is_fixed_tuple, fixed)
     converter.register_structure_hook_factory(is_dataclass, record)
+    converter.register_structure_hook_func(_is_number_or_text, _number_or_text)
     return converter
 
 

@@ -12,6 +12,13 @@ from typing import Any
 
 from mogakit.errors import InputError
 
+_PRIMARY = 0xFF  # of SQLite's extended error codes, these bits are the primary one
+_UNUSABLE = (
+    *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY),
+    *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM),
+)
+"""Errors of a sound file that cannot be used now."""
+
 Tables = Mapping[str, Sequence[str]]
 """Columns that are sealed, by table; all names are constants of the kit, never a user's text."""
 
@@ -31,7 +38,8 @@ def whole(path: Path, what: str) -> Iterator[None]:
     try:
         yield
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # a damaged name ends in an error about its text
-        if "locked" in str(error) or "readonly" in str(error) or "full" in str(error) or "unable" in str(error):
+        code = getattr(error, "sqlite_errorcode", None)  # absent where Python's own module raised it
+        if code is not None and code & _PRIMARY in _UNUSABLE:
             raise InputError(f"{path} cannot be used: {error}") from error
         raise InputError(f"{path} is damaged or not {what} ({error}); move it away or name another") from error
 

@@ -9,7 +9,7 @@ from mogakit.luts.spaces import input_size_of, slot_space_of
 from mogakit.luts.table import LatencyTable
 from mogakit.nets import zoo
 from mogakit.nets.network import Network
-from mogakit.nets.spaces import SlotSpace, get_space
+from mogakit.nets.spaces import SlotSpace, get_space, holds
 from mogakit.reports.drawn import Drawn
 from mogakit.reports.figures import operators, prediction, searches, targets
 from mogakit.reports.figures import table as tables
@@ -194,7 +194,7 @@ def _known_networks(content: RunContent, space: SlotSpace) -> list[Network]:
     """Return networks that a reader knows: published ones of the space, then the picks of the first search."""
     size = input_size_of(content.table)
     published = [zoo.get(name, input_size=size).network for name in zoo.names()]
-    known = [network for network in published if space.holds(network)]
+    known = [network for network in published if holds(space, network)]
     if content.searches:
         known += picked_networks(content, content.searches[0])
     return known

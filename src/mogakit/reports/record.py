@@ -8,6 +8,7 @@ from typing import Any
 
 from mogakit import __version__, records
 from mogakit.bench.measurement import Identity, Status
+from mogakit.bench.warning import typed_warnings
 from mogakit.luts.calibrate import Calibration
 from mogakit.luts.check import Finding
 from mogakit.luts.curves import CurvePoint
@@ -22,7 +23,7 @@ from mogakit.search.comparison import Comparison
 from mogakit.search.front import Front, HistoryPoint, MetricInfo, Quality
 from mogakit.search.problem import Constraint, Objective
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +141,7 @@ class FigureRecord:
     caption: str
 
 
-@records.stored("report", version=SCHEMA_VERSION, made_by="moga report RUN")
+@records.stored("report", version=SCHEMA_VERSION, made_by="moga report RUN", upgrades={1: typed_warnings})
 @dataclass(frozen=True, kw_only=True)
 class Report:
     """Everything that `moga report` has numbers for; what a run does not hold is None or empty.

@@ -43,6 +43,11 @@ class SlotCosts:
             total += values[genes[:, slot]]
         return total
 
+    @property
+    def has_holes(self) -> bool:
+        """Whether the quantity does not exist for some choice."""
+        return any(bool(np.isnan(values).any()) for values in self.per_slot)
+
     def extremes(self) -> tuple[float, float]:
         """Return the least and the greatest sum over the whole space."""
         low = self.constant + float(sum(np.nanmin(values) for values in self.per_slot))

@@ -15,20 +15,22 @@ class Origin(StrEnum):
     PUBLISHED = "published"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Column:
     """One hardware.
 
     Attributes:
         name: target of a table or measurement, device and framework of a publication.
         origin: how its latencies were come by. source: the table, device or paper.
-        factor_ms: latency of the reference network, by which the metrics normalise; None where it is not known.
+        factor_ms: latency of the reference network, by which the metrics normalise; None where it is not known, or
+            infinite. left_out: it is infinite: the column adds nothing to the metrics.
     """
 
     name: str
     origin: Origin
     source: str
     factor_ms: float | None
+    left_out: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +40,7 @@ class ComparedNetwork:
     Attributes:
         name: as asked for.
         params, madds: counts; None for a model file. top1: published accuracy in percent, None where there is none.
+        top1_source: where it was published.
         latencies_ms: one a column; None where there is no number. reasons: why, by column name.
         f_avg, f_max: over all columns; None where one has no number, or a factor is not known.
     """
@@ -50,6 +53,7 @@ class ComparedNetwork:
     reasons: dict[str, str]
     f_avg: float | None
     f_max: float | None
+    top1_source: str = ""
 
 
 @records.stored("comparison", version=1, implied_version=1, made_by="moga compare NET... --json > FILE")

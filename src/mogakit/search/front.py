@@ -96,6 +96,7 @@ class Quality:
 
     Attributes:
         num_exact: networks on the exact front.
+        tolerance_percent: 0 where that front is exact, else the share of each objective's range within which it is.
         box: range of each objective; the worst corner is the reference point.
         archive_percent: of everything evaluated.
         population_percent: of the last population; None where the engine has none.
@@ -103,6 +104,7 @@ class Quality:
     """
 
     num_exact: int | None = None
+    tolerance_percent: float = 0.0
     box: Box | None = None
     archive_percent: float | None = None
     population_percent: float | None = None

@@ -11,9 +11,10 @@ import numpy as np
 
 from mogakit.nets.network import Network
 from mogakit.nets.spaces import Chromosome, SearchSpace, format_chromosome
-from mogakit.search.additive import Genes, SlotCosts, Values, weighted_sum
+from mogakit.search.additive import Genes, Values
 from mogakit.search.cache import EvaluationCache
 from mogakit.search.multi_hardware import f_avg
+from mogakit.search.staged import Costs, sum_of
 
 
 class Metric(Protocol):
@@ -32,8 +33,8 @@ class Metric(Protocol):
         """Where its values come from, for the reader of a result."""
 
     @property
-    def parts(self) -> tuple[SlotCosts, ...] | None:
-        """The sums over slots that it grows with: itself where it is one, several for a maximum, None if unknown."""
+    def parts(self) -> tuple[Costs, ...] | None:
+        """The sums over blocks that it grows with: itself where it is one, several for a maximum, None if unknown."""
 
     def evaluate(self, genes: Genes) -> Values:
         """Return one value a row of `genes`; NaN where the quantity does not exist."""
@@ -41,15 +42,15 @@ class Metric(Protocol):
 
 @dataclass(frozen=True)
 class SumMetric:
-    """A quantity that adds up over slots."""
+    """A quantity that adds up over blocks."""
 
     name: str
     unit: str
     source: str
-    costs: SlotCosts
+    costs: Costs
 
     @property
-    def parts(self) -> tuple[SlotCosts, ...]:
+    def parts(self) -> tuple[Costs, ...]:
         """Itself."""
         return (self.costs,)
 
@@ -91,9 +92,9 @@ class HardwareMetric:
         return "; ".join(f"{metric.source} / {factor:g} ms, weight {weight:g}" for metric, factor, weight in named)
 
     @cached_property
-    def parts(self) -> tuple[SlotCosts, ...] | None:
+    def parts(self) -> tuple[Costs, ...] | None:
         """The weighted ratios `w_i L_i / C_i` where all latencies are sums; the metric grows with each."""
-        ratios: list[SlotCosts] = []
+        ratios: list[Costs] = []
         for metric, factor, weight in zip(self.latencies, self.factors_ms, self.weights, strict=True):
             if metric.parts is None or len(metric.parts) != 1:
                 return None
@@ -128,7 +129,7 @@ def hardware_metric(
     )
     if worst or metric.parts is None:
         return metric
-    return SumMetric(metric.name, metric.unit, metric.source, weighted_sum(metric.parts, 1 / sum(metric.weights)))
+    return SumMetric(metric.name, metric.unit, metric.source, sum_of(metric.parts, 1 / sum(metric.weights)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,17 +5,11 @@ A network that one hardware cannot run has no number: `f_avg` and `f_max` are th
 
 import math
 from collections.abc import Sequence
-from types import MappingProxyType
 
 from mogakit.errors import InputError
+from mogakit.nets.published import PIXEL4_FACTORS_MS
 
-PIXEL4_FACTORS_MS = MappingProxyType({"cpu-float": 36.8, "cpu-uint8": 12.8, "gpu": 4.82, "dsp": 3.06, "edgetpu": 2.37})
-"""Latencies of MobileNetV1 1.0 on the five hardware of a Pixel 4, in milliseconds.
-
-Inferred: the paper prints the normalised metrics and the latencies of the networks, not these factors. They reproduce
-every MN-Norm value of its Tables 1 and 2 to the printed precision; neighbours that do so as well differ by one unit of
-the last digit.
-"""
+__all__ = ["PIXEL4_FACTORS_MS", "f_avg", "f_max"]
 
 
 def f_avg(

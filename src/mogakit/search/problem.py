@@ -174,7 +174,7 @@ class Problem:
             if metric.parts is None:
                 return True
             for part in metric.parts:
-                if any(np.isnan(values).any() for values in part.restricted(self.allowed).per_slot):
+                if part.restricted(self.allowed).has_holes:
                     return True
         return False
 

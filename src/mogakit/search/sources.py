@@ -3,7 +3,9 @@
 Accuracy, as `--accuracy` writes it:
 
     proxy                   capacity: not an accuracy, and called *proxy* in every output
-    table:FILE.csv          measured: columns `chromosome,accuracy`
+    table:FILE.csv          measured: columns `chromosome,accuracy`; a search looks at the networks it lists
+    train:RECIPE,data=DIR,epochs=5
+                            each network trained on its own, for a few epochs, as MnasNet does
     supernet:CKPT           inherited weights of a supernet
     fitted:FILE.json        an additive model fitted earlier (`FittedModel`)
     package.module:function a Python callable: a `Network` in, a number out (`AccuracyFunction`)
@@ -29,12 +31,13 @@ from mogakit import records
 from mogakit.errors import InputError
 from mogakit.nets.block import Block
 from mogakit.nets.network import Network, count_madds, count_params
-from mogakit.nets.spaces import Chromosome, SearchSpace, parse_chromosome
+from mogakit.nets.spaces import Chromosome, SearchSpace, StagedSpace, parse_chromosome
 from mogakit.nets.spaces.base import check_chromosome
 from mogakit.plugins import Group, find
-from mogakit.search.additive import Genes, SlotCosts, Values, block_costs, on_grid
+from mogakit.search.additive import Genes, SlotCosts, Values, on_grid
 from mogakit.search.cache import EvaluationCache
 from mogakit.search.metrics import Metric, NetworkMetric, SumMetric
+from mogakit.search.staged import costs_of, staged_costs
 
 ACCURACY = "accuracy"
 PROXY = "proxy"
@@ -51,6 +54,16 @@ class LatencySource(Protocol):
         """Return milliseconds a gene, each of shape (choices,), which sum to `latency_ms`; None where none add up.
 
         `unsupported_ms` stands for choices that the hardware cannot run.
+        """
+
+
+class BlockSource(Protocol):
+    """A latency that adds up over blocks, whatever the genes are: a latency table, a cost model that counts blocks."""
+
+    def block_costs(self, unsupported_ms: float) -> tuple[float, dict[str, float]] | None:
+        """Return what a network pays once, and milliseconds by block key; None where the latency does not add up.
+
+        `unsupported_ms` stands for blocks that the hardware cannot run.
         """
 
 
@@ -168,8 +181,9 @@ class _AskNetwork:
 
 def proxy_metric(space: SearchSpace) -> Metric:
     """Return the capacity proxy, a sum over slots where the space has slots."""
-    if space.slotted is not None:
-        return SumMetric(PROXY, "", PROXY_SOURCE, block_costs(space.slotted, block_capacity))
+    costs = costs_of(space, block_capacity)
+    if costs is not None:
+        return SumMetric(PROXY, "", PROXY_SOURCE, costs)
     return NetworkMetric(
         name=PROXY, unit="", source=PROXY_SOURCE, identity=PROXY_SOURCE, space=space, ask=_AskNetwork(capacity)
     )
@@ -193,6 +207,12 @@ def _open_fitted(argument: str, space: SearchSpace, cache: EvaluationCache | Non
     return SumMetric(model.metric, "", source, model.costs())
 
 
+def _open_trained(argument: str, space: SearchSpace, cache: EvaluationCache | None, num_jobs: int) -> Metric:
+    from mogakit.search.trained import open_trained_accuracy  # imports torch, which the others do without
+
+    return open_trained_accuracy(argument, space, cache, num_jobs)
+
+
 def _open_supernet(argument: str, space: SearchSpace, cache: EvaluationCache | None, num_jobs: int) -> Metric:
     from mogakit.search.supernet.evaluate import open_supernet_accuracy  # imports torch, which the others do without
 
@@ -206,6 +226,7 @@ ACCURACY_KINDS: dict[str, Opener] = {
     "table": _open_table,
     "fitted": _open_fitted,
     "supernet": _open_supernet,
+    "train": _open_trained,
 }
 """Kinds of accuracy by the word before the colon; each opens (argument, space, cache, num_jobs) as a metric."""
 
@@ -317,6 +338,25 @@ def latency_metric(
         ask=_AskLatency(source),
         cache=cache,
     )
+
+
+def block_latency_metric(source: BlockSource, space: SearchSpace, name: str, described: str) -> SumMetric | None:
+    """Return a latency that is a sum over blocks of a space; None where it is not, or the space cannot be taken apart.
+
+    Raises:
+        InputError: a block of the space has no number at all.
+    """
+    found = source.block_costs(unsupported_ms=math.nan)
+    if found is None or not isinstance(space, StagedSpace):
+        return None
+    constant_ms, blocks_ms = found
+
+    def cost(block: Block) -> float:
+        if block.key not in blocks_ms:
+            raise InputError(f"{described} has no row for {block.key}, a block of space {space.name!r}")
+        return blocks_ms[block.key]
+
+    return SumMetric(name, "ms", described, staged_costs(space, cost, constant_ms))
 
 
 def summed_latency_metric(per_slot: Sequence[Values], name: str, described: str) -> SumMetric:

@@ -6,16 +6,18 @@ from math import prod
 import numpy as np
 
 from mogakit.errors import InputError
-from mogakit.search.additive import Genes, SlotCosts, Values
+from mogakit.search.additive import Genes, Values
 from mogakit.search.exact import exact_front
+from mogakit.search.exact_staged import finest_staged_front
 from mogakit.search.front_quality import Box, nondominated, percentage_of_true
 from mogakit.search.problem import Constraint, Problem
+from mogakit.search.staged import Costs, StagedCosts, all_staged, slot_sums
 
 SMALL_SPACE = 100_000
 """Networks up to which a limit against its own objective is not an obstacle."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Truth:
     """The exact front.
 
@@ -24,12 +26,23 @@ class Truth:
         values: all metrics of them, shape (n, num_metrics).
         objectives: the objectives alone.
         box: exact extremes of every objective over the allowed space; its worst corner is the reference point.
+        tolerance: 0 where the front is exact; else the share of an objective's range within which it is.
     """
 
     genes: Genes
     values: Values
     objectives: Values
     box: Box
+    tolerance: float = 0.0
+
+    @property
+    def how(self) -> str:
+        """How it was found, for the reader of a result."""
+        return (
+            "exact"
+            if self.tolerance == 0
+            else f"exact to within {100 * self.tolerance:.1f} % of each objective's range"
+        )
 
     def percentage(self, objective_values: Values) -> float:
         """Return the hypervolume of networks in percent of the whole front's."""
@@ -51,7 +64,7 @@ def find_truth(problem: Problem) -> Truth | str:
         )
     try:
         costs, senses = _dimensions(problem)
-        indices, _ = exact_front(costs, senses)
+        indices, tolerance = _front(costs, senses)
     except InputError as error:
         return str(error)
     genes = problem.to_genes(indices)
@@ -63,7 +76,20 @@ def find_truth(problem: Problem) -> Truth | str:
     front = nondominated(objectives, problem.maximise)
     order = front[np.lexsort(objectives[front].T[::-1])]
     box = _box(problem, objectives[order])
-    return Truth(genes[inside][order], values[inside][order], objectives[order], box)
+    return Truth(
+        genes=genes[inside][order],
+        values=values[inside][order],
+        objectives=objectives[order],
+        box=box,
+        tolerance=tolerance,
+    )
+
+
+def _front(costs: list[Costs], senses: list[bool]) -> tuple[Genes, float]:
+    """Return the front's indices and its tolerance."""
+    if any(isinstance(cost, StagedCosts) for cost in costs):
+        return finest_staged_front(all_staged(costs), senses)
+    return exact_front(slot_sums(costs), senses)[0], 0.0
 
 
 def _against_objective(problem: Problem) -> Constraint | None:
@@ -76,9 +102,9 @@ def _against_objective(problem: Problem) -> Constraint | None:
     return None
 
 
-def _dimensions(problem: Problem) -> tuple[list[SlotCosts], list[bool]]:
+def _dimensions(problem: Problem) -> tuple[list[Costs], list[bool]]:
     """Return every sum that the programme must carry, with its sense."""
-    carried: dict[tuple[str, bool], tuple[SlotCosts, ...]] = {}
+    carried: dict[tuple[str, bool], tuple[Costs, ...]] = {}
 
     def carry(name: str, more_is_better: bool) -> None:
         parts = problem.metric(name).parts

@@ -19,7 +19,7 @@ from mogakit.progress import Progress, silent
 from mogakit.training.data import Batch, Dataset, epoch_order, evaluation_batches, read_batch
 from mogakit.training.driver import Course, Scalars, StepReport, drive
 from mogakit.training.learner import Learner
-from mogakit.training.recipes import Recipe
+from mogakit.training.recipes import Recipe, Schedule
 from mogakit.training.world import World, synchronise_norms
 
 T = TypeVar("T")
@@ -33,7 +33,9 @@ class Settings:
 
     Attributes:
         batch_size: images per update over all processes; None takes the recipe's.
-        epochs: None takes the recipe's.
+        epochs: None takes the recipe's. schedule: what becomes of the recipe's warm-up and decay with other epochs.
+        learning_rate: at the end of the warm-up, for the run's batch size; None takes the recipe's, scaled.
+        l2, norm_momentum, label_smoothing, dropout: as in `Recipe`, instead of the recipe's; None takes the recipe's.
         bfloat16: autocast to bfloat16.
         channels_last: memory format; about twice as fast for depthwise convolutions on a CPU.
         synchronise_norm: batch norm over the images of all processes; needed for "as one process", otherwise local.
@@ -48,6 +50,29 @@ class Settings:
     synchronise_norm: bool = False
     num_workers: int = 4
     checkpoint_interval_s: float = CHECKPOINT_INTERVAL_S
+    schedule: Schedule = Schedule.SCALED
+    learning_rate: float | None = None
+    l2: float | None = None
+    norm_momentum: float | None = None
+    label_smoothing: float | None = None
+    dropout: float | None = None
+
+    def applied_to(self, recipe: Recipe) -> Recipe:
+        """Return the recipe as this run follows it: over its epochs, with the values given in place of the recipe's."""
+        given: dict[str, Any] = {
+            name: value
+            for name in ("l2", "norm_momentum", "label_smoothing", "dropout")
+            if (value := getattr(self, name)) is not None
+        }
+        if self.learning_rate is not None:  # the recipe's is for its own batch size
+            given["learning_rate"] = self.learning_rate * recipe.batch_size / (self.batch_size or recipe.batch_size)
+        return replace(recipe.over(self.epochs, self.schedule), **given)
+
+    def identity(self) -> dict[str, Any]:
+        """Return, as plain values, what must be equal for a run to be continued: what changes its weights."""
+        kept = asdict(self)
+        del kept["num_workers"], kept["checkpoint_interval_s"]
+        return {**kept, "schedule": str(self.schedule)}
 
     @property
     def layout(self) -> torch.memory_format:
@@ -201,14 +226,14 @@ def train(
         CheckpointError: the checkpoint is of another run.
     """
     training, validation = data
+    recipe = settings.applied_to(recipe)
     batch_size = settings.batch_size or recipe.batch_size
     _check_sizes(network, training, batch_size, world)
-    epochs = settings.epochs or recipe.epochs
     steps_per_epoch = len(training) // batch_size
-    num_steps = round(epochs * steps_per_epoch)
+    num_steps = round(recipe.epochs * steps_per_epoch)
     loop = _ClassifierLoop(
         learner=Learner(_fresh_module(network, recipe, settings, world), recipe, world),
-        recipe=replace(recipe, epochs=epochs),
+        recipe=recipe,
         settings=settings,
         world=world,
         batch_size=batch_size,
@@ -293,6 +318,4 @@ def _fresh_module(network: Network, recipe: Recipe, settings: Settings, world: W
 
 def run_identity(settings: Settings, batch_size: int, num_steps: int) -> dict[str, Any]:
     """Return what must be equal for a run to be continued: what changes its weights."""
-    kept = asdict(settings)
-    del kept["num_workers"], kept["checkpoint_interval_s"]
-    return {**kept, "batch_size": batch_size, "num_steps": num_steps}
+    return {**settings.identity(), "batch_size": batch_size, "num_steps": num_steps}

@@ -4,7 +4,7 @@ A value that the paper does not state is listed in `ours`, with the reason for w
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from mogakit.errors import InputError
@@ -26,6 +26,13 @@ class Decay(StrEnum):
     EXPONENTIAL = "exponential"  # times `decay_rate` every `decay_epochs`, in steps
 
 
+class Schedule(StrEnum):
+    """What a recipe's warm-up and steps of decay become where another number of epochs is asked for."""
+
+    SCALED = "scaled"  # the same share of the epochs
+    ABSOLUTE = "absolute"  # the same number of epochs
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """How a network is trained.
@@ -33,7 +40,7 @@ class Recipe:
     Attributes:
         batch_size: images per update over all processes. With another batch size the learning rate scales with it.
         learning_rate: at `batch_size`, after the warm-up.
-        warmup_epochs: linear from zero.
+        warmup_epochs: linear from zero. decay_epochs: of one step of an exponential decay.
         l2: weight of half the squared norm, added to the gradient; not on biases and batch norm.
         norm_momentum: of the running statistics, in torch's sense (share of the new batch).
         ema_decay: of the averaged weights that are evaluated and shipped; None for none.
@@ -59,6 +66,19 @@ class Recipe:
     ema_decay: float | None = None
     ours: dict[str, str] = field(default_factory=dict)
 
+    def over(self, epochs: float | None, schedule: Schedule = Schedule.SCALED) -> "Recipe":
+        """Return the recipe for another number of epochs; None is the recipe's own.
+
+        Warm-up and steps of decay keep their share of the epochs, so that a short run has the whole curve in
+        proportion, or their length in epochs.
+        """
+        if epochs is None:
+            return self
+        scale = epochs / self.epochs if schedule is Schedule.SCALED else 1.0
+        return replace(
+            self, epochs=epochs, warmup_epochs=self.warmup_epochs * scale, decay_epochs=self.decay_epochs * scale
+        )
+
     def learning_rate_at(self, epoch: float, batch_size: int) -> float:
         """Return the learning rate at a (fractional) epoch for a batch size, scaled linearly from the recipe's."""
         peak = self.learning_rate * batch_size / self.batch_size
@@ -78,7 +98,7 @@ RECIPES: dict[str, Recipe] = {
     for recipe in (
         Recipe(
             name="moga",
-            source="MoGA section 5.1 (arXiv 1908.01314), after MobileNetV3 (arXiv 1905.02244) section 6.1.1",
+            source="MoGA section 5.2 (arXiv 1908.01314), after MobileNetV3 (arXiv 1905.02244) section 6.1.1",
             epochs=350,
             batch_size=4096,
             optimizer=OptimizerKind.TF_RMSPROP,
@@ -94,6 +114,7 @@ RECIPES: dict[str, Recipe] = {
                 "epochs": "not stated; 350 is MnasNet's",
                 "decay": "not stated by MoGA; MobileNetV3's: x0.99 every 3 epochs",
                 "ema_decay": "not stated by MoGA; MobileNetV3's",
+                "norm_momentum": "not stated by MoGA; torch's 0.1",
                 "rms_eps": _TF_EPS,
             },
         ),
@@ -120,7 +141,7 @@ RECIPES: dict[str, Recipe] = {
         ),
         Recipe(
             name="tunas",
-            source="Multi-hardware models section 6.2 (arXiv 2008.08178) and google-research/tunas",
+            source="Multi-hardware models section 7.1 (arXiv 2008.08178) and google-research/tunas",
             epochs=360,
             batch_size=4096,
             optimizer=OptimizerKind.TF_RMSPROP,
@@ -133,6 +154,26 @@ RECIPES: dict[str, Recipe] = {
             label_smoothing=0.1,
             ours={
                 "learning_rate": "0.165 per 256 images in the TuNAS code; the multi-hardware paper halves it for search"
+            },
+        ),
+        Recipe(
+            name="multi-hardware-search",
+            source="Multi-hardware models section 7.1 (arXiv 2008.08178): 0.04125 a core at 128 images, 360 epochs",
+            epochs=360,
+            batch_size=4096,
+            optimizer=OptimizerKind.TF_RMSPROP,
+            learning_rate=1.32,
+            decay=Decay.COSINE,
+            warmup_epochs=9,
+            rms_eps=1.0,
+            l2=4e-5,
+            label_smoothing=0.1,
+            ours={
+                "batch_size": "32 cores, a Cloud TPU v2-32, as in the paper's Table 3; the rate scales with the batch",
+                "warmup_epochs": "not stated for the search; the TuNAS code's",
+                "l2": "not stated for the search; the TuNAS code's",
+                "label_smoothing": "not stated for the search; the TuNAS code's",
+                "dropout": "0.25 is stated for training the found network; shared weights are trained without",
             },
         ),
         Recipe(

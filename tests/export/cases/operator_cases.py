@@ -132,6 +132,7 @@ CASES: dict[str, tuple[Callable[[], nn.Module], Shape]] = {
     "average pool, ceil not counting": (lambda: nn.AvgPool2d(3, 2, 1, ceil_mode=True, count_include_pad=False), EVEN),
     "average pool not counting, strided": (lambda: nn.AvgPool2d(3, 2, 1, count_include_pad=False), EVEN),
     "average pool, divisor": (lambda: nn.AvgPool2d(2, 2, divisor_override=3), EVEN),
+    "average pool, a window beyond the map": (lambda: nn.AvgPool2d(2560, ceil_mode=True), MAP),
     "pool 1-D": (lambda: nn.Sequential(nn.MaxPool1d(3, 2, 1), nn.AvgPool1d(2)), (1, 6, 31)),
     "adaptive average, uneven": (lambda: nn.AdaptiveAvgPool2d((2, 3)), MAP),
     "adaptive average, larger": (lambda: nn.AdaptiveAvgPool2d((12, 5)), MAP),

@@ -150,3 +150,30 @@ def test_the_command_prints_a_table_and_json():
 def test_a_variant_is_found_by_its_own_name(text, size, classes):
     network = resolve(text)
     assert (network.name, network.input_size, network.num_classes) == (text, size, classes)
+
+
+def test_factors_and_accuracies_travel_with_the_papers_table():
+    models = (*TABLE_1, "mobilenet-v3-large")
+    found = compare(CompareRequest(models=models, published=("multi-hardware/1",)))
+    for row, (avg, worst) in zip(found.networks, TABLE_1.values(), strict=False):
+        assert (row.f_avg, row.f_max) == (pytest.approx(avg, abs=0.005), pytest.approx(worst, abs=0.005))
+    assert [row.top1 for row in found.networks] == [75.1, 75.3, 74.9, 74.9, 76.2, 75.8, 74.9, 75.3]
+    assert {row.top1_source for row in found.networks} == {"multi-hardware paper (arXiv 2008.08178) Table 1"}
+    assert "inferred" in found.reference
+
+
+def test_an_infinite_factor_leaves_a_hardware_out_and_stays_json():
+    factors = [word for factor in ("54.7", "inf", "inf", "inf", "inf") for word in ("--factor", factor)]
+    words = ["multi-avg", "--published", "multi-hardware/1", *factors]
+    done = CliRunner().invoke(command, [*words, "--json"], catch_exceptions=False)
+    found = json.loads(done.output, parse_constant=lambda word: pytest.fail(f"{word} in JSON"))
+    assert [column["left_out"] for column in found["columns"]] == [False, True, True, True, True]
+    assert [column["factor_ms"] for column in found["columns"]] == [54.7, None, None, None, None]
+    assert found["networks"][0]["f_max"] == pytest.approx(31.0 / 54.7)
+    assert found["networks"][0]["f_avg"] == pytest.approx(31.0 / 54.7 / 5)  # eq. 4 divides by the number of hardware
+    assert "infinite: left out" in CliRunner().invoke(command, words, catch_exceptions=False).output
+
+
+@pytest.mark.parametrize("words", [[], ["--published", "multi-hardware/1", "--factor", "1"]])
+def test_a_table_alone_takes_nothing_to_compare_by(words):
+    assert CliRunner().invoke(command, words).exit_code == 2

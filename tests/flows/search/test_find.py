@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import math
 import os
 import random
 import signal
@@ -11,6 +12,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mogakit.errors import InputError, TableError
@@ -21,10 +23,12 @@ from mogakit.luts.linear import CostModel, ModelKind, save_model
 from mogakit.luts.table import LatencyTable, load, save
 from mogakit.nets.resolve import resolve
 from mogakit.nets.spaces import get_space, parse_chromosome
+from mogakit.search.additive import additive_fit
 from mogakit.search.evolution import Settings
 from mogakit.search.front import load_front
 from mogakit.search.problem import parse_constraint
 from mogakit.search.rewards import Reward, RewardKind
+from mogakit.search.sources import FittedModel, accuracy_metric
 from mogakit.search.surrogate import SurrogateSettings
 
 DATA = Path(__file__).parents[2] / "search" / "data"
@@ -197,16 +201,30 @@ def test_a_model_of_the_proxy_is_still_called_proxy(tmp_path):
     tunas = DATA.parents[1] / "luts" / "data" / "tunas"
     sources = [tunas / f"proxylessnas_search_{part}.b64" for part in ("kernel", "bias")]
     import_foreign(ForeignFormat.TUNAS, sources, tmp_path / "pixel1.json")
+    space = get_space("tunas-proxyless")
+    rng = np.random.default_rng(0)
+    genes = np.array([space.sample(rng) for _ in range(60)])
+    values = accuracy_metric("proxy", space).evaluate(genes)
+    fitted = additive_fit(genes, values, space.num_choices)
+    coefficients = tuple(tuple(map(float, row)) for row in fitted.per_slot)
+    model = FittedModel(
+        space=space.name,
+        bias=fitted.constant,
+        coefficients=coefficients,
+        num_networks=60,
+        r2=None,
+        source="60 networks",
+        metric="proxy",
+    )
+    model.save(tmp_path / "model-proxy.json")
     plan = SearchPlan(
-        space="tunas-proxyless",  # without independent slots, the proxy does not add up and is fitted
+        space=space.name,
         latencies=(table_input(tmp_path / "pixel1.json"),),
         objectives=("accuracy", "latency"),
-        method=Method.FIT_FRONT,
-        surrogate=SurrogateSettings(60, 10),
+        accuracy=f"fitted:{tmp_path / 'model-proxy.json'}",
+        method=Method.EXACT,
     )
-    search(plan, tmp_path / "fit")
-    again = replace(plan, accuracy=f"fitted:{tmp_path / 'fit' / 'model-proxy.json'}", method=Method.EXACT)
-    metric = search(again, tmp_path / "next").front.metrics[0]
+    metric = search(plan, tmp_path / "next").front.metrics[0]
     assert (metric.name, metric.is_proxy) == ("proxy", True)
     assert "no accuracy" in metric.source
 
@@ -306,3 +324,51 @@ def test_every_checkpoint_of_a_run_leads_to_the_same_result(plan, tmp_path):
         assert (folder / CHECKPOINT).exists()
         search(plan, folder, resume=True)
         assert json.loads((folder / RESULT).read_text()) == json.loads((tmp_path / "whole" / RESULT).read_text())
+
+
+def accuracies_of(path, names):
+    rows = "".join(f"{name},{70 + index / 10}\n" for index, name in enumerate(names))
+    path.write_text(f"chromosome,accuracy\n{rows}")
+    return f"table:{path}"
+
+
+def few(count):
+    return ["-".join(["0"] * 13 + [str(last)]) for last in range(count)]
+
+
+@pytest.mark.parametrize("method", [Method.NSGA2, Method.SMS_EMOA, Method.RANDOM, Method.FIT_FRONT])
+def test_a_table_of_few_networks_is_searched_for_those(plan, tmp_path, method):
+    accuracy = accuracies_of(tmp_path / "few.csv", few(9))
+    result = search(replace(plan, accuracy=accuracy, method=method), tmp_path / "found")
+    assert result.num_networks == result.num_evaluations == 9
+    assert "all 9 networks of the table few.csv" in result.front.how
+    assert result.front.chromosomes
+    assert set(result.picks) <= set(few(9))
+
+
+def test_a_limit_holds_for_listed_networks_too(plan, tmp_path):
+    asked = replace(plan, accuracy=accuracies_of(tmp_path / "few.csv", few(9)), forbid=("mb_*_k7*",))
+    result = search(asked, tmp_path / "found")
+    assert 0 < result.num_networks < 9
+
+
+@pytest.mark.parametrize("method", [Method.PPO, Method.REINFORCE])
+def test_a_controller_does_not_learn_from_a_table_of_few(plan, tmp_path, method):
+    asked = replace(
+        plan,
+        accuracy=accuracies_of(tmp_path / "few.csv", few(9)),
+        method=method,
+        reward=Reward(RewardKind.ABSOLUTE, 10.0),
+    )
+    with pytest.raises(InputError, match="--engine nsga2"):
+        search(asked, tmp_path / "found")
+
+
+def test_an_infinite_factor_leaves_a_table_out_and_is_stored(plan, tmp_path):
+    both = (table_input(XNNPACK), table_input(PLAIN))
+    asked = replace(plan, latencies=both, worst=True, factors_ms=(10.0, math.inf), method=Method.EXACT)
+    result = search(asked, tmp_path / "found")
+    alone = search(replace(asked, factors_ms=(10.0, 1e12)), tmp_path / "alone")
+    assert result.front.chromosomes == alone.front.chromosomes
+    json.loads((tmp_path / "found" / RESULT).read_text(), parse_constant=lambda word: pytest.fail(f"{word} in JSON"))
+    assert read_search(tmp_path / "found") == result

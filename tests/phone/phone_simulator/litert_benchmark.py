@@ -63,7 +63,7 @@ def _placement(run: Run, flags: Parsed, model: Model) -> tuple[Request, Plan]:
     name = ""
     if flags.on("use_gpu"):
         name = "gpu-gl" if flags.text("gpu_backend") == "gl" or not run.phone.profile.opencl else "gpu"
-    elif flags.on("use_npu"):
+    elif flags.on("use_npu") and _compiles(run, flags):
         name = next((n for n in ("qnn-htp", "google-edgetpu") if n in units), "")
     refused = run.phone.faults.strikes(Fault.DELEGATE_NOT_CREATED, run.call.command_line)
     if not name or name not in units or run.phone.mode == "real" or refused:
@@ -74,6 +74,18 @@ def _placement(run: Run, flags: Parsed, model: Model) -> tuple[Request, Plan]:
     if run.phone.faults.strikes(Fault.PARTIAL_DELEGATION, run.call.command_line):
         plan = Plan(tuple(taken and index % 3 != 1 for index, taken in enumerate(plan.taken)))
     return Request(name, half, threads, run.call.cpus), plan
+
+
+def _compiles(run: Run, flags: Parsed) -> bool:
+    """Whether a file that no compiler has seen yet can be compiled for the NPU: its two libraries are found."""
+    found = []
+    for flag, pattern in (
+        ("dispatch_library_path", "libLiteRtDispatch*.so"),
+        ("compiler_plugin_library_path", "libLiteRtCompilerPlugin*.so"),
+    ):
+        folder = flags.text(flag)
+        found.append(bool(folder) and any(run.file(folder).glob(pattern)))
+    return all(found)
 
 
 def _results(run: Run, model: Model, repeat: Repetitions, samples: Samples) -> None:

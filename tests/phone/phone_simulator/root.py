@@ -12,8 +12,8 @@ from phone_simulator.profiles import Profile
 from phone_simulator.state import State
 
 HOST_TOOLS = tuple(
-    """[ base64 basename cat chmod cmp comm cp cut date dirname du echo env expr false find fold grep head hostname id
-    ln ls mkdir mkfifo mktemp mv nl nohup od paste printf pwd readlink realpath rm rmdir sed seq setsid sleep sort
+    """[ base64 basename cat chmod cmp comm cp cut date dd dirname du echo env expr false find fold grep head hostname
+    id ln ls mkdir mkfifo mktemp mv nl nohup od paste printf pwd readlink realpath rm rmdir sed seq setsid sleep sort
     split stat strings sync tail tee test timeout touch tr true uname uniq wc which xargs xxd""".split()  # noqa: SIM905
 )
 """Commands of this computer that stand for toybox's of the same name; a phone has no others."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,9 @@ from phone_simulator.latency import Plan, Repetitions, Request, Samples, play
 
 if TYPE_CHECKING:
     from phone_simulator.workbench import Workbench
+
+
+_RISE_S = 0.1  # of work, until a core that was idle runs at its fastest clock
 
 
 class Ended(Exception):  # noqa: N818 - a tool's own end, not an error of the simulator
@@ -47,6 +50,7 @@ class Run:
     phone: "Workbench"
     call: Invocation
     page: Page = field(default_factory=Page)
+    worked_s: float = 0.0
 
     async def show(self) -> None:
         """Print what has gathered, as the faults in force let it."""
@@ -122,10 +126,28 @@ class Run:
         once = repeat.warmup_runs == 0  # for its output: the times of what is measured stay what they are without it
         seed = f"{key} {'once' if once else phone.repetition(key)}"
         samples = play(truth, phone.variation, phone.state.slowdown, phone.clock.now_s(), seed, repeat, model.num_bytes)
+        samples = self._while_clocks_rise(samples)
+        phone.while_computing()
         await phone.compute(samples.busy_s / 2, unit.watts)
         await phone.strike_in_run(text)
         await phone.compute(samples.busy_s / 2, unit.watts)
+        phone.after_computing()
         return samples
+
+    def _while_clocks_rise(self, samples: Samples) -> Samples:
+        """Slow down what a process does first on an idle core, over all starts of an engine in it."""
+
+        def slowed(times: tuple[float, ...]) -> tuple[float, ...]:
+            found = []
+            for time in times:
+                found.append(time * self.phone.idle_slowdown if self.worked_s < _RISE_S else time)
+                self.worked_s += found[-1] / 1e3
+            return tuple(found)
+
+        if self.phone.idle_slowdown == 1.0:
+            return samples
+        warmup, runs = slowed(samples.warmup), slowed(samples.runs)
+        return replace(samples, first=warmup[0] if warmup else samples.first, warmup=warmup, runs=runs)
 
     async def _run_really(self, file: Path, repeat: Repetitions, real: dict[str, object]) -> Samples:
         task = {

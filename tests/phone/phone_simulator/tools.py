@@ -19,6 +19,12 @@ async def serve_tool(phone: "Workbench", call: Invocation, tool: dict[str, str])
     """Run a tool for a waiting process; return its exit status."""
     run = Run(phone, call)
     name, version = tool["tool"], tool["version"]
+    lost = next((library for library in _needed(phone, name) if not _loads(phone, call, library)), None)
+    if lost is not None:
+        await call.complain(
+            f'CANNOT LINK EXECUTABLE "{call.program}": library "{lost}" not found: needed by main executable\n'
+        )
+        return 1
     try:
         if name == Tool.BENCHMARK_MODEL:
             return await (litert_benchmark(run) if version == "litert" else benchmark_model(run, version))
@@ -30,3 +36,13 @@ async def serve_tool(phone: "Workbench", call: Invocation, tool: dict[str, str])
     except Ended as ended:
         await run.show()
         return ended.status
+
+
+def _needed(phone: "Workbench", name: str) -> list[str]:
+    """Return the libraries without which the phone's linker does not start a tool."""
+    return [phone.linker_needs[name]] if name in phone.linker_needs else []
+
+
+def _loads(phone: "Workbench", call: Invocation, library: str) -> bool:
+    folders = [*call.environment.get("LD_LIBRARY_PATH", "").split(":"), "/system/lib64", "/vendor/lib64"]
+    return any((phone.host_path(folder) / library).exists() for folder in folders if folder)

@@ -63,6 +63,13 @@ class Workbench:
         self.faults = Faults()
         self.clock = Clock(time_scale)
         self.state = State(profile, self.clock)
+        self.idle_slowdown = 1.0
+        """How much slower the first tenth of a second of a tool is, while the clocks rise."""
+        self.while_computing: Callable[[], None] = lambda: None
+        self.after_computing: Callable[[], None] = lambda: None
+        """Called as a tool starts to compute, and as it ends."""
+        self.linker_needs: dict[str, str] = {}
+        """Tool to a library without which the linker does not start it, whatever the tool's headers say."""
         self.runs: list[str] = []
         """Command lines of all tool runs so far."""
         self.on_server_kill: Callable[[], None] = lambda: None

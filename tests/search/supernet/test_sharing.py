@@ -16,7 +16,7 @@ from mogakit.nets.modules import block_module
 from mogakit.nets.network import count_params
 from mogakit.nets.spaces import Chromosome, StagedSpace, get_space
 from mogakit.nets.spaces.staged import LayerChoice, Shortcut, Stage
-from mogakit.search.supernet.model import Supernet
+from mogakit.search.supernet.model import Supernet, set_dropout
 from mogakit.search.supernet.sharing import SharedBlock
 from mogakit.search.supernet.train import load_supernet
 from mogakit.search.supernet.warm_up import operations, warmed_logits
@@ -302,3 +302,16 @@ def test_each_operation_is_averaged_once(name: str) -> None:
             kinds = {(each.op, each.kernel, each.se, each.shortcut) for each in stage.choices}
             assert len(found) == len(kinds)
             assert choice in found
+
+
+def test_dropout_is_that_of_the_supernet_in_training_and_can_be_taken_out_for_scoring() -> None:
+    space = TINY[0]
+    supernet = Supernet(space, seed=1)
+    supernet.configure(norm_momentum=0.01, dropout=0.5, synchronised=False, layout=torch.contiguous_format)
+    (path,) = paths_of(space, 1)
+    one, two = supernet(images(8), path), supernet(images(8), path)
+    assert not torch.equal(one, two)
+    set_dropout(supernet.path(path)[-1], 0.0)
+    assert torch.equal(supernet(images(8), path), supernet(images(8), path))
+    norms = [layer for layer in supernet.modules() if isinstance(layer, torch.nn.BatchNorm2d)]
+    assert {norm.momentum for norm in norms} == {0.01}

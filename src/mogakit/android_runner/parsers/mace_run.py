@@ -27,8 +27,11 @@ def messages(text: str) -> list[str]:
     return [match.group(1) for line in text.splitlines() if (match := _LOG.match(line.rstrip("\r")))]
 
 
-def parse(text: str) -> Timing:
+def parse(text: str, num_warmups: int = 0) -> Timing:
     """Read one run of the tool (which may hold several engine starts).
+
+    Args:
+        num_warmups: so many of the first starts only warm the phone up, and no mean of theirs counts.
 
     Raises:
         ParseError: there is no table, its numbers are impossible, or the tool says that names do not match.
@@ -41,12 +44,15 @@ def parse(text: str) -> Timing:
     rounds = [int(match.group(1)) for message in found if (match := _ROUND.match(message))]
     if not rows or not rounds:
         raise parse_error("mace_run", "there is no row 'time' under 'init warmup run_avg'", text)
-    means_ms = [number(row[3]) for row in rows]
+    if len(rows) <= num_warmups:
+        raise parse_error("mace_run", f"there are {len(rows)} rows 'time' and {num_warmups} are a warm-up", text)
+    counted = rows[num_warmups:]
+    means_ms = [number(row[3]) for row in counted]
     if min(means_ms) <= 0.0:
         raise parse_error("mace_run", f"run_avg is {min(means_ms):g} ms", text)
     several = len(means_ms) > 1  # spread is known only between engine starts: the tool prints no single run
     summary = Summary(
-        count=rounds[0] * len(rows),
+        count=rounds[0] * len(counted),
         mean_ms=statistics.fmean(means_ms),
         std_ms=statistics.stdev(means_ms) if several else None,
         min_ms=min(means_ms) if several else None,

@@ -19,10 +19,13 @@ from mogakit.export.mace.ends import maps_as_outputs
 from mogakit.export.mace.netdef import Argument, DataType, Port
 from mogakit.export.mace.operators import EltwiseType, OpType, PoolingType
 from mogakit.export.mace.plan import HSigmoid, Plan, nhwc, padding_totals
+from mogakit.export.mace.prepare import prepared
 from mogakit.export.nodes import (
     Activate,
     Activation,
     Add,
+    Binary,
+    BinaryKind,
     Concat,
     Conv2d,
     FloatArray,
@@ -32,6 +35,8 @@ from mogakit.export.nodes import (
     Node,
     Pool,
     PoolKind,
+    Reduce,
+    ReduceKind,
     Reshape,
     Shape,
     Softmax,
@@ -41,6 +46,13 @@ _SIMPLE: dict[Activation, tuple[Argument, ...]] = {
     Activation.RELU: operators.activation("RELU"),
     Activation.RELU6: operators.relux(6),
     Activation.SIGMOID: operators.activation("SIGMOID"),
+    Activation.TANH: operators.activation("TANH"),
+}
+_PAIRS = {
+    BinaryKind.SUB: EltwiseType.SUB,
+    BinaryKind.DIV: EltwiseType.DIV,
+    BinaryKind.MINIMUM: EltwiseType.MIN,
+    BinaryKind.MAXIMUM: EltwiseType.MAX,
 }
 _FUSED = (Activation.RELU, Activation.RELU6)
 
@@ -52,10 +64,18 @@ def lower(graph: Graph, data_type: DataType, h_sigmoid: HSigmoid = HSigmoid.PORT
         UnsupportedOperator: a node that MACE lacks or that would fall back to the CPU; the message names it.
     """
     plan = Plan(data_type=data_type, h_sigmoid=h_sigmoid)
-    graph = maps_as_outputs(graph)
+    graph = prepared(maps_as_outputs(graph))
     lowering = _Lowering(graph, plan)
+    problems: list[str] = []
     for node in graph.nodes:
-        lowering.node(node)
+        try:
+            lowering.node(node)
+        except UnsupportedOperator as error:
+            problems.append(str(error))
+    if problems:
+        lines = dict.fromkeys(problems)
+        shown = next(iter(lines)) if len(lines) == 1 else "".join(f"\n  {line}" for line in lines)
+        raise UnsupportedOperator(f"the network cannot become a MACE file: {shown}")
     made = {operator.output: operator.output_shape for operator in plan.operators}
     outputs = [lowering.holder(name) for name in graph.outputs]
     if missing := [name for name in outputs if name not in made]:
@@ -117,6 +137,8 @@ class _Lowering:
                 self.pair(node, EltwiseType.SUM, node.activation)
             case Mul():
                 self.pair(node, EltwiseType.PROD, node.activation)
+            case Binary() if node.kind in _PAIRS:
+                self.pair(node, _PAIRS[node.kind], Activation.NONE)
             case GlobalMean():
                 shape = (node.shape[0], 1, 1, node.shape[1])
                 self.plan.emit(OpType.REDUCE, node.name, self.sources(node), shape, *operators.reduce_mean())
@@ -124,14 +146,15 @@ class _Lowering:
                 self.pool(node)
             case Concat():
                 self.concat(node)
-            case Softmax():
+            case Reduce(kind=ReduceKind.MEAN, axes=(1,), keep_dims=True) if len(node.shape) == 4:
+                arguments = operators.reduce_mean((operators.NHWC_CHANNELS,))
+                self.plan.emit(OpType.REDUCE, node.name, self.sources(node), nhwc(node.shape), *arguments)
+            case Softmax() if node.axis == 1:
                 self.plan.emit(OpType.SOFTMAX, node.name, self.sources(node), nhwc(node.shape), Argument("axis", 1))
             case Reshape():
                 self.reshape(node)
             case _:
-                raise UnsupportedOperator(
-                    f"node {node.name!r} is a {type(node).__name__}, which MACE files cannot hold"
-                )
+                raise UnsupportedOperator(f"node {node.name!r} is a {_described(node)}, which MACE files cannot hold")
 
     def sources(self, node: Node) -> tuple[str, ...]:
         """Return the tensors in the file that a node reads."""
@@ -161,9 +184,14 @@ class _Lowering:
 
     def linear(self, node: Linear) -> None:
         """Emit FullyConnected on four dimensions; its weight is (O, C, H, W) where a map was flattened before it."""
+        if len(node.shape) != 2:
+            raise UnsupportedOperator(
+                f"linear layer {node.name!r} reads {len(node.shape)} dimensions; MACE files hold those of (N, C)"
+            )
         before = self.makers.get(node.inputs[0])
         flattened = self.shapes[before.inputs[0]] if isinstance(before, Reshape) else ()
-        window = flattened[1:] if len(flattened) == 4 else (node.weight.shape[1], 1, 1)
+        fits = len(flattened) == 4 and math.prod(flattened[1:]) == node.weight.shape[1]
+        window = flattened[1:] if fits else (node.weight.shape[1], 1, 1)
         self.layer(OpType.FULLY_CONNECTED, node, node.weight.reshape(-1, *window))
 
     def layer(self, op_type: OpType, node: Conv2d | Linear, weight: FloatArray, *arguments: Argument) -> None:
@@ -203,6 +231,8 @@ class _Lowering:
                 emit(OpType.ELTWISE, output, (source, gate), target, *operators.eltwise(EltwiseType.PROD))
             case Activation.NONE:
                 self.alias[output] = source
+            case _ if function not in _SIMPLE:
+                raise UnsupportedOperator(f"node {output!r} computes {function}, which MACE files cannot hold")
             case _:
                 emit(OpType.ACTIVATION, output, (source,), target, *_SIMPLE[function])
 
@@ -220,15 +250,9 @@ class _Lowering:
 
     # Everything else
 
-    def pair(self, node: Add | Mul, kind: EltwiseType, function: Activation) -> None:
+    def pair(self, node: Add | Mul | Binary, kind: EltwiseType, function: Activation) -> None:
         """Emit a sum or product of two tensors, of a tensor and a scalar, or of a tensor and one value a channel."""
-        first, second = node.inputs
-        if math.prod(self.shapes[second]) > math.prod(self.shapes[first]):
-            first, second = second, first  # MACE broadcasts its second input
-        if first in self.graph.constants:
-            raise UnsupportedOperator(
-                f"node {node.name!r} broadcasts a tensor to a constant; MACE does the reverse only"
-            )
+        first, second, turned = self._operands(node, kind)
         output = node.name if function is Activation.NONE else f"{node.name}.linear"
         scalar: float | None = None
         inputs: tuple[str, ...] = (self.holder(first), self.holder(second))
@@ -243,12 +267,36 @@ class _Lowering:
                     f"node {node.name!r} takes a constant of shape {value.shape}; MACE takes a scalar, or one value a "
                     "channel"
                 )
-        self.plan.emit(OpType.ELTWISE, output, inputs, nhwc(node.shape), *operators.eltwise(kind, scalar))
+        arguments = operators.eltwise(kind, scalar, place=0 if turned else 1)
+        self.plan.emit(OpType.ELTWISE, output, inputs, nhwc(node.shape), *arguments)
         if function is not Activation.NONE:
             self.activate(node.name, output, node.shape, function)
 
+    def _operands(self, node: Add | Mul | Binary, kind: EltwiseType) -> tuple[str, str, bool]:
+        """Return the operands, the larger one first, and whether that turns a difference or quotient around.
+
+        MACE broadcasts its second operand; a single number alone can be turned back.
+        """
+        first, second = node.inputs
+        turned = first in self.graph.constants or math.prod(self.shapes[second]) > math.prod(self.shapes[first])
+        commutes = kind not in (EltwiseType.SUB, EltwiseType.DIV)
+        number = first in self.graph.constants and math.prod(self.shapes[first]) == 1
+        if turned and not commutes and not number:
+            raise UnsupportedOperator(
+                f"node {node.name!r} subtracts or divides with the smaller operand first; MACE broadcasts its second"
+            )
+        if turned:
+            first, second = second, first
+        if first in self.graph.constants or self.shapes[first] != node.shape:
+            raise UnsupportedOperator(
+                f"node {node.name!r} broadcasts both operands, or a tensor to a constant; MACE broadcasts its second"
+            )
+        return first, second, turned and not commutes
+
     def pool(self, node: Pool) -> None:
-        """Emit a pooling window; MACE's average leaves padding out, as the graph's does."""
+        """Emit a pooling window; MACE's average leaves padding out, as most of the graph's do."""
+        if node.counts_padding and node.padding:
+            raise UnsupportedOperator(f"average pooling {node.name!r} counts its padding; MACE's leaves it out")
         kind = PoolingType.MAX if node.kind is PoolKind.MAX else PoolingType.AVG
         window = operators.window(node.kernel, node.stride, padding_totals(node.name, node.padding), (1, 1))
         self.plan.emit(
@@ -257,6 +305,8 @@ class _Lowering:
 
     def concat(self, node: Concat) -> None:
         """Emit a join along the channels, the only axis that the GPU joins."""
+        if any(name in self.graph.constants for name in node.inputs):
+            raise UnsupportedOperator(f"node {node.name!r} joins a constant, which MACE files cannot hold")
         channels = [self.shapes[name][1] for name in node.inputs]
         if node.axis % len(node.shape) != 1:
             raise UnsupportedOperator(
@@ -273,11 +323,31 @@ class _Lowering:
     def reshape(self, node: Reshape) -> None:
         """Emit nothing: both supported forms leave a four-dimensional tensor as it is."""
         before = self.shapes[node.inputs[0]]
+        flat = len(node.shape) == 2 and node.shape[0] == before[0]
+        if not flat and not (len(before) == 2 and node.shape == (*before, 1, 1)) and node.shape != before:
+            raise UnsupportedOperator(
+                f"node {node.name!r} turns {before} into {node.shape}, which MACE files cannot hold"
+            )
         flattens_a_map = len(before) == 4 and before[2:] != (1, 1)
         readers = self.graph.readers().get(node.name, ())
         if flattens_a_map and (node.name in self.graph.outputs or not all(isinstance(r, Linear) for r in readers)):
             raise UnsupportedOperator(f"node {node.name!r} flattens {before} for something else than a linear layer")
         self.alias[node.name] = node.inputs[0]
+
+
+def _described(node: Node) -> str:
+    """Return what a node computes, with the setting that tells it from what MACE has."""
+    kind = type(node).__name__
+    match node:
+        case Activate():
+            return f"{kind} ({node.function})"
+        case Binary():
+            return f"{kind} ({node.kind})"
+        case Reduce():
+            return f"{kind} ({node.kind} over axes {node.axes})"
+        case Softmax():
+            return f"{kind} over axis {node.axis}"
+    return kind
 
 
 def _one_a_channel(constant: Shape, result: Shape) -> bool:

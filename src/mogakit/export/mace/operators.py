@@ -30,7 +30,11 @@ class EltwiseType(IntEnum):
     """Values of Eltwise's argument `type`."""
 
     SUM = 0
+    SUB = 1
     PROD = 2
+    DIV = 3
+    MIN = 4
+    MAX = 5
 
 
 class PoolingType(IntEnum):
@@ -96,14 +100,14 @@ def pooling(kind: PoolingType) -> tuple[Argument, ...]:
     return (Argument("pooling_type", int(kind)), Argument("round_mode", ROUND_FLOOR))
 
 
-def eltwise(kind: EltwiseType, scalar: float | None = None) -> tuple[Argument, ...]:
-    """Return an element-wise operator on two tensors, or on one and a scalar to its right."""
+def eltwise(kind: EltwiseType, scalar: float | None = None, place: int = 1) -> tuple[Argument, ...]:
+    """Return an element-wise operator on two tensors, or on one and a scalar: its right operand (1) or left one (0)."""
     head = (Argument("type", int(kind)),)
     if scalar is None:
         return head
-    return (*head, Argument("scalar_input", float(scalar)), Argument("scalar_input_index", 1))
+    return (*head, Argument("scalar_input", float(scalar)), Argument("scalar_input_index", place))
 
 
-def reduce_mean() -> tuple[Argument, ...]:
-    """Return a mean over height and width that keeps four dimensions, as the GPU demands."""
-    return (Argument("reduce_type", REDUCE_MEAN), Argument("axis", (1, 2)), Argument("keepdims", 1))
+def reduce_mean(axes: tuple[int, ...] = (1, 2)) -> tuple[Argument, ...]:
+    """Return a mean that keeps four dimensions, over height and width or over the channels, as the GPU demands."""
+    return (Argument("reduce_type", REDUCE_MEAN), Argument("axis", axes), Argument("keepdims", 1))

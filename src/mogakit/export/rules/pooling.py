@@ -36,21 +36,23 @@ def _settings(call: Call, names: tuple[str, ...]) -> list[Pair]:
     return found
 
 
-def _ends(sizes: Pair, outputs: Pair, kernel: Pair, stride: Pair, before: Pair) -> Padding:
-    """Return the padding with which windows reach exactly `outputs` places; at the end it may be negative (cut off)."""
-    after = [
-        (count - 1) * step + window - size - first
-        for size, count, window, step, first in zip(sizes, outputs, kernel, stride, before, strict=True)
-    ]
+def _padding(sizes: Pair, outputs: Pair, kernel: Pair, stride: Pair, before: Pair) -> Padding:
+    """Return the padding with which windows reach exactly `outputs` places: the same at both ends where that is so."""
+    after = []
+    for size, count, window, step, first in zip(sizes, outputs, kernel, stride, before, strict=True):
+        same = (size + 2 * first - window) // step + 1 == count
+        after.append(first if same else max((count - 1) * step + window - size - first, 0))
     return Padding(before[0], after[0], before[1], after[1])
 
 
-def _cut(builder: Builder, x: str, padding: Padding) -> tuple[str, Padding]:
-    """Take off rows and columns that no window reads, so that no padding is negative."""
-    for axis, after in ((2, padding.bottom), (3, padding.right)):
-        if after < 0:
-            x = builder.slice(x, axis, 0, builder.shape(x)[axis] + after)
-    return x, Padding(padding.top, max(padding.bottom, 0), padding.left, max(padding.right, 0))
+def _clipped(sizes: Pair, outputs: Pair, kernel: Pair, stride: Pair, before: Pair) -> tuple[Pair, Pair, Pair]:
+    """Shrink the only window of an axis to the map that it covers; users write far larger ones for a whole map."""
+    axes = [
+        (size, 1, 0) if count == 1 and window - first >= size else (window, step, first)
+        for size, count, window, step, first in zip(sizes, outputs, kernel, stride, before, strict=True)
+    ]
+    (high, down, top), (wide, across, left) = axes
+    return (high, wide), (down, across), (top, left)
 
 
 def _max_pool(builder: Builder, call: Call) -> Made:
@@ -59,8 +61,8 @@ def _max_pool(builder: Builder, call: Call) -> Made:
     sizes = (builder.shape(x)[2], builder.shape(x)[3])
     if dilation != (1, 1):
         raise NotInThisForm(f"its dilation is {dilation}; supported is 1")
-    padding = _ends(sizes, (shape[2], shape[3]), kernel, stride, before)
-    padding = Padding(before[0], max(padding.bottom, 0), before[1], max(padding.right, 0))
+    kernel, stride, before = _clipped(sizes, (shape[2], shape[3]), kernel, stride, before)
+    padding = _padding(sizes, (shape[2], shape[3]), kernel, stride, before)
     made = _pooled(builder, x, shape, PoolKind.MAX, kernel, stride, padding)
     made = builder.reshape(made, call.shape)
     return [made, None] if len(call.results) > 1 else made
@@ -70,10 +72,7 @@ def _average_pool(builder: Builder, call: Call) -> str:
     x, shape = _mapped(builder, call)
     kernel, stride, before = _settings(call, ("kernel_size", "stride", "padding"))
     sizes, outputs = (builder.shape(x)[2], builder.shape(x)[3]), (shape[2], shape[3])
-    ends = _ends(sizes, outputs, kernel, stride, before)
-    padding = Padding(before[0], max(ends.bottom, 0), before[1], max(ends.right, 0))
     counts, override = bool(call.arguments["count_include_pad"]), call.arguments["divisor_override"]
-    area = kernel[0] * kernel[1]
     # What torch divides by differs from window to window where a window leaves the padded map (ceil_mode).
     divisors = np.outer(
         *(
@@ -83,6 +82,8 @@ def _average_pool(builder: Builder, call: Call) -> str:
     )
     if override is not None:
         divisors = np.full_like(divisors, override)
+    kernel, stride, before = _clipped(sizes, outputs, kernel, stride, before)
+    padding, area = _padding(sizes, outputs, kernel, stride, before), kernel[0] * kernel[1]
     if (divisors == area).all():
         made = _pooled(builder, x, shape, PoolKind.AVERAGE, kernel, stride, padding, counts_padding=bool(padding))
     elif not counts and override is None:

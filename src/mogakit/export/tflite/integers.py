@@ -107,7 +107,7 @@ class _Bounds:
             case Add():
                 return sum(below)
             case Mul() if node.inputs[0] == node.inputs[1]:
-                return 0.0
+                return max(below[0], 0.0) ** 2
             case Mul() if min(below) >= 0:
                 return below[0] * below[1]
             case Binary(kind=BinaryKind.MAXIMUM):

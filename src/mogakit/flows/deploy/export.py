@@ -63,8 +63,22 @@ def export_space(
         InputError: `folder` holds something else, or no writer makes a format in `precision`.
         ExportError: a file does not agree with torch; what was finished before stays.
     """
-    jobs = [_block_job(block, Role.CHOICE, folder / "choice", seed) for block in space.choice_blocks]
-    jobs += [_block_job(block, Role.FIXED, folder / "fixed", seed) for block in space.fixed_blocks]
+    return export_parts(space.choice_blocks, space.fixed_blocks, formats, precision, folder, progress, options, seed)
+
+
+def export_parts(
+    choices: Sequence[Block],
+    fixed: Sequence[Block],
+    formats: Sequence[Format],
+    precision: Precision,
+    folder: Path,
+    progress: Progress = silent,
+    options: Options | None = None,
+    seed: int = 0,
+) -> list[Artifact]:
+    """Write choice blocks under `folder/choice` and fixed parts under `folder/fixed`; see `export_space`."""
+    jobs = [_block_job(block, Role.CHOICE, folder / "choice", seed) for block in choices]
+    jobs += [_block_job(block, Role.FIXED, folder / "fixed", seed) for block in fixed]
     return _export_jobs(jobs, formats, precision, folder, progress, options or Options())
 
 

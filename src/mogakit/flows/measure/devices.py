@@ -26,6 +26,7 @@ class PhoneRequest:
     Attributes:
         quick: shorter runs.
         run_s: how long each process measures at least; None for one second (a fifth where `quick`).
+        max_wait_s: how long a phone may take to cool before a run; None for ten minutes.
         fixed_performance: Android's lower clocks that last (`cmd power set-fixed-performance-mode-enabled`).
         screen_on: keep the screen on (True) or off (False); None leaves it.
     """
@@ -34,6 +35,7 @@ class PhoneRequest:
     fixed_performance: bool = False
     screen_on: bool | None = None
     run_s: float | None = None
+    max_wait_s: float | None = None
 
 
 @contextmanager
@@ -68,15 +70,19 @@ def open_runner(
         return
     # adb is looked for only where a phone is asked for
     from mogakit.android_runner.commands import QUICK, RunLength
+    from mogakit.android_runner.guard import GuardLimits
     from mogakit.android_runner.runner import PhoneOptions, open_phone
     from mogakit.android_runner.settings import SettingsRequest
 
     asked = phone or PhoneRequest()
     length = QUICK if asked.quick else RunLength()
     if asked.run_s is not None:
-        length = replace(length, min_s=asked.run_s, warmup_min_s=asked.run_s / 2)
+        longest_s = max(length.max_s, 2.0 * asked.run_s)  # a tool that stops at max_s would not last run_s
+        length = replace(length, min_s=asked.run_s, warmup_min_s=asked.run_s / 2, max_s=longest_s)
+    limits_of_waiting = GuardLimits() if asked.max_wait_s is None else GuardLimits(max_wait_s=asked.max_wait_s)
     options = PhoneOptions(
         length=length,
+        limits=limits_of_waiting,
         settings=SettingsRequest(asked.fixed_performance, asked.screen_on),
         sleep=sleep,
     )

@@ -23,18 +23,19 @@ from mogakit.bench.runner import Job, Runner, RunnerKind
 from mogakit.bench.schedule import StopReason, run_plan
 from mogakit.errors import InputError
 from mogakit.export.artifact import Artifact
-from mogakit.flows.deploy.export import export_network, export_space
+from mogakit.flows.deploy.export import export_network, export_parts
 from mogakit.flows.measure.devices import file_kind
 from mogakit.flows.measure.effort import effort_for, plan_for
 from mogakit.flows.measure.runs import RunFolder, RunSettings, check_identity
-from mogakit.flows.measure.sampling import sample_networks, slot_space, strata
+from mogakit.flows.measure.sampling import sample_networks, strata
+from mogakit.luts.counts import fit_with_table, fit_without_table
 from mogakit.luts.curves import MIN_HELD_OUT, CurvePoint, learning_curves
 from mogakit.luts.estimate import estimate_files
 from mogakit.luts.fit_record import FitRecord, ModelErrors
-from mogakit.luts.linear import MIN_PAIRS, CostModel, Pairs, fit_on_table, fit_one_hot, load_model, save_model
-from mogakit.luts.table import LatencyTable, Row, load
+from mogakit.luts.linear import MIN_PAIRS, CostModel, Pairs, load_model, save_model
+from mogakit.luts.table import LatencyTable, Row, RowSource, load
 from mogakit.nets.network import Network
-from mogakit.nets.spaces import SlotSpace
+from mogakit.nets.spaces import SearchSpace, get_space
 from mogakit.progress import Progress, silent
 
 BATCH_SIZE = 20
@@ -134,12 +135,12 @@ def fit_run(request: FitRequest, runner: Runner, progress: Progress = silent) ->
     table = load(folder.run.table)
     check_identity(table, runner, settings)
     _keep_question(folder, request)
-    space = slot_space(settings.space, settings.input_size)
+    space = get_space(settings.space, settings.input_size)
     networks = fit_networks(space, table, request.num_pairs, request.seed)
     batches = [networks[start : start + BATCH_SIZE] for start in range(0, len(networks), BATCH_SIZE)]
     taken: list[Measurement] = []
     for index, batch in enumerate(batches):
-        taken += _measure_batch(folder, request, settings, runner, index, batch, progress)
+        taken += _measure_batch(folder, request, settings, table, runner, index, batch, progress)
         progress(index + 1, len(batches), f"batch {index + 1} of {len(batches)}")
     estimates = estimate_files(taken, table.statistic, request.seed, table.accepted)
     result = fit_estimates(table, space, networks, estimates, request.seed)
@@ -149,7 +150,7 @@ def fit_run(request: FitRequest, runner: Runner, progress: Progress = silent) ->
     return result
 
 
-def fit_networks(space: SlotSpace, table: LatencyTable, num: int, seed: int) -> list[Network]:
+def fit_networks(space: SearchSpace, table: LatencyTable, num: int, seed: int) -> list[Network]:
     """Return the networks to measure, strata taking turns, so that any first part of them is spread evenly, too."""
     parts = strata(space)
     known = set(table.calibration.networks)
@@ -162,7 +163,7 @@ def fit_networks(space: SlotSpace, table: LatencyTable, num: int, seed: int) -> 
 
 
 def fit_estimates(
-    table: LatencyTable, space: SlotSpace, networks: list[Network], estimates: dict[str, Row], seed: int
+    table: LatencyTable, space: SearchSpace, networks: list[Network], estimates: dict[str, Row], seed: int
 ) -> FitResult:
     """Fit both models on the networks that ran on the table's hardware, and draw the learning curves.
 
@@ -184,8 +185,8 @@ def fit_estimates(
         table=table.name,
         pairs=pairs,
         failed=tuple(net.name for net in networks if net.name not in counted),
-        on_table=fit_on_table(pairs, table),
-        one_hot=fit_one_hot(pairs, table.target, table.identity),
+        on_table=fit_with_table(pairs, table),
+        one_hot=fit_without_table(pairs, table.target, table.identity),
         curves=tuple(learning_curves(pairs, table, sizes, seed)),
     )
 
@@ -194,6 +195,7 @@ def _measure_batch(
     folder: FitFolder,
     request: FitRequest,
     settings: RunSettings,
+    table: LatencyTable,
     runner: Runner,
     index: int,
     networks: list[Network],
@@ -204,7 +206,7 @@ def _measure_batch(
     exported = folder.batches / name
     with Journal(folder.batches / f"{name}.db") as journal:
         if not journal.setting(FINISHED):
-            artifacts = _export(folder, settings, runner, networks, exported, progress)
+            artifacts = _export(folder, settings, table, runner, networks, exported, progress)
             jobs = [Job(artifact, settings.parsed_target) for artifact in artifacts]
             plan = plan_for(effort_for(runner, request.quick), jobs, jobs[-1], request.rounds, request.seed)
             outcome = run_plan(plan, runner, journal, progress)
@@ -219,6 +221,7 @@ def _measure_batch(
 def _export(
     folder: FitFolder,
     settings: RunSettings,
+    table: LatencyTable,
     runner: Runner,
     networks: list[Network],
     exported: Path,
@@ -228,8 +231,9 @@ def _export(
     file_format, precision = file_kind(settings.parsed_target)
     artifacts = []
     if runner.kind is RunnerKind.HOST:
-        space = slot_space(settings.space, settings.input_size)
-        artifacts += export_space(space, [file_format], precision, folder.run.files, progress)
+        space = get_space(settings.space, settings.input_size)
+        timed = [block for block in space.choice_blocks if table.rows[block.key].source is RowSource.MEASURED]
+        artifacts += export_parts(timed, space.fixed_blocks, [file_format], precision, folder.run.files, progress)
     for done, network in enumerate(networks):
         artifacts += export_network(network, [file_format], precision, exported)
         progress(done + 1, len(networks), f"exported {network.name}")

@@ -19,10 +19,11 @@ from mogakit.errors import DeviceError, MogaKitError
 from mogakit.flows.measure.devices import HOST, PhoneRequest, open_runner
 from mogakit.flows.measure.effort import FULL_PHONE, QUICK_PHONE
 from mogakit.flows.measure.operator_profiles import check_profilable
-from mogakit.flows.measure.profile import ProfileRequest, calibration_networks, export_for_profile
+from mogakit.flows.measure.profile import ProfileRequest, calibration_networks, default_blocks, export_for_profile
 from mogakit.flows.measure.runs import RunFolder
-from mogakit.flows.measure.sampling import slot_space
+from mogakit.flows.measure.sampling import blocks_to_measure
 from mogakit.flows.measure.turns import TargetOutcome, profile_by_turns
+from mogakit.nets.spaces import get_space
 from mogakit.progress import Progress, silent
 
 _WAKE_S = 0.5  # how often the main thread looks whether it was interrupted
@@ -148,12 +149,13 @@ def _export_once(requests: Sequence[ProfileRequest], root: Path, progress: Progr
     exported: set[Path] = set()
     for request in requests:
         effort = QUICK_PHONE if request.quick else FULL_PHONE
-        space = slot_space(request.space, request.input_size)
+        space = get_space(request.space, request.input_size)
+        blocks = blocks_to_measure(space, request.num_blocks or default_blocks(request.quick), request.seed)
         networks = calibration_networks(space, effort.num_calibration, request.seed)
         folders[request] = root / "files" / _plain(str(request.target))
         if folders[request] not in exported and not RunFolder(request.folder).files.exists():
             exported.add(folders[request])
-            export_for_profile(space, networks, request.target, folders[request], progress)
+            export_for_profile(space, blocks, networks, request.target, folders[request], progress)
     return folders
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mogakit.android_runner import deploy, detached, discovery, settings, tools
+from mogakit.android_runner import deploy, detached, discovery, settings, state, tools
 from mogakit.android_runner.adb import AdbServer, Link
 from mogakit.android_runner.discovery import READY, Found
-from mogakit.android_runner.guard import reject
+from mogakit.android_runner.guard import Guard, GuardLimits, reject
 from mogakit.android_runner.lock import PhoneBusy, phone_lock
 from mogakit.android_runner.targets import TargetRow, all_rows
 from mogakit.bench.target import Hardware, Runtime
@@ -27,6 +27,7 @@ class PhoneReport:
 
     Attributes:
         fixed: what was left by a session that died, and has been undone now.
+        waits_for: what would keep a run waiting: heat, capped clocks.
         busy: the phone is being measured by another process, so it was left alone.
     """
 
@@ -35,6 +36,7 @@ class PhoneReport:
     fixed: tuple[str, ...]
     problem: str | None
     busy: bool
+    waits_for: tuple[str, ...] = ()
 
 
 def list_phones(addresses: Sequence[str] = ()) -> list[PhoneReport]:
@@ -84,7 +86,14 @@ def _report(found: Found) -> PhoneReport:
     registered = tools.registered()
     answers = [_answer(row, found.properties.abis, registered) for row in all_rows()]
     unique = {answer.target: answer for answer in answers}
-    return PhoneReport(found=found, targets=tuple(unique.values()), fixed=fixed, problem=problem, busy=busy)
+    return PhoneReport(
+        found=found,
+        targets=tuple(unique.values()),
+        fixed=fixed,
+        problem=problem,
+        busy=busy,
+        waits_for=tuple(map(str, Guard(lambda: state.read(found.link), GuardLimits()).heat(found.condition))),
+    )
 
 
 def _fix(link: Link, serialno: str) -> tuple[tuple[str, ...], bool]:

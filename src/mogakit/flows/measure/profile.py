@@ -18,21 +18,25 @@ from mogakit.bench.schedule import Outcome, Step, plan_steps, run_steps
 from mogakit.bench.target import Target
 from mogakit.errors import InputError
 from mogakit.export.artifact import Artifact
-from mogakit.flows.deploy.export import export_chain, export_network, export_space
+from mogakit.flows.deploy.export import export_chain, export_network, export_parts
 from mogakit.flows.measure.agreement import AgreementScope, by_name, check_agreements, warnings_of
 from mogakit.flows.measure.devices import HOST, file_kind
-from mogakit.flows.measure.effort import effort_for, plan_for, statistic_for
+from mogakit.flows.measure.effort import Effort, effort_for, plan_for, statistic_for
 from mogakit.flows.measure.runs import RunFolder, RunSettings
-from mogakit.flows.measure.sampling import input_size_of_space, sample_networks, slot_space, strata
+from mogakit.flows.measure.sampling import blocks_to_measure, sample_networks, strata
 from mogakit.luts.build import build_table
 from mogakit.luts.calibrate import MIN_NETWORKS, CalibrationChoice
 from mogakit.luts.table import LatencyTable, save
+from mogakit.nets.block import Block
 from mogakit.nets.network import Network
-from mogakit.nets.spaces import SlotSpace
+from mogakit.nets.spaces import SearchSpace, get_space, input_size_of
 from mogakit.progress import Progress, silent
 
 CHAIN_COPIES = (1, 2, 3, 4, 6, 8)
 """Lengths of the chains from which the overhead of a run is read."""
+
+FULL_BLOCKS, QUICK_BLOCKS = 240, 64
+"""Choice blocks measured of a space that has thousands (ours; docs/measuring.md compares numbers)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +46,10 @@ class ProfileRequest:
     Attributes:
         accept_partial: let rows count of which the hardware ran a part. accept_unknown: whose log does not say what ran
             them. None for what the run has (at first, neither counts).
-        input_size: of images in pixels; None for the space's own.
         agreement: of which files a phone's output is compared with the reference's.
         calibration: kind to fit; None for what the run has (at first the one with the least leave-one-out error).
+        input_size: of the image in pixels; None for the space's own.
+        num_blocks: choice blocks to measure of a space whose slots are not independent; the others are inferred.
     """
 
     space: str
@@ -58,6 +63,7 @@ class ProfileRequest:
     budget_s: float | None = None
     clock: Clock | None = None
     input_size: int | None = None
+    num_blocks: int | None = None
     accept_partial: bool | None = None
     accept_unknown: bool | None = None
     calibration: CalibrationChoice | None = None
@@ -101,32 +107,18 @@ def profile_steps(
     Raises:
         InputError, ExportError, DeviceError, MeasurementError: as `profile`.
     """
-    space = slot_space(request.space, request.input_size)
+    space = get_space(request.space, request.input_size)
     reason = runner.unsupported(request.target)
     if reason is not None:
         raise InputError(f"{request.target}: {reason}")
     effort = effort_for(runner, request.quick, request.target.hardware)
-    asked = RunSettings(
-        space=request.space,
-        target=str(request.target),
-        device=request.device,
-        seed=request.seed,
-        num_calibration=effort.num_calibration,
-        num_passes=effort.num_passes,
-        num_sentinels=effort.num_sentinels,
-        clock=request.clock,
-        input_size=input_size_of_space(space),
-    )
     folder = RunFolder(request.folder)
-    known = folder.read_settings() if folder.settings_path.exists() else asked
-    _check_calibration(request.calibration, known.num_calibration)
-    settings = folder.revise(
-        folder.begin(asked, request.resume), request.accept_partial, request.accept_unknown, request.calibration
-    )
+    settings = _open_run(folder, request, space, effort)
     if exported is not None:
         folder.adopt(exported)
     networks = calibration_networks(space, settings.num_calibration, settings.seed)
-    artifacts = export_for_profile(space, networks, request.target, folder.files, exporting)
+    blocks = blocks_to_measure(space, settings.num_blocks, settings.seed)
+    artifacts = export_for_profile(space, blocks, networks, request.target, folder.files, exporting)
     jobs = [Job(artifact, request.target) for artifact in artifacts]
     plan = plan_for(
         replace(effort, num_passes=settings.num_passes, num_sentinels=settings.num_sentinels),
@@ -154,11 +146,48 @@ def profile_steps(
         networks={network.name: network for network in networks},
         source=folder.path.name,
         seed=settings.seed,
+        infer=() if space.slotted is not None else space.choice_blocks,
     )
     table = replace(table, agreements=agreements)
     save(table, folder.table)
     states = {(one.round, one.window): one.after for one in measurements}
     return ProfileResult(table, folder.table, outcome, (*worst_warnings(states.values()), *warnings_of(agreements)))
+
+
+def _open_run(folder: RunFolder, request: ProfileRequest, space: SearchSpace, effort: Effort) -> RunSettings:
+    """Begin a run or check the one that goes on; return its settings.
+
+    Raises:
+        InputError: the folder holds another run, or the calibration asked for needs more networks.
+    """
+    asked = RunSettings(
+        space=request.space,
+        target=str(request.target),
+        device=request.device,
+        seed=request.seed,
+        num_calibration=effort.num_calibration,
+        num_passes=effort.num_passes,
+        num_sentinels=effort.num_sentinels,
+        clock=request.clock,
+        input_size=input_size_of(space),
+        num_blocks=request.num_blocks or default_blocks(request.quick),
+    )
+    known = folder.read_settings() if folder.settings_path.exists() else asked
+    _check_calibration(request.calibration, known.num_calibration)
+    settings = folder.revise(
+        folder.begin(asked, request.resume), request.accept_partial, request.accept_unknown, request.calibration
+    )
+    if request.num_blocks not in (None, settings.num_blocks):
+        raise InputError(
+            f"{folder.path} is a run of {settings.num_blocks} blocks, not of {request.num_blocks}: resume it without "
+            "--blocks, or name another folder"
+        )
+    return settings
+
+
+def default_blocks(quick: bool) -> int:
+    """Return how many choice blocks are measured of a space that has more."""
+    return QUICK_BLOCKS if quick else FULL_BLOCKS
 
 
 def _check_calibration(asked: CalibrationChoice | None, num_networks: int) -> None:
@@ -171,7 +200,7 @@ def _check_calibration(asked: CalibrationChoice | None, num_networks: int) -> No
         )
 
 
-def calibration_networks(space: SlotSpace, num: int, seed: int) -> list[Network]:
+def calibration_networks(space: SearchSpace, num: int, seed: int) -> list[Network]:
     """Return the networks that a profile measures whole: drawn evenly from the strata, the whole space's first.
 
     A calibration on networks with 7x7 kernels alone would say nothing of those without, three times as fast.
@@ -187,11 +216,16 @@ def calibration_networks(space: SlotSpace, num: int, seed: int) -> list[Network]
 
 
 def export_for_profile(
-    space: SlotSpace, networks: Sequence[Network], target: Target, folder: Path, progress: Progress
+    space: SearchSpace,
+    blocks: Sequence[Block],
+    networks: Sequence[Network],
+    target: Target,
+    folder: Path,
+    progress: Progress,
 ) -> list[Artifact]:
     """Export what a profile measures and is not there yet: blocks, fixed parts, chains and networks."""
     file_format, precision = file_kind(target)
-    artifacts = export_space(space, [file_format], precision, folder, progress)
+    artifacts = export_parts(blocks, space.fixed_blocks, [file_format], precision, folder, progress)
     chained = next((block for block in space.choice_blocks if block.residual), None)
     if chained is not None:
         artifacts += [export_chain(chained, copies, file_format, precision, folder) for copies in CHAIN_COPIES]

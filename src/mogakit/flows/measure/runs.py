@@ -32,6 +32,7 @@ class RunSettings:
         device: as typed: `host` or a serial.
         num_calibration: networks measured for the calibration.
         num_passes: visits of each file in a round. num_sentinels: of the sentinel in a pass.
+        num_blocks: choice blocks measured of a space whose slots are not independent.
         clock: forced on this computer, or None.
         accept_partial: rows count of which the hardware ran a part. accept_unknown: rows whose log does not say.
         calibration: the kind to fit. These say what is made of the measurements, not what is measured, so a run
@@ -47,6 +48,7 @@ class RunSettings:
     num_sentinels: int
     clock: Clock | None = None
     input_size: int = 224
+    num_blocks: int = 240
     accept_partial: bool = False
     accept_unknown: bool = False
     calibration: CalibrationChoice = CalibrationChoice.BEST

@@ -2,12 +2,14 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 
 from mogakit.errors import InputError
+from mogakit.nets.block import Block
 from mogakit.nets.network import Network
-from mogakit.nets.spaces import SearchSpace, SlotSpace, get_space
+from mogakit.nets.spaces import SearchSpace, SlotSpace, StagedSpace
 
 LARGE_KERNEL = 7
 """Kernels from this size on are so slow in some runtimes (XNNPACK on x86: ten times 5x5) that they hide all else."""
@@ -25,38 +27,59 @@ class Stratum:
     space: SearchSpace
 
 
-def input_size_of_space(space: SearchSpace) -> int:
-    """Return the height and width in pixels of the image that every network of a space takes."""
-    return space.decode((0,) * len(space.num_choices)).input_size
-
-
-def slot_space(name: str, input_size: int | None = None) -> SlotSpace:
-    """Return a space whose slots are independent, which is what a latency table can cover.
-
-    Raises:
-        InputError: no space is called so, or its slots are not independent.
-    """
-    slotted = get_space(name, input_size).slotted
-    if slotted is None:
-        raise InputError(f"space {name!r} does not consist of independent slots, so no table of blocks covers it")
-    return slotted
-
-
-def strata(space: SlotSpace) -> tuple[Stratum, ...]:
+def strata(space: SearchSpace) -> tuple[Stratum, ...]:
     """Return the whole space, and where it has both, the part of it without kernels of 7x7 and larger.
 
     A random network of the MoGA space has no 7x7 kernel once in three hundred draws: the second stratum has to be drawn
     for itself.
     """
     whole = Stratum("all", "all choices", space)
-    slots = tuple(tuple(block for block in choices if block.kernel < LARGE_KERNEL) for choices in space.slots)
-    if slots == space.slots or not all(slots):
-        return (whole,)
-    return whole, Stratum("without-7x7", "without 7x7 kernels", replace(space, slots=slots))
+    part = _without_large_kernels(space)
+    return (whole,) if part is None else (whole, Stratum("without-7x7", "without 7x7 kernels", part))
+
+
+def _without_large_kernels(space: SearchSpace) -> SearchSpace | None:
+    """Return the part of a space without large kernels; None where that is all of it, nothing, or not to be had."""
+    if isinstance(space, SlotSpace):
+        slots = tuple(tuple(block for block in choices if block.kernel < LARGE_KERNEL) for choices in space.slots)
+        return None if slots == space.slots or not all(slots) else replace(space, slots=slots)
+    if isinstance(space, StagedSpace):
+        stages = tuple(
+            replace(stage, choices=tuple(choice for choice in stage.choices if choice.kernel < LARGE_KERNEL))
+            for stage in space.stages
+        )
+        return (
+            None
+            if stages == space.stages or not all(stage.choices for stage in stages)
+            else replace(space, stages=stages)
+        )
+    return None
+
+
+def blocks_to_measure(space: SearchSpace, num: int, seed: int) -> tuple[Block, ...]:
+    """Return which choice blocks of a space are measured: all where there are not more than `num`, else a design.
+
+    The design takes turns over the cells of (resolution, stride, operator, kernel, expansion, SE, shortcut) and draws
+    in each among the channels that occur, so that any first part of it is spread evenly. What is not measured is
+    inferred (`luts.block_model`). Independent slots are always measured whole, as MoGA does.
+    """
+    blocks = space.choice_blocks
+    if space.slotted is not None or len(blocks) <= num:
+        return blocks
+    rng = np.random.default_rng([seed, 4])
+    cells: dict[tuple[object, ...], list[Block]] = {}
+    for place in rng.permutation(len(blocks)):
+        block = blocks[place]
+        widening = (block.expanded_channels or 0) / block.in_channels
+        shape = (block.input_size, block.stride, block.op, block.kernel, round(widening, 2), block.se is not None)
+        cells.setdefault((*shape, block.residual, block.pool_skip), []).append(block)
+    order = [list(cells.values())[place] for place in rng.permutation(len(cells))]
+    turns = (cell[turn] for turn in range(max(map(len, order))) for cell in order if turn < len(cell))
+    return tuple(islice(turns, num))
 
 
 def sample_networks(
-    stratum: Stratum, num: int, rng: np.random.Generator, whole: SlotSpace, without: Collection[str] = ()
+    stratum: Stratum, num: int, rng: np.random.Generator, whole: SearchSpace, without: Collection[str] = ()
 ) -> list[Network]:
     """Draw distinct networks; they are named as networks of the `whole` space, so that any command can name them.
 

@@ -22,22 +22,28 @@ def list_tools() -> list[Tool]:
     return tools.registered()
 
 
+def is_replaced(tool: Tool) -> bool:
+    """Return whether a library is not brought to phones any more: another of its name was added later."""
+    return tools.is_replaced(tool, tools.registered())
+
+
 def missing_tools() -> dict[str, str]:
     """Return the tools that are not registered, each with where its makers publish it."""
     have = {tool.kind for tool in tools.registered()}
     return {str(kind): address for kind, address in tools.MAKERS.items() if kind not in have}
 
 
-def fetch_tool(name: str, address: str | None = None, progress: Progress = silent) -> Tool:
+def fetch_tool(
+    name: str,
+    address: str | None = None,
+    progress: Progress = silent,
+    abi: str = fetching.DEFAULT_ABI,
+    version: str = fetching.LATEST,
+) -> Tool:
     """Download a tool from its makers' published address (or another one) and register it.
 
     Raises:
         InputError: the kit knows no address for that name, or what came is not such a tool.
         FetchError: the download failed.
     """
-    return fetching.fetch(name, address, progress)
-
-
-def fetchable() -> dict[str, str]:
-    """Return the names that can be fetched, with their addresses."""
-    return {str(kind): address for kind, address in fetching.ADDRESSES.items()}
+    return fetching.fetch(name, address, progress, abi, version)

@@ -15,19 +15,19 @@ from mogakit.bench.runner import Job, Runner
 from mogakit.bench.schedule import Plan, run_plan
 from mogakit.errors import InputError
 from mogakit.export.artifact import Artifact
-from mogakit.flows.deploy.export import export_network, export_space
+from mogakit.flows.deploy.export import export_network, export_parts
 from mogakit.flows.measure.devices import file_kind
 from mogakit.flows.measure.effort import effort_for, plan_for
 from mogakit.flows.measure.fit import cost_models
 from mogakit.flows.measure.runs import RunFolder, RunSettings, check_identity
-from mogakit.flows.measure.sampling import sample_networks, slot_space, strata
+from mogakit.flows.measure.sampling import sample_networks, strata
 from mogakit.luts import validation as results
 from mogakit.luts.estimate import estimate_files
-from mogakit.luts.table import LatencyTable, load
+from mogakit.luts.table import LatencyTable, RowSource, load
 from mogakit.luts.validation import Validation
 from mogakit.nets import zoo
 from mogakit.nets.network import Network
-from mogakit.nets.spaces import SlotSpace
+from mogakit.nets.spaces import SearchSpace, get_space, holds
 from mogakit.progress import Progress, silent
 
 PUBLISHED = "published"
@@ -66,9 +66,9 @@ def validate(request: ValidateRequest, runner: Runner, progress: Progress = sile
             f"{folder.validation_journal} holds a validation already: add --resume to go on with it (and to score it "
             "anew), or remove it"
         )
-    space = slot_space(settings.space, settings.input_size)
+    space = get_space(settings.space, settings.input_size)
     networks = validation_networks(space, table, settings.input_size, request.num_models, request.seed)
-    jobs = [Job(one, settings.parsed_target) for one in _export(space, networks, settings, folder, progress)]
+    jobs = [Job(one, settings.parsed_target) for one in _export(space, table, networks, settings, folder, progress)]
     plan = plan_for(
         effort_for(runner, request.quick, settings.parsed_target.hardware),
         jobs,
@@ -106,7 +106,7 @@ def validate(request: ValidateRequest, runner: Runner, progress: Progress = sile
     return validation
 
 
-def validation_networks(space: SlotSpace, table: LatencyTable, input_size: int, num_models: int, seed: int) -> Strata:
+def validation_networks(space: SearchSpace, table: LatencyTable, input_size: int, num_models: int, seed: int) -> Strata:
     """Return the networks to measure, by name, each with the strata it counts in; none is known to the calibration."""
     rng = np.random.default_rng([seed, 2])
     chosen: Strata = {}
@@ -116,16 +116,23 @@ def validation_networks(space: SlotSpace, table: LatencyTable, input_size: int, 
             chosen[network.name] = (network, (part.name,))
     for name in zoo.names():
         network = zoo.get(name, input_size=input_size).network
-        if space.holds(network) and network.name not in table.calibration.networks:
+        if holds(space, network) and network.name not in table.calibration.networks:
             chosen[network.name] = (network, (strata(space)[0].name, PUBLISHED))
     return chosen
 
 
 def _export(
-    space: SlotSpace, networks: Strata, settings: RunSettings, folder: RunFolder, progress: Progress
+    space: SearchSpace,
+    table: LatencyTable,
+    networks: Strata,
+    settings: RunSettings,
+    folder: RunFolder,
+    progress: Progress,
 ) -> list[Artifact]:
+    """Export the networks, and beside them the blocks that the table measured: they tell how far the device drifted."""
     file_format, precision = file_kind(settings.parsed_target)
-    artifacts = export_space(space, [file_format], precision, folder.files, progress)
+    timed = [block for block in space.choice_blocks if table.rows[block.key].source is RowSource.MEASURED]
+    artifacts = export_parts(timed, space.fixed_blocks, [file_format], precision, folder.files, progress)
     for index, (network, _) in enumerate(networks.values()):
         artifacts += export_network(network, [file_format], precision, folder.files, subfolder="network")
         progress(index + 1, len(networks), f"exported {network.name}")

@@ -4,8 +4,9 @@ Rows are networks and columns hardware, as MoGA Table 3 and Table 1 of the multi
 says why.
 """
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mogakit.bench.measurement import Identity
@@ -17,6 +18,7 @@ from mogakit.luts.linear import CostModel
 from mogakit.luts.table import LatencyTable
 from mogakit.nets import zoo
 from mogakit.nets.network import Network, count_madds, count_params
+from mogakit.nets.published import PAPER_TABLES, Holds, PaperTable, get_paper_table
 from mogakit.nets.resolve import resolve
 from mogakit.nets.variant import DEFAULT_SIZE, parse_variant
 from mogakit.progress import Progress, silent
@@ -32,8 +34,11 @@ class CompareRequest:
         models: names of the zoo (`mobilenet-v2@1.25x`), `space/chromosome`, or model files (measured columns only).
         tables: latency tables or cost models to predict from.
         targets: to measure on.
-        published: words of devices whose published latencies are shown, e.g. `Pixel 4`.
-        reference: network whose latency normalises each column. factors_ms: the factors themselves, which win.
+        published: words of devices whose published latencies are shown, e.g. `Pixel 4`; or a paper's table, e.g.
+            `multi-hardware/1`.
+        reference: network whose latency normalises each column; where a paper's table has no row for it, and metrics of
+            its own, the table's factors stand in. factors_ms: the factors themselves, which win; infinity leaves a
+            column out.
         weights: importance of each column in `f_avg` and `f_max`.
         quick: measure one round only. folder: where measured files and the journal stay; None for a temporary one.
     """
@@ -53,7 +58,7 @@ class CompareRequest:
 Cell = tuple[float | None, str]  # latency in ms, or None and why
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Source:
     """A column before its factor is known: `ask` returns the cell of a model."""
 
@@ -61,6 +66,7 @@ class _Source:
     origin: Origin
     source: str
     ask: Callable[[str], Cell]
+    factor_ms: float | None = None
 
 
 def compare(request: CompareRequest, runner: Runner | None = None, progress: Progress = silent) -> Comparison:
@@ -76,13 +82,45 @@ def compare(request: CompareRequest, runner: Runner | None = None, progress: Pro
     networks = {model: _network(model) for model in (*request.models, request.reference)}
     sources = [_predicted(path, networks) for path in request.tables]
     sources += _measured(request, runner, progress)
-    sources += [column for words in request.published for column in _published(words, request.models)]
+    sources += [column for words in request.published for column in _published(words)]
     if not request.models or not sources:
         raise InputError("name at least one network, and --table, --target or --published to compare them by")
     factors = _factors(request, sources)
-    columns = [Column(s.name, s.origin, s.source, factor) for s, factor in zip(sources, factors, strict=True)]
+    columns = [_column(source, factor) for source, factor in zip(sources, factors, strict=True)]
     rows = [_row(model, networks[model], sources, factors, request.weights) for model in request.models]
-    return Comparison(tuple(columns), tuple(rows), "given factors" if request.factors_ms else request.reference)
+    shown = _with_paper_accuracy(rows, request.published)
+    return Comparison(tuple(columns), shown, _normalised_by(request, sources, factors))
+
+
+def _normalised_by(request: CompareRequest, sources: Sequence[_Source], factors: Sequence[float | None]) -> str:
+    """Return what stands behind the factors, and which of them the paper does not print."""
+    if request.factors_ms:
+        return "given factors"
+    of_tables = [s for s, factor in zip(sources, factors, strict=True) if factor is not None and factor == s.factor_ms]
+    return f"{request.reference}, inferred from {of_tables[0].source}" if of_tables else request.reference
+
+
+def _column(source: _Source, factor: float | None) -> Column:
+    """Return a column's description; JSON has no infinity, so that an infinite factor is a word of its own."""
+    left_out = factor is not None and math.isinf(factor)
+    return Column(
+        name=source.name,
+        origin=source.origin,
+        source=source.source,
+        factor_ms=None if left_out else factor,
+        left_out=left_out,
+    )
+
+
+def _with_paper_accuracy(rows: Sequence[ComparedNetwork], published: Sequence[str]) -> tuple[ComparedNetwork, ...]:
+    """Take accuracies from the one paper's table that is shown, where one is: they are those of its own rows."""
+    tables = [PAPER_TABLES[words] for words in published if words in PAPER_TABLES]
+    if len(tables) != 1 or not tables[0].index_of(Holds.TOP1):
+        return tuple(rows)
+    (table,) = tables
+    (place,) = table.index_of(Holds.TOP1)
+    printed = {row.network: row.cells[place].value for row in table.rows}
+    return tuple(replace(each, top1=printed.get(each.name), top1_source=table.source) for each in rows)
 
 
 def _row(
@@ -97,11 +135,13 @@ def _row(
     reasons = {source.name: why for source, (latency, why) in zip(sources, cells, strict=True) if latency is None}
     known = [factor for factor in factors if factor is not None]
     complete = len(known) == len(factors)
+    entry = zoo.get(model) if model in zoo.names() else None
     return ComparedNetwork(
         name=model,
         params=None if network is None else count_params(network),
         madds=None if network is None else count_madds(network),
-        top1=zoo.get(model).published.top1 if model in zoo.names() else None,
+        top1=entry.published.top1 if entry else None,
+        top1_source=entry.published.source if entry else "",
         latencies_ms=latencies,
         reasons=reasons,
         f_avg=f_avg(latencies, known, weights) if complete else None,
@@ -115,7 +155,13 @@ def _factors(request: CompareRequest, sources: Sequence[_Source]) -> list[float 
             names = ", ".join(source.name for source in sources)
             raise InputError(f"{len(request.factors_ms)} factors for {len(sources)} columns ({names}); give one each")
         return list(request.factors_ms)
-    return [source.ask(request.reference)[0] for source in sources]
+    return [_factor(source, request.reference) for source in sources]
+
+
+def _factor(source: _Source, reference: str) -> float | None:
+    """Return the reference's latency; of a paper's table that lacks its row, what the table's own metrics divide by."""
+    latency = source.ask(reference)[0]
+    return source.factor_ms if latency is None and reference == CompareRequest.reference else latency
 
 
 def _network(model: str) -> Network | None:
@@ -148,7 +194,8 @@ def _predicted(given: Path | LatencyTable | CostModel, networks: dict[str, Netwo
 
     unnamed = str(given) if isinstance(given, Path) else given.name
     name = unnamed if found.target is None else str(found.target)
-    return _Source(name, Origin.PREDICTED, f"{found.name} ({_device(found.identity)})", ask)
+    origin = f"{found.name} ({_device(found.identity)})"
+    return _Source(name=name, origin=Origin.PREDICTED, source=origin, ask=ask)
 
 
 def _device(identity: Identity) -> str:
@@ -179,27 +226,47 @@ def _measured(request: CompareRequest, runner: Runner | None, progress: Progress
         def ask(model: str, cells: dict[str, Cell] = cells, target: Target = target) -> Cell:
             return cells.get(model, (None, f"its file does not run on {target}"))
 
-        found.append(_Source(str(target), Origin.MEASURED, device, ask))
+        found.append(_Source(name=str(target), origin=Origin.MEASURED, source=device, ask=ask))
     return found
 
 
-def _published(words: str, models: Sequence[str]) -> list[_Source]:
-    """Return one column for each device and framework whose name holds `words`.
+def _published(words: str) -> list[_Source]:
+    """Return one column for each device and framework whose name holds `words`, or those of a paper's table.
 
     Raises:
-        InputError: nothing was published for such a device.
+        InputError: nothing was published for such a device, or there is no such table.
     """
+    if "/" in words:
+        return _of_table(get_paper_table(words))
     every = {(each.device, each.framework, each.source) for name in zoo.names() for each in zoo.get(name).latencies}
     chosen = [key for key in _in_order_of_publication(every) if words.casefold() in key[0].casefold()]
     if not chosen:
         devices = ", ".join(sorted({device for device, _, _ in every}))
-        raise InputError(f"nothing is published for a device like {words!r}; there are {devices}")
+        raise InputError(
+            f"nothing is published for a device like {words!r}; there are {devices}, and the papers' tables "
+            f"{', '.join(PAPER_TABLES)}"
+        )
     return [_published_column(*key) for key in chosen]
 
 
 def _in_order_of_publication(keys: set[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
     order = [(each.device, each.framework, each.source) for name in zoo.names() for each in zoo.get(name).latencies]
     return sorted(keys, key=order.index)
+
+
+def _of_table(table: PaperTable) -> list[_Source]:
+    """Return the latencies of a paper's table, one column each.
+
+    Raises:
+        InputError: it has none.
+    """
+    columns = [table.columns[place] for place in table.index_of(Holds.LATENCY)]
+    if not columns:
+        raise InputError(
+            f"{table.name} holds no latencies to compare networks by; show it alone: moga compare --published "
+            f"{table.name}"
+        )
+    return [_published_column(column.device, column.runtime, table.source) for column in columns]
 
 
 def _published_column(device: str, framework: str, source: str) -> _Source:
@@ -214,4 +281,23 @@ def _published_column(device: str, framework: str, source: str) -> _Source:
                 return each.latency_ms, ""
         return None, f"{source} gives no latency at width {variant.width:g}"
 
-    return _Source(f"{device}, {framework}", Origin.PUBLISHED, source, ask)
+    return _Source(
+        name=f"{device}, {framework}",
+        origin=Origin.PUBLISHED,
+        source=source,
+        ask=ask,
+        factor_ms=_factor_of_table(device, framework, source),
+    )
+
+
+def _factor_of_table(device: str, framework: str, source: str) -> float | None:
+    """Return what a table's own metrics divide a column by; None where it has no metrics."""
+    return next(
+        (
+            column.factor_ms
+            for table in PAPER_TABLES.values()
+            for column in table.columns
+            if (column.device, column.runtime, table.source) == (device, framework, source)
+        ),
+        None,
+    )

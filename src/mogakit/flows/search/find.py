@@ -5,6 +5,7 @@ The folder holds `search.json` (the result), `exact.json` (the exact front where
 after an evolutionary search runs. None of them holds a time, so that the same search gives the same bytes.
 """
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -26,7 +27,8 @@ from mogakit.search.evolution import Engine, Evolution, Settings
 from mogakit.search.front import HistoryPoint, Quality, SearchResult, load_result, make_front, pick, save
 from mogakit.search.optimum import Limit, Optimum, best, least_worst
 from mogakit.search.problem import Constraint, Problem
-from mogakit.search.sources import PROXY, FittedModel
+from mogakit.search.sources import PROXY, AccuracyTable, FittedModel
+from mogakit.search.staged import slot_sums
 from mogakit.search.surrogate import search_by_fit
 from mogakit.search.truth import Truth, find_truth
 
@@ -68,7 +70,7 @@ def search(plan: SearchPlan, folder: Path, resume: bool = False, progress: Progr
         truth = find_truth(problem)
         outcome = _run(plan, problem, truth, folder, progress)
         if isinstance(truth, Truth):
-            save(make_front(problem, truth.genes, truth.values, "exact"), folder / EXACT)
+            save(make_front(problem, truth.genes, truth.values, truth.how), folder / EXACT)
         outcome.archive.write_csv(folder / ARCHIVE)
         for name, model in outcome.models.items():
             model.save(folder / MODEL.format(metric=name))
@@ -91,9 +93,12 @@ def _run(plan: SearchPlan, problem: Problem, truth: Truth | str, folder: Path, p
     if plan.method is Method.EXACT:
         if isinstance(truth, str):
             raise InputError(f"there is no exact front: {truth}. Use another engine")
-        return _Outcome(archive=_filled(problem, truth.genes, truth.values), how="exact", settings={})
+        return _Outcome(archive=_filled(problem, truth.genes, truth.values), how=truth.how, settings={})
     if plan.method is Method.BEST:
         return _best(problem)
+    listed = _listed(plan, problem)
+    if listed is not None:
+        return listed
     if plan.method is Method.FIT_FRONT:
         found = search_by_fit(problem, plan.surrogate, plan.seed, progress)
         scores = ", ".join(f"{name} R2 {model.r2:.3f}" for name, model in found.models.items() if model.r2 is not None)
@@ -107,6 +112,34 @@ def _run(plan: SearchPlan, problem: Problem, truth: Truth | str, folder: Path, p
     return _Outcome(
         archive=evolution.archive, how=settings.engine.value, settings=records.to_json(settings), population=population
     )
+
+
+def _listed(plan: SearchPlan, problem: Problem) -> _Outcome | None:
+    """Evaluate every network of an accuracy table that leaves out some of the space; None where there is no such table.
+
+    Operators that draw from a space of 10^15 networks would hardly ever meet the few of which the table knows.
+
+    Raises:
+        InputError: the engine must draw networks itself, or none of the listed ones may be chosen.
+    """
+    table = next((metric for metric in problem.metrics if isinstance(metric, AccuracyTable)), None)
+    if table is None:
+        return None
+    size = math.prod(problem.num_indices)
+    allowed = [set(values) for values in problem.allowed]
+    genes = [each for each in table.values if all(gene in ok for gene, ok in zip(each, allowed, strict=True))]
+    if len(genes) == size:
+        return None
+    if not genes:
+        raise InputError(f"{table.source}: none of its networks is among those that may be chosen; forbid less")
+    if plan.method in (Method.PPO, Method.REINFORCE):
+        raise InputError(
+            f"{plan.method} draws networks from {size:.3g}, and {table.source} knows {len(genes)} of them: use "
+            "--engine nsga2, which then evaluates those"
+        )
+    chosen = np.array(genes, dtype=np.int64)
+    how = f"all {len(genes)} networks of the {table.source}, of {size:.3g} in {problem.space.name!r}"
+    return _Outcome(archive=_filled(problem, chosen, problem.evaluate(chosen)), how=how, settings={})
 
 
 def _evolve(plan: SearchPlan, problem: Problem, settings: Settings, folder: Path, progress: Progress) -> Evolution:
@@ -152,7 +185,13 @@ def _learn(plan: SearchPlan, problem: Problem, progress: Progress) -> _Outcome:
     genes = learned.archive.genes[np.argsort(-rewards, kind="stable")[:1]]
     genes = np.concatenate([problem.to_genes(np.array([learned.most_likely])), genes])
     how = f"{plan.method}, best {plan.reward.kind} reward {float(rewards.max()):.5f}"
-    described = {**records.to_json(settings), "reward": records.to_json(plan.reward), "scale": list(scale)}
+    rate = settings.learning_rate if isinstance(settings, PpoSettings) else settings.first_rate
+    described = {
+        **records.to_json(settings),
+        "learning_rate": rate,
+        "reward": records.to_json(plan.reward),
+        "scale": list(scale),
+    }
     return _Outcome(archive=learned.archive, how=how, settings=described, population=(genes, problem.evaluate(genes)))
 
 
@@ -188,7 +227,7 @@ def _sums(problem: Problem, metric: str) -> Sequence[SlotCosts]:
     parts = problem.metric(metric).parts
     if parts is None:
         raise InputError(f"{metric} ({problem.metric(metric).source}) does not add up over blocks; use another engine")
-    return [part.restricted(problem.allowed) for part in parts]
+    return slot_sums([part.restricted(problem.allowed) for part in parts])
 
 
 def _filled(problem: Problem, genes: Genes, values: Values) -> Archive:
@@ -226,7 +265,13 @@ def _quality(problem: Problem, outcome: _Outcome, truth: Truth | str) -> Quality
         values = outcome.population[1]
         population = truth.percentage(problem.objective_values(values[problem.feasible(values)]))
     archive = truth.percentage(outcome.archive.feasible_objectives())
-    return Quality(num_exact=len(truth.genes), box=truth.box, archive_percent=archive, population_percent=population)
+    return Quality(
+        num_exact=len(truth.genes),
+        box=truth.box,
+        archive_percent=archive,
+        population_percent=population,
+        tolerance_percent=100 * truth.tolerance,
+    )
 
 
 def _history(archive: Archive, truth: Truth | str) -> tuple[HistoryPoint, ...]:

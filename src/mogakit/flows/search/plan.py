@@ -19,7 +19,6 @@ from mogakit.luts.table import LatencyTable
 from mogakit.nets.network import Network, count_madds, count_params
 from mogakit.nets.spaces import Chromosome, SearchSpace, get_space
 from mogakit.plugins import Group, find
-from mogakit.search.additive import madds_costs, param_costs
 from mogakit.search.cache import EvaluationCache
 from mogakit.search.evolution import Settings
 from mogakit.search.metrics import Metric, NetworkMetric, SumMetric, hardware_metric
@@ -29,11 +28,14 @@ from mogakit.search.sources import (
     ACCURACY,
     PROXY,
     AccuracyFunction,
+    BlockSource,
     LatencySource,
     accuracy_metric,
+    block_latency_metric,
     latency_metric,
     summed_latency_metric,
 )
+from mogakit.search.staged import costs_of
 from mogakit.search.surrogate import SurrogateSettings
 
 LATENCY, PARAMS, MADDS, F_AVG, F_MAX = "latency", "params", "madds", "f_avg", "f_max"
@@ -322,6 +324,10 @@ def _latency_metric(item: LatencyInput, space: SearchSpace, name: str, cache: Ev
     costs = item.source.slot_costs(space, unsupported_ms=math.nan)
     if costs is not None:
         return summed_latency_metric(costs, name, item.described)
+    if hasattr(item.source, "block_costs"):
+        summed = block_latency_metric(cast(BlockSource, item.source), space, name, item.described)
+        if summed is not None:
+            return summed
     return latency_metric(item.source, space, name, item.described, cache if item.measured else None)
 
 
@@ -335,7 +341,7 @@ def _factors_ms(plan: SearchPlan) -> tuple[float, ...]:
     if plan.reference is None:
         raise InputError(
             "several latencies need factors to be comparable: --reference names a network that every table knows, or "
-            "--factor gives the latency of one network on each hardware, in the order of the tables"
+            "a factor for each table, in their order, is the latency of one network on its hardware"
         )
     factors: list[float] = []
     for item in plan.latencies:
@@ -349,11 +355,9 @@ def _factors_ms(plan: SearchPlan) -> tuple[float, ...]:
 def _counted(space: SearchSpace) -> list[Metric]:
     """Parameters and multiply-adds."""
     source = "counted from the architecture"
-    if space.slotted is not None:
-        return [
-            SumMetric(PARAMS, "", source, param_costs(space.slotted)),
-            SumMetric(MADDS, "", source, madds_costs(space.slotted)),
-        ]
+    params, madds = costs_of(space, count_params), costs_of(space, count_madds)
+    if params is not None and madds is not None:
+        return [SumMetric(PARAMS, "", source, params), SumMetric(MADDS, "", source, madds)]
     return [
         NetworkMetric(name=PARAMS, unit="", source=source, identity=PARAMS, space=space, ask=_ask_params),
         NetworkMetric(name=MADDS, unit="", source=source, identity=MADDS, space=space, ask=_ask_madds),

@@ -42,6 +42,9 @@ Of a controller, `generations` are steps, `population` is a batch, `target_ms` i
 (1 for f_avg, f_max), and `accuracy_scale` the factor that makes the accuracy a fraction (0.01: percent).
 """
 
+DEFAULT_REWARDS = {Method.PPO: RewardKind.MNASNET, Method.REINFORCE: RewardKind.ABSOLUTE}
+"""The reward of each controller's own paper: MnasNet's, and TuNAS's."""
+
 MAX_SETTING = 1e7
 """No number of an engine is larger: more networks than a search of hours evaluates."""
 
@@ -70,7 +73,7 @@ def plan_settings(method: Method, given: Mapping[str, Any]) -> dict[str, Any]:
         if filled["accuracy_scale"] != 1.0 and len(of_reward) == 1:
             return filled
         raise InputError(f"{', '.join(sorted(of_reward))}: a reward needs target_ms, the latency that it aims at")
-    kind = _value("reward", of_reward.get("reward", RewardKind.ABSOLUTE.value), str)
+    kind = _value("reward", of_reward.get("reward", DEFAULT_REWARDS[method]), str)
     if "alpha" in numbers and kind is not RewardKind.MNASNET:
         raise InputError(f"alpha has no effect on reward {kind}: it is of reward=mnasnet")
     return {**filled, "reward": Reward(kind=kind, **numbers)}

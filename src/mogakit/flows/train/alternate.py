@@ -5,8 +5,8 @@ and `rewards.svg` / `rewards.png`.
 """
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from mogakit.search.metrics import Metric
 from mogakit.search.problem import Problem
 from mogakit.search.rewards import Reward
 from mogakit.search.supernet.model import Supernet
-from mogakit.search.supernet.train import prepare
+from mogakit.search.supernet.train import prepare, shared_recipe
 from mogakit.training.data import Batch, Dataset, open_dataset
 from mogakit.training.driver import Course, drive
 from mogakit.training.loop import Settings, to_device, training_batches
@@ -39,6 +39,10 @@ from mogakit.training.recipes import Recipe, get_recipe
 from mogakit.training.world import World, joined_world
 
 RESULT, FIGURE = "alternate.json", "rewards"
+
+TUNAS_DELAY = 0.25
+DELAYS = {"multi-hardware-search": 0.5}
+"""Share of the steps in which the controller waits, by recipe, where it is not TuNAS's."""
 
 _VALIDATION_SEED = 1_000_003  # batches of validation images come in an order of their own
 
@@ -55,8 +59,9 @@ class AlternateRequest:
         reward: on accuracy as a fraction.
         settings: of the weights' training; norms cannot be synchronised, since there is one process.
         paths_per_step: networks that the controller samples a step.
-        learning_rate: the controller's, at the start of its learning.
-        delay: share of the steps without learning (TuNAS: 0.25; multi-hardware paper: 0.5).
+        learning_rate: the controller's, at the start of its learning; None fits it to the steps (`fitted_rate`).
+        delay: share of the steps without learning; None takes the multi-hardware paper's 0.5 with its recipe, and
+            TuNAS's 0.25 with others.
         warm_up: share of the steps over which choices are warmed up (TuNAS: 0.25).
         worst, reference, factors_ms, hardware_weights: of several tables, as in `SearchPlan`.
         tensorboard: folder for scalars, or None.
@@ -70,8 +75,8 @@ class AlternateRequest:
     folder: Path
     settings: Settings = field(default_factory=Settings)
     paths_per_step: int = 8
-    learning_rate: float = ReinforceSettings.learning_rate
-    delay: float = 0.25
+    learning_rate: float | None = None
+    delay: float | None = None
     warm_up: float = 0.25
     input_size: int | None = None
     worst: bool = False
@@ -128,7 +133,7 @@ def run_alternation(request: AlternateRequest, progress: Progress = silent) -> A
         CheckpointError: the folder's checkpoint is of another run.
         TableError: the table lacks a row that the space needs.
     """
-    recipe = get_recipe(request.recipe)
+    recipe = shared_recipe(request.settings.applied_to(get_recipe(request.recipe)))
     checkpoint = request.folder / CHECKPOINT
     _check(request)
     reject_used(request.folder, request.resume)
@@ -142,9 +147,9 @@ def run_alternation(request: AlternateRequest, progress: Progress = silent) -> A
         options = request.settings
         batch_size = options.batch_size or recipe.batch_size
         steps_per_epoch = _steps_per_epoch(training, validation, batch_size)
-        num_steps = round((options.epochs or recipe.epochs) * steps_per_epoch)
+        num_steps = round(recipe.epochs * steps_per_epoch)
         controller = ReinforceSettings(
-            steps=num_steps, batch=request.paths_per_step, learning_rate=request.learning_rate, delay=request.delay
+            steps=num_steps, batch=request.paths_per_step, learning_rate=request.learning_rate, delay=_delay(request)
         )
         supernet = Supernet(space, options.seed)
         prepare(supernet, recipe, options, world)
@@ -153,9 +158,9 @@ def run_alternation(request: AlternateRequest, progress: Progress = silent) -> A
             build_optimizer(supernet, recipe),
             _rewarded(problem),
             request.reward,
-            AlternateSettings(controller, request.warm_up, options.bfloat16),
+            AlternateSettings(controller, request.warm_up, options.bfloat16, recipe.label_smoothing),
             options.seed,
-            _schedule(recipe, options, steps_per_epoch, batch_size),
+            lambda step: recipe.learning_rate_at(step / steps_per_epoch, batch_size),
         )
         course = Course(
             run=_identity(request, space, recipe, batch_size, num_steps),
@@ -173,6 +178,11 @@ def run_alternation(request: AlternateRequest, progress: Progress = silent) -> A
     records.save(summary, request.folder / RESULT)
     save_figure(reward_curve(summary.mean_rewards, f"{request.reward.kind} reward"), request.folder, FIGURE)
     return summary
+
+
+def _delay(request: AlternateRequest) -> float:
+    """Return the share of the steps in which the controller waits."""
+    return DELAYS.get(request.recipe, TUNAS_DELAY) if request.delay is None else request.delay
 
 
 def _check(request: AlternateRequest) -> None:
@@ -204,12 +214,6 @@ def _problem(request: AlternateRequest) -> Problem:
 def _rewarded(problem: Problem) -> Metric:
     """Return what the reward sees: the latency, or `f_avg` or `f_max` of several."""
     return problem.metric(problem.objectives[1].metric)
-
-
-def _schedule(recipe: Recipe, options: Settings, steps_per_epoch: int, batch_size: int) -> Callable[[int], float]:
-    """Return the learning rate of the weights by step: the recipe's course over the epochs that are asked for."""
-    stretched = replace(recipe, epochs=options.epochs or recipe.epochs)
-    return lambda step: stretched.learning_rate_at(step / steps_per_epoch, batch_size)
 
 
 def _steps_per_epoch(training: Dataset, validation: Dataset, batch_size: int) -> int:
@@ -268,9 +272,8 @@ def _identity(
             list(request.hardware_weights or ()),
         ],
         "reward": {name: str(value) for name, value in asdict(request.reward).items()},
-        "controller": [request.paths_per_step, request.learning_rate, request.delay, request.warm_up],
-        "seed": request.settings.seed,
-        "bfloat16": request.settings.bfloat16,
+        "controller": [request.paths_per_step, request.learning_rate, _delay(request), request.warm_up],
+        "training": request.settings.identity(),
         "batch_size": batch_size,
         "num_steps": num_steps,
     }

@@ -8,7 +8,7 @@ from typing import cast
 
 from mogakit.errors import InputError, unknown_name
 from mogakit.nets.limits import check_sizes
-from mogakit.nets.spaces.base import Chromosome, SearchSpace, SlotSpace, format_chromosome, parse_chromosome
+from mogakit.nets.spaces.base import Chromosome, SearchSpace, SlotSpace, format_chromosome, holds, parse_chromosome
 from mogakit.nets.spaces.digits import digits_space
 from mogakit.nets.spaces.fairnas import fairnas_space
 from mogakit.nets.spaces.mnasnet import mnasnet_space
@@ -27,6 +27,8 @@ __all__ = [
     "as_space",
     "format_chromosome",
     "get_space",
+    "holds",
+    "input_size_of",
     "parse_chromosome",
     "register_space",
     "space_names",
@@ -84,6 +86,11 @@ def get_space(name: str, input_size: int | None = None, num_classes: int | None 
 def _own_space(name: str, input_size: int | None, num_classes: int | None) -> SearchSpace:
     given = {"input_size": input_size, "num_classes": num_classes}
     return _SPACES[name](**{key: value for key, value in given.items() if value is not None})
+
+
+def input_size_of(space: SearchSpace) -> int:
+    """Return the height and width of the images that networks of a space take, in pixels."""
+    return space.decode((0,) * len(space.num_choices)).input_size
 
 
 def register_space(space: SearchSpace) -> None:

@@ -94,6 +94,15 @@ def draw_chromosome(num_choices: tuple[int, ...], rng: np.random.Generator) -> C
     return tuple(int(gene) for gene in rng.integers(num_choices))
 
 
+def holds(space: SearchSpace, network: Network) -> bool:
+    """Return whether a network lies in a space."""
+    try:
+        space.encode(network)
+    except InputError:
+        return False
+    return True
+
+
 @dataclass(frozen=True)
 class SlotSpace:
     """A space of independent slots between fixed parts, so that costs add over slots and exact search is possible.
@@ -184,14 +193,6 @@ class SlotSpace:
                 )
             genes.append(choices.index(block))
         return tuple(genes[len(self.before) : len(self.before) + len(self.slots)])
-
-    def holds(self, network: Network) -> bool:
-        """Return whether a network lies in the space."""
-        try:
-            self.encode(network)
-        except InputError:
-            return False
-        return True
 
     def sample(self, rng: np.random.Generator) -> Chromosome:
         """Draw every gene uniformly and independently."""

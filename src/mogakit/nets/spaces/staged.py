@@ -243,16 +243,27 @@ class StagedSpace:
             size = (size - 1) // stage.stride + 1
         return tuple(dict.fromkeys(found))
 
+    def layer_blocks(self, stage: Stage, channels: int, filters: int, size: int, *, first: bool) -> list[Block]:
+        """Return what a layer of a stage may be, one block a choice.
+
+        Args:
+            channels, size: of the layer's input.
+            filters: of its output.
+            first: whether it is the stage's first layer, which has the stride and no shortcut.
+        """
+        stride, index = (stage.stride, 0) if first else (1, 1)
+        return [self._block(layer, channels, filters, size, stride, index) for layer in stage.choices]
+
     def _stage_blocks(self, index: int, before: tuple[int, ...], size: int) -> Iterator[Block]:
         """Yield every block of a stage behind `before` channels of `size` pixels, first layers before later ones."""
         stage = self.stages[index]
         after = (size - 1) // stage.stride + 1
         for channels in before:
             for filters in stage.filters:
-                yield from (self._block(layer, channels, filters, size, stage.stride, 0) for layer in stage.choices)
+                yield from self.layer_blocks(stage, channels, filters, size, first=True)
         if max(stage.depths) > 1:
             for filters in stage.filters:
-                yield from (self._block(layer, filters, filters, after, 1, 1) for layer in stage.choices)
+                yield from self.layer_blocks(stage, filters, filters, after, first=False)
 
     def _block(self, layer: LayerChoice, channels: int, filters: int, size: int, stride: int, index: int) -> Block:
         """Build layer `index` of a stage."""

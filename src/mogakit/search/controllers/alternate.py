@@ -24,7 +24,7 @@ from mogakit.search.controllers.reinforce import IndependentPolicy, ReinforceSet
 from mogakit.search.controllers.task import MISSING_REWARD
 from mogakit.search.metrics import Metric
 from mogakit.search.rewards import Reward
-from mogakit.search.supernet.model import Supernet
+from mogakit.search.supernet.model import Supernet, set_dropout
 from mogakit.search.supernet.train import adopt_new_parts
 from mogakit.search.supernet.warm_up import can_warm_up, warmed_logits
 from mogakit.training.data import Batch
@@ -42,11 +42,13 @@ class AlternateSettings:
         controller: steps and networks a step; TuNAS's delay is 0.25, the multi-hardware paper's 0.5.
         warm_up: share of the steps over which choices are warmed up (TuNAS: 0.25); at most the controller's delay.
         bfloat16: autocast to bfloat16, in training and in scoring.
+        label_smoothing: of the weights' loss.
     """
 
     controller: ReinforceSettings
     warm_up: float = 0.25
     bfloat16: bool = False
+    label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
         """Check that the warm-up does not outlast the delay, as TuNAS demands.
@@ -110,6 +112,7 @@ class Alternation:
         training, validation = batch
         self.step = step
         self.supernet.train()
+        torch.manual_seed(self._seed * 1_000_003 + step)  # dropout, resumable
         rate = self._learning_rate_at(step)
         loss = self._train(training, rate)
         mean = self._learn(validation)
@@ -159,7 +162,7 @@ class Alternation:
                 logits = warmed_logits(self.supernet, batch.images, path, self._warm_probability(), rng)
             else:
                 logits = self.supernet(batch.images, path)
-            loss = cross_entropy(logits, batch.labels)
+            loss = cross_entropy(logits, batch.labels, label_smoothing=self._settings.label_smoothing)
         loss.backward()  # type: ignore[no-untyped-call]
         adopt_new_parts(self.supernet, self.optimiser)
         apply_update(self.optimiser, learning_rate)
@@ -191,7 +194,10 @@ class Alternation:
 
     @torch.no_grad()
     def _accuracy(self, batch: Batch, path: Chromosome) -> float:
-        """Return the share of the batch that a path gets right."""
+        """Return the share of the batch that a path gets right; scoring drops nothing out."""
+        head = self.supernet.path(path)[-1]
+        set_dropout(head, 0.0)
         with self._autocast(batch):
             logits: Tensor = self.supernet(batch.images, path)
+        set_dropout(head, self.supernet.dropout)
         return float((logits.argmax(dim=1) == batch.labels).float().mean())

@@ -13,6 +13,7 @@ from mogakit.search.metrics import Metric
 from mogakit.search.optimum import best_absolute_reward
 from mogakit.search.problem import Problem
 from mogakit.search.rewards import Reward, RewardKind
+from mogakit.search.staged import slot_sums
 
 MISSING_REWARD = 0.0
 """Earned by a network that a hardware cannot run or that misses a constraint: as one that is always wrong (ours)."""
@@ -99,7 +100,7 @@ class Task:
     def _sum(self, metric: Metric) -> SlotCosts:
         if metric.parts is None or len(metric.parts) != 1:
             raise InputError(f"{metric.name} ({metric.source}) does not add up over blocks, so the best is not known")
-        return metric.parts[0].restricted(self.problem.allowed)
+        return slot_sums([metric.parts[0].restricted(self.problem.allowed)])[0]
 
 
 def fraction_scale(metric: Metric, problem: Problem, low: float = 0.68, high: float = 0.76) -> tuple[float, float]:

@@ -37,6 +37,7 @@ class Supernet(nn.Module):
 
     Attributes:
         parts: the modules that hold weights, by name.
+        dropout: of heads, in training.
     """
 
     def __init__(self, space: SearchSpace, seed: int = 0) -> None:
@@ -47,6 +48,7 @@ class Supernet(nn.Module):
         self.place: Tensor
         # Moves with the module, so that a part made later finds the device where there are no others yet.
         self.register_buffer("place", torch.empty(0), persistent=False)
+        self.dropout = 0.0
         self._norm_momentum: float | None = None
         self._synchronised = False
         self._layout = torch.preserve_format
@@ -60,15 +62,19 @@ class Supernet(nn.Module):
                 for block in choices:
                     self.part(position, block)
 
-    def configure(self, *, norm_momentum: float | None, synchronised: bool, layout: torch.memory_format) -> None:
+    def configure(
+        self, *, norm_momentum: float | None, dropout: float, synchronised: bool, layout: torch.memory_format
+    ) -> None:
         """Set what holds for all parts, those that exist and those that are made later.
 
         Args:
             norm_momentum: share of a batch in running statistics; None leaves torch's own.
+            dropout: probability in heads, in training.
             synchronised: whether batch norms are taken over all processes.
             layout: of the weights.
         """
-        self._norm_momentum, self._synchronised, self._layout = norm_momentum, synchronised, layout
+        self._norm_momentum, self.dropout = norm_momentum, dropout
+        self._synchronised, self._layout = synchronised, layout
         self._shared.clear()
         for part in self.parts.values():
             self._configured(part)
@@ -156,7 +162,8 @@ class Supernet(nn.Module):
         return self._part(name, lambda: make_part(space, name, device))
 
     def _configured(self, module: nn.Module) -> nn.Module:
-        """Treat a module's batch norms as `configure` says."""
+        """Treat a module's batch norms and dropout as `configure` says."""
+        set_dropout(module, self.dropout)
         if self._norm_momentum is not None:
             set_norm_momentum(module, self._norm_momentum)
         return synchronise_norms(module) if self._synchronised else module
@@ -178,6 +185,14 @@ def set_norm_momentum(module: nn.Module, momentum: float) -> None:
     for layer in module.modules():
         if isinstance(layer, nn.BatchNorm2d):
             layer.momentum = momentum
+
+
+def set_dropout(module: nn.Module, probability: float) -> None:
+    """Set the probability of every dropout of a module, that of a shared block's own pass included."""
+    passes = [module.template] if isinstance(module, SharedBlock) else []
+    for layer in chain(module.modules(), *(each.modules() for each in passes)):
+        if isinstance(layer, nn.Dropout):
+            layer.p = probability
 
 
 def copy_slices(source: nn.Module, target: nn.Module) -> None:

@@ -61,6 +61,11 @@ class SharedBlock(nn.Module):
         shapes = {name: value.shape for name, value in template.state_dict().items()}
         self._shapes = {role: _below(role, shapes) for role in parts}
 
+    @property
+    def template(self) -> nn.Module:
+        """The block's own module, without storage, for its forward pass alone."""
+        return self._template[0]
+
     def weights(self) -> dict[str, Tensor]:
         """Return the block's own state, by the names of `block_module(block)`, as views of the shared weights."""
         found = {}
@@ -72,7 +77,7 @@ class SharedBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in, H, W) to (N, out, H', W'), or to logits behind a head."""
-        (template,) = self._template
+        template = self.template
         training = next(iter(self.parts.values())).training
         if template.training is not training:
             template.train(training)

@@ -1,7 +1,7 @@
 """Supernet training: several single-path passes, one update; resumable to the bit on a CPU."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from mogakit.training.data import Batch, Dataset
 from mogakit.training.driver import Course, Scalars, StepReport, drive
 from mogakit.training.loop import Settings, autocast, to_device, training_batches
 from mogakit.training.optim import apply_update, build_optimizer
-from mogakit.training.recipes import Recipe
+from mogakit.training.recipes import RECIPES, Recipe
 from mogakit.training.world import World, average_gradients
 
 
@@ -84,6 +84,7 @@ def train_supernet(
         CheckpointError: the checkpoint is of another run.
     """
     options = settings.training
+    recipe = shared_recipe(options.applied_to(recipe))
     batch_size = options.batch_size or recipe.batch_size
     phases = _phases(space, dataset, recipe, settings, batch_size, world)
     supernet = Supernet(space, options.seed)
@@ -160,7 +161,8 @@ class _SupernetLoop:
         for index, path in enumerate(paths):
             torch.manual_seed(((options.seed * 1_000_003 + step) * 64 + index) * world.size + world.rank)
             with autocast(world, options.bfloat16):
-                loss = cross_entropy(supernet(placed.images, path), placed.labels)
+                logits = supernet(placed.images, path)
+                loss = cross_entropy(logits, placed.labels, label_smoothing=phase.recipe.label_smoothing)
             loss.backward()  # type: ignore[no-untyped-call]
             losses.append(loss.detach())
         adopt_new_parts(supernet, self._optimizer)
@@ -215,23 +217,41 @@ def _phases(
     """Split the run into the warm path and the training proper."""
     world.check_batch_size(batch_size, len(dataset))
     steps_per_epoch = len(dataset) // batch_size
-    epochs = settings.training.epochs or recipe.epochs
     phases = []
     warm_steps = round(settings.warm_epochs * steps_per_epoch)
     if warm_steps:
         _slots(space)
-        phases.append(_Phase(0, warm_steps, replace(recipe, epochs=settings.warm_epochs), True))
-    phases.append(_Phase(warm_steps, round(epochs * steps_per_epoch), replace(recipe, epochs=epochs), False))
+        phases.append(_Phase(0, warm_steps, recipe.over(settings.warm_epochs, settings.training.schedule), True))
+    phases.append(_Phase(warm_steps, round(recipe.epochs * steps_per_epoch), recipe, False))
     return phases
 
 
+def shared_recipe(recipe: Recipe) -> Recipe:
+    """Return a recipe that shared weights can follow.
+
+    Raises:
+        InputError: it averages weights, and each step moves other ones of a supernet.
+    """
+    if recipe.ema_decay is not None:
+        supported = ", ".join(each.name for each in RECIPES.values() if each.ema_decay is None)
+        raise InputError(
+            f"recipe {recipe.name} averages weights over steps (ema_decay {recipe.ema_decay:g}), which has no meaning "
+            f"for shared weights, of which each step moves others; supported: {supported}"
+        )
+    return recipe
+
+
 def prepare(supernet: Supernet, recipe: Recipe, options: Settings, world: World) -> None:
-    """Set the recipe's batch norm, and move the weights to the device in the layout that is asked for.
+    """Set the recipe's batch norm and dropout, and move the weights to the device in the layout that is asked for.
 
     Parts that are made later are treated alike.
     """
-    synchronised = options.synchronise_norm and world.size > 1
-    supernet.configure(norm_momentum=recipe.norm_momentum, synchronised=synchronised, layout=options.layout)
+    supernet.configure(
+        norm_momentum=recipe.norm_momentum,
+        dropout=recipe.dropout,
+        synchronised=options.synchronise_norm and world.size > 1,
+        layout=options.layout,
+    )
     supernet.to(world.device, memory_format=options.layout)  # type: ignore[call-overload]
 
 
@@ -239,8 +259,7 @@ def _identity(
     space: SearchSpace, data: str, recipe: Recipe, settings: SupernetSettings, batch_size: int, num_steps: int
 ) -> dict[str, Any]:
     """Return what must be equal for a run to be continued, as plain values."""
-    training = asdict(settings.training)
-    del training["num_workers"], training["checkpoint_interval_s"]
+    training = settings.training.identity()
     head = space.decode((0,) * len(space.num_choices))
     return {
         "space": space.name,

@@ -23,6 +23,7 @@ from mogakit.training.detection.recipes import DetectionRecipe
 from mogakit.training.driver import Course, Scalars, StepReport, drive
 from mogakit.training.learner import Learner
 from mogakit.training.loop import Settings, autocast, initialise, one_ahead, run_identity
+from mogakit.training.recipes import Recipe
 from mogakit.training.world import World, synchronise_norms
 
 RawOutputs: TypeAlias = Callable[[Floats], tuple[Floats, Floats]]
@@ -67,17 +68,18 @@ def train_detector(
         CheckpointError: the checkpoint is of another run, or the backbone's weights do not fit.
     """
     training, validation = data
+    recipe = replace(recipe, base=settings.applied_to(recipe.base))
     base = recipe.base
+    _reject_unused(base)
     batch_size = settings.batch_size or base.batch_size
     _check_sizes(detector, training, batch_size, world)
-    epochs = settings.epochs or base.epochs
     steps_per_epoch = len(training) // batch_size
-    num_steps = round(epochs * steps_per_epoch)
+    num_steps = round(base.epochs * steps_per_epoch)
     module = _fresh_module(detector, recipe, settings, world, backbone)
     loop = _DetectorLoop(
         module=module,
         learner=Learner(module, base, world),
-        recipe=replace(recipe, base=replace(base, epochs=epochs)),
+        recipe=recipe,
         settings=settings,
         world=world,
         batch_size=batch_size,
@@ -152,6 +154,19 @@ def _check_sizes(detector: Detector, dataset: CocoDataset, batch_size: int, worl
     world.check_batch_size(batch_size, len(dataset))
     if batch_size // world.size < 2:
         raise InputError("batch norm on the last map, of one pixel, needs at least two images in each process")
+
+
+def _reject_unused(base: Recipe) -> None:
+    """Reject what a detector's training has no place for.
+
+    Raises:
+        InputError: the recipe asks for dropout or label smoothing.
+    """
+    if base.dropout or base.label_smoothing:
+        raise InputError(
+            f"dropout {base.dropout:g} and label smoothing {base.label_smoothing:g}: detectors are trained without "
+            "either, since they have no classifier and no softmax over exclusive classes; leave both at 0"
+        )
 
 
 def initialise_detector(module: DetectorModule, recipe: DetectionRecipe, seed: int) -> None:
