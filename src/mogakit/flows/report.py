@@ -15,16 +15,19 @@ from mogakit.flows.search.find import EXACT, RESULT
 from mogakit.luts.check import check_table
 from mogakit.luts.fit_record import FitRecord
 from mogakit.luts.latencies import table_path
+from mogakit.luts.spaces import input_size_of
 from mogakit.luts.validation import load_validation
+from mogakit.nets.resolve import resolve
 from mogakit.progress import Progress, silent
 from mogakit.reports import gallery, style
 from mogakit.reports.page.build import build_page
+from mogakit.reports.paper_figures import chosen_figures
 from mogakit.reports.record import make_record, save_record
 from mogakit.reports.run import NamedSearch, Note, RunContent
 from mogakit.search.comparison import Comparison
 from mogakit.search.front import load_front, load_result
 
-PAGE = "report.html"
+PAGE, FIGURES = "report.html", "figures"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +41,8 @@ class ReportRequest:
         comparison: file with what `moga compare --json` printed.
         output: where the page goes; `RUN/report.html` where None. The record lies beside it, ending in `.json`.
         figures: folder for every figure as SVG and PNG; None for none.
+        numbers: figures by the papers' numbers, `multi-hardware/2`: only these are written; empty for all.
+        networks: names of networks that figures of networks show, at the table's input size.
         notes: tables that a flow adds to the page.
     """
 
@@ -48,17 +53,20 @@ class ReportRequest:
     output: Path | None = None
     figures: Path | None = None
     notes: tuple[Note, ...] = ()
+    numbers: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReportResult:
-    """Where page and record lie, the page's size, which parts it has, and the figures written."""
+    """Where page and record lie, the page's size, which parts it has, the figures written, and what each shows."""
 
     page: Path
     record: Path
     num_bytes: int
     parts: tuple[str, ...]
     figures: tuple[Path, ...]
+    captions: tuple[str, ...] = ()
 
 
 def report(request: ReportRequest, progress: Progress = silent) -> ReportResult:
@@ -76,15 +84,22 @@ def report(request: ReportRequest, progress: Progress = silent) -> ReportResult:
     content = gather(request)
     text = build_page(content)
     drawn = gallery.all_figures(content)
+    chosen = chosen_figures(drawn, request.numbers)
     files.write_text(page, text)
     save_record(make_record(content, drawn), record)
     written: list[Path] = []
-    if request.figures is not None:
-        for index, one in enumerate(drawn):
-            written += style.save(one.figure, request.figures, one.name)
-            progress(index + 1, len(drawn), one.name)
+    target = request.figures or (request.folder / FIGURES if request.numbers else None)
+    if target is not None:
+        for index, one in enumerate(chosen):
+            written += style.save(one.figure, target, one.name)
+            progress(index + 1, len(chosen), one.name)
     return ReportResult(
-        page=page, record=record, num_bytes=len(text.encode("utf-8")), parts=_parts(content), figures=tuple(written)
+        page=page,
+        record=record,
+        num_bytes=len(text.encode("utf-8")),
+        parts=_parts(content),
+        figures=tuple(written),
+        captions=tuple(one.caption for one in chosen) if request.numbers else (),
     )
 
 
@@ -125,6 +140,7 @@ def gather(request: ReportRequest) -> RunContent:
         other_fits=tuple(_fit_of(path) for path in request.against),
         comparison=None if request.comparison is None else records.load(Comparison, request.comparison),
         notes=request.notes,
+        networks=tuple(resolve(name, input_size=input_size_of(table)) for name in request.networks),
         operators=tuple((one.network, one.target, one.by_type_ms()) for one in read_profiles(request.folder)),
         sources={_relative(path, request.folder): files.sha256_of(path) for path in sources},
     )

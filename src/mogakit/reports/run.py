@@ -6,6 +6,7 @@ from mogakit.luts.check import Finding
 from mogakit.luts.fit_record import FitRecord
 from mogakit.luts.table import LatencyTable
 from mogakit.luts.validation import Validation
+from mogakit.nets.network import Network
 from mogakit.search.comparison import Comparison
 from mogakit.search.front import Front, SearchResult
 
@@ -45,6 +46,7 @@ class RunContent:
         others: tables of the same space on other targets. other_fits: the networks measured there, one for each.
         operators: time by type of operator of whole networks, (network, target, type -> milliseconds), from runs of
             their own.
+        networks: those that figures of networks show; empty for published ones and picks.
         sources: files that were read, relative to the run, with their sha256.
     """
 
@@ -59,4 +61,5 @@ class RunContent:
     comparison: Comparison | None = None
     notes: tuple[Note, ...] = ()
     operators: tuple[tuple[str, str, dict[str, float]], ...] = ()
+    networks: tuple[Network, ...] = ()
     sources: dict[str, str] = field(default_factory=dict)

@@ -35,7 +35,7 @@ def search_figures(content: RunContent, index: int) -> list[Drawn]:
         drawn.append(Drawn(f"progress{suffix}", searches.progress({result.engine: result.history}), words))
     if _has(result.front, "params"):
         groups = [("front", _millions(result.front))]
-        if result.population is not None:
+        if _is_population(search) and result.population is not None:
             groups.append(("last population", _millions(result.population)))
         drawn.append(
             Drawn(f"params{suffix}", searches.histogram(groups, "params (M)"), "Parameters of what was found.")
@@ -60,14 +60,19 @@ def compared_figures(content: RunContent) -> list[Drawn]:
     return drawn
 
 
+def _is_population(search: NamedSearch) -> bool:
+    """Return whether what a search kept is a population; a controller keeps two networks."""
+    return search.result.engine not in ("ppo", "reinforce")
+
+
 def _params_compared(name: str, named: dict[str, NamedSearch]) -> Drawn:
     """Draw the parameters of the last populations, or of the fronts where an engine has no population."""
-    populations = {name: one.result.population for name, one in named.items()}
+    populations = {name: one.result.population if _is_population(one) else None for name, one in named.items()}
     kept = {name: front for name, front in populations.items() if front is not None}
     words = "Parameters of the last population of each search."
     if len(kept) < len(named):
         kept = {name: one.result.front for name, one in named.items()}
-        words = "Parameters of the front of each search."
+        words = "Parameters of the front of each search, since not every engine has a last population."
     groups = [(which, _millions(front)) for which, front in kept.items()]
     return Drawn(name, searches.histogram(groups, "params (M)"), words)
 
@@ -133,7 +138,8 @@ def _front_figure(search: NamedSearch) -> Figure | None:
     across, up = (metric.name for metric in axes)
     groups = [_points(front, across, up, f"{search.result.engine}: everything evaluated")]
     if search.result.population is not None:
-        groups.append(_points(search.result.population, across, up, "last population"))
+        which = "last population" if _is_population(search) else "most likely network, and best"
+        groups.append(_points(search.result.population, across, up, which))
     exact = None
     if search.exact is not None:
         exact = _points(search.exact, across, up, "exact front")

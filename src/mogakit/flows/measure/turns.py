@@ -24,7 +24,7 @@ _TURNS = 3  # names the stream of random numbers, beside those that draw network
 
 @dataclass(frozen=True)
 class TargetOutcome:
-    """What became of one device and target: a table, or why there is none; both where what came after it failed."""
+    """The outcome of one device and target: a table, or why there is none; both where what came after it failed."""
 
     request: ProfileRequest
     result: ProfileResult | None = None

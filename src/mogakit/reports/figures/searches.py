@@ -181,12 +181,13 @@ def accuracy_against_metrics(
     Args:
         found: against the worst hardware. averages: against the mean over hardware.
     """
-    figure, grid = blank_grid(1, 2, 7.0, 3.4, sharey=True)
+    figure, grid = blank_grid(1, 2, 9.0, 3.4, sharey=True)
     for axes, groups, label in zip(grid, (averages, found), labels, strict=True):
         for index, points in enumerate(groups):
             marker, colour = MARKERS[index % len(MARKERS)], SERIES[index % len(SERIES)]
             axes.plot(points.x, points.y, marker, color=colour, label=points.label, alpha=0.75)
         axes.set_xlabel(f"{label} (reference network = 1)")
     grid[0].set_ylabel(y_label)
-    grid[0].legend()
+    handles, names = grid[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside right center")
     return figure
