@@ -1,7 +1,7 @@
 """Files that are never half written: write beside, flush, then rename; and temporary ones that nobody leaves behind.
 
 A temporary file or folder is locked (`flock`) while the process that writes it runs. The next process that writes into
-the same folder removes those of processes that were killed or ended with their machine, and never those of a running one.
+the same folder removes those of processes that were killed or lost their machine, and never those of running ones.
 """
 
 import fcntl
