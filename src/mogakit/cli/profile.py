@@ -110,7 +110,7 @@ def command(
     the other; then each has its own run in RUN/DEVICE/TARGET.
 
     Only what the hardware of the target ran whole counts in the table, unless you accept more; a run that is finished
-    can be changed with --resume, and its table is made anew.
+    can be changed with --resume, and its table is made again.
     """
     from mogakit.bench.measurement import Clock
     from mogakit.flows.measure.agreement import AgreementScope

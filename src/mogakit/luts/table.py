@@ -112,7 +112,7 @@ class Row:
 
 
 class OverheadVerdict(StrEnum):
-    """What became of a fitted intercept."""
+    """How a fitted intercept is used."""
 
     USED = "used"
     ZERO = "indistinguishable-from-zero"  # its interval holds zero, and zero is used

@@ -29,7 +29,7 @@ from mogakit.search.evolution import Settings
 from mogakit.search.front import load_front
 from mogakit.search.problem import parse_constraint
 from mogakit.search.rewards import Reward, RewardKind
-from mogakit.search.sources import FittedModel, accuracy_metric
+from mogakit.search.sources import PROXY_SOURCE, FittedModel, accuracy_metric
 from mogakit.search.surrogate import SurrogateSettings
 
 DATA = Path(__file__).parents[2] / "search" / "data"
@@ -214,7 +214,7 @@ def test_a_model_of_the_proxy_is_still_called_proxy(tmp_path):
         coefficients=coefficients,
         num_networks=60,
         r2=None,
-        source="60 networks",
+        source=PROXY_SOURCE,
         metric="proxy",
     )
     model.save(tmp_path / "model-proxy.json")
