@@ -86,9 +86,7 @@ def samples_figures(content: RunContent) -> list[Drawn]:
         panels[title] = searches.Sampled([x for x, _ in known], [y for _, y in known], float(reward["target_ms"]))
     if not panels:
         return []
-    words = (
-        "Every network that a controller drew, repeats included, with the front; below, how often each latency."
-    )
+    words = "Every network that a controller drew, repeats included, with the front; below, how often each latency."
     return [Drawn("samples", searches.sampled(panels, f"{axes[1]} (ms)", axes[0]), words, wide=True)]
 
 
