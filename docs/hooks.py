@@ -27,13 +27,17 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     pages = {
         "reference/api.md": api_page(),
         "reference/commands.md": commands_page(),
-        "reference/files.md": files_page(),
     }
     for notebook in sorted((ROOT / "examples").glob("*.ipynb")):
         pages[f"tutorials/{notebook.stem}.md"] = notebook_page(notebook)
     for name, text in pages.items():
         files.append(File.generated(config, name, content=text))
     return files
+
+
+def on_page_markdown(markdown: str, page: Page, **given: object) -> str:
+    """Put the fields of every kind of file below the page that explains stored files."""
+    return markdown + kinds_of_files() if page.file.src_uri == "stored-files.md" else markdown
 
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
@@ -88,21 +92,17 @@ def _commands(command: click.Command, path: list[str]) -> Iterator[tuple[list[st
                 yield from _commands(found, [*path, name])
 
 
-def files_page() -> str:
-    """Return the page of every file that the kit keeps, from the declarations of the records."""
+def kinds_of_files() -> str:
+    """Return version, maker and fields of every kind of file, from the declarations of the records."""
     import mogakit
     from mogakit import records
 
     for module in pkgutil.walk_packages(mogakit.__path__, "mogakit."):
         if ".cli" not in module.name and "__main__" not in module.name:
             importlib.import_module(module.name)
-    parts = [
-        "# Stored files\n\nEvery file that the kit keeps is JSON with its kind, the version of its fields, and a "
-        "checksum. An older version is upgraded when it is read; a newer one, a damaged one or another kind is one "
-        "message and exit code 2. Each kind below is declared in the code where its record is defined.\n"
-    ]
+    parts = ["\n## Fields of each kind\n\nMade from the declarations in the code.\n"]
     for kind in records.kinds():
-        parts.append(f"## {kind.name}\n\nVersion {kind.version}, written by `{kind.made_by}`.\n")
+        parts.append(f"### {kind.name}\n\nVersion {kind.version}; {kind.remedy}.\n")
         text = (kind.record.__doc__ or "").strip().splitlines()
         parts.append((text[0] if text else "") + "\n")
         names = ", ".join(f"`{field.name}`" for field in fields(kind.record))

@@ -141,6 +141,23 @@ def test_a_broken_off_bench_is_resumed_and_measures_nothing_twice(
     assert not [line for line in second if line.split("--graph=")[1].split()[0] in finished and len(second) > 2]
 
 
+@pytest.mark.parametrize("after", [2, 6], ids=["while comparing", "while timing"])
+def test_what_was_compared_or_timed_before_a_bench_broke_off_is_not_done_again(
+    after: int, quick_phone: Phone, make_job: MakeJob, tmp_path: Path
+) -> None:
+    paths = [make_job("tflite/cpu/float32", number).artifact.path for number in range(4)]
+    arguments = ("bench", *paths, "--device", quick_phone.serial, "--quick", "--run-s", 0.02, "-o", tmp_path / "run")
+    quick_phone.disk_limit_bytes = None
+    quick_phone.faults.add(Fault.REBOOT_IN_RUN, times=2, after=after)
+    assert isinstance(moga(*arguments).exception, DeviceError)
+    lost = len([line for line in quick_phone.runs if "--graph" in line])
+    assert moga(*arguments, "--resume").exit_code == 0
+    runs = [line for line in quick_phone.runs if "--graph" in line]
+    done = runs[: lost - 2] + runs[lost:]  # the run that was broken off, and its repeat, gave nothing
+    files = [(line.split("--graph=")[1].split()[0], "output_filepath" in line) for line in done]
+    assert len(files) == len(set(files)) == 2 * len(paths)
+
+
 def test_tools_are_added_and_listed(tmp_path: Path) -> None:
     path = write_tool(tmp_path / "bin", Tool.MACE_RUN)
     (added,) = json.loads(moga("tools", "add", path, "--json").stdout)

@@ -170,6 +170,7 @@ WITHOUT_EFFECT = [
     "export blocks -o {out} --opset 13",
     "export blocks -o {out} --h-sigmoid native",
     "export blocks -o {out} --calibration {run}",
+    "tools fetch benchmark_model --from {file} --abi x86_64",
     "lut show {run} --rows 3 --json",
     "lut diff {run} {run} --all --json",
     "lut import {file} --format ofa -o {out} --column x",
@@ -204,6 +205,14 @@ WITHOUT_EFFECT = [
     "supernet alternate --data digits --table {run} --target-ms 1 -o {out} --sync-norm",
     "train moga-a --data digits -o {out} --sync-norm",
     "detect train ssdlite-moga-a --data {bundle} -o {out} --sync-norm",
+    "detect train ssdlite-moga-a --data {bundle} -o {out} --dropout 0.2",
+    "detect train ssdlite-moga-a --data {bundle} -o {out} --label-smoothing 0.1",
+    "detect train ssdlite-moga-a --data {bundle} -o {out} --schedule absolute",
+    "train moga-a --data digits -o {out} --schedule absolute",
+    "supernet train --data digits -o {out} --schedule absolute",
+    "supernet rank {file} --schedule absolute",
+    "supernet alternate --data digits --table {run} --target-ms 1 -o {out} --schedule absolute",
+    "compare --published multi-hardware/1 --factor 1",
 ]
 
 

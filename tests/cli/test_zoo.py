@@ -8,6 +8,7 @@ from click.testing import CliRunner, Result
 
 from mogakit.cli.show import command as show
 from mogakit.cli.zoo import command as zoo_command
+from mogakit.errors import InputError
 
 COUNTS = json.loads((Path(__file__).parents[1] / "nets" / "data" / "counts.json").read_text())["networks"]
 MOGA_A = "moga/8-10-6-7-1-7-6-10-5-10-6-6-9-9"
@@ -70,3 +71,15 @@ def test_what_is_not_known_is_bad_input(name: str) -> None:
     result = run_show(name)
     assert result.exit_code == 2
     assert "Invalid value for 'NETWORK'" in result.stderr
+
+
+def test_a_network_is_saved_and_taken_back_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "mine.json"
+    saved = run_show("mnasnet-a1", "--width", "0.5", "--save", str(path), "--json")
+    first, second = json.loads(saved.output), json.loads(run_show(str(path), "--json").output)
+    assert [block["key"] for block in first["blocks"]] == [block["key"] for block in second["blocks"]]
+    assert first["params"] == second["params"]
+    assert "mnasnet" in json.loads(path.read_text(encoding="utf-8"))["source"]
+    wrong = run_show("mnasnet-a1", "--save", str(tmp_path / "mine.txt"))
+    assert isinstance(wrong.exception, InputError)
+    assert ".json" in str(wrong.exception)

@@ -101,8 +101,9 @@ def test_an_integer_file_computes_the_same_with_the_noise_of_eight_bits(name: st
 IN_MACE = """
 leaky relu, prelu, prelu one slope, gelu tanh, mish, hardtanh, clamp, clamp to one, clamp above, tanh, subtract,
 subtract from a number, maximum, max pool ceil, max pool padded ceil, max pool after relu,
-average pool ceil not counting,
-average pool not counting strided, average pool divisor, adaptive average uneven, adaptive max, mean of channels,
+average pool ceil not counting, average pool a window beyond the map,
+average pool not counting strided, average pool divisor, adaptive average uneven,
+adaptive average of a channels-last tensor, adaptive max, mean of channels,
 softmax of channels, squeeze, unsqueeze, repeat, norm before a convolution, squeeze and excite over linear,
 flatten before linear
 """.replace("\n", " ").strip()

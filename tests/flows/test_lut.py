@@ -17,7 +17,7 @@ from mogakit.export.artifact import Role
 from mogakit.flows import lut as flow
 from mogakit.luts.linear import load_model
 from mogakit.luts.statistic import HOST_STATISTIC
-from mogakit.luts.table import LatencyTable, Origin, Row, load, save
+from mogakit.luts.table import LatencyTable, Origin, Row, RowSource, load, save
 from mogakit.nets.spaces import SlotSpace, get_space
 
 DATA = Path(__file__).parents[1] / "luts" / "data"
@@ -84,6 +84,16 @@ def test_show_prints_where_a_table_comes_from_and_its_slowest_rows(run: Path) ->
     document = json.loads(moga("show", run / "lut.json", "--json").output)
     assert document["schema_version"] == 2
     assert len(document["rows"]) == 120
+
+
+def test_show_tells_measured_rows_from_inferred_ones(run: Path) -> None:
+    table = load(run / "lut.json")
+    rows = {
+        key: replace(row, source=RowSource.INFERRED if index < 7 else RowSource.MEASURED)
+        for index, (key, row) in enumerate(table.rows.items())
+    }
+    save(replace(table, rows=rows), run / "lut.json")
+    assert "113 measured, 7 inferred" in moga("show", run).output
 
 
 def test_check_exits_with_one_where_numbers_were_copied(run: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from mogakit.cli.report import command
+from mogakit.errors import InputError
 from mogakit.export.artifact import Role
 from mogakit.luts.statistic import PHONE_STATISTIC
 from mogakit.luts.table import UNKNOWN_IDENTITY, LatencyTable, Origin, Row, save
@@ -58,3 +59,26 @@ def test_what_is_absent_is_named(run: Path, tmp_path: Path) -> None:
         found = invoke(command, arguments)
         assert found.exit_code == 2
         assert message in found.output
+
+
+def test_figures_are_written_by_the_papers_number(run: Path) -> None:
+    words = [str(run), "--figure", "multi-hardware/7", "--network", "digits/0-1-2-3-4-5", "--json"]
+    told = json.loads(CliRunner().invoke(command, words, catch_exceptions=False).output)
+    assert [Path(path).name for path in told["figures"]] == ["architectures.svg", "architectures.png"]
+    assert told["captions"] == ["Networks block by block."]
+    assert Path(told["figures"][0]).parent == run / "figures"
+
+
+def test_a_network_outside_the_table_is_named_where_it_is_left_out(run: Path) -> None:
+    words = [str(run), "--figure", "moga/1", "--network", "digits/0-1-2-3-4-5", "--network", "moga-a", "--json"]
+    told = json.loads(CliRunner().invoke(command, words, catch_exceptions=False).output)
+    assert "Left out, since the table lacks rows of theirs: moga-a" in told["captions"][0]
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [("moga/99", "unknown figure 'moga/99'"), ("multi-hardware/4", "needs fits"), ("moga/7", "needs two searches")],
+)
+def test_a_figure_that_cannot_be_drawn_says_what_it_needs(run: Path, number: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        CliRunner().invoke(command, [str(run), "--figure", number], catch_exceptions=False)

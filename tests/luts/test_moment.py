@@ -16,7 +16,7 @@ from mogakit.bench.measurement import (
 from mogakit.bench.target import parse_target
 from mogakit.export.artifact import Role
 from mogakit.luts.estimate import estimate_files
-from mogakit.luts.local_speed import divide_out_moments
+from mogakit.luts.local_speed import divide_out_local_speed
 from mogakit.luts.statistic import HOST_STATISTIC, CommonMode
 
 NUM_FILES, NUM_WINDOWS = 150, 12
@@ -83,7 +83,7 @@ def test_a_quiet_machine_is_left_as_it_is() -> None:
 def test_cold_calls_keep_their_ratio_to_the_warm_ones_beside_them() -> None:
     taken = windows_with_bursts(1.5)
     windows = {(one.process, one.window): 1.0 for one in taken}
-    for before, after in zip(taken, divide_out_moments(taken, windows), strict=True):
+    for before, after in zip(taken, divide_out_local_speed(taken, windows), strict=True):
         assert after.cold_ms[0] / after.samples_ms[0] == pytest.approx(before.cold_ms[0] / before.samples_ms[0])
         assert replace(after, samples_ms=(), cold_ms=()) == replace(before, samples_ms=(), cold_ms=())
 
@@ -91,9 +91,9 @@ def test_cold_calls_keep_their_ratio_to_the_warm_ones_beside_them() -> None:
 def test_what_does_not_say_when_it_was_visited_is_divided_by_its_windows_speed() -> None:
     taken = [replace(one, visited_at_ms=()) for one in windows_with_bursts(1.5)]
     windows = {(one.process, one.window): 1.25 for one in taken}
-    for before, after in zip(taken, divide_out_moments(taken, windows), strict=True):
+    for before, after in zip(taken, divide_out_local_speed(taken, windows), strict=True):
         assert after.samples_ms == pytest.approx(np.array(before.samples_ms) / 1.25)
-    assert divide_out_moments(taken, {}) == taken
+    assert divide_out_local_speed(taken, {}) == taken
 
 
 def test_a_moving_median_follows_steps_and_drops_spikes() -> None:

@@ -1,14 +1,19 @@
 """The papers' tables: each number belongs to a paper, a table and a row, and is printed as the paper has it."""
 
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from mogakit.cli.compare import command
 from mogakit.errors import InputError
 from mogakit.nets import zoo
+from mogakit.nets.block import Op
 from mogakit.nets.detection.published import PUBLISHED
+from mogakit.nets.network import count_madds
+from mogakit.nets.network_file import load_network
 from mogakit.nets.published import PAPER_TABLES, PIXEL4_FACTORS_MS, Holds, PaperTable, get_paper_table
 from mogakit.nets.published.table import read_table
 from mogakit.nets.variant import parse_variant
@@ -103,3 +108,16 @@ def test_a_cell_that_is_not_a_number_is_an_error() -> None:
 def test_an_unknown_table_names_those_there_are() -> None:
     with pytest.raises(InputError, match="multi-hardware/1"):
         get_paper_table("multi-hardware/9")
+
+
+def test_variants_of_one_layer_type_cost_in_the_papers_order() -> None:
+    folder = Path(__file__).parents[2] / "examples" / "mnasnet_layer_types"
+    names = ("mbconv3-k3", "mbconv3-k5", "mbconv6-k3", "mbconv6-k5")
+    found = [load_network(folder / f"mnasnet-a1-{name}.json") for name in names]
+    original = zoo.get("mnasnet-a1").network
+    for network in found:
+        assert [block.out_channels for block in network.blocks] == [block.out_channels for block in original.blocks]
+        assert len({(b.kernel, b.expanded_channels // b.in_channels) for b in network.blocks if b.op is Op.MB}) == 1
+    madds = [count_madds(network) for network in found]
+    latencies = [value for (value,) in PAPER_TABLES["mnasnet/6"].values(Holds.LATENCY).values()][1:]
+    assert np.argsort(madds).tolist() == np.argsort(latencies).tolist() == [0, 1, 2, 3]

@@ -97,7 +97,7 @@ def no_object(path: Path, value: dict[str, Any], kind: Kind) -> str:
 def key_twice(path: Path, value: dict[str, Any], kind: Kind) -> str:
     text = json.dumps(value)
     path.write_text(f'{{"schema_version": 1, {text[1:]}')
-    return "stands twice"
+    return "appears twice"
 
 
 def half_a_character(path: Path, value: dict[str, Any], kind: Kind) -> str:

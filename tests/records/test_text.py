@@ -47,5 +47,5 @@ def test_other_encodings_and_separators_are_one_sentence(tmp_path: Path, content
 
 
 def test_a_key_that_stands_twice_is_named() -> None:
-    with pytest.raises(InputError, match="the key 'a' stands twice"):
+    with pytest.raises(InputError, match="the key 'a' appears twice"):
         records.read_yaml(CASES / "y_dup.yaml")

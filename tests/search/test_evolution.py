@@ -81,7 +81,7 @@ def test_a_checkpoint_of_another_search_is_rejected(problem, change, tmp_path, l
 @pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x05\x06" + b"\0" * 18])
 def test_a_broken_checkpoint_says_what_to_do(problem, content, tmp_path):
     (tmp_path / "c.npz").write_bytes(content)
-    with pytest.raises(InputError, match="remove it to start anew"):
+    with pytest.raises(InputError, match="remove it to start from scratch"):
         checkpoint.load(tmp_path / "c.npz", Evolution(problem, SMALL, 0), "")
 
 

@@ -9,13 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mogakit.errors import InputError
 from mogakit.nets.block import Activation, Block, Op
 from mogakit.nets.network import count_madds, count_params
 from mogakit.nets.spaces import StagedSpace, get_space
 from mogakit.nets.spaces.staged import LayerChoice, Shortcut, Stage
+from mogakit.search.additive import on_grid
 from mogakit.search.exact_staged import exact_staged_front, finest_staged_front
 from mogakit.search.sources import block_capacity
-from mogakit.search.staged import StagedCosts, costs_of, staged_costs
+from mogakit.search.staged import StagedCosts, all_staged, costs_of, staged_costs
 
 CHOICES = (
     LayerChoice(op=Op.MB, kernel=3, expansion=3),
@@ -132,6 +134,22 @@ def test_a_front_too_large_is_given_within_a_tolerance(monkeypatch: pytest.Monke
     signs = np.where(senses, 1.0, -1.0)
     near = ((values[None] * signs + slack >= sums[:, None] * signs - 1e-9).all(axis=2)).any(axis=1)
     assert near.all()
+
+
+def test_sums_over_genes_join_sums_over_blocks_where_the_number_of_layers_is_fixed() -> None:
+    space = get_space("tunas-proxyless")
+    rng = np.random.default_rng(7)
+    genes = on_grid(3.0, [rng.random(count) for count in space.num_choices])
+    blocks = costs_of(space, count_madds)
+    chromosomes = np.array([space.sample(rng) for _ in range(20)])
+    first, second = all_staged([genes, blocks])
+    assert first.evaluate(chromosomes) == pytest.approx(genes.evaluate(chromosomes))
+    assert second is blocks
+    found, values = exact_staged_front([first, second.scaled(1e-9)], [True, False])
+    assert genes.evaluate(found) == pytest.approx(values[:, 0])
+    varied = SPACES["depths"]
+    with pytest.raises(InputError, match="counts blocks"):
+        all_staged([on_grid(0.0, [np.zeros(n) for n in varied.num_choices]), costs_of(varied, count_madds)])
 
 
 def test_scaled_sums_add_up() -> None:

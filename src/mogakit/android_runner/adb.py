@@ -192,7 +192,7 @@ class Link:
         raise DeviceError(f"{self.serial}: {source.name} could not be written to {remote}: {text}")
 
     def wait_until_ready(self, timeout_s: float, interval_s: float = 0.5) -> None:
-        """Wait until the phone answers commands again; a phone on TCP is connected anew if the server forgot it.
+        """Wait until the phone answers commands again; a phone on TCP is reconnected if the server forgot it.
 
         Raises:
             DeviceError: it did not come back in time, or it wants to be authorized.

@@ -112,7 +112,7 @@ class Guard:
             )
 
     def _tell(self, state: PhoneState, problems: Sequence[ConditionWarning], left_s: float) -> None:
-        """Say what is waited for and until when; on standard error, above a bar where one is drawn."""
+        """Log what is waited for and until when; on standard error, above a bar where one is drawn."""
         why = (
             _text(problems)
             or f"{state.temperature_c:.1f} C, to be below {self._start_c or 0.0:.1f} + {COOL_BAND_C:g} C"
@@ -152,7 +152,7 @@ def _warning(
 
 
 def _capped(state: PhoneState, cpus: Sequence[int]) -> str:
-    """Say which cores are capped and to what: those of one cap together."""
+    """Return which cores are capped and to what: those of one cap together."""
     by_cap: dict[tuple[int, int], list[int]] = {}
     for cpu in cpus:
         by_cap.setdefault((state.caps_khz[cpu], state.max_khz[cpu]), []).append(cpu)

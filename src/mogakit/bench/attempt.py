@@ -35,7 +35,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Tried:
-    """What became of it: the growth of resident memory in 10^6 bytes, None where unknown; or why it failed."""
+    """The outcome: the growth of resident memory in 10^6 bytes, None where unknown; or why it failed."""
 
     grown_mb: float | None = None
     error: str | None = None

@@ -167,8 +167,8 @@ class Measurement:
         process: id of the process that measured; times of one process share its common mode.
         samples_ms: raw timed calls, each after a discarded first call; empty where a tool prints only a summary.
         cold_ms: those first calls, kept: the truth of a block lies between cold and warm (docs/measuring.md).
-        visited_at_ms: when each of those first calls began, from the start of the window, on the wall clock.
-        warmup_ms: calls made until the tested warm-up was content, kept but never counted; on the window's first file.
+        visited_at_ms: when each of those first calls started, from the start of the window, on the wall clock.
+        warmup_ms: calls made until the warm-up test passed, kept but never counted; on the window's first file.
         init_ms: loading the file and building the interpreter or engine.
         first_run_ms: the very first inference after loading.
         peak_memory_mb: growth of resident memory by loading and running the file, in a process of its own (10^6 bytes).

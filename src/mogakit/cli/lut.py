@@ -245,6 +245,7 @@ def _print_header(table: LatencyTable) -> None:
     lines = (
         ("table", f"{table.name} (schema {table.schema_version}, {table.origin.made_by})"),
         ("space", table.space or "-"),
+        ("rows", table.row_sources),
         ("target", "unknown" if table.target is None else str(table.target)),
         ("device", f"{identity.device_name} ({identity.device})"),
         ("runtime", f"{identity.runtime} {' '.join(identity.flags)}".strip()),

@@ -137,8 +137,10 @@ def _least_width(column: str, cells: Sequence[str], whole: bool) -> int:
 def _print_paragraphs(
     title: str, columns: Sequence[str], cells: Sequence[Sequence[str]], caption: str, width: int
 ) -> None:
-    """Print `column: cell` lines; a table of two columns needs one line a row."""
+    """Print `column: cell` lines; a table of two columns needs one line a row, and one for its headings."""
     _print_wrapped(title, width)
+    if len(columns) == 2:
+        _print_wrapped(f"{columns[0]}: {columns[1]}", width, "  ")
     for row in cells:
         if len(columns) == 2:
             _print_wrapped(f"{row[0]}: {row[1]}", width, "  ")

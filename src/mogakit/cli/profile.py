@@ -110,7 +110,7 @@ def command(
     the other; then each has its own run in RUN/DEVICE/TARGET.
 
     Only what the hardware of the target ran whole counts in the table, unless you accept more; a run that is finished
-    can be changed with --resume, and its table is made anew.
+    can be changed with --resume, and its table is made again.
     """
     from mogakit.bench.measurement import Clock
     from mogakit.flows.measure.agreement import AgreementScope
@@ -203,6 +203,7 @@ def _summary(result: ProfileResult) -> dict[str, object]:
         "target": str(table.target),
         "device": table.identity.device_name,
         "num_rows": len(table.rows),
+        "num_rows_inferred": table.num_inferred,
         "num_rows_that_count": sum(table.counts(row) for row in table.rows.values()),
         "accepted": [str(status) for status in table.accepted],
         "overhead": None if table.overhead is None else to_json(table.overhead),
@@ -221,7 +222,7 @@ def _print(result: ProfileResult, scope: str | None) -> None:
     rows: list[tuple[str, str]] = [
         ("device", table.identity.device_name),
         ("runtime", f"{table.identity.runtime} ({', '.join(table.identity.flags)})"),
-        ("rows", f"{len(times)} of {len(table.rows)}{span}"),
+        ("rows", f"{len(times)} of {len(table.rows)}{span}" + (f"; {table.row_sources}" if table.num_inferred else "")),
         ("overhead of a run", f"{1000 * table.overhead_ms:.1f} µs" + _verdict(result)),
         (
             "calibration",

@@ -6,13 +6,14 @@ import click
 
 from mogakit.cli.command import command as new_command
 from mogakit.cli.output import json_option, print_json, progress_bar, say
-from mogakit.cli.types import FILE, FOLDER, NEW_FILE, NEW_FOLDER, RUN, TABLE_OR_RUN
+from mogakit.cli.types import FILE, FOLDER, NETWORK, NEW_FILE, NEW_FOLDER, RUN, TABLE_OR_RUN
 
 EPILOG = """
 \b
 Examples:
   moga report RUN
   moga report RUN --figures RUN/figures
+  moga report CPU_RUN --against GPU_RUN --figure multi-hardware/2 --network mobilenet-v3-large-minimalistic
   moga report CPU_RUN --against GPU_RUN --search CPU_RUN/search -o page.html
 """
 
@@ -36,6 +37,20 @@ Examples:
 @click.option("--comparison", type=FILE, help="What `moga compare --json` printed, as a file.")
 @click.option("-o", "--output", type=NEW_FILE, help="Default: RUN/report.html.")
 @click.option("--figures", type=NEW_FOLDER, help="Write every figure as SVG and PNG.")
+@click.option(
+    "--figure",
+    "numbers",
+    multiple=True,
+    metavar="PAPER/NUMBER",
+    help="Write the figures of that number only (moga/1, mnasnet/4, multi-hardware/2), to RUN/figures; repeatable.",
+)
+@click.option(
+    "--network",
+    "networks",
+    multiple=True,
+    type=NETWORK,
+    help="Network that figures of networks show, instead of published ones and picks; repeatable.",
+)
 @json_option
 def command(
     folder: Path,
@@ -44,6 +59,8 @@ def command(
     comparison: Path | None,
     output: Path | None,
     figures: Path | None,
+    numbers: tuple[str, ...],
+    networks: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Build one self-contained page from a run: overview, front, validation, table and where it comes from.
@@ -55,7 +72,14 @@ def command(
     from mogakit.flows.report import report as run
 
     request = ReportRequest(
-        folder=folder, searches=searches, against=against, comparison=comparison, output=output, figures=figures
+        folder=folder,
+        searches=searches,
+        against=against,
+        comparison=comparison,
+        output=output,
+        figures=figures,
+        numbers=numbers,
+        networks=networks,
     )
     with progress_bar("figures") as progress:
         result = run(request, progress)
@@ -67,10 +91,13 @@ def command(
                 "num_bytes": result.num_bytes,
                 "parts": list(result.parts),
                 "figures": [str(path) for path in result.figures],
+                "captions": list(result.captions),
             }
         )
         return
     say(f"{result.page}: {result.num_bytes / 1e6:.1f} MB, with {', '.join(result.parts)}")
     say(f"{result.record}: its numbers")
     if result.figures:
+        for caption in result.captions:
+            say(caption)
         say(f"{len(result.figures) // 2} figures as SVG and PNG in {result.figures[0].parent}")

@@ -106,7 +106,7 @@ def _found(float_model: bytes, folder: Path) -> Ranges:
     if path is None:
         raise InputError(
             f"{folder} holds no {RANGES_SUFFIX} for the float file with sha256 {wanted[:12]}...; it comes from "
-            "other weights or from another version of the kit. Calibrate anew"
+            "other weights or from another version of the kit. Calibrate again"
         )
     return load_ranges(path)
 

@@ -66,7 +66,7 @@ class Manifest:
 def open_manifest(folder: Path) -> Manifest:
     """Open an export folder: one with a manifest, an empty one, or one still to be made.
 
-    Files of another export version are not taken over: they are written anew.
+    Files of another export version are not taken over: they are written again.
 
     Raises:
         InputError: the folder holds something else, or its manifest does not parse or is of a later kit.

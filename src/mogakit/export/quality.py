@@ -9,7 +9,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 
-from mogakit.errors import InputError
+from mogakit.errors import ExportError, InputError
 from mogakit.export.quantize import made_tensors
 from mogakit.export.quiet import without_greetings
 
@@ -121,7 +121,10 @@ class _Runner:
                 experimental_preserve_all_tensors=keep_all,
                 num_threads=1,
             )
-            self._interpreter.allocate_tensors()
+            try:
+                self._interpreter.allocate_tensors()
+            except RuntimeError as error:
+                raise ExportError(f"LiteRT cannot run the integer file: {str(error).strip()[:300]}") from error
         self._input, self._outputs = self._interpreter.get_input_details()[0], self._interpreter.get_output_details()
 
     def run(self, given: Array) -> Array:

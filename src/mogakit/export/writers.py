@@ -82,7 +82,7 @@ class Writer:
         checked_with: runtime and version that `load` uses.
         half: whether the weights are rounded to float16, so that the file is held against a torch that rounds, too.
         twin: of an integer file, the float file that has to agree with torch before the integer one is made.
-        notes: what a file written under these options says of them; one on disk that says otherwise is written anew.
+        notes: what a file written under these options says of them; one on disk that says otherwise is written again.
     """
 
     write: Callable[[Graph, Options], Written]

@@ -11,20 +11,23 @@ from mogakit.flows.measure.fit import FitFolder
 from mogakit.flows.measure.operator_profiles import FILE_NAME as OPERATORS
 from mogakit.flows.measure.operator_profiles import read_profiles
 from mogakit.flows.measure.runs import RunFolder
-from mogakit.flows.search.find import EXACT, RESULT
+from mogakit.flows.search.find import EXACT, RESULT, SAMPLES
 from mogakit.luts.check import check_table
 from mogakit.luts.fit_record import FitRecord
 from mogakit.luts.latencies import table_path
+from mogakit.luts.spaces import input_size_of
 from mogakit.luts.validation import load_validation
+from mogakit.nets.resolve import resolve
 from mogakit.progress import Progress, silent
 from mogakit.reports import gallery, style
 from mogakit.reports.page.build import build_page
+from mogakit.reports.paper_figures import chosen_figures
 from mogakit.reports.record import make_record, save_record
-from mogakit.reports.run import NamedSearch, Note, RunContent
+from mogakit.reports.run import NamedSearch, Note, RunContent, Samples
 from mogakit.search.comparison import Comparison
 from mogakit.search.front import load_front, load_result
 
-PAGE = "report.html"
+PAGE, FIGURES = "report.html", "figures"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +41,8 @@ class ReportRequest:
         comparison: file with what `moga compare --json` printed.
         output: where the page goes; `RUN/report.html` where None. The record lies beside it, ending in `.json`.
         figures: folder for every figure as SVG and PNG; None for none.
+        numbers: figures by the papers' numbers, `multi-hardware/2`: only these are written; empty for all.
+        networks: names of networks that figures of networks show, at the table's input size.
         notes: tables that a flow adds to the page.
     """
 
@@ -48,17 +53,20 @@ class ReportRequest:
     output: Path | None = None
     figures: Path | None = None
     notes: tuple[Note, ...] = ()
+    numbers: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReportResult:
-    """Where page and record lie, the page's size, which parts it has, and the figures written."""
+    """Where page and record lie, the page's size, which parts it has, the figures written, and what each shows."""
 
     page: Path
     record: Path
     num_bytes: int
     parts: tuple[str, ...]
     figures: tuple[Path, ...]
+    captions: tuple[str, ...] = ()
 
 
 def report(request: ReportRequest, progress: Progress = silent) -> ReportResult:
@@ -76,15 +84,22 @@ def report(request: ReportRequest, progress: Progress = silent) -> ReportResult:
     content = gather(request)
     text = build_page(content)
     drawn = gallery.all_figures(content)
+    chosen = chosen_figures(drawn, request.numbers)
     files.write_text(page, text)
     save_record(make_record(content, drawn), record)
     written: list[Path] = []
-    if request.figures is not None:
-        for index, one in enumerate(drawn):
-            written += style.save(one.figure, request.figures, one.name)
-            progress(index + 1, len(drawn), one.name)
+    target = request.figures or (request.folder / FIGURES if request.numbers else None)
+    if target is not None:
+        for index, one in enumerate(chosen):
+            written += style.save(one.figure, target, one.name)
+            progress(index + 1, len(chosen), one.name)
     return ReportResult(
-        page=page, record=record, num_bytes=len(text.encode("utf-8")), parts=_parts(content), figures=tuple(written)
+        page=page,
+        record=record,
+        num_bytes=len(text.encode("utf-8")),
+        parts=_parts(content),
+        figures=tuple(written),
+        captions=tuple(one.caption for one in chosen) if request.numbers else (),
     )
 
 
@@ -107,7 +122,7 @@ def gather(request: ReportRequest) -> RunContent:
     searches = []
     for folder in request.searches or find_searches(request.folder):
         searches.append(_search(folder, request.folder))
-        sources += [path for name in (RESULT, EXACT) if (path := folder / name).exists()]
+        sources += [path for name in (RESULT, EXACT, SAMPLES) if (path := folder / name).exists()]
     if fitted.exists():
         sources.append(fitted)
     if (request.folder / OPERATORS).exists():
@@ -125,6 +140,7 @@ def gather(request: ReportRequest) -> RunContent:
         other_fits=tuple(_fit_of(path) for path in request.against),
         comparison=None if request.comparison is None else records.load(Comparison, request.comparison),
         notes=request.notes,
+        networks=tuple(resolve(name, input_size=input_size_of(table)) for name in request.networks),
         operators=tuple((one.network, one.target, one.by_type_ms()) for one in read_profiles(request.folder)),
         sources={_relative(path, request.folder): files.sha256_of(path) for path in sources},
     )
@@ -142,7 +158,26 @@ def _search(folder: Path, run: Path) -> NamedSearch:
         name=_relative(folder, run),
         result=load_result(folder / RESULT),
         exact=load_front(exact) if exact.exists() else None,
+        samples=_samples(folder),
     )
+
+
+def _samples(folder: Path) -> Samples | None:
+    """Read what a controller drew; None where the search had none."""
+    path = folder / SAMPLES
+    if not path.exists():
+        return None
+    accuracy, latency = (one.metric for one in load_result(folder / RESULT).front.objectives[:2])
+    rows = [row for _, row in records.read_csv(path, ("step", accuracy, latency, "reward"), "table of samples")]
+    try:
+        return Samples(
+            steps=tuple(int(row["step"]) for row in rows),
+            latency=tuple(float(row[latency]) if row[latency] else None for row in rows),
+            accuracy=tuple(float(row[accuracy]) if row[accuracy] else None for row in rows),
+            rewards=tuple(float(row["reward"]) for row in rows),
+        )
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def _fit_of(run: Path) -> FitRecord | None:

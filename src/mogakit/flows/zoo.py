@@ -1,10 +1,13 @@
 """What `moga zoo` and `moga show` say: networks with their counts, sources and layers."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from mogakit.errors import InputError
 from mogakit.nets import zoo
 from mogakit.nets.block import Block
 from mogakit.nets.network import Network, count_madds, count_params, count_params_without_norm
+from mogakit.nets.network_file import NETWORK_SUFFIX, save_network
 from mogakit.nets.resolve import resolve
 
 
@@ -69,6 +72,18 @@ def summarise(
         return _summary(network)
     entry = zoo.get(text)
     return _summary(network, entry)
+
+
+def save_summarised(text: str, width: float, input_size: int | None, num_classes: int | None, path: Path) -> None:
+    """Write a network as a network file with the source of its layers; arguments are those of `summarise`.
+
+    Raises:
+        InputError: as `summarise`, or the file's name does not end in .json, by which commands know a network file.
+    """
+    if path.suffix != NETWORK_SUFFIX:
+        raise InputError(f"{path}: a network file is called NAME{NETWORK_SUFFIX}")
+    source = zoo.get(text).source if text in zoo.names() else text
+    save_network(resolve(text, width, input_size, num_classes), path, source)
 
 
 def _summary(network: Network, entry: zoo.ZooEntry | None = None) -> NetworkSummary:

@@ -39,7 +39,7 @@ def measure_files(
         quick: one short round, for a first look.
         rounds: fresh processes; None for the kit's choice.
         folder: where exported files and samples stay; None for a temporary one.
-        resume: go on with what `folder` holds.
+        resume: continue with what `folder` holds.
         seed: of the order in which things are measured.
         progress: called with (done, total, note); None for a bar in a notebook and nothing elsewhere.
 
@@ -96,7 +96,7 @@ def profile_space(
         device: `host`, a phone's serial, or a device of your own.
         input_size: of images in pixels; None for the space's own.
         quick: fewer rounds and networks.
-        resume: go on with the run in `folder`; what is measured is not measured again.
+        resume: continue with the run in `folder`; what is measured is not measured again.
         rounds: None for the kit's choice.
         budget_s: seconds after which no new round starts.
         calibration: `affine`, `scale`, `none` or `best`; None for what the run has, `best` at first.
@@ -152,7 +152,7 @@ def validate_table(
         run: a run or its folder; it is measured on the device that it was profiled on.
         num_networks: random networks of each stratum.
         quick: fewer rounds.
-        resume: go on with what is measured already.
+        resume: continue with what is measured already.
         rounds: None for the kit's choice.
         seed: of the order and of the networks.
         progress: as in `measure_files`.
@@ -162,7 +162,7 @@ def validate_table(
         floor, and the drift of the device since the table was made.
 
     Raises:
-        InputError: there is no run, or a validation that `resume` does not go on with.
+        InputError: there is no run, or a validation that `resume` does not continue with.
         TableError: the table is of another device or version than is here now.
         DeviceError, MeasurementError, ExportError: what was finished is kept for `resume`.
 
@@ -199,7 +199,7 @@ def fit_cost_model(
         run: a run or its folder.
         num_networks: (network, latency) pairs to measure, at least 5.
         quick: fewer rounds.
-        resume: go on with what is measured already.
+        resume: continue with what is measured already.
         rounds: None for the kit's choice.
         seed: of the order and of the networks.
         progress: as in `measure_files`.
@@ -208,7 +208,7 @@ def fit_cost_model(
         The model on the table's residual and the one without a table, with leave-one-out errors in percent.
 
     Raises:
-        InputError: there is no run, too few networks are asked for, or a fit that `resume` does not go on with.
+        InputError: there is no run, too few networks are asked for, or a fit that `resume` does not continue with.
         TableError: the table is of another device or version than is here now.
         DeviceError, MeasurementError, ExportError: what was finished is kept for `resume`.
 

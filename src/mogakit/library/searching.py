@@ -123,7 +123,7 @@ def run_search(
     Args:
         plan: what to search.
         folder: for the result, everything evaluated, and the checkpoint of a search that is stopped.
-        resume: go on with the search in `folder`; the result is that of a search that was never stopped.
+        resume: continue with the search in `folder`; the result is that of a search that was never stopped.
         progress: called with (done, total, note); None for a bar in a notebook and nothing elsewhere.
 
     Returns:

@@ -1,10 +1,10 @@
 """What a block costs, from its shape: a physical model of its layers, and a Gaussian process for what that leaves over.
 
 The mean is a non-negative sum over the block's layers of multiply-accumulates by kind of convolution and kernel, of
-weights read, of activations read and written, and of a constant a layer. What remains is a relative error that is alike
-for blocks that are alike: a Gaussian process over operator, kernel, expansion, stride, resolution and channels. Whole
-networks are observations of it too: their time is a sum over blocks. So a few hundred measured blocks and a few dozen
-networks give every block of a space a number with an error bar, and the numbers still add up.
+weights read, of activations read and written, and of a constant a layer and a block. What remains is a relative error
+that is alike for blocks that are alike: a Gaussian process over operator, kernel, expansion, stride, resolution and
+channels. Whole networks are observations of it too: their time is a sum over blocks. So a few hundred measured blocks
+and a few dozen networks give every block of a space a number with an error bar, and the numbers still add up.
 
 The hyperparameters maximise the marginal likelihood of the measured blocks (Rasmussen and Williams 2006, section 5.4).
 """
@@ -40,6 +40,7 @@ _PENALTY = 1e-3
 def _terms(block: Block) -> dict[str, float]:
     """Return the physical terms of a block: millions of multiply-accumulates, weights and activations, and layers."""
     found: dict[str, float] = defaultdict(float)
+    found["blocks"] = 1.0
     for layer in block_layers(block):
         kind = f"depthwise {layer.kernel}" if layer.groups > 1 else f"dense {layer.kernel}"
         if layer.output_size == 1:
@@ -128,6 +129,7 @@ class BlockModel:
         self._noise = np.maximum(errors, _NOISE_FLOOR) ** 2
         distance = _distance(self._blocks, self._blocks)
         self._hyper = _fit_process(distance, self._relative, self._noise)
+        self._widened = _overconfidence(self._hyper.covariance(distance) + np.diag(self._noise), self._relative)
         self._condition([], [], [])
 
     def given_networks(
@@ -154,7 +156,8 @@ class BlockModel:
         prior = self._hyper.prior_variance
         relative = cross @ self._gain
         explained = np.einsum("ij,ij->i", cross @ self._precision, cross)
-        deviation = np.sqrt(np.maximum(prior - explained, 0.0))
+        # what a measured block's own error is, no inferred one is known better than
+        deviation = self._widened * np.sqrt(np.maximum(prior - explained, 0.0) + float(np.median(self._noise)))
         return np.maximum(mean * (1.0 + relative), 0.02 * mean), mean * deviation
 
     def _design(self, blocks: Sequence[Block]) -> FloatArray:
@@ -243,6 +246,16 @@ def _distance(left: Sequence[Block], right: Sequence[Block]) -> _Distance:
 
 def _matern(scaled: FloatArray) -> FloatArray:
     return np.asarray((1 + scaled + scaled**2 / 3) * np.exp(-scaled))
+
+
+def _overconfidence(covariance: FloatArray, relative: FloatArray) -> float:
+    """Return by how much left-out blocks lie farther off than the process says, root mean square; at least 1.
+
+    Leave-one-out in closed form (Rasmussen and Williams 2006, eq. 5.12).
+    """
+    inverse = np.linalg.inv(covariance)
+    scaled = (inverse @ relative) / np.sqrt(np.diag(inverse))
+    return max(1.0, float(np.sqrt(np.mean(scaled**2))))
 
 
 def _fit_process(distance: _Distance, relative: FloatArray, noise: FloatArray) -> _Hyper:

@@ -17,7 +17,7 @@ from mogakit.export.artifact import Role
 from mogakit.luts import undisturbed
 from mogakit.luts.centre import Estimator, RunSamples
 from mogakit.luts.error_metrics import FloatArray
-from mogakit.luts.local_speed import divide_out_moments
+from mogakit.luts.local_speed import divide_out_local_speed
 from mogakit.luts.statistic import Centre, CommonMode, Statistic
 from mogakit.luts.table import Row, RowConditions
 
@@ -60,7 +60,7 @@ def estimate_files(
     factors = speed_factors(good, statistic.common_mode)
     if statistic.common_mode is CommonMode.MOMENT:
         usable = {name: [] for name in by_name}
-        for one in divide_out_moments(good, factors):
+        for one in divide_out_local_speed(good, factors):
             usable[one.artifact_name].append(one)
         factors = {}
 

@@ -1,7 +1,7 @@
 """The machine's speed at each moment of a window, from the files that were visited around it.
 
 Other programs slow a computer in bursts, longer than a network runs and shorter than a window takes. Every visit says
-how much slower than usual its file ran; the median over the visits around it says how fast the machine was just then.
+how much slower than usual its file ran; the median over the visits around it says how fast the machine was then.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ class _Visit:
     slowness: float  # logarithm of its warm calls over the file's usual time
 
 
-def divide_out_moments(measurements: Sequence[Measurement], windows: Mapping[Window, float]) -> list[Measurement]:
+def divide_out_local_speed(measurements: Sequence[Measurement], windows: Mapping[Window, float]) -> list[Measurement]:
     """Return the measurements with the machine's speed at each visit divided out of its calls.
 
     Args:

@@ -52,7 +52,7 @@ HOST_STATISTIC = Statistic(trim=0.25, across_runs=Centre.POOLED, cold_share=0.25
 """For this computer's CPU, where one process times all files: the estimator with the least error on unseen networks.
 
 On a machine shared with other programs 5 to 40 % of the calls of a window take 1.2 to 1.6 times as long, in bursts: the
-speed of the moment divides out most of that, the mean of the middle half does not see the rest and still adds over
+local speed divides out most of that, the mean of the middle half does not see the rest and still adds over
 blocks (docs/measuring.md has figures).
 """
 

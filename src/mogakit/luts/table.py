@@ -112,7 +112,7 @@ class Row:
 
 
 class OverheadVerdict(StrEnum):
-    """What became of a fitted intercept."""
+    """How a fitted intercept is used."""
 
     USED = "used"
     ZERO = "indistinguishable-from-zero"  # its interval holds zero, and zero is used
@@ -257,6 +257,16 @@ class LatencyTable(Tabular):
     def overhead_ms(self) -> float:
         """Return what a network pays once, in milliseconds."""
         return 0.0 if self.overhead is None else self.overhead.value_ms
+
+    @property
+    def num_inferred(self) -> int:
+        """Return how many rows were inferred from others, not measured."""
+        return sum(row.source is RowSource.INFERRED for row in self.rows.values())
+
+    @property
+    def row_sources(self) -> str:
+        """Return of how many rows the numbers are measured, and of how many inferred."""
+        return f"{len(self.rows) - self.num_inferred} measured, {self.num_inferred} inferred"
 
     @property
     def backends(self) -> frozenset[str]:

@@ -30,7 +30,7 @@ class _Loader(yaml.SafeLoader):
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode):
                 if (key.tag, key.value) in seen:
-                    raise yaml.MarkedYAMLError(None, None, f"the key {key.value[:60]!r} stands twice", key.start_mark)
+                    raise yaml.MarkedYAMLError(None, None, f"the key {key.value[:60]!r} appears twice", key.start_mark)
                 seen.add((key.tag, key.value))
         return super().construct_mapping(node, deep)
 

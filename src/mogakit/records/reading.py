@@ -1,6 +1,6 @@
 """What a file holds, when anyone may have written it.
 
-Every reader here takes regular files only (a pipe would block for ever, a device never end), reads no more than a
+Every reader here takes regular files only (a pipe would block forever, a device never end), reads no more than a
 limit, takes UTF-8 with or without a byte order mark, and raises an `InputError` that names the file otherwise.
 """
 
@@ -157,7 +157,7 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {twice[:60]!r} stands twice in one object")
+        raise ValueError(f"the key {twice[:60]!r} appears twice in one object")
     return found
 
 

@@ -16,7 +16,13 @@ from mogakit.reports.figures import table as tables
 from mogakit.reports.published import published_figures
 from mogakit.reports.run import RunContent
 from mogakit.reports.scaling import scaling_figures
-from mogakit.reports.search_gallery import compared_figures, front_figures, picked_networks, search_figures
+from mogakit.reports.search_gallery import (
+    compared_figures,
+    front_figures,
+    picked_networks,
+    samples_figures,
+    search_figures,
+)
 from mogakit.search.comparison import Comparison
 
 NUM_COMPARED = 100
@@ -30,7 +36,7 @@ def all_figures(content: RunContent) -> list[Drawn]:
     drawn: list[Drawn] = []
     for index, _ in enumerate(content.searches):
         drawn += front_figures(content, index) + search_figures(content, index)
-    drawn += compared_figures(content)
+    drawn += compared_figures(content) + samples_figures(content)
     for index, _ in enumerate(content.validation.strata if content.validation else ()):
         drawn += validation_figures(content, index)
     drawn += table_figures(content) + model_figures(content) + target_figures(content) + comparison_figures(content)
@@ -57,19 +63,22 @@ def validation_figures(content: RunContent, index: int) -> list[Drawn]:
 def table_figures(content: RunContent) -> list[Drawn]:
     """Draw the table as slots and choices, and where the time of known networks goes."""
     table, space = content.table, slot_space_of(content.table)
-    if space is None:
-        return []
-    if not any(block.key in table.rows for block in space.choice_blocks):
-        return []
-    words = "Latency of every choice in every slot, in milliseconds."
-    drawn = [Drawn("table", tables.heat_map(table, space), words, wide=True)]
-    known = [network for network in _known_networks(content, space) if _predictable(table, network)][:4]
+    drawn = []
+    if space is not None and any(block.key in table.rows for block in space.choice_blocks):
+        words = "Latency of every choice in every slot, in milliseconds."
+        drawn.append(Drawn("table", tables.heat_map(table, space), words, wide=True))
+    asked = content.networks or (() if space is None or not drawn else _known_networks(content, space))
+    known = [network for network in asked if _predictable(table, network)]
+    known = known if content.networks else known[:4]
     if not known:
         return drawn
     names = ", ".join(network.name for network in known)
+    left_out = [network.name for network in content.networks if network not in known]
+    if left_out:
+        names += f". Left out, since the table lacks rows of theirs: {', '.join(left_out)}"
     costs = tables.slot_costs([table.predict(network) for network in known])
     drawn.append(Drawn("cost-by-block", costs, f"What a network pays block by block: {names}.", wide=True))
-    figure = operators.time_by_operator(_shares(content, known), "rows of the table")
+    figure = operators.time_by_operator(_shares(content, known), "rows of the table", "kind of block")
     drawn.append(
         Drawn("time-by-operator", figure, f"Where the time goes, from the rows of the table: {names}.", wide=True)
     )
@@ -77,11 +86,20 @@ def table_figures(content: RunContent) -> list[Drawn]:
         profiled = [operators.Shares(*one) for one in content.operators]
         figure = operators.time_by_operator(profiled, "per-operator profile, in runs of its own")
         drawn.append(Drawn("time-by-profiled-operator", figure, "Time by type of operator, as the tool profiled it."))
-    layers = [f"{index}: {tables.choice_label(block)}" for index, block in enumerate(known[0].blocks)]
-    times = {name: _part_times(one, known[0]) for name, one in _tables(content, known[:1]).items()}
-    figure = operators.per_layer(layers, times, f"Time block by block: {known[0].name}")
-    drawn.append(Drawn("time-by-layer", figure, f"Share of each block of {known[0].name} in the latency.", wide=True))
-    return drawn
+    shown = len(known) if content.networks else 1
+    return drawn + [_layers_figure(content, network, index) for index, network in enumerate(known[:shown])]
+
+
+def _layers_figure(content: RunContent, network: Network, index: int) -> Drawn:
+    """Draw the share of each block of a network, one line a target that has rows for it."""
+    layers = [f"{place}: {tables.choice_label(block)}" for place, block in enumerate(network.blocks)]
+    times = {name: _part_times(one, network) for name, one in _tables(content, [network]).items()}
+    figure = operators.per_layer(layers, times, f"Time block by block: {network.name}")
+    words = f"Share of each block of {network.name} in the latency."
+    left_out = 1 + len(content.others) - len(times)
+    if left_out:
+        words += f" {left_out} of {1 + len(content.others)} targets are left out: their tables lack rows of it."
+    return Drawn(f"time-by-layer-{index}" if index else "time-by-layer", figure, words, wide=True)
 
 
 def model_figures(content: RunContent) -> list[Drawn]:
@@ -179,15 +197,31 @@ def comparison_figures(content: RunContent) -> list[Drawn]:
         column.name: {one.name: one.latencies_ms[place] for one in found.networks}
         for place, column in enumerate(found.columns)
     }
-    words = "Published accuracy against latency on each hardware."
+    words = f"Published accuracy against latency on each hardware. {_without_accuracy(found)}".strip()
+    missing = [
+        f"{one.name} on {column.name}"
+        for place, column in enumerate(found.columns)
+        for one in found.networks
+        if one.top1 is not None and one.latencies_ms[place] is None
+    ]
+    if missing:
+        words += f" Without a latency: {'; '.join(missing)}."
     drawn.append(Drawn("accuracy-by-target", targets.accuracy_by_target(accuracies, latencies), words, wide=True))
     averages, worst = (_metric_points(found, accuracies, which) for which in ("f_avg", "f_max"))
     if averages and worst:
         figure = searches.accuracy_against_metrics(worst, averages, "top-1 (%)")
-        drawn.append(
-            Drawn("accuracy-by-metric", figure, "Published accuracy against the multi-hardware metrics.", wide=True)
-        )
+        words = f"Published accuracy against the multi-hardware metrics. {_without_accuracy(found)}".strip()
+        unknown = [one.name for one in found.networks if one.top1 is not None and one.f_max is None]
+        if unknown:
+            words += f" Left out, since a hardware has no number of theirs: {', '.join(unknown)}."
+        drawn.append(Drawn("accuracy-by-metric", figure, words, wide=True))
     return drawn
+
+
+def _without_accuracy(found: Comparison) -> str:
+    """Return the line that names the networks which a figure of accuracies leaves out."""
+    names = [one.name for one in found.networks if one.top1 is None]
+    return f"Left out, since no accuracy is published: {', '.join(names)}." if names else ""
 
 
 def _known_networks(content: RunContent, space: SlotSpace) -> list[Network]:

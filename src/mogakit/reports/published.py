@@ -14,6 +14,8 @@ from mogakit.search import rewards
 
 FAMILY = ("mobilenet-v1", "mobilenet-v2", "mobilenet-v3-large", "moga-a")
 SCALED = ("mobilenet-v1", "mobilenet-v2", "mobilenet-v3-large", "mnasnet-a1")
+ARCHITECTURES = ("moga-a", "moga-b", "moga-c", "mobilenet-v3-large")
+"""Drawn where no networks are named: MoGA Figure 8."""
 WIDTHS = (0.5, 0.75, 1.0, 1.25)
 SIZES = (128, 160, 192, 224)
 PUBLISHED_COSTS = (
@@ -29,7 +31,8 @@ def published_figures(content: RunContent) -> list[Drawn]:
         networks.Milestone(name, entry.published.top1, entry.published.madds_m, entry.published.params_m)
         for name, entry in zip(FAMILY, entries, strict=True)
     ]
-    shown = [resolve(name) for name in ("moga-a", "moga-b", "moga-c", "mobilenet-v3-large")]
+    shown = list(content.networks) or [resolve(name) for name in ARCHITECTURES]
+    words = "Networks block by block." if content.networks else "Published networks block by block."
     moga = resolve("moga-a").blocks
     kinds = [
         ("separable", moga[1]),
@@ -42,7 +45,7 @@ def published_figures(content: RunContent) -> list[Drawn]:
         Drawn(
             "evolution", networks.evolution(family), "From MobileNetV1 to MoGA-A, as published; area for parameters."
         ),
-        Drawn("architectures", networks.architectures(shown), "Published networks block by block.", wide=True),
+        Drawn("architectures", networks.architectures(shown), words, wide=True),
         Drawn("blocks", networks.block_diagrams(kinds), "Kinds of block, layer by layer."),
         Drawn("scaling", _scaling_figure(), "How multiply-adds grow with width and with input size."),
         Drawn("rewards", _reward_figure(middle_ms), "Rewards of one accuracy over latency, around one target."),

@@ -6,17 +6,38 @@ from mogakit.luts.check import Finding
 from mogakit.luts.fit_record import FitRecord
 from mogakit.luts.table import LatencyTable
 from mogakit.luts.validation import Validation
+from mogakit.nets.network import Network
 from mogakit.search.comparison import Comparison
 from mogakit.search.front import Front, SearchResult
 
 
+@dataclass(frozen=True, kw_only=True)
+class Samples:
+    """Every network that a controller drew, repeats included, in order: its step, metrics and reward.
+
+    Attributes:
+        steps: shape (n,). latency, accuracy: of the objectives; None where there is none. rewards: as the controller
+            saw them.
+    """
+
+    steps: tuple[int, ...]
+    latency: tuple[float | None, ...]
+    accuracy: tuple[float | None, ...]
+    rewards: tuple[float, ...]
+
+
 @dataclass(frozen=True)
 class NamedSearch:
-    """One search of the run's space, by its folder; `exact` is its true front, where that is known."""
+    """One search of the run's space, by its folder; `exact` is its true front, where that is known.
+
+    Attributes:
+        samples: of a controller's search; None for other engines.
+    """
 
     name: str
     result: SearchResult
     exact: Front | None
+    samples: Samples | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +66,7 @@ class RunContent:
         others: tables of the same space on other targets. other_fits: the networks measured there, one for each.
         operators: time by type of operator of whole networks, (network, target, type -> milliseconds), from runs of
             their own.
+        networks: those that figures of networks show; empty for published ones and picks.
         sources: files that were read, relative to the run, with their sha256.
     """
 
@@ -59,4 +81,5 @@ class RunContent:
     comparison: Comparison | None = None
     notes: tuple[Note, ...] = ()
     operators: tuple[tuple[str, str, dict[str, float]], ...] = ()
+    networks: tuple[Network, ...] = ()
     sources: dict[str, str] = field(default_factory=dict)

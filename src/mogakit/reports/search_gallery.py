@@ -35,7 +35,7 @@ def search_figures(content: RunContent, index: int) -> list[Drawn]:
         drawn.append(Drawn(f"progress{suffix}", searches.progress({result.engine: result.history}), words))
     if _has(result.front, "params"):
         groups = [("front", _millions(result.front))]
-        if result.population is not None:
+        if _is_population(search) and result.population is not None:
             groups.append(("last population", _millions(result.population)))
         drawn.append(
             Drawn(f"params{suffix}", searches.histogram(groups, "params (M)"), "Parameters of what was found.")
@@ -60,14 +60,44 @@ def compared_figures(content: RunContent) -> list[Drawn]:
     return drawn
 
 
+def _is_population(search: NamedSearch) -> bool:
+    """Return whether what a search kept is a population; a controller keeps two networks."""
+    return search.result.engine not in ("ppo", "reinforce")
+
+
+def samples_figures(content: RunContent) -> list[Drawn]:
+    """Draw what the controllers of a run drew, side by side (MnasNet Figure 5)."""
+    panels: dict[str, searches.Sampled] = {}
+    axes = ("accuracy", "latency")
+    for one in content.searches:
+        if one.samples is None:
+            continue
+        known = [
+            (x, y)
+            for x, y in zip(one.samples.latency, one.samples.accuracy, strict=True)
+            if x is not None and y is not None
+        ]
+        if not known:
+            continue
+        axes = (one.result.front.objectives[0].metric, one.result.front.objectives[1].metric)
+        reward = one.result.settings["reward"]
+        kind = f"{reward['kind']}, alpha {reward['alpha']:g}, beta {reward['beta']:g}"
+        title = f"{one.name}: {one.result.engine}\n{kind if reward['kind'] == 'mnasnet' else reward['kind']}"
+        panels[title] = searches.Sampled([x for x, _ in known], [y for _, y in known], float(reward["target_ms"]))
+    if not panels:
+        return []
+    words = "Every network that a controller drew, repeats included, with the front; below, how often each latency."
+    return [Drawn("samples", searches.sampled(panels, f"{axes[1]} (ms)", axes[0]), words, wide=True)]
+
+
 def _params_compared(name: str, named: dict[str, NamedSearch]) -> Drawn:
     """Draw the parameters of the last populations, or of the fronts where an engine has no population."""
-    populations = {name: one.result.population for name, one in named.items()}
+    populations = {name: one.result.population if _is_population(one) else None for name, one in named.items()}
     kept = {name: front for name, front in populations.items() if front is not None}
     words = "Parameters of the last population of each search."
     if len(kept) < len(named):
         kept = {name: one.result.front for name, one in named.items()}
-        words = "Parameters of the front of each search."
+        words = "Parameters of the front of each search, since not every engine has a last population."
     groups = [(which, _millions(front)) for which, front in kept.items()]
     return Drawn(name, searches.histogram(groups, "params (M)"), words)
 
@@ -133,7 +163,8 @@ def _front_figure(search: NamedSearch) -> Figure | None:
     across, up = (metric.name for metric in axes)
     groups = [_points(front, across, up, f"{search.result.engine}: everything evaluated")]
     if search.result.population is not None:
-        groups.append(_points(search.result.population, across, up, "last population"))
+        which = "last population" if _is_population(search) else "most likely network, and best"
+        groups.append(_points(search.result.population, across, up, which))
     exact = None
     if search.exact is not None:
         exact = _points(search.exact, across, up, "exact front")

@@ -74,7 +74,7 @@ def load(path: Path, evolution: Evolution, identity: str) -> None:
     Raises:
         InputError: the file is not a checkpoint, or one of another search.
     """
-    records.check_zip(path, "checkpoint of a search", "remove it to start anew")
+    records.check_zip(path, "checkpoint of a search", "remove it to start from scratch")
     try:
         with np.load(path, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
@@ -97,6 +97,6 @@ def load(path: Path, evolution: Evolution, identity: str) -> None:
         genes, values, generations = (arrays[f"archive_{name}"] for name in ("genes", "values", "generations"))
         num_evaluations = int(head["num_evaluations"])
     except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} is not a search checkpoint ({error}); remove it to start anew") from error
+        raise InputError(f"{path} is not a search checkpoint ({error}); remove it to start from scratch") from error
     archive = Archive.restored(evolution.problem, genes, values, generations, num_evaluations)
     evolution.restore(state, archive)

@@ -216,10 +216,50 @@ Costs: TypeAlias = SlotCosts | StagedCosts
 
 def sum_of(costs: Sequence[Costs], factor: float) -> Costs:
     """Return `factor` times the sum of several sums over the same space, on the grid."""
-    staged = [each for each in costs if isinstance(each, StagedCosts)]
-    if staged:
-        return StagedCosts.summed(staged, factor)
+    if any(isinstance(each, StagedCosts) for each in costs):
+        return StagedCosts.summed(all_staged(costs), factor)
     return weighted_sum(slot_sums(costs), factor)
+
+
+def all_staged(costs: Sequence[Costs]) -> list[StagedCosts]:
+    """Return sums over the blocks of one staged space; sums over its genes among them are taken as such.
+
+    Raises:
+        InputError: a sum over genes charges layers that a network may not have, so it is none over blocks.
+    """
+    like = next(each for each in costs if isinstance(each, StagedCosts))
+    return [each if isinstance(each, StagedCosts) else _over_genes(each, like) for each in costs]
+
+
+def _over_genes(costs: SlotCosts, like: StagedCosts) -> StagedCosts:
+    """Return a sum over genes as one over layers, which it is where their number is fixed (skips are choices)."""
+
+    def term(at: int | None, size: int) -> Values:
+        return np.zeros(size) if at is None else costs.per_slot[at]
+
+    stages = []
+    for stage in like.stages:
+        if len(stage.depths) > 1:
+            raise InputError(
+                "a model with one number for each gene charges layers that a network does not have, so it has no exact "
+                "front in this space; `moga fit` on a run of the space counts blocks instead"
+            )
+        of_filters, _, of_first, *of_later = stage.columns
+        first = term(of_filters, stage.num_filters)[None, :, None] + term(of_first, stage.first.shape[2])[None, None, :]
+        widths = [later.shape[1] for later in stage.later]
+        later = (
+            [np.zeros(width) for width in widths]
+            if stage.shared
+            else [term(at, width) for at, width in zip(of_later, widths, strict=True)]
+        )
+        stages.append(
+            replace(
+                stage,
+                first=np.broadcast_to(first, stage.first.shape),
+                later=tuple(np.broadcast_to(one, (stage.num_filters, len(one))) for one in later),
+            )
+        )
+    return replace(like, constant=costs.constant, stages=tuple(stages), last=np.zeros_like(like.last))
 
 
 def slot_sums(costs: Sequence[Costs]) -> list[SlotCosts]:

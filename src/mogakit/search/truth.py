@@ -11,7 +11,7 @@ from mogakit.search.exact import exact_front
 from mogakit.search.exact_staged import finest_staged_front
 from mogakit.search.front_quality import Box, nondominated, percentage_of_true
 from mogakit.search.problem import Constraint, Problem
-from mogakit.search.staged import Costs, StagedCosts, slot_sums
+from mogakit.search.staged import Costs, StagedCosts, all_staged, slot_sums
 
 SMALL_SPACE = 100_000
 """Networks up to which a limit against its own objective is not an obstacle."""
@@ -87,9 +87,8 @@ def find_truth(problem: Problem) -> Truth | str:
 
 def _front(costs: list[Costs], senses: list[bool]) -> tuple[Genes, float]:
     """Return the front's indices and its tolerance."""
-    staged = [cost for cost in costs if isinstance(cost, StagedCosts)]
-    if staged:
-        return finest_staged_front(staged, senses)
+    if any(isinstance(cost, StagedCosts) for cost in costs):
+        return finest_staged_front(all_staged(costs), senses)
     return exact_front(slot_sums(costs), senses)[0], 0.0
 
 

@@ -30,7 +30,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         CheckpointError: it is absent, damaged, or holds objects.
     """
     try:
-        records.check_zip(path, "checkpoint of a training", "remove it to start anew")
+        records.check_zip(path, "checkpoint of a training", "remove it to start from scratch")
     except InputError as error:
         raise CheckpointError(str(error)) from error
     try:
@@ -41,7 +41,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} holds a {type(state).__name__}, not the dictionary of a training run")
     stated = state.pop(_CHECKSUM, None)
     if stated is not None and stated != digest_of(state):  # release 0.1 wrote none
-        raise CheckpointError(f"{path} is damaged: its checksum does not match; remove it to start anew")
+        raise CheckpointError(f"{path} is damaged: its checksum does not match; remove it to start from scratch")
     return state
 
 
@@ -65,7 +65,7 @@ class Ticker:
     last: float = field(default_factory=time.monotonic)
 
     def due(self) -> bool:
-        """Return whether it is time, and start anew if so."""
+        """Return whether it is time, and restart the clock if so."""
         now = time.monotonic()
         if now - self.last < self.interval_s:
             return False

@@ -66,7 +66,7 @@ def joined_world(device: str | None = None) -> Iterator[World]:
 def gathered(value: T) -> list[T]:
     """Return every process's value, by rank, on every process; alone, the one value.
 
-    All processes must call it, or those that do wait for ever.
+    All processes must call it, or those that do wait forever.
     """
     if not (dist.is_available() and dist.is_initialized()):
         return [value]

@@ -132,7 +132,11 @@ CASES: dict[str, tuple[Callable[[], nn.Module], Shape]] = {
     "average pool, ceil not counting": (lambda: nn.AvgPool2d(3, 2, 1, ceil_mode=True, count_include_pad=False), EVEN),
     "average pool not counting, strided": (lambda: nn.AvgPool2d(3, 2, 1, count_include_pad=False), EVEN),
     "average pool, divisor": (lambda: nn.AvgPool2d(2, 2, divisor_override=3), EVEN),
+    "average pool, a window beyond the map": (lambda: nn.AvgPool2d(2560, ceil_mode=True), MAP),
     "pool 1-D": (lambda: nn.Sequential(nn.MaxPool1d(3, 2, 1), nn.AvgPool1d(2)), (1, 6, 31)),
+    "adaptive average of a channels-last tensor": (
+        f(lambda x: fn.adaptive_avg_pool2d(x.contiguous(memory_format=torch.channels_last), 1) * 2), MAP,
+    ),
     "adaptive average, uneven": (lambda: nn.AdaptiveAvgPool2d((2, 3)), MAP),
     "adaptive average, larger": (lambda: nn.AdaptiveAvgPool2d((12, 5)), MAP),
     "adaptive max": (lambda: nn.AdaptiveMaxPool2d((2, 3)), MAP),

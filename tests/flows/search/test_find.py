@@ -1,5 +1,6 @@
 """Whole searches in a folder: repeated, killed, resumed, and rejected."""
 
+import csv
 import importlib
 import json
 import math
@@ -12,20 +13,23 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mogakit.errors import InputError, TableError
 from mogakit.flows.lut import ForeignFormat, import_foreign
-from mogakit.flows.search.find import ARCHIVE, CHECKPOINT, EXACT, RESULT, read_search, search
+from mogakit.flows.search.find import ARCHIVE, CHECKPOINT, EXACT, RESULT, SAMPLES, read_search, search
 from mogakit.flows.search.plan import Method, SearchPlan, table_input
 from mogakit.luts.linear import CostModel, ModelKind, save_model
 from mogakit.luts.table import LatencyTable, load, save
 from mogakit.nets.resolve import resolve
 from mogakit.nets.spaces import get_space, parse_chromosome
+from mogakit.search.additive import additive_fit
 from mogakit.search.evolution import Settings
 from mogakit.search.front import load_front
 from mogakit.search.problem import parse_constraint
 from mogakit.search.rewards import Reward, RewardKind
+from mogakit.search.sources import PROXY_SOURCE, FittedModel, accuracy_metric
 from mogakit.search.surrogate import SurrogateSettings
 
 DATA = Path(__file__).parents[2] / "search" / "data"
@@ -198,16 +202,30 @@ def test_a_model_of_the_proxy_is_still_called_proxy(tmp_path):
     tunas = DATA.parents[1] / "luts" / "data" / "tunas"
     sources = [tunas / f"proxylessnas_search_{part}.b64" for part in ("kernel", "bias")]
     import_foreign(ForeignFormat.TUNAS, sources, tmp_path / "pixel1.json")
+    space = get_space("tunas-proxyless")
+    rng = np.random.default_rng(0)
+    genes = np.array([space.sample(rng) for _ in range(60)])
+    values = accuracy_metric("proxy", space).evaluate(genes)
+    fitted = additive_fit(genes, values, space.num_choices)
+    coefficients = tuple(tuple(map(float, row)) for row in fitted.per_slot)
+    model = FittedModel(
+        space=space.name,
+        bias=fitted.constant,
+        coefficients=coefficients,
+        num_networks=60,
+        r2=None,
+        source=PROXY_SOURCE,
+        metric="proxy",
+    )
+    model.save(tmp_path / "model-proxy.json")
     plan = SearchPlan(
-        space="tunas-proxyless",  # without independent slots, the proxy does not add up and is fitted
+        space=space.name,
         latencies=(table_input(tmp_path / "pixel1.json"),),
         objectives=("accuracy", "latency"),
-        method=Method.FIT_FRONT,
-        surrogate=SurrogateSettings(60, 10),
+        accuracy=f"fitted:{tmp_path / 'model-proxy.json'}",
+        method=Method.EXACT,
     )
-    search(plan, tmp_path / "fit")
-    again = replace(plan, accuracy=f"fitted:{tmp_path / 'fit' / 'model-proxy.json'}", method=Method.EXACT)
-    metric = search(again, tmp_path / "next").front.metrics[0]
+    metric = search(plan, tmp_path / "next").front.metrics[0]
     assert (metric.name, metric.is_proxy) == ("proxy", True)
     assert "no accuracy" in metric.source
 
@@ -355,3 +373,20 @@ def test_an_infinite_factor_leaves_a_table_out_and_is_stored(plan, tmp_path):
     assert result.front.chromosomes == alone.front.chromosomes
     json.loads((tmp_path / "found" / RESULT).read_text(), parse_constant=lambda word: pytest.fail(f"{word} in JSON"))
     assert read_search(tmp_path / "found") == result
+
+
+@pytest.mark.parametrize("method", [Method.PPO, Method.REINFORCE])
+def test_a_controller_keeps_every_sample_with_its_reward(plan, tmp_path, method):
+    reward = Reward(RewardKind.MNASNET, 8.0, alpha=0.0, beta=-1.0)
+    asked = replace(plan, method=method, reward=reward, settings=Settings(population=8, generations=5))
+    result = search(asked, tmp_path)
+    with (tmp_path / SAMPLES).open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == result.num_evaluations == 40
+    assert [int(row["step"]) for row in rows] == [step for step in range(5) for _ in range(8)]
+    assert len({row["chromosome"] for row in rows}) == result.num_networks
+    best = max(float(row["reward"]) for row in rows)
+    assert f"{best:.5f}" in result.front.how
+    offset, scale = result.settings["scale"]
+    for row in rows:
+        assert float(row["reward"]) == reward(offset + scale * float(row["proxy"]), float(row["latency"]))

@@ -7,7 +7,7 @@ Every engine start ends in one table; its last column is the mean of `--round` r
     ========================================================
     time         477.888       9.511       2.878       3.829
 
-The tool exits with 0 when names do not match, and retries engine errors for ever: only the table is a success.
+The tool exits with 0 when names do not match, and retries engine errors forever: only the table is a success.
 """
 
 import re

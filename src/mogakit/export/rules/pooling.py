@@ -45,12 +45,23 @@ def _padding(sizes: Pair, outputs: Pair, kernel: Pair, stride: Pair, before: Pai
     return Padding(before[0], after[0], before[1], after[1])
 
 
+def _clipped(sizes: Pair, outputs: Pair, kernel: Pair, stride: Pair, before: Pair) -> tuple[Pair, Pair, Pair]:
+    """Shrink the only window of an axis to the map that it covers; users write far larger ones for a whole map."""
+    axes = [
+        (size, 1, 0) if count == 1 and window - first >= size else (window, step, first)
+        for size, count, window, step, first in zip(sizes, outputs, kernel, stride, before, strict=True)
+    ]
+    (high, down, top), (wide, across, left) = axes
+    return (high, wide), (down, across), (top, left)
+
+
 def _max_pool(builder: Builder, call: Call) -> Made:
     x, shape = _mapped(builder, call)
     kernel, stride, before, dilation = _settings(call, ("kernel_size", "stride", "padding", "dilation"))
     sizes = (builder.shape(x)[2], builder.shape(x)[3])
     if dilation != (1, 1):
         raise NotInThisForm(f"its dilation is {dilation}; supported is 1")
+    kernel, stride, before = _clipped(sizes, (shape[2], shape[3]), kernel, stride, before)
     padding = _padding(sizes, (shape[2], shape[3]), kernel, stride, before)
     made = _pooled(builder, x, shape, PoolKind.MAX, kernel, stride, padding)
     made = builder.reshape(made, call.shape)
@@ -61,9 +72,7 @@ def _average_pool(builder: Builder, call: Call) -> str:
     x, shape = _mapped(builder, call)
     kernel, stride, before = _settings(call, ("kernel_size", "stride", "padding"))
     sizes, outputs = (builder.shape(x)[2], builder.shape(x)[3]), (shape[2], shape[3])
-    padding = _padding(sizes, outputs, kernel, stride, before)
     counts, override = bool(call.arguments["count_include_pad"]), call.arguments["divisor_override"]
-    area = kernel[0] * kernel[1]
     # What torch divides by differs from window to window where a window leaves the padded map (ceil_mode).
     divisors = np.outer(
         *(
@@ -73,6 +82,8 @@ def _average_pool(builder: Builder, call: Call) -> str:
     )
     if override is not None:
         divisors = np.full_like(divisors, override)
+    kernel, stride, before = _clipped(sizes, outputs, kernel, stride, before)
+    padding, area = _padding(sizes, outputs, kernel, stride, before), kernel[0] * kernel[1]
     if (divisors == area).all():
         made = _pooled(builder, x, shape, PoolKind.AVERAGE, kernel, stride, padding, counts_padding=bool(padding))
     elif not counts and override is None:

@@ -14,6 +14,20 @@ def _reshape(builder: Builder, call: Call) -> str:
     return builder.reshape(builder.read(call), call.shape)
 
 
+def _as_strided(builder: Builder, call: Call) -> str:
+    """Read memory by strides: supported where that is the tensor itself, as torch says it of a pooled 1x1 map."""
+    x = builder.read(call)
+    axes = [axis for axis, size in enumerate(call.shape) if size != 1]
+    step = 1
+    for axis in reversed(axes):
+        if int(call.arguments["stride"][axis]) != step:
+            raise NotInThisForm("it reads memory by strides; supported are views and reshapes")
+        step *= call.shape[axis]
+    if [call.shape[axis] for axis in axes] != [size for size in builder.shape(x) if size != 1]:
+        raise NotInThisForm("it reads memory by strides; supported are views and reshapes")
+    return builder.reshape(x, call.shape)
+
+
 def _permute(builder: Builder, call: Call) -> str:
     return builder.permute(builder.read(call), call.arguments["dims"])
 
@@ -186,6 +200,7 @@ RULES: dict[str, Rule] = {
     "reshape": _reshape,
     "flatten": _reshape,
     "squeeze": _reshape,
+    "as_strided": _as_strided,
     "unsqueeze": _reshape,
     "permute": _permute,
     "transpose": _transpose,

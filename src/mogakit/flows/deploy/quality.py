@@ -29,7 +29,7 @@ def layer_quality(
 ) -> quality.Quality:
     """Compare every tensor of an exported integer file with the float file of the same network.
 
-    The float file is written anew from the same weights; tensors are matched by name.
+    The float file is written again from the same weights; tensors are matched by name.
 
     Args:
         artifact: int8 or uint8 TFLite, exported from `network` with `weights`, `weights_from`, `ema` and `seed`.

@@ -87,7 +87,7 @@ def export_user_module(
     options: Options | None = None,
     progress: Progress = silent,
 ) -> list[Artifact]:
-    """Write a module in each format, after it has agreed with torch; what lies in the folder is written anew.
+    """Write a module in each format, after it has agreed with torch; what lies in the folder is written again.
 
     Args:
         name: of the files.

@@ -119,7 +119,7 @@ def bench(request: BenchRequest, runner: Runner, progress: Progress = silent) ->
     if not request.models:
         raise InputError("name at least one model file (x.tflite, x.onnx) or network (moga-a); `moga zoo` lists them")
     if request.resume and request.folder is None:
-        raise InputError("--resume goes on with the journal in a folder, and none is named: add -o FOLDER")
+        raise InputError("--resume continues with the journal in a folder, and none is named: add -o FOLDER")
     with _folder(request) as folder:
         asked = _asked(request, runner, folder, progress)
         named = [(model, found) for model, found in asked if isinstance(found, Job)]
@@ -139,7 +139,7 @@ def bench(request: BenchRequest, runner: Runner, progress: Progress = silent) ->
         )
         path = folder / "journal.db"
         if path.exists() and not request.resume:
-            raise InputError(f"{path} is there already: add --resume to go on with it, or name another folder")
+            raise InputError(f"{path} is there already: add --resume to continue it, or name another folder")
         with Journal(path) as journal:
             check_agreements(plan.jobs, runner, journal, request.agreement, progress)
             outcome = run_plan(plan, runner, journal, progress)

@@ -58,7 +58,7 @@ class FitRequest:
 @records.stored("fit-request", version=1, implied_version=1, made_by="moga fit RUN", title="request of a fit")
 @dataclass(frozen=True, kw_only=True)
 class FitQuestion:
-    """What `RUN/fit/fit.json` holds: what a fit was asked for, so that `--resume` goes on with the same."""
+    """What `RUN/fit/fit.json` holds: what a fit was asked for, so that `--resume` continues with the same."""
 
     num_pairs: int
     seed: int
@@ -249,7 +249,7 @@ def _keep_question(folder: FitFolder, request: FitRequest) -> None:
         return
     known = records.load(FitQuestion, path)
     if not request.resume:
-        raise InputError(f"{folder.batches} holds a fit already: add --resume to go on with it, or remove it")
+        raise InputError(f"{folder.batches} holds a fit already: add --resume to continue it, or remove it")
     grows = known.num_pairs % BATCH_SIZE == 0 and request.num_pairs > known.num_pairs
     if known != question and not (grows and known == replace(question, num_pairs=known.num_pairs)):
         asked = ", ".join(f"{name} {value}" for name, value in records.to_json(known).items())

@@ -1,6 +1,6 @@
 """A run's folder: what it is a run of, and where things lie in it.
 
-RUN/run.json          what was asked for; `--resume` goes on with this
+RUN/run.json          what was asked for; `--resume` continues it
 RUN/files/            exported files with their manifest
 RUN/journal.db        every measurement with its raw samples
 RUN/lut.json          the table
@@ -129,7 +129,7 @@ class RunFolder:
             return settings
         known = self.read_settings()
         if not resume:
-            raise InputError(f"{self.path} holds a run already: add --resume to go on with it, or name another folder")
+            raise InputError(f"{self.path} holds a run already: add --resume to continue it, or name another folder")
         for name in ("space", "target", "device", "seed", "clock", "input_size"):
             if getattr(known, name) != getattr(settings, name):
                 raise InputError(
@@ -172,7 +172,7 @@ def check_identity(table: LatencyTable, runner: Runner, settings: RunSettings) -
         TableError: the table is of another target, device, runtime or version than is here now.
     """
     if table.target is None or str(table.target) != settings.target:
-        raise TableError(f"{table.name} is of target {table.target}, its run of {settings.target}: profile it anew")
+        raise TableError(f"{table.name} is of target {table.target}, its run of {settings.target}: profile it again")
     differing = differing_fields(table, replace(table, identity=runner.identity(table.target)))
     if differing:
         raise TableError(

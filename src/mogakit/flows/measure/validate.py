@@ -63,8 +63,8 @@ def validate(request: ValidateRequest, runner: Runner, progress: Progress = sile
     check_identity(table, runner, settings)
     if folder.validation_journal.exists() and not request.resume:
         raise InputError(
-            f"{folder.validation_journal} holds a validation already: add --resume to go on with it (and to score it "
-            "anew), or remove it"
+            f"{folder.validation_journal} holds a validation already: add --resume to continue it (and to score it "
+            "again), or remove it"
         )
     space = get_space(settings.space, settings.input_size)
     networks = validation_networks(space, table, settings.input_size, request.num_models, request.seed)

@@ -83,7 +83,7 @@ def parse_settings(texts: Sequence[str]) -> dict[str, str]:
     """Read `name=value` texts.
 
     Raises:
-        InputError: one is not of that form, or a name stands twice.
+        InputError: one is not of that form, or a name appears twice.
     """
     found: dict[str, str] = {}
     for text in texts:

@@ -206,7 +206,7 @@ class RankResult:
 )
 @dataclass(frozen=True, kw_only=True)
 class TrainedAlone:
-    """On what networks of a ranking are trained alone, so that a resumed ranking goes on with the same."""
+    """On what networks of a ranking are trained alone, so that a resumed ranking continues with the same."""
 
     space: str
     input_size: int

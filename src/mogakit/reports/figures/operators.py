@@ -21,12 +21,13 @@ class Shares:
 
 
 @drawn
-def time_by_operator(shares: Sequence[Shares], source: str = "") -> Figure:
+def time_by_operator(shares: Sequence[Shares], source: str = "", legend: str = "operator") -> Figure:
     """Draw rings of shares, one picture a network, the first target innermost (MoGA Figure 1).
 
     Args:
         shares: the same targets, in the same order, for each network.
         source: how the times were taken, e.g. `per-operator profile` or `rows of the table`.
+        legend: what the parts are.
     """
     networks = list(dict.fromkeys(one.network for one in shares))
     targets = list(dict.fromkeys(one.target for one in shares))
@@ -61,9 +62,10 @@ def time_by_operator(shares: Sequence[Shares], source: str = "") -> Figure:
         axes.set_title(network, loc="center")
     for axes in grid[len(networks) :]:
         axes.set_axis_off()
-    figure.legend(wedges, kinds, loc="outside right center", title="operator, % of time")
+    figure.legend(wedges, kinds, loc="outside right center", title=f"{legend}, % of time")
     if len(targets) > 1:
-        figure.supxlabel(f"from the inside: {', '.join(targets)}" + (f" ({source})" if source else ""), fontsize=8)
+        lines = [f"ring {depth}: {target}" for depth, target in enumerate(targets, start=1)]
+        figure.supxlabel("\n".join(["from the inside" + (f" ({source})" if source else ""), *lines]), fontsize=8)
     elif source:
         figure.supxlabel(f"{targets[0]} ({source})", fontsize=8)
     return figure
@@ -80,7 +82,7 @@ def per_layer(layers: Sequence[str], times_ms: Mapping[str, Sequence[float | Non
         layers: names, in order.
         times_ms: for each target one time a layer; None where the target does not run it.
     """
-    figure, axes = blank(max(5.2, 0.3 * len(layers) + 1.4), 3.4)
+    figure, axes = blank(max(5.2, 0.3 * len(layers) + 1.4), 3.6 + 0.18 * len(times_ms))
     for index, (target, times) in enumerate(times_ms.items()):
         total = sum(time for time in times if time is not None)
         percent = [np.nan if time is None else 100 * time / total for time in times]
@@ -94,5 +96,5 @@ def per_layer(layers: Sequence[str], times_ms: Mapping[str, Sequence[float | Non
     axes.set_ylabel("share of the latency (%)")
     axes.set_ylim(bottom=0)
     axes.set_title(title or "Time layer by layer")
-    axes.legend()
+    figure.legend(loc="outside lower center")
     return figure

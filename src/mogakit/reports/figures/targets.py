@@ -1,5 +1,6 @@
 """Several targets side by side: how their latencies relate, and what one network costs on all of them."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -7,6 +8,14 @@ from matplotlib.figure import Figure
 
 from mogakit.luts.error_metrics import kendall_tau
 from mogakit.reports.style import BLACK, GREY, MARKERS, SERIES, blank, blank_grid, drawn
+
+PANEL_LETTERS = 25
+"""Letters of a panel's title that fit beside the next panel's."""
+
+
+def _panel_title(target: str) -> str:
+    """Return a target's name over as many lines as it needs, so that titles of neighbours never overlap."""
+    return "\n".join(part for line in target.splitlines() for part in textwrap.wrap(line, PANEL_LETTERS))
 
 
 @drawn
@@ -64,7 +73,7 @@ def normalised(
     Args:
         ratios: for each target (or metric, such as `avg` and `max`) one number a network.
     """
-    figure, axes = blank(max(5.2, 0.28 * len(networks) * len(ratios) + 1.6), 3.6)
+    figure, axes = blank(max(5.2, 0.28 * len(networks) * len(ratios) + 1.6), 4.4)
     width = 0.84 / len(ratios)
     for index, (name, values) in enumerate(ratios.items()):
         places = np.arange(len(networks)) + (index - (len(ratios) - 1) / 2) * width
@@ -78,7 +87,7 @@ def normalised(
     axes.grid(axis="x", visible=False)
     axes.set_ylabel("latency over the reference's")
     axes.set_title(title)
-    axes.legend(ncols=min(len(ratios), 4))
+    figure.legend(loc="outside lower center", ncols=min(len(ratios), 3))
     return figure
 
 
@@ -102,7 +111,7 @@ def accuracy_by_target(
             if latency is not None:
                 marker, colour = MARKERS[index % len(MARKERS)], SERIES[index % len(SERIES)]
                 axes.plot([latency], [accuracy], marker, color=colour, markersize=6.5)
-        axes.set_title(target)
+        axes.set_title(_panel_title(target))
         axes.set_xlabel("latency (ms)")
     for axes in grid[len(latencies_ms) :]:
         axes.set_axis_off()
@@ -130,7 +139,7 @@ def predicted_by_target(pairs: Mapping[str, tuple[Sequence[float], Sequence[floa
         limits = (min(*predicted, *measured), max(*predicted, *measured))
         axes.plot(limits, limits, color=GREY, linewidth=1)
         axes.plot(measured, predicted, "o", color=SERIES[0], alpha=0.7, markersize=3.5)
-        axes.set_title(target)
+        axes.set_title(_panel_title(target))
         axes.set_xlabel("measured (ms)")
         axes.set_ylabel("predicted (ms)")
     for axes in grid[len(pairs) :]:
