@@ -20,6 +20,8 @@ GLOSSARY = {
     r"\bat the begin\b": "at the start",
     r"(?m)^\s*\"\"\"Say (whether|what|how|which)\b": "Return whether, return",
     r"\bof one's own\b": "separate",
+    r"\b(was|were|is) (at hand|played by)\b": "was available, was simulated",
+    r"\b(dead writers?|writer lives|in vain)\b": "processes that have ended, without success",
     r"\banew\b": "again, from scratch",
     r"\bfor ever\b": "forever",
     r"\bgo(es)? on with\b": "continue",

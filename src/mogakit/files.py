@@ -1,7 +1,7 @@
 """Files that are never half written: write beside, flush, then rename; and temporary ones that nobody leaves behind.
 
-A temporary file or folder is locked (`flock`) while its writer lives. Whoever next writes into the same folder removes
-those whose writer is dead, killed or gone with its machine, and never those of a live one.
+A temporary file or folder is locked (`flock`) while the process that writes it runs. The next process that writes into
+the same folder removes those of processes that were killed or lost their machine, and never those of running ones.
 """
 
 import fcntl
@@ -121,7 +121,7 @@ def _sweep_once(folder: Path, names: re.Pattern[str] = _TEMPORARY) -> None:
 
 
 def sweep(folder: Path, names: re.Pattern[str] = _TEMPORARY) -> list[Path]:
-    """Remove what dead writers left in a folder, not below it; return what was removed."""
+    """Remove what processes that ended left in a folder, not below it; return what was removed."""
     removed = []
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:

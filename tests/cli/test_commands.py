@@ -170,6 +170,7 @@ WITHOUT_EFFECT = [
     "export blocks -o {out} --opset 13",
     "export blocks -o {out} --h-sigmoid native",
     "export blocks -o {out} --calibration {run}",
+    "tools fetch benchmark_model --from {file} --abi x86_64",
     "lut show {run} --rows 3 --json",
     "lut diff {run} {run} --all --json",
     "lut import {file} --format ofa -o {out} --column x",

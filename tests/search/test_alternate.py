@@ -10,7 +10,8 @@ import torch
 from mogakit.errors import InputError
 from mogakit.nets.block import Activation, Block, Op
 from mogakit.nets.network import Network, count_madds
-from mogakit.nets.spaces import Chromosome, SlotSpace, get_space
+from mogakit.nets.spaces import Chromosome, SlotSpace, StagedSpace, get_space
+from mogakit.nets.spaces.staged import LayerChoice, Shortcut, Stage
 from mogakit.search.additive import on_grid
 from mogakit.search.controllers.alternate import AlternateSettings, Alternation
 from mogakit.search.controllers.reinforce import ReinforceSettings
@@ -175,7 +176,7 @@ def madds_in_millions(chromosome: Chromosome, network: Network) -> float:
 
 
 def begin_without_slots(ask=madds_in_millions, warm_up=0.0, recipe="mnasnet"):
-    space = get_space("multi-hardware", 32, 10)
+    space = get_space("mnasnet", 32, 10)
     supernet = Supernet(space, 0)
     prepare(supernet, get_recipe(recipe), Settings(), World(0, 1, torch.device("cpu")))
     optimiser = build_optimizer(supernet, get_recipe(recipe))
@@ -230,6 +231,58 @@ def test_a_network_that_a_hardware_cannot_run_earns_nothing():
     assert alternation.mean_rewards[1] == 0.0
 
 
-def test_a_warm_up_needs_slots_and_the_message_says_what_to_do():
+class NeitherSlotsNorStages:
+    """A space of somebody else's: the tiny one, of which nothing but its networks is known."""
+
+    slotted = None
+
+    def __init__(self, space):
+        self.name, self.num_choices, self.decode = space.name, space.num_choices, space.decode
+
+
+def test_a_warm_up_needs_slots_or_stages_and_the_message_says_what_to_do(tiny):
     with pytest.raises(InputError, match="give --warm-up 0"):
-        begin_without_slots(warm_up=0.25)
+        begin(NeitherSlotsNorStages(tiny), SETTINGS)
+    found = run(NeitherSlotsNorStages(tiny), replace(SETTINGS, warm_up=0.0))
+    assert found.most_likely() == (0, 0)
+
+
+def staged_space():
+    """A stem and two layers at most, each a bottleneck of kernel 3 or 5 in two expansions, in two widths."""
+    choices = tuple(LayerChoice(op=Op.MB, kernel=k, expansion=e) for k, e in ((3, 1), (3, 2), (5, 1), (5, 2)))
+    stem = Stage(filters=(8,), stride=1, choices=(LayerChoice(op=Op.CONV, kernel=3, shortcut=Shortcut.NONE),))
+    body = Stage(filters=(8, 16), stride=2, choices=choices, depths=(1, 2))
+    head = Block(Op.HEAD, 8, 2, 4, norm_eps=None)
+    return StagedSpace(
+        name="tiny-stages", stages=(stem, body), head=head, input_size=8, activation=Activation.RELU, norm_eps=1e-3
+    )
+
+
+def begin_in_stages():
+    space = staged_space()
+    supernet = Supernet(space, 0)
+    optimiser = build_optimizer(supernet, get_recipe("moga-supernet"))
+    latency = NetworkMetric(name="latency", unit="ms", source=ASKED, identity=ASKED, space=space, ask=madds_in_millions)
+    settings = AlternateSettings(ReinforceSettings(steps=48, batch=8, delay=0.25, learning_rate=0.1))
+    reward = Reward(RewardKind.ABSOLUTE, 0.05, beta=-0.5)
+    return Alternation(supernet, optimiser, latency, reward, settings, 0, lambda _: 0.05)
+
+
+def test_a_staged_space_warms_up_learns_and_goes_on_to_the_bit(tmp_path):
+    whole = begin_in_stages()
+    go_on(whole, 48)
+    assert [math.isnan(mean) for mean in whole.mean_rewards] == [True] * 12 + [False] * 36
+    assert np.mean(whole.mean_rewards[-4:]) > np.mean(whole.mean_rewards[12:16]) + 0.1
+    # With every choice averaged in the first step, all operations of the first layer have weights from the start.
+    first = begin_in_stages()
+    go_on(first, 1)
+    assert {"1-0:mb-depthwise-k3", "1-0:mb-depthwise-k5"} <= set(first.supernet.part_names())
+    for stop in (6, 30):  # in the warm-up, and while the controller learns
+        half = begin_in_stages()
+        go_on(half, stop)
+        save_checkpoint(tmp_path / "half.pt", half.state_dict())
+        second = begin_in_stages()
+        second.load_state_dict(read_checkpoint(tmp_path / "half.pt"))
+        go_on(second, 48)
+        assert second.supernet.part_names() == whole.supernet.part_names()
+        assert_equal(second, whole)

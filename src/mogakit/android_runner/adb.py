@@ -5,6 +5,7 @@ nor the output of a command as a whole, and its push loses the phone's error tex
 half an answer.
 """
 
+import re
 import shutil
 import socket
 import subprocess
@@ -127,11 +128,18 @@ class Link:
     Attributes:
         serial: as the server lists it.
         userland: what its commands can do; a modern phone's where nobody asked (`with_userland`).
+        transport_id: the server's number of the connection, where several have this serial; a new one after a replug.
     """
 
     server: AdbServer
     serial: str
     userland: Userland = field(default=MODERN, compare=False)
+    transport_id: str = ""
+
+    @property
+    def name(self) -> str:
+        """Return what names the connection: the serial, or the server's number where several have that serial."""
+        return f"transport:{self.transport_id}" if self.transport_id else self.serial
 
     def with_userland(self) -> "Link":
         """Ask the phone what its commands can do and return a link that knows it.
@@ -239,8 +247,11 @@ class Link:
         """Open a service on the phone; the stream is closed on leaving, whatever happened."""
         connection = self.server.connect(timeout_s)
         with _closing(connection):
-            _command(connection, f"host:tport:serial:{self.serial}")
-            connection.read_exact(8)  # the transport's number
+            if self.transport_id:
+                _command(connection, f"host:transport-id:{self.transport_id}")
+            else:
+                _command(connection, f"host:tport:serial:{self.serial}")
+                connection.read_exact(8)  # the transport's number
             try:
                 _command(connection, service)
             except AdbError as error:
@@ -275,14 +286,19 @@ def _read(sock: socket.socket, count: int, deadline: float) -> bytes:
     return bytes(data)
 
 
+_STATES = "device|offline|unauthorized|authorizing|connecting|recovery|rescue|sideload|bootloader|host|unknown|detached"
+_LINE = re.compile(rf"(?P<serial>.*?)\s+(?:(?P<state>{_STATES})(?P<tags>(?:\s+\w+:\S*)*)|no permissions.*)\s*")
+"""A serial may hold blanks: `adb-X (2)._adb-tls-connect._tcp`, `(no serial number)`."""
+
+
 def _listed(line: str) -> Listed:
-    """Read `SERIAL STATE key:value ...`; the state `no permissions (...)` has spaces."""
-    serial, _, rest = line.partition("\t") if "\t" in line else line.partition(" ")
-    rest = rest.strip()
-    if rest.startswith("no permissions"):
-        return Listed(serial, "no permissions", {})
-    state, *tags = rest.split()
-    return Listed(serial, state, dict(tag.split(":", 1) for tag in tags if ":" in tag))
+    """Read `SERIAL STATE key:value ...`; the state `no permissions (...)` has blanks, and so may a serial."""
+    found = _LINE.fullmatch(line)
+    if found is None:
+        serial, _, rest = line.partition(" ")
+        return Listed(serial, rest.strip(), {})
+    tags = dict(tag.split(":", 1) for tag in (found["tags"] or "").split())
+    return Listed(found["serial"].strip(), found["state"] or "no permissions", tags)
 
 
 def _answers(host: str, port: int) -> bool:

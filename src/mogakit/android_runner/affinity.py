@@ -27,7 +27,8 @@ def mask_for(target: Target, row: TargetRow, phone: PhoneProperties) -> str:
     if not row.pinned or wanted == "all" or (not phone.clusters and wanted in ("big", "little")):
         return ""
     if wanted in ("big", "little"):
-        cpus = set(phone.clusters[0 if wanted == "big" else -1].cpus)
+        on = [one for one in phone.clusters if not phone.online_cpus or set(one.cpus) & set(phone.online_cpus)]
+        cpus = set((on or phone.clusters)[0 if wanted == "big" else -1].cpus)  # a prime core may be switched off
     elif re.fullmatch(r"[0-9a-fA-F]{1,8}", wanted):
         cpus = {cpu for cpu in range(32) if int(wanted, 16) >> cpu & 1}
     else:

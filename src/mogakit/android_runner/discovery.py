@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -41,7 +42,20 @@ class Found:
 
 
 def default_servers() -> tuple[AdbServer, ...]:
-    """Return the server that adb itself would ask: `ANDROID_ADB_SERVER_ADDRESS` or `_HOST`, and `_PORT`."""
+    """Return the server that adb itself would ask.
+
+    That is `ADB_SERVER_SOCKET` (`tcp:HOST:PORT` or `tcp:PORT`), else `ANDROID_ADB_SERVER_ADDRESS` or `_HOST`, and
+    `_PORT`.
+
+    Raises:
+        InputError: the socket is not one over TCP.
+    """
+    given = os.environ.get("ADB_SERVER_SOCKET")
+    if given:
+        kind, _, address = given.partition(":")
+        if kind != "tcp":
+            raise InputError(f"ADB_SERVER_SOCKET={given} is not supported; supported: tcp:HOST:PORT, tcp:PORT")
+        return (parse_server(f"127.0.0.1:{address}" if address.isdecimal() else address),)
     host = os.environ.get("ANDROID_ADB_SERVER_ADDRESS") or os.environ.get("ANDROID_ADB_SERVER_HOST") or "127.0.0.1"
     port = os.environ.get("ANDROID_ADB_SERVER_PORT", str(DEFAULT_PORT))
     return (parse_server(f"{host}:{port}"),)
@@ -68,13 +82,16 @@ def find(servers: Sequence[AdbServer] = ()) -> list[Found]:
     lines = [(server, listed) for server in servers or default_servers() for listed in server.devices()]
     if not lines:
         return []
+    often = Counter((server, listed.serial) for server, listed in lines)
     with ThreadPoolExecutor(max_workers=min(16, len(lines))) as pool:
-        found = list(pool.map(lambda line: look(*line), lines))
-    first: dict[str, str] = {}
+        found = list(
+            pool.map(lambda line: look(line[0], line[1], by_transport=often[line[0], line[1].serial] > 1), lines)
+        )
+    first: dict[tuple[str, ...], str] = {}
     result = []
     for item in found:
-        known = first.setdefault(item.serialno, item.link.serial) if item.properties else item.link.serial
-        same_as = known if known != item.link.serial else None
+        known = first.setdefault(_identity(item), item.link.name) if item.properties else item.link.name
+        same_as = known if known != item.link.name else None
         result.append(
             Found(
                 link=item.link,
@@ -88,9 +105,20 @@ def find(servers: Sequence[AdbServer] = ()) -> list[Found]:
     return result
 
 
-def look(server: AdbServer, listed: Listed) -> Found:
-    """Ask one listed phone what and how it is; one that is not ready, or does not answer, gets advice instead."""
-    link = Link(server, listed.serial)
+def _identity(item: Found) -> tuple[str, ...]:
+    """Return what two lines of one phone have in common: cheap phones share a serial number by the thousand."""
+    phone = item.properties
+    boot_id = "" if item.condition is None else item.condition.boot_id
+    return (item.serialno, *((phone.fingerprint, phone.model) if phone else ()), boot_id)
+
+
+def look(server: AdbServer, listed: Listed, by_transport: bool = False) -> Found:
+    """Ask one listed phone what and how it is; one that is not ready, or does not answer, gets advice instead.
+
+    Args:
+        by_transport: other lines have the same serial, so that only the number of the connection tells them apart.
+    """
+    link = Link(server, listed.serial, transport_id=listed.tags.get("transport_id", "") if by_transport else "")
     if listed.state != READY:
         advice = STATE_ADVICE.get(listed.state, "replug the phone, or restart it")
         return Found(link=link, state=listed.state, advice=advice)
@@ -125,7 +153,14 @@ def _named(serial: str, servers: Sequence[AdbServer]) -> Found:
     """Return the line of the phone that a user names; of several lines of one phone, one that answers."""
     name, at, address = serial.partition("@")
     found = [item for item in find((parse_server(address),) if at else servers) if item.same_as is None or not at]
-    named = [item for item in found if name in (item.link.serial, item.serialno)]
+    named = [item for item in found if name in (item.link.serial, item.serialno, item.link.name)]
+    distinct = [item for item in named if item.link.transport_id and item.same_as is None]
+    if len(distinct) > 1:
+        choices = ", ".join(item.link.name for item in distinct)
+        raise DeviceError(
+            f"{len(distinct)} phones have the serial {name!r}; name one by its connection, which a replug changes: "
+            f"{choices}"
+        )
     if name == "any":
         named = [item for item in found if item.same_as is None]
         if len(named) > 1:
@@ -136,4 +171,4 @@ def _named(serial: str, servers: Sequence[AdbServer]) -> Found:
 
 
 def _names(found: Sequence[Found]) -> str:
-    return ", ".join(item.link.serial for item in found)
+    return ", ".join(item.link.name for item in found)

@@ -14,7 +14,7 @@ from mogakit.android_runner.commands import Call, RunLength
 from mogakit.android_runner.computing import ONCE, computation
 from mogakit.android_runner.deploy import Wanted, deploy
 from mogakit.android_runner.guard import Guard, GuardLimits
-from mogakit.android_runner.lock import phone_id, phone_lock
+from mogakit.android_runner.lock import PhoneHold, phone_id, phone_lock
 from mogakit.android_runner.parsers import op_profile
 from mogakit.android_runner.parsers.common import Timing, tail
 from mogakit.android_runner.process import Launcher, ReconnectPolicy
@@ -80,12 +80,12 @@ def open_phone(
     link, found = discovery.choose(serial, servers)
     link = link.with_userland()
     serialno = found.serialno or link.serial
-    with phone_lock(serialno):
+    with phone_lock(serialno, link) as hold:
         settings.restore(link, serialno)
         detached.sweep(link)
         with settings.applied(link, serialno, options.settings):
             try:
-                yield PhoneRunner(link, found, options)
+                yield PhoneRunner(link, found, options, hold)
             finally:
                 _leave(link)
 
@@ -113,8 +113,11 @@ class PhoneRunner:
     kind = RunnerKind.PHONE
     jobs_per_window: int | None = 1
 
-    def __init__(self, link: Link, properties: PhoneProperties, options: PhoneOptions) -> None:
+    def __init__(
+        self, link: Link, properties: PhoneProperties, options: PhoneOptions, hold: PhoneHold | None = None
+    ) -> None:
         self.link = link
+        self._hold = hold
         self.properties = properties
         self.options = options
         self._toolbox = Toolbox(link, properties.abis, options.reconnect_s)
@@ -176,9 +179,11 @@ class PhoneRunner:
         try:
             row = find_row(target)
             tool = self._toolbox.get(row.tool).tool
-            affinity.mask_for(target, row, self.properties)
+            mask = affinity.mask_for(target, row, self.properties)
         except (InputError, ToolMissing) as error:
             return str(error)
+        if mask and "taskset" not in self.link.userland.has:
+            return f"{self.link.serial} has no taskset, so no run can be held on one kind of core; name cpus=all"
         return tools.lacking(row, tool.abi)
 
     # -- measuring
@@ -212,6 +217,8 @@ class PhoneRunner:
             DeviceError: the phone went away for good, or a person must do something first.
             MeasurementError: none of the first files could be timed on this target.
         """
+        if self._hold is not None:
+            self._hold.check()
         for attempt in range(_ATTEMPTS):
             measured = self._measure_long_enough(job, round_number, window)
             if measured.status not in (Status.FAILED, Status.HOT) or attempt == _ATTEMPTS - 1:

@@ -1,9 +1,10 @@
 """Changes to a phone that only a request makes, and that are always undone: at the end, after Ctrl-C, after a crash.
 
-Before anything is changed, the way back is written to this computer (`$MOGA_HOME/phones/`) and to the phone. Whoever
-opens the phone next, or `moga devices`, finds such a record of a dead session and restores.
+As soon as something is changed, the way back is written to this computer (`$MOGA_HOME/phones/`) and to the phone.
+Whoever opens the phone next, or `moga devices`, finds such a record of a dead session and restores.
 """
 
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from mogakit.android_runner.quoting import quote
 from mogakit.errors import DeviceError, InputError
 
 _ON_PHONE = f"{ROOT}/restore.sh"
+_log = logging.getLogger(__name__)
 _STAY_ON = "stay_on_while_plugged_in"
 
 
@@ -60,13 +62,16 @@ def applied(link: Link, serialno: str, request: SettingsRequest) -> Iterator[Non
     if not request.any:
         yield
         return
-    undo = _undo_commands(link, request)
-    _record(link, Changed(serialno, undo))
+    done: list[str] = []
     try:
-        _apply(link, request)
+        for change, undo in _changes(link, request):
+            _apply(link, change)
+            done.insert(0, undo)  # recorded once it worked: a way back from nothing may itself be rejected
+            _record(link, Changed(serialno, tuple(done)))
         yield
     finally:
-        restore(link, serialno)
+        if done:
+            restore(link, serialno)
 
 
 def pending(serialno: str) -> Changed | None:
@@ -77,13 +82,20 @@ def pending(serialno: str) -> Changed | None:
     return records.load(Changed, path)
 
 
-def restore(link: Link, serialno: str) -> bool:
-    """Undo what a session changed; return whether there was anything.
+def has_pending(link: Link, serialno: str) -> bool:
+    """Return whether this computer or the phone holds a record of changes that were not undone."""
+    return pending(serialno) is not None or bool(link.shell(f"cat {quote(_ON_PHONE)} 2>/dev/null; true").stdout.strip())
 
-    The record is found on this computer, or on the phone when another computer changed it.
+
+def restore(link: Link, serialno: str) -> bool:
+    """Undo what a session changed, each thing alone; return whether anything was undone.
+
+    The record is found on this computer, or on the phone when another computer changed it. What the phone rejects is
+    warned of and stays recorded for the next time; it stops nothing.
 
     Raises:
-        DeviceError: the phone rejected it; the record is kept for the next time.
+        InputError: the record on the phone holds a command that the kit would not undo anything with.
+        LinkLost: the phone went away.
     """
     found = pending(serialno)
     commands = list(found.undo) if found else []
@@ -95,13 +107,28 @@ def restore(link: Link, serialno: str) -> bool:
     for command in commands:
         if _UNDO.fullmatch(command) is None:  # the file on the phone could have been written by anyone
             raise InputError(f"{command!r} is not a command that the kit would undo a setting with; remove {_ON_PHONE}")
-    answer = link.shell(" && ".join(commands) + f" && rm -f {quote(_ON_PHONE)}")
-    if answer.exit_code:
-        raise DeviceError(f"{link.serial}: settings could not be restored: {answer.stderr.strip()[:300]}")
-    _path(serialno).unlink(missing_ok=True)
-    return True
+    rejected = []
+    for command in commands:
+        problem = _problem(link, command)
+        if problem is not None:
+            rejected.append(command)
+            _log.warning("%s rejects '%s', so that setting stays as it is: %s", link.serial, command, problem)
+    if rejected:
+        _record(link, Changed(serialno, tuple(rejected)))
+    else:
+        link.shell(f"rm -f {quote(_ON_PHONE)}")
+        _path(serialno).unlink(missing_ok=True)
+    return len(rejected) < len(commands)
 
 
+def _problem(link: Link, command: str) -> str | None:
+    """Run a command and return the phone's words where it rejects it; some reject with exit code 0."""
+    answer = link.shell(command)
+    text = (answer.stderr or answer.stdout).strip()[:200]
+    return text or f"exit code {answer.exit_code}" if answer.exit_code or _REJECTED.search(text) else None
+
+
+_REJECTED = re.compile(r"Unknown command|Exception|[Pp]ermission [Dd]eni")
 _UNDO = re.compile(
     r"cmd power set-fixed-performance-mode-enabled false"
     rf"|settings put global {_STAY_ON} \d+"
@@ -110,33 +137,30 @@ _UNDO = re.compile(
 )
 
 
-def _undo_commands(link: Link, request: SettingsRequest) -> tuple[str, ...]:
-    """Read the present settings and return what brings them back."""
-    undo = []
+def _changes(link: Link, request: SettingsRequest) -> list[tuple[str, str]]:
+    """Read the present settings and return what is to be done, each with what undoes it."""
+    changes = []
     if request.fixed_performance:
-        undo.append("cmd power set-fixed-performance-mode-enabled false")
-    if request.screen_on is not None:
-        answer = link.shell(f"settings get global {_STAY_ON}; dumpsys power | grep mWakefulness=").stdout
-        value = answer.split("\n", 1)[0].strip()
-        undo.append(
-            f"settings put global {_STAY_ON} {value}" if value.isdecimal() else f"settings delete global {_STAY_ON}"
-        )
-        undo.append(f"input keyevent {224 if 'mWakefulness=Awake' in answer else 223}")
-    return tuple(undo)
+        mode = "cmd power set-fixed-performance-mode-enabled"
+        changes.append((f"{mode} true", f"{mode} false"))
+    if request.screen_on is None:
+        return changes
+    answer = link.shell(f"settings get global {_STAY_ON}; dumpsys power | grep mWakefulness=").stdout
+    value = answer.split("\n", 1)[0].strip()
+    if request.screen_on:
+        back = f"settings put global {_STAY_ON} {value}" if value.isdecimal() else f"settings delete global {_STAY_ON}"
+        changes.append(("svc power stayon true", back))
+    was_awake = "mWakefulness=Awake" in answer
+    if was_awake != request.screen_on:
+        keys = {True: "input keyevent 224", False: "input keyevent 223"}
+        changes.append((keys[request.screen_on], keys[was_awake]))
+    return changes
 
 
-def _apply(link: Link, request: SettingsRequest) -> None:
-    commands = []
-    if request.fixed_performance:
-        commands.append("cmd power set-fixed-performance-mode-enabled true")
-    if request.screen_on is not None:
-        commands.append("svc power stayon true && input keyevent 224" if request.screen_on else "input keyevent 223")
-    for command in commands:
-        answer = link.shell(command)
-        rejected = answer.exit_code or "Unknown command" in answer.stdout + answer.stderr
-        if rejected:
-            text = (answer.stderr or answer.stdout).strip()[:200]
-            raise DeviceError(f"{link.serial} rejects '{command}': {text}; measure without it")
+def _apply(link: Link, command: str) -> None:
+    problem = _problem(link, command)
+    if problem is not None:
+        raise DeviceError(f"{link.serial} rejects '{command}': {problem}; measure without it")
 
 
 def _record(link: Link, changed: Changed) -> None:

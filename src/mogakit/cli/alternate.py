@@ -15,7 +15,7 @@ from mogakit.cli.command import command as new_command
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say
 from mogakit.cli.reward_options import reward_options
 from mogakit.cli.training_options import training_options
-from mogakit.cli.types import NEW_FOLDER, SHARE, SPACE, TABLE, Number, Whole
+from mogakit.cli.types import NEW_FOLDER, PIXELS, SHARE, SPACE, TABLE, Number, Whole
 from mogakit.search.rewards import Reward
 from mogakit.training.recipes import RECIPES
 
@@ -27,7 +27,7 @@ EPILOG = """
 Examples:
   moga supernet alternate --space digits --data digits --recipe digits --table RUN/lut.json --target-ms 0.08 -o turn
   moga supernet alternate --space multi-hardware --data imagenet/ --table cpu.json --table gpu.json --combine max \\
-      --reference multi-avg --target-ms 1 --delay 0.5 --warm-up 0 -o turn
+      --reference multi-avg --target-ms 1 --delay 0.5 -o turn
 """
 
 
@@ -75,8 +75,9 @@ Examples:
     type=SHARE,
     default=0.25,
     show_default=True,
-    help="Share of the steps in which choices are averaged; 0 for spaces without independent slots.",
+    help="Share of the steps over which operations are averaged and filters are the widest, ever less often.",
 )
+@click.option("--input-size", type=PIXELS, help="Pixels of the images; default: the space's own, as in the tables.")
 @training_options
 @click.option("-o", "--output", "folder", required=True, type=NEW_FOLDER, help="Folder of the run.")
 @json_option
@@ -91,6 +92,7 @@ def command(
     learning_rate: float | None,
     delay: float | None,
     warm_up: float,
+    input_size: int | None,
     training: dict[str, Any],
     folder: Path,
     as_json: bool,
@@ -111,6 +113,7 @@ def command(
         learning_rate=learning_rate,
         delay=delay,
         warm_up=warm_up,
+        input_size=input_size,
         **training,
     )
     with progress_bar(f"supernet and controller of {space}") as progress:

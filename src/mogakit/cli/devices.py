@@ -31,8 +31,8 @@ _ADB = click.option(
 def command(ctx: click.Context, addresses: tuple[str, ...], all_targets: bool, as_json: bool) -> None:
     """List phones, their state and what would work on them.
 
-    Settings that a session changed and could not undo (a crash, a pulled cable) are restored, and what it left running
-    is ended, unless another process is measuring on the phone now.
+    Settings that a session changed and could not undo (a crash, a pulled cable) are restored, unless somebody is
+    measuring on the phone now, from this computer or another. Nothing that runs on a phone is ended.
     """
     if ctx.invoked_subcommand is not None:
         ctx.obj = addresses

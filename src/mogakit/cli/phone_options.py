@@ -28,7 +28,13 @@ def phone_options(function: F) -> F:
     ) -> Any:
         from mogakit.flows.measure.devices import PhoneRequest
 
-        phone = PhoneRequest(others["quick"], fixed_performance, _SCREEN[screen], run_s, max_wait_s)
+        phone = PhoneRequest(
+            quick=others["quick"],
+            fixed_performance=fixed_performance,
+            screen_on=_SCREEN[screen],
+            run_s=run_s,
+            max_wait_s=max_wait_s,
+        )
         return function(phone=phone, **others)
 
     options = (

@@ -11,7 +11,7 @@ from mogakit.flows.measure.fit import FitFolder
 from mogakit.flows.measure.operator_profiles import FILE_NAME as OPERATORS
 from mogakit.flows.measure.operator_profiles import read_profiles
 from mogakit.flows.measure.runs import RunFolder
-from mogakit.flows.search.find import EXACT, RESULT
+from mogakit.flows.search.find import EXACT, RESULT, SAMPLES
 from mogakit.luts.check import check_table
 from mogakit.luts.fit_record import FitRecord
 from mogakit.luts.latencies import table_path
@@ -23,7 +23,7 @@ from mogakit.reports import gallery, style
 from mogakit.reports.page.build import build_page
 from mogakit.reports.paper_figures import chosen_figures
 from mogakit.reports.record import make_record, save_record
-from mogakit.reports.run import NamedSearch, Note, RunContent
+from mogakit.reports.run import NamedSearch, Note, RunContent, Samples
 from mogakit.search.comparison import Comparison
 from mogakit.search.front import load_front, load_result
 
@@ -122,7 +122,7 @@ def gather(request: ReportRequest) -> RunContent:
     searches = []
     for folder in request.searches or find_searches(request.folder):
         searches.append(_search(folder, request.folder))
-        sources += [path for name in (RESULT, EXACT) if (path := folder / name).exists()]
+        sources += [path for name in (RESULT, EXACT, SAMPLES) if (path := folder / name).exists()]
     if fitted.exists():
         sources.append(fitted)
     if (request.folder / OPERATORS).exists():
@@ -158,7 +158,26 @@ def _search(folder: Path, run: Path) -> NamedSearch:
         name=_relative(folder, run),
         result=load_result(folder / RESULT),
         exact=load_front(exact) if exact.exists() else None,
+        samples=_samples(folder),
     )
+
+
+def _samples(folder: Path) -> Samples | None:
+    """Read what a controller drew; None where the search had none."""
+    path = folder / SAMPLES
+    if not path.exists():
+        return None
+    accuracy, latency = (one.metric for one in load_result(folder / RESULT).front.objectives[:2])
+    rows = [row for _, row in records.read_csv(path, ("step", accuracy, latency, "reward"), "table of samples")]
+    try:
+        return Samples(
+            steps=tuple(int(row["step"]) for row in rows),
+            latency=tuple(float(row[latency]) if row[latency] else None for row in rows),
+            accuracy=tuple(float(row[accuracy]) if row[accuracy] else None for row in rows),
+            rewards=tuple(float(row["reward"]) for row in rows),
+        )
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def _fit_of(run: Path) -> FitRecord | None:

@@ -16,7 +16,13 @@ from mogakit.reports.figures import table as tables
 from mogakit.reports.published import published_figures
 from mogakit.reports.run import RunContent
 from mogakit.reports.scaling import scaling_figures
-from mogakit.reports.search_gallery import compared_figures, front_figures, picked_networks, search_figures
+from mogakit.reports.search_gallery import (
+    compared_figures,
+    front_figures,
+    picked_networks,
+    samples_figures,
+    search_figures,
+)
 from mogakit.search.comparison import Comparison
 
 NUM_COMPARED = 100
@@ -30,7 +36,7 @@ def all_figures(content: RunContent) -> list[Drawn]:
     drawn: list[Drawn] = []
     for index, _ in enumerate(content.searches):
         drawn += front_figures(content, index) + search_figures(content, index)
-    drawn += compared_figures(content)
+    drawn += compared_figures(content) + samples_figures(content)
     for index, _ in enumerate(content.validation.strata if content.validation else ()):
         drawn += validation_figures(content, index)
     drawn += table_figures(content) + model_figures(content) + target_figures(content) + comparison_figures(content)

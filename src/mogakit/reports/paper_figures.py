@@ -29,6 +29,7 @@ PAPER_FIGURES: dict[str, PaperFigure] = {
     "moga/9": PaperFigure(("params-compared*",), "two searches over the same metrics (--search)"),
     "mnasnet/2": PaperFigure(("rewards",), "nothing"),
     "mnasnet/4": PaperFigure(("scaling-latency-*", "scaling"), "a comparison at several scales (--comparison)"),
+    "mnasnet/5": PaperFigure(("samples",), "a search by a controller (moga search --engine ppo --set target_ms=T)"),
     "mnasnet/7": PaperFigure(("architectures",), "nothing; --network names the networks"),
     "multi-hardware/1": PaperFigure(("accuracy-by-metric",), "a comparison with accuracies (--comparison)"),
     "multi-hardware/2": PaperFigure(

@@ -11,13 +11,33 @@ from mogakit.search.comparison import Comparison
 from mogakit.search.front import Front, SearchResult
 
 
+@dataclass(frozen=True, kw_only=True)
+class Samples:
+    """Every network that a controller drew, repeats included, in order: its step, metrics and reward.
+
+    Attributes:
+        steps: shape (n,). latency, accuracy: of the objectives; None where there is none. rewards: as the controller
+            saw them.
+    """
+
+    steps: tuple[int, ...]
+    latency: tuple[float | None, ...]
+    accuracy: tuple[float | None, ...]
+    rewards: tuple[float, ...]
+
+
 @dataclass(frozen=True)
 class NamedSearch:
-    """One search of the run's space, by its folder; `exact` is its true front, where that is known."""
+    """One search of the run's space, by its folder; `exact` is its true front, where that is known.
+
+    Attributes:
+        samples: of a controller's search; None for other engines.
+    """
 
     name: str
     result: SearchResult
     exact: Front | None
+    samples: Samples | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -65,6 +65,31 @@ def _is_population(search: NamedSearch) -> bool:
     return search.result.engine not in ("ppo", "reinforce")
 
 
+def samples_figures(content: RunContent) -> list[Drawn]:
+    """Draw what the controllers of a run drew, side by side (MnasNet Figure 5)."""
+    panels: dict[str, searches.Sampled] = {}
+    axes = ("accuracy", "latency")
+    for one in content.searches:
+        if one.samples is None:
+            continue
+        known = [
+            (x, y)
+            for x, y in zip(one.samples.latency, one.samples.accuracy, strict=True)
+            if x is not None and y is not None
+        ]
+        if not known:
+            continue
+        axes = (one.result.front.objectives[0].metric, one.result.front.objectives[1].metric)
+        reward = one.result.settings["reward"]
+        kind = f"{reward['kind']}, alpha {reward['alpha']:g}, beta {reward['beta']:g}"
+        title = f"{one.name}: {one.result.engine}\n{kind if reward['kind'] == 'mnasnet' else reward['kind']}"
+        panels[title] = searches.Sampled([x for x, _ in known], [y for _, y in known], float(reward["target_ms"]))
+    if not panels:
+        return []
+    words = "Every network that a controller drew, repeats included, with the front; below, how often each latency."
+    return [Drawn("samples", searches.sampled(panels, f"{axes[1]} (ms)", axes[0]), words, wide=True)]
+
+
 def _params_compared(name: str, named: dict[str, NamedSearch]) -> Drawn:
     """Draw the parameters of the last populations, or of the fronts where an engine has no population."""
     populations = {name: one.result.population if _is_population(one) else None for name, one in named.items()}

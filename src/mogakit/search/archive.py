@@ -22,7 +22,8 @@ class Archive:
         self._genes: list[Genes] = []
         self._values: list[Values] = []
         self._generations: list[int] = []
-        self._seen: set[bytes] = set()
+        self._places: dict[bytes, int] = {}
+        self._asked: list[tuple[int, int]] = []
         self.num_evaluations = 0
         """How many evaluations were asked for, repeated networks included."""
 
@@ -42,11 +43,16 @@ class Archive:
         self.num_evaluations += len(genes)
         for row, metrics in zip(genes, values, strict=True):
             name = row.tobytes()
-            if name not in self._seen:
-                self._seen.add(name)
+            self._asked.append((generation, self._places.setdefault(name, len(self._genes))))
+            if self._places[name] == len(self._genes):
                 self._genes.append(row)
                 self._values.append(metrics)
                 self._generations.append(generation)
+
+    @property
+    def samples(self) -> tuple[tuple[int, int], ...]:
+        """Every network asked for since this archive was made, repeats included: generation, and row of `genes`."""
+        return tuple(self._asked)
 
     def __len__(self) -> int:
         return len(self._genes)
@@ -84,6 +90,23 @@ class Archive:
     def write_csv(self, path: Path) -> None:
         """Write one line a network: generation, chromosome, metrics."""
         write_networks(path, self._problem, self.genes, self.values, self.generations.tolist())
+
+
+def write_samples(path: Path, archive: Archive, problem: Problem, rewards: Values) -> None:
+    """Write one line a sample, repeats included: step, chromosome, metrics, reward.
+
+    Args:
+        rewards: of the archive's networks, shape (n,).
+    """
+    genes, values = archive.genes, archive.values
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["step", "chromosome", *(metric.name for metric in problem.metrics), "reward"])
+    for step, row in archive.samples:
+        numbers = [*values[row].tolist(), float(rewards[row])]
+        chromosome = format_chromosome(tuple(genes[row].tolist()))
+        writer.writerow([step, chromosome, *("" if x != x else repr(x) for x in numbers)])
+    files.write_text(path, text.getvalue())
 
 
 def sorted_front(problem: Problem, genes: Genes, values: Values, objectives: Values) -> tuple[Genes, Values]:

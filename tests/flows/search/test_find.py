@@ -1,5 +1,6 @@
 """Whole searches in a folder: repeated, killed, resumed, and rejected."""
 
+import csv
 import importlib
 import json
 import math
@@ -17,7 +18,7 @@ import pytest
 
 from mogakit.errors import InputError, TableError
 from mogakit.flows.lut import ForeignFormat, import_foreign
-from mogakit.flows.search.find import ARCHIVE, CHECKPOINT, EXACT, RESULT, read_search, search
+from mogakit.flows.search.find import ARCHIVE, CHECKPOINT, EXACT, RESULT, SAMPLES, read_search, search
 from mogakit.flows.search.plan import Method, SearchPlan, table_input
 from mogakit.luts.linear import CostModel, ModelKind, save_model
 from mogakit.luts.table import LatencyTable, load, save
@@ -372,3 +373,20 @@ def test_an_infinite_factor_leaves_a_table_out_and_is_stored(plan, tmp_path):
     assert result.front.chromosomes == alone.front.chromosomes
     json.loads((tmp_path / "found" / RESULT).read_text(), parse_constant=lambda word: pytest.fail(f"{word} in JSON"))
     assert read_search(tmp_path / "found") == result
+
+
+@pytest.mark.parametrize("method", [Method.PPO, Method.REINFORCE])
+def test_a_controller_keeps_every_sample_with_its_reward(plan, tmp_path, method):
+    reward = Reward(RewardKind.MNASNET, 8.0, alpha=0.0, beta=-1.0)
+    asked = replace(plan, method=method, reward=reward, settings=Settings(population=8, generations=5))
+    result = search(asked, tmp_path)
+    with (tmp_path / SAMPLES).open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == result.num_evaluations == 40
+    assert [int(row["step"]) for row in rows] == [step for step in range(5) for _ in range(8)]
+    assert len({row["chromosome"] for row in rows}) == result.num_networks
+    best = max(float(row["reward"]) for row in rows)
+    assert f"{best:.5f}" in result.front.how
+    offset, scale = result.settings["scale"]
+    for row in rows:
+        assert float(row["reward"]) == reward(offset + scale * float(row["proxy"]), float(row["latency"]))

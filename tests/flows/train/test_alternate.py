@@ -159,6 +159,24 @@ def test_the_command_takes_several_tables(table, tmp_path):
     assert "f_max 1, came to" in done.output
 
 
+@pytest.mark.parametrize("space", ["mnasnet", "multi-hardware"])
+def test_the_papers_own_spaces_alternate_with_a_warm_up_on_small_images(space, tmp_path):
+    """Weights learn from digits of 16 pixels; latencies are those of the space's own size."""
+    table = write_table(tmp_path / "lut.json", space_name=space)
+    options = ("--space", space, "--data", "digits", "--recipe", "moga-supernet", "--input-size", 16, "--json")
+    rest = ("--epochs", 0.2, "--batch-size", 64, "--paths", 2, "--delay", 0.4, "--table", table, "--target-ms", 500)
+    done = invoke("supernet", "alternate", *options, *rest, "-o", tmp_path / "turn")
+    assert done.exit_code == 0, done.output
+    summary = json.loads(done.stdout)
+    assert [mean is None for mean in summary["mean_rewards"]] == [True, True, False]
+    expected = load(table).predict(resolve(summary["network"])).latency_ms
+    assert summary["rewarded_value"] == pytest.approx(expected)
+    name = summary["network"].partition("/")[2]
+    made = invoke("supernet", "extract", summary["checkpoint"], name, "--raw", "-o", tmp_path / "w.safetensors")
+    assert made.exit_code == 0, made.output
+    assert "16 px, 10 classes" in made.output
+
+
 @pytest.mark.slow
 def test_the_multi_hardware_paper_s_own_space_and_reward(tmp_path):
     """At its own 224 pixels, the reward of eq. 8 normalised by one of the paper's networks; resumed to the bit."""

@@ -233,3 +233,24 @@ def test_workers_give_what_one_process_gives(supernet: Path) -> None:
     genes = np.array([space.sample(np.random.default_rng(seed)) for seed in range(4)])
     alone, both = (open_supernet_accuracy(str(supernet), space, None, jobs).evaluate(genes) for jobs in (1, 2))
     assert alone.tolist() == both.tolist()
+
+
+@pytest.mark.parametrize("space", ["mnasnet", "multi-hardware"])
+def test_the_papers_own_spaces_work_from_training_to_a_shipped_network(space: str, tmp_path: Path) -> None:
+    """One step of one path on digits of 16 pixels."""
+    folder, weights = tmp_path / "supernet", tmp_path / "w.safetensors"
+    options = ("--space", space, "--data", "digits", "--input-size", "16", "--strategy", "single", "--epochs", "0.06")
+    run("supernet", "train", *options, "--recipe", "moga-supernet", "--batch-size", "64", "-o", str(folder))
+    checkpoint = folder / "supernet.pt"
+    alone = ("--networks", "2", "--epochs", "0.06", "--recipe", "digits", "-o", str(tmp_path / "rank"), "--json")
+    ranked = json.loads(run("supernet", "rank", str(checkpoint), *alone))
+    chromosome = ranked["by_top1"]["networks"][0]["chromosome"]
+    name = "-".join(map(str, chromosome))
+    made = json.loads(run("supernet", "extract", str(checkpoint), name, "--raw", "-o", str(weights), "--json"))
+    assert (made["network"], made["input_size"], made["num_classes"]) == (f"{space}/{name}", 16, 10)
+    supernet, _ = load_supernet(checkpoint)
+    module = build_network(supernet.space.decode(tuple(chromosome)))
+    load_weights(module, weights)
+    images = torch.from_numpy(open_digits(16)[1].images[:2])
+    with torch.inference_mode():
+        assert torch.equal(module(images), supernet(images, tuple(chromosome)))

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mogakit.errors import InputError
-from mogakit.nets.spaces import SlotSpace, get_space
+from mogakit.nets.spaces import Chromosome, SlotSpace, get_space
 from mogakit.search.supernet.evaluate import _worker_device, gpu_of_worker, recalibrate, recalibration_batches
 from mogakit.search.supernet.fairness import SharedScale, Strategy, draw_paths
 from mogakit.search.supernet.model import Supernet, largest_path, warm_start
@@ -75,7 +75,12 @@ def test_one_fair_step_gives_each_choice_exactly_one_gradient(monkeypatch: pytes
         assert counts[name] == (1 if position in slots else 12), name
 
 
-@pytest.mark.parametrize(("name", "size"), [("digits", 8), pytest.param("multi-hardware", 32, marks=pytest.mark.slow)])
+def names_of_parts(supernet: Supernet, path: Chromosome) -> set[str]:
+    names = {part: name for name, part in supernet.parts.items()}
+    return {names[part] for part in supernet.parts_of(path)}
+
+
+@pytest.mark.parametrize(("name", "size"), [("digits", 8), ("tunas-proxyless", 16)])
 def test_what_all_paths_share_moves_by_their_mean_or_by_their_sum(name: str, size: int) -> None:
     """One step of plain SGD, from the same weights: shared parts move n times as far under SUM, all others alike."""
     space = get_space(name, size, 10)
@@ -89,9 +94,15 @@ def test_what_all_paths_share_moves_by_their_mean_or_by_their_sum(name: str, siz
         old = dict(before.named_parameters())
         moved[scale] = {key: (value - old[key]).detach() for key, value in after.named_parameters()}
     paths = draw_paths(space.num_choices, Strategy.FAIR, np.random.default_rng([0, 0, 1]))
-    counts = Counter(f"{i}:{block.key}" for path in paths for i, block in enumerate(space.decode(path).blocks))
+    counts = Counter(part for path in paths for part in names_of_parts(after, path))
     shared = {f"parts.{part}" for part, count in counts.items() if count == len(paths)}
-    assert len(shared) == (2 if name == "digits" else 0)  # in the other space stem and head vary in width
+    if name == "digits":
+        assert len(shared) == 2  # stem and head
+    else:  # bottlenecks that are never left out share all but their depthwise convolutions, whatever is chosen
+        firsts = {f"{stage}-0:mb-{role}" for stage in range(2, 8) for role in ("expand", "project")}
+        always = {"0-0:conv-conv-k3", "1-0:sep-project", "8-0:head-features", "8-0:head-classifier"}
+        assert {f"parts.{part}" for part in firsts | always} <= shared
+        assert not any("depthwise" in part for part in shared)
     for key, mean in moved[SharedScale.MEAN].items():
         is_shared = any(key.startswith(f"{part}.") for part in shared)
         assert torch.allclose(moved[SharedScale.SUM][key], (len(paths) if is_shared else 1) * mean, atol=1e-6), key
@@ -135,7 +146,8 @@ def test_a_space_without_slots_makes_parts_as_paths_are_taken() -> None:
         reverse = second(images, b), second(images, a)
     assert torch.equal(outputs[0], reverse[1])
     assert torch.equal(outputs[1], reverse[0])
-    assert 0 < len(first.part_names()) < len(space.decode(a).blocks) + len(space.decode(b).blocks) + 1
+    assert set(first.part_names()) == set(second.part_names())
+    assert len(first.part_names()) == len({*first.parts_of(a), *first.parts_of(b)})
 
 
 def test_parts_made_late_go_where_the_supernet_was_moved() -> None:

@@ -19,7 +19,7 @@ HOST = "host"
 """The name of this computer as a device."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PhoneRequest:
     """What a person may ask for on a phone; every change is undone at the end.
 

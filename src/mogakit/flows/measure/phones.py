@@ -7,7 +7,7 @@ from mogakit.android_runner import deploy, detached, discovery, settings, state,
 from mogakit.android_runner.adb import AdbServer, Link
 from mogakit.android_runner.discovery import READY, Found
 from mogakit.android_runner.guard import Guard, GuardLimits, reject
-from mogakit.android_runner.lock import PhoneBusy, phone_lock
+from mogakit.android_runner.lock import PhoneBusy, held_on, phone_lock
 from mogakit.android_runner.targets import TargetRow, all_rows
 from mogakit.bench.target import Hardware, Runtime
 from mogakit.errors import DeviceError, InputError
@@ -65,7 +65,7 @@ def clean_phones(addresses: Sequence[str] = (), serial: str | None = None) -> li
         chosen = [(item.link, item.serialno) for item in ready]
     freed = []
     for link, serialno in chosen:
-        with phone_lock(serialno or link.serial):
+        with phone_lock(serialno or link.serial, link):
             settings.restore(link, serialno)
             detached.sweep(link)
             freed.append((link.serial, deploy.clean(link)))
@@ -97,13 +97,13 @@ def _report(found: Found) -> PhoneReport:
 
 
 def _fix(link: Link, serialno: str) -> tuple[tuple[str, ...], bool]:
-    """Undo what a dead session left, unless a living one holds the phone."""
+    """Restore the settings that a dead session changed, unless a living one holds the phone; nothing is ended."""
     try:
-        with phone_lock(serialno):
-            fixed = list(detached.sweep(link))
-            if settings.restore(link, serialno):
-                fixed.append("settings restored")
-            return tuple(fixed), False
+        if not settings.has_pending(link, serialno) and held_on(link) is None:
+            with phone_lock(serialno):  # this computer's part, which a dead process leaves free
+                return (), False
+        with phone_lock(serialno, link):
+            return ("settings restored",) if settings.restore(link, serialno) else (), False
     except PhoneBusy:
         return (), True
     except DeviceError:

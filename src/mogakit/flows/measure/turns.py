@@ -79,7 +79,7 @@ class _Run:
         self._progress = progress
 
     def tell(self, done: int, total: int, note: str) -> None:
-        """Report how far the device is, and which target is at hand."""
+        """Report how far the device is, and which target is measured."""
         self._progress(done, total, f"{self.request.target}: {note}")
 
     def advance(self) -> None:
@@ -122,7 +122,7 @@ def _whole(latest: Step, runs: Sequence[_Run]) -> Step:
 
 
 def _give_up_if_gone(runner: Runner, waiting: Sequence[_Run]) -> None:
-    """Let the others fail too where the device no longer answers: each would wait for it in vain."""
+    """Let the others fail too where the device no longer answers: each would wait for it."""
     try:
         runner.conditions()
     except DeviceError as gone:

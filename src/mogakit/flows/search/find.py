@@ -1,7 +1,8 @@
 """Search a space: open its sources, run an engine, judge it by the exact front, and keep the result in a folder.
 
 The folder holds `search.json` (the result), `exact.json` (the exact front where there is one), `archive.csv`
-(everything evaluated), `evaluations.sqlite` (expensive evaluations, kept one by one) and `checkpoint.npz` while and
+(everything evaluated), `samples.csv` (of a controller: every network drawn, repeats included, with its reward, step by
+step), `evaluations.sqlite` (expensive evaluations, kept one by one) and `checkpoint.npz` while and
 after an evolutionary search runs. None of them holds a time, so that the same search gives the same bytes.
 """
 
@@ -21,7 +22,7 @@ from mogakit.plugins import current_folder
 from mogakit.progress import Progress, silent
 from mogakit.search import checkpoint
 from mogakit.search.additive import Genes, SlotCosts, Values
-from mogakit.search.archive import Archive
+from mogakit.search.archive import Archive, write_samples
 from mogakit.search.cache import EvaluationCache
 from mogakit.search.evolution import Engine, Evolution, Settings
 from mogakit.search.front import HistoryPoint, Quality, SearchResult, load_result, make_front, pick, save
@@ -32,7 +33,7 @@ from mogakit.search.staged import slot_sums
 from mogakit.search.surrogate import search_by_fit
 from mogakit.search.truth import Truth, find_truth
 
-RESULT, EXACT, ARCHIVE = "search.json", "exact.json", "archive.csv"
+RESULT, EXACT, ARCHIVE, SAMPLES = "search.json", "exact.json", "archive.csv", "samples.csv"
 CHECKPOINT, EVALUATIONS, MODEL = "checkpoint.npz", "evaluations.sqlite", "model-{metric}.json"
 """Files of a search's folder."""
 
@@ -49,6 +50,7 @@ class _Outcome:
     settings: dict[str, Any]
     population: tuple[Genes, Values] | None = None
     models: dict[str, FittedModel] = field(default_factory=dict)
+    rewards: Values | None = None  # of the archive's networks, where a controller learnt
 
 
 def search(plan: SearchPlan, folder: Path, resume: bool = False, progress: Progress = silent) -> SearchResult:
@@ -72,6 +74,8 @@ def search(plan: SearchPlan, folder: Path, resume: bool = False, progress: Progr
         if isinstance(truth, Truth):
             save(make_front(problem, truth.genes, truth.values, truth.how), folder / EXACT)
         outcome.archive.write_csv(folder / ARCHIVE)
+        if outcome.rewards is not None:
+            write_samples(folder / SAMPLES, outcome.archive, problem, outcome.rewards)
         for name, model in outcome.models.items():
             model.save(folder / MODEL.format(metric=name))
         result = _result(plan, problem, outcome, truth)
@@ -192,7 +196,13 @@ def _learn(plan: SearchPlan, problem: Problem, progress: Progress) -> _Outcome:
         "reward": records.to_json(plan.reward),
         "scale": list(scale),
     }
-    return _Outcome(archive=learned.archive, how=how, settings=described, population=(genes, problem.evaluate(genes)))
+    return _Outcome(
+        archive=learned.archive,
+        how=how,
+        settings=described,
+        population=(genes, problem.evaluate(genes)),
+        rewards=rewards,
+    )
 
 
 def _best(problem: Problem) -> _Outcome:

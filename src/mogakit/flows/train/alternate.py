@@ -52,7 +52,8 @@ class AlternateRequest:
     """What a person asks of `moga supernet alternate`.
 
     Attributes:
-        space: one with independent slots, or any where `warm_up` is 0. data: as `open_dataset` reads it.
+        space: one with independent slots or stages, or any where `warm_up` is 0. data: as `open_dataset` reads it.
+        input_size: of the images that weights learn from, in pixels; None for the space's own, of which the tables are.
         recipe: of the weights.
         tables: latency tables or cost models of the space; with several the reward sees `f_avg` or `f_max` of them.
         reward: on accuracy as a fraction.
@@ -61,7 +62,7 @@ class AlternateRequest:
         learning_rate: the controller's, at the start of its learning; None fits it to the steps (`fitted_rate`).
         delay: share of the steps without learning; None takes the multi-hardware paper's 0.5 with its recipe, and
             TuNAS's 0.25 with others.
-        warm_up: share of the steps over which choices are averaged (TuNAS: 0.25).
+        warm_up: share of the steps over which choices are warmed up (TuNAS: 0.25).
         worst, reference, factors_ms, hardware_weights: of several tables, as in `SearchPlan`.
         tensorboard: folder for scalars, or None.
     """
@@ -77,6 +78,7 @@ class AlternateRequest:
     learning_rate: float | None = None
     delay: float | None = None
     warm_up: float = 0.25
+    input_size: int | None = None
     worst: bool = False
     reference: Network | None = None
     factors_ms: tuple[float, ...] = ()
@@ -126,8 +128,8 @@ def run_alternation(request: AlternateRequest, progress: Progress = silent) -> A
     """Train weights and controller in turn, or go on where a killed run was.
 
     Raises:
-        InputError: the space has no slots to average over, data or settings do not fit, or the folder holds a run and
-            `resume` is false.
+        InputError: the space has neither slots nor stages to average over, data or settings do not fit, or the folder
+            holds a run and `resume` is false.
         CheckpointError: the folder's checkpoint is of another run.
         TableError: the table lacks a row that the space needs.
     """
@@ -135,7 +137,7 @@ def run_alternation(request: AlternateRequest, progress: Progress = silent) -> A
     checkpoint = request.folder / CHECKPOINT
     _check(request)
     reject_used(request.folder, request.resume)
-    size = smallest(request.space).input_size
+    size = smallest(request.space, request.input_size).input_size
     training, validation = open_dataset(request.data, size)
     space = get_space(request.space, size, training.num_classes)
     problem = _problem(request)

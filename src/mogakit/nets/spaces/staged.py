@@ -66,11 +66,11 @@ class Stage:
         others = 0 if self.shared else max(self.depths) - 1
         return (len(self.filters), len(self.depths), first, *[first + self.skippable] * others)
 
-    def layers(self, genes: Sequence[int]) -> list[LayerChoice]:
-        """Return the layers that the stage's genes describe."""
+    def picks(self, genes: Sequence[int]) -> list[tuple[int, int]]:
+        """Return, for each layer that the stage's genes describe, the number of its layer gene and its choice."""
         depth = self.depths[genes[1]]
-        picks = [genes[2]] * depth if self.shared else genes[2 : 2 + depth]
-        return [self.choices[pick] for pick in picks if pick < len(self.choices)]
+        numbers = [0] * depth if self.shared else range(depth)
+        return [(number, genes[2 + number]) for number in numbers if genes[2 + number] < len(self.choices)]
 
     def encode(self, filters: int, picks: Sequence[int]) -> tuple[int, ...]:
         """Return the genes of layers `picks`; genes of absent layers are the skip choice, or 0."""
@@ -85,6 +85,24 @@ class Stage:
     def num_layers(self) -> tuple[int, ...]:
         """The numbers of layers that the stage may have."""
         return tuple(range(1, max(self.depths) + 1)) if self.skippable else self.depths
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlacedBlock:
+    """A block of a network, and where it stands.
+
+    Attributes:
+        stage: its number, 0 for the stem; the head stands behind the last stage.
+        layer: number among the layers of the stage that are present.
+        gene: which of the stage's layer genes chose it: 0 for all layers of a stage with one choice.
+        pick: index of its choice among those of the stage; 0 for the head.
+    """
+
+    stage: int
+    layer: int
+    gene: int
+    pick: int
+    block: Block
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,17 +151,62 @@ class StagedSpace:
         Raises:
             InputError: the chromosome has the wrong length, or a gene is out of range.
         """
+        blocks = tuple(placed.block for placed in self.place(self.stage_genes(chromosome)))
+        return Network(f"{self.name}/{format_chromosome(chromosome)}", blocks, self.dropout)
+
+    def stage_genes(self, chromosome: Chromosome) -> list[list[int]]:
+        """Return the genes of each stage (filters, depth, then layers), those with a single value included.
+
+        Raises:
+            InputError: the chromosome has the wrong length, or a gene is out of range.
+        """
         check_chromosome(self.name, self.num_choices, chromosome)
         given = iter(chromosome)
-        channels, size, blocks = 3, self.input_size, list[Block]()
-        for stage in self.stages:
-            genes = [next(given) if count > 1 else 0 for count in stage.genes]
-            filters = stage.filters[genes[0]]
-            for index, layer in enumerate(stage.layers(genes)):
-                blocks.append(self._block(layer, channels, filters, size, stage.stride if index == 0 else 1, index))
-                channels, size = filters, blocks[-1].output_size
-        blocks.append(replace(self.head, in_channels=channels))
-        return Network(f"{self.name}/{format_chromosome(chromosome)}", tuple(blocks), self.dropout)
+        return [[next(given) if count > 1 else 0 for count in stage.genes] for stage in self.stages]
+
+    def place(self, genes: Sequence[Sequence[int]]) -> tuple[PlacedBlock, ...]:
+        """Return the blocks that the genes of the stages describe, the head included, each with its place."""
+        channels, size, found = 3, self.input_size, list[PlacedBlock]()
+        for number, (stage, row) in enumerate(zip(self.stages, genes, strict=True)):
+            filters = stage.filters[row[0]]
+            for layer, (gene, pick) in enumerate(stage.picks(row)):
+                stride = stage.stride if layer == 0 else 1
+                block = self._block(stage.choices[pick], channels, filters, size, stride, layer)
+                found.append(PlacedBlock(stage=number, layer=layer, gene=gene, pick=pick, block=block))
+                channels, size = filters, block.output_size
+        head = replace(self.head, in_channels=channels)
+        found.append(PlacedBlock(stage=len(self.stages), layer=0, gene=0, pick=0, block=head))
+        return tuple(found)
+
+    def alternative(self, placed: PlacedBlock, pick: int) -> PlacedBlock:
+        """Return what stands at a place of the body if its layer is another choice; filters stay as they are."""
+        block, choice = placed.block, self.stages[placed.stage].choices[pick]
+        shape = (block.in_channels, block.out_channels, block.input_size, block.stride)
+        return replace(placed, pick=pick, block=self._block(choice, *shape, placed.layer))
+
+    def widest(self, stage: int, layer: int, op: Op, kernel: int | None = None) -> Block:
+        """Return the block of an operation at a place with the most filters around and inside it.
+
+        It has squeeze-and-excitation if any choice of the operation has. Where `kernel` is None it is any of them.
+
+        Raises:
+            InputError: there is no such place or operation.
+        """
+        if (stage, layer, op) == (len(self.stages), 0, Op.HEAD):
+            return replace(self.head, in_channels=max(self.stages[-1].filters))
+        here = self.stages[stage] if 0 <= stage < len(self.stages) else None
+        fitting = [each for each in here.choices if each.op is op and kernel in (None, each.kernel)] if here else []
+        if here is None or not fitting or not 0 <= layer < max(here.num_layers):
+            raise InputError(f"space {self.name!r} has no {op} of kernel {kernel} in layer {layer} of stage {stage}")
+        before = (max(self.stages[stage - 1].filters) if stage else 3) if layer == 0 else max(here.filters)
+        strides = [each.stride for each in self.stages[:stage]] + [here.stride] * (layer > 0)
+        size = self.input_size
+        for stride in strides:
+            size = (size - 1) // stride + 1
+        largest = replace(
+            max(fitting, key=lambda each: each.expansion or 0), se=any(each.se for each in fitting)
+        )  # any shortcut will do: it has no weights
+        return self._block(largest, before, max(here.filters), size, here.stride if layer == 0 else 1, layer)
 
     def encode(self, network: Network) -> Chromosome:
         """Return the canonical chromosome of a network.

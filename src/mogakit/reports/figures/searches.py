@@ -74,6 +74,42 @@ def _logarithmic(axes: Axes, low: float, high: float) -> None:
     axes.minorticks_off()
 
 
+@dataclass(frozen=True)
+class Sampled:
+    """What a controller drew: latency in ms across, accuracy up, and the latency that its reward aims at."""
+
+    x: Sequence[float]
+    y: Sequence[float]
+    target_ms: float
+
+
+@drawn
+def sampled(panels: Mapping[str, Sampled], x_label: str, y_label: str) -> Figure:
+    """Draw all samples of controllers with their fronts above, and a histogram of latency below (MnasNet Figure 5).
+
+    Args:
+        panels: by title; all share their axes. y_label: says *proxy* where it is one.
+    """
+    columns = len(panels)
+    figure, grid = blank_grid(2, columns, 3.4 * columns + 0.6, 4.6, sharex=True, sharey="row", height_ratios=(2, 1))
+    longest = max(value for one in panels.values() for value in one.x)
+    bins = np.linspace(min(value for one in panels.values() for value in one.x), longest, 41).tolist()
+    for column, (title, one) in enumerate(panels.items()):
+        above, below = grid[column], grid[columns + column]
+        above.plot(one.x, one.y, ".", color=SERIES[0], alpha=0.2, markersize=3, label=f"{len(one.x)} samples")
+        above.plot(*_upper_left(Points("", one.x, one.y)), color=SERIES[1], linewidth=1.3, label="front")
+        below.hist(one.x, bins=bins, color=SERIES[0])
+        for axes in (above, below):
+            axes.axvline(one.target_ms, color=GREY, linestyle="--", linewidth=1, label=f"target {one.target_ms:g}")
+            axes.spines[["top", "right"]].set_visible(False)
+        above.set_title(title)
+        above.legend(loc="lower right")
+        below.set_xlabel(x_label)
+    grid[0].set_ylabel(y_label)
+    grid[columns].set_ylabel("samples")
+    return figure
+
+
 @drawn
 def histogram(groups: Sequence[tuple[str, Sequence[float]]], x_label: str, title: str = "") -> Figure:
     """Draw the distribution of one number over groups of networks, e.g. params of two searches (MoGA Figure 9)."""

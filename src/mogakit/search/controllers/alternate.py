@@ -2,9 +2,9 @@
 
 Each step draws a network from the policy and takes a step of the shared weights on a training batch; then it draws
 networks again, scores them with the present weights on a validation batch, and moves the policy. The controller waits
-for the first share of the steps (`ReinforceSettings.delay`). Over the same share a choice is replaced, with a
-probability that falls linearly from 1 to 0, by the mean of all choices, so that all of them learn early (TuNAS's
-warm-up of operations). Averaging needs independent slots; without a warm-up any space will do.
+for the first share of the steps (`ReinforceSettings.delay`). Over the same share a choice of an operation is replaced,
+with a probability that falls linearly from 1 to 0, by the mean of all, and one of filters by the widest, so that all of
+them learn early (`supernet.warm_up`). That needs independent slots or stages; without a warm-up any space will do.
 """
 
 import math
@@ -19,13 +19,14 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from mogakit.errors import InputError
-from mogakit.nets.spaces import Chromosome, SlotSpace
+from mogakit.nets.spaces import Chromosome
 from mogakit.search.controllers.reinforce import IndependentPolicy, ReinforceSettings
 from mogakit.search.controllers.task import MISSING_REWARD
 from mogakit.search.metrics import Metric
 from mogakit.search.rewards import Reward
 from mogakit.search.supernet.model import Supernet, set_dropout
 from mogakit.search.supernet.train import adopt_new_parts
+from mogakit.search.supernet.warm_up import can_warm_up, warmed_logits
 from mogakit.training.data import Batch
 from mogakit.training.driver import StepReport
 from mogakit.training.loop import autocast
@@ -39,7 +40,7 @@ class AlternateSettings:
 
     Attributes:
         controller: steps and networks a step; TuNAS's delay is 0.25, the multi-hardware paper's 0.5.
-        warm_up: share of the steps over which choices are averaged (TuNAS: 0.25); at most the controller's delay.
+        warm_up: share of the steps over which choices are warmed up (TuNAS: 0.25); at most the controller's delay.
         bfloat16: autocast to bfloat16, in training and in scoring.
         label_smoothing: of the weights' loss.
     """
@@ -88,12 +89,12 @@ class Alternation:
             learning_rate_at: of the weights, by step.
 
         Raises:
-            InputError: a warm-up is asked for, and the space has no independent slots.
+            InputError: a warm-up is asked for, and the space has neither independent slots nor stages.
         """
-        if settings.warm_up > 0 and supernet.space.slotted is None:
+        if settings.warm_up > 0 and not can_warm_up(supernet.space):
             raise InputError(
                 f"the warm-up of {settings.warm_up} of the steps averages choices, and space {supernet.space.name!r} "
-                "has no independent slots to average over: give --warm-up 0"
+                "has neither independent slots nor stages to average over: give --warm-up 0"
             )
         self.supernet = supernet
         self.optimiser = optimiser
@@ -155,10 +156,10 @@ class Alternation:
     def _train(self, batch: Batch, learning_rate: float) -> float:
         """Take one step of the weights along a path; return its loss."""
         path = tuple(int(gene) for gene in self._policy.sample(1)[0])
-        slotted = self.supernet.space.slotted
         with self._autocast(batch):
-            if self._settings.warm_up and slotted is not None:
-                logits = self._averaged(batch.images, path, slotted)
+            if self._settings.warm_up:
+                rng = np.random.default_rng([self._seed, self.step])
+                logits = warmed_logits(self.supernet, batch.images, path, self._warm_probability(), rng)
             else:
                 logits = self.supernet(batch.images, path)
             loss = cross_entropy(logits, batch.labels, label_smoothing=self._settings.label_smoothing)
@@ -167,25 +168,11 @@ class Alternation:
         apply_update(self.optimiser, learning_rate)
         return float(loss.detach())
 
-    def _averaged(self, images: Tensor, path: Chromosome, space: SlotSpace) -> Tensor:
-        """Return the logits of a path, some of whose choices are the mean of all."""
-        draws = np.random.default_rng([self._seed, self.step]).random(len(path))
-        averaged = draws < self._average_probability()
-        value = images
-        for position, block in enumerate(space.decode(path).blocks):
-            slot = position - len(space.before)
-            if 0 <= slot < len(space.slots) and averaged[slot]:
-                choices = [self.supernet.part(position, choice)(value) for choice in space.slots[slot]]
-                value = torch.stack(choices).mean(dim=0)
-            else:
-                value = self.supernet.part(position, block)(value)
-        return value
-
     def _autocast(self, batch: Batch) -> AbstractContextManager[Any]:
         return autocast(World(0, 1, batch.images.device), self._settings.bfloat16)
 
-    def _average_probability(self) -> float:
-        """Return the probability that a choice is replaced by the mean of all: 1 falling to 0 over the warm-up."""
+    def _warm_probability(self) -> float:
+        """Return the probability that a choice is warmed up: 1 falling to 0 over the warm-up."""
         warm_steps = self._settings.warm_up * self._settings.controller.steps
         return 0.0 if warm_steps == 0 else max(0.0, 1 - self.step / warm_steps)
 

@@ -14,14 +14,14 @@ from mogakit.errors import CheckpointError, InputError
 from mogakit.nets.spaces import Chromosome, SearchSpace, SlotSpace, get_space
 from mogakit.progress import Progress, silent
 from mogakit.search.supernet.fairness import SharedScale, Strategy, draw_paths
-from mogakit.search.supernet.model import Supernet, largest_path, set_dropout, set_norm_momentum, warm_start
+from mogakit.search.supernet.model import Supernet, largest_path, warm_start
 from mogakit.training.checkpoint import read_checkpoint
 from mogakit.training.data import Batch, Dataset
 from mogakit.training.driver import Course, Scalars, StepReport, drive
 from mogakit.training.loop import Settings, autocast, to_device, training_batches
 from mogakit.training.optim import apply_update, build_optimizer
 from mogakit.training.recipes import RECIPES, Recipe
-from mogakit.training.world import World, average_gradients, synchronise_norms
+from mogakit.training.world import World, average_gradients
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ class _SupernetLoop:
 
 def _scale_shared(supernet: Supernet, paths: Sequence[Chromosome]) -> None:
     """Divide the gradients of the parts that every path of the step went through by the number of paths."""
-    for part in set.intersection(*(set(supernet.path(path)) for path in paths)):
+    for part in set.intersection(*(supernet.parts_of(path) for path in paths)):
         for weight in part.parameters():
             if weight.grad is not None:
                 weight.grad /= len(paths)
@@ -246,14 +246,12 @@ def prepare(supernet: Supernet, recipe: Recipe, options: Settings, world: World)
 
     Parts that are made later are treated alike.
     """
-    supernet.norm_momentum = recipe.norm_momentum
-    supernet.dropout = recipe.dropout
-    for part in supernet.parts.values():
-        set_norm_momentum(part, recipe.norm_momentum)
-        set_dropout(part, recipe.dropout)
-    if options.synchronise_norm and world.size > 1:
-        synchronise_norms(supernet)
-    supernet.layout = options.layout
+    supernet.configure(
+        norm_momentum=recipe.norm_momentum,
+        dropout=recipe.dropout,
+        synchronised=options.synchronise_norm and world.size > 1,
+        layout=options.layout,
+    )
     supernet.to(world.device, memory_format=options.layout)  # type: ignore[call-overload]
 
 

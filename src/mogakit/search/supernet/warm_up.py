@@ -1,0 +1,116 @@
+"""TuNAS's warm-up of operations and of filters, so that all of them learn while the controller waits.
+
+Bender et al., arXiv 2008.06120, and the authors' code: with a probability that falls linearly from 1 to 0, each choice
+of an operation is replaced by the mean of all of them, and each choice of filters by the widest; both are drawn for
+each choice on its own.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mogakit.nets.spaces import Chromosome, SearchSpace, SlotSpace, StagedSpace
+from mogakit.nets.spaces.staged import LayerChoice, Stage
+from mogakit.search.supernet.model import Supernet
+
+
+def can_warm_up(space: SearchSpace) -> bool:
+    """Return whether the choices of a space can be averaged: those of independent slots and of stages can."""
+    return space.slotted is not None or isinstance(space, StagedSpace)
+
+
+def warmed_logits(
+    supernet: Supernet, images: Tensor, path: Chromosome, probability: float, rng: np.random.Generator
+) -> Tensor:
+    """Return the logits of a path, each of whose choices is warmed up with a probability.
+
+    Args:
+        images: (N, 3, H, W); the result is (N, classes).
+        supernet: of a space for which `can_warm_up` holds.
+    """
+    space = supernet.space
+    if isinstance(space, StagedSpace):
+        return _in_stages(supernet, space, images, path, probability, rng)
+    slotted = space.slotted
+    return supernet(images, path) if slotted is None else _in_slots(supernet, slotted, images, path, probability, rng)
+
+
+def operations(stage: Stage, pick: int) -> tuple[int, ...]:
+    """Return the choices of a stage that stand for each of its operations beside choice `pick`.
+
+    An operation is a convolution, its kernel, squeeze-and-excitation and shortcut. Each is taken with the expansion
+    of `pick`, or its largest where it has not that one: expansions are filters, and warm up with those.
+    """
+    wanted = stage.choices[pick].expansion
+    best: dict[tuple[object, ...], int] = {}
+    for index, choice in enumerate(stage.choices):
+        known = best.get(_operation(choice))
+        if known is None or _nearness(choice, wanted) > _nearness(stage.choices[known], wanted):
+            best[_operation(choice)] = index
+    return tuple(best.values())
+
+
+def _operation(choice: LayerChoice) -> tuple[object, ...]:
+    return (choice.op, choice.kernel, choice.se, choice.shortcut)
+
+
+def _nearness(choice: LayerChoice, expansion: int | None) -> tuple[bool, int]:
+    return (choice.expansion == expansion, choice.expansion or 0)
+
+
+def _in_slots(
+    supernet: Supernet,
+    space: SlotSpace,
+    images: Tensor,
+    path: Chromosome,
+    probability: float,
+    rng: np.random.Generator,
+) -> Tensor:
+    averaged = rng.random(len(path)) < probability
+    value = images
+    for position, block in enumerate(space.decode(path).blocks):
+        slot = position - len(space.before)
+        if 0 <= slot < len(space.slots) and averaged[slot]:
+            choices = [supernet.part(position, choice)(value) for choice in space.slots[slot]]
+            value = torch.stack(choices).mean(dim=0)
+        else:
+            value = supernet.part(position, block)(value)
+    return value
+
+
+def _in_stages(
+    supernet: Supernet,
+    space: StagedSpace,
+    images: Tensor,
+    path: Chromosome,
+    probability: float,
+    rng: np.random.Generator,
+) -> Tensor:
+    """Depths, and which layers are left out, stay as drawn (ours: layers are not operations here)."""
+    genes = space.stage_genes(path)
+    averaged = [_warm_genes(stage, row, probability, rng) for stage, row in zip(space.stages, genes, strict=True)]
+    value = images
+    for placed in space.place(genes):
+        if placed.stage < len(space.stages) and averaged[placed.stage][placed.gene]:
+            picks = operations(space.stages[placed.stage], placed.pick)
+            choices = [supernet.shared(space.alternative(placed, pick))(value) for pick in picks]
+            value = torch.stack(choices).mean(dim=0)
+        else:
+            value = supernet.shared(placed)(value)
+    return value
+
+
+def _warm_genes(stage: Stage, row: list[int], probability: float, rng: np.random.Generator) -> Sequence[bool]:
+    """Enlarge the filters and expansions that a draw hits; return which layer genes are replaced by the mean of all."""
+    if rng.random() < probability:
+        row[0] = stage.filters.index(max(stage.filters))
+    draws = rng.random((len(row) - 2, 2)) < probability
+    for number, (widened, _) in enumerate(draws):
+        pick = row[2 + number]
+        if widened and pick < len(stage.choices):
+            kind = _operation(stage.choices[pick])
+            alike = [index for index, choice in enumerate(stage.choices) if _operation(choice) == kind]
+            row[2 + number] = max(alike, key=lambda index: stage.choices[index].expansion or 0)
+    return [bool(mean) for _, mean in draws]
