@@ -153,7 +153,9 @@ def test_a_run_counts_the_lines_of_its_list_and_leaves_no_outputs(
 ) -> None:
     (measured,) = measure(snapdragon, dlc, options)
     assert measured.summary is not None
-    assert (measured.status, measured.summary.count) == (Status.OK, options.length.num_runs)
+    assert measured.status is Status.OK
+    assert measured.summary.count >= options.length.num_runs
+    assert measured.summary.count * measured.summary.mean_ms >= 1000 * options.length.min_s  # found by a trial
     assert measured.init_ms is not None
     assert not list(snapdragon.host_path("/data/local/tmp/mogakit").rglob("Result_*"))
 
@@ -190,7 +192,7 @@ def test_an_input_of_the_wrong_size_fails_with_the_tools_words(snapdragon: Phone
 def test_without_a_log_there_is_no_time_and_an_older_log_is_not_read(
     snapdragon: Phone, reader: Path, dlc: Path, options: PhoneOptions
 ) -> None:
-    snapdragon.faults.add(Fault.TRUNCATED_OUTPUT, times=-1, after=1)
+    snapdragon.faults.add(Fault.TRUNCATED_OUTPUT, times=-1, after=2)  # a trial, and a run
     good, without = measure(snapdragon, dlc, options, times=2)
     assert good.status is Status.OK
     assert (without.status, without.summary) == (Status.FAILED, None)
