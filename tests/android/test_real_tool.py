@@ -75,7 +75,7 @@ def test_a_delegate_takes_a_block(
     assert (measured.delegation.kind, measured.delegation.backend) == (kind, backend)
     assert measured.summary is not None
     assert measured.summary.count >= 2
-    assert measured.summary.mean_ms > 1.0, "emulated"
+    assert measured.summary.mean_ms > 0
     assert measured.init_ms is not None
     assert measured.peak_memory_mb is not None
 

@@ -66,7 +66,9 @@ def counted(data: bytes) -> dict[str, int]:
 
 def relative_error(module: nn.Module, shape: tuple[int, ...], compute: Callable[[np.ndarray], np.ndarray]) -> float:
     """Compare a channels-last function with torch, as every export is compared."""
-    reference = verify.Reference(module, verify.check_inputs(shape))
+    # On a constant image an output is small by cancellation, and its relative error says little of the file.
+    kinds = [kind for kind in verify.Distribution if kind is not verify.Distribution.CONSTANT]
+    reference = verify.Reference(module, verify.check_inputs(shape, kinds=kinds))
     found = {
         kind: [axes.to_channels_first(compute(axes.to_channels_last(value)))]
         for kind, (value,) in reference.usable.items()
