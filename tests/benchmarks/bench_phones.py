@@ -49,8 +49,8 @@ from mogakit.flows.measure.profile import (
     export_for_profile,
     profile,
 )
-from mogakit.flows.measure.sampling import slot_space
 from mogakit.flows.measure.validate import ValidateRequest, validate
+from mogakit.nets.spaces import get_space
 from mogakit.progress import silent
 from mogakit.records import to_json
 
@@ -87,7 +87,7 @@ class Bench:
 
     def exported(self, target: str) -> Path:
         """Export what a profile of this target needs, unless it was done before."""
-        space = slot_space("moga")
+        space = get_space("moga")
         folder = self.folder / "files" / target.replace("/", "-")
         networks = calibration_networks(space, FULL_PHONE.num_calibration, 0)
         export_for_profile(space, networks, parse_target(target), folder, silent)
@@ -113,7 +113,7 @@ class Bench:
 
     def errors(self, phone: Phone, result: ProfileResult, target: str) -> np.ndarray:
         """Return the relative errors of raw predictions of unseen networks, in percent of the truth."""
-        space = slot_space("moga")
+        space = get_space("moga")
         rng = np.random.default_rng(1234)
         predictor = result.table
         found = []

@@ -81,7 +81,8 @@ def test_every_network_of_a_row_exists(table: PaperTable) -> None:
     ],
 )
 def test_a_row_is_printed_as_the_paper_has_it(name: str, label: str, printed: str) -> None:
-    done = CliRunner().invoke(command, ["--published", name], catch_exceptions=False)
+    wide = {"COLUMNS": "200"}  # a narrow terminal has the same cells without a box
+    done = CliRunner(env=wide).invoke(command, ["--published", name], catch_exceptions=False)
     line = next(line for line in done.output.splitlines() if line.strip("│ ").startswith(f"{label} "))
     assert next(cell.strip() for cell in line.split("│") if cell.strip()) == label
     assert " ".join(cell.strip() for cell in line.split("│")[2:-1]) == printed

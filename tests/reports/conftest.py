@@ -40,7 +40,7 @@ from mogakit.search.variation import MutationKind
 
 NASTY = "Pixel <script>alert('4')</script> & Co"
 TARGET = parse_target("tflite/cpu/float32")
-LOADED = ConditionWarning(kind=WarningKind.LOAD, value=3.5, limit=1.0, advice="close other programs")
+LOADED = ConditionWarning(kind=WarningKind.LOAD, value=3.5, limit=1.0, advice="keep the load < 1")
 STATE = Conditions(at="2026-11-21T00:00:00+00:00", temperature_c=41.0, load_1min=0.3, warnings=(LOADED,))
 
 

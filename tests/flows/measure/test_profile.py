@@ -18,11 +18,12 @@ from mogakit.errors import InputError, TableError
 from mogakit.flows.measure.effort import effort_for
 from mogakit.flows.measure.profile import ProfileRequest, ProfileResult, calibration_networks, profile
 from mogakit.flows.measure.runs import RunFolder, RunSettings
-from mogakit.flows.measure.sampling import sample_networks, slot_space, strata
+from mogakit.flows.measure.sampling import sample_networks, strata
 from mogakit.flows.measure.validate import ValidateRequest, validate, validation_networks
 from mogakit.luts.calibrate import CalibrationChoice, CalibrationKind
 from mogakit.luts.table import load, save
 from mogakit.luts.validation import load_validation
+from mogakit.nets.spaces import get_space
 from mogakit.records import to_json
 
 TARGET = parse_target("tflite/cpu/float32")
@@ -41,7 +42,7 @@ def profiled(request_: ProfileRequest) -> ProfileResult:
 
 def test_a_profile_has_a_row_for_every_block_an_overhead_and_a_calibration(profiled: ProfileResult) -> None:
     table = profiled.table
-    space = slot_space("moga", 32)
+    space = get_space("moga", 32)
     assert set(table.rows) == {block.key for block in (*space.choice_blocks, *space.fixed_blocks)}
     assert all(row.latency_ms is not None and row.count >= 4 for row in table.rows.values() if row.count is not None)
     assert table.overhead is not None and table.overhead.num_chains == 6
@@ -167,7 +168,7 @@ def test_a_target_that_does_not_run_here_is_rejected_before_anything_is_written(
 
 
 def test_strata_hold_what_they_say_and_calibration_and_validation_share_nothing(profiled: ProfileResult) -> None:
-    space = slot_space("moga")
+    space = get_space("moga")
     whole, small = strata(space)
     rng = np.random.default_rng(0)
     nets = sample_networks(small, 20, rng, space)
