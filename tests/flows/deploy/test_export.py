@@ -319,7 +319,7 @@ def test_a_full_disk_leaves_no_half_file(tmp_path: Path) -> None:
 
 
 def two_layers(first_scale: float, second: list[float]) -> nn.Module:
-    """Return two linear layers: the sum over channels times `first_scale`, twice, then weighted by `second` and added."""
+    """Return two linear layers: the sum over channels times `first_scale`, twice, then both weighted and added."""
     layers = nn.Conv2d(3, 2, 1, bias=False), nn.Conv2d(2, 1, 1, bias=False)
     nn.init.constant_(layers[0].weight, first_scale)
     layers[1].weight = nn.Parameter(torch.tensor(second).reshape(1, 2, 1, 1))
