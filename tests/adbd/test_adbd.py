@@ -252,6 +252,14 @@ def test_a_file_is_really_run(device: AdbdDevice, tmp_path: Path) -> None:
     assert measured.process
 
 
+def test_a_library_that_the_device_lacks_is_named_before_the_tool_is_run(device: AdbdDevice, tmp_path: Path) -> None:
+    tools.add(device.write_tool(tmp_path / "bin", Tool.BENCHMARK_MODEL))
+    device.host_path("/system/lib64/libc.so.6").unlink()
+    with pytest.raises(tools.ToolMissing, match=r"benchmark_model \(.*\) needs libc\.so\.6"):
+        measure(device, make_job(tmp_path, CPU))
+    assert device.runs == []
+
+
 def test_an_accelerator_that_is_not_there_is_no_silent_cpu(device: AdbdDevice, tmp_path: Path) -> None:
     tools.add(device.write_tool(tmp_path / "bin", Tool.BENCHMARK_MODEL))
     measured = measure(device, make_job(tmp_path, "tflite/gpu/float16"))

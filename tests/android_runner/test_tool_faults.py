@@ -55,9 +55,12 @@ def test_partial_delegation_is_counted(quick_phone: Phone, runner: PhoneRunner, 
     assert 0 < taken < total
 
 
-def test_bench_shows_no_time_of_another_hardware_but_says_why(quick_phone: Phone, make_job: MakeJob) -> None:
+def test_bench_shows_no_time_of_another_hardware_but_says_why(
+    quick_phone: Phone, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
     quick_phone.faults.add(Fault.DELEGATE_NOT_CREATED, times=-1)
     job = make_job(GPU)
+    monkeypatch.setenv("COLUMNS", str(len(str(job.artifact.path)) + 240))  # one line a row, however long its path is
     options = ("--device", quick_phone.serial, "--target", GPU, "--quick", "--run-s", 0.02)
     said = moga("bench", job.artifact.path, *options)
     assert said.exit_code == 1, said.output

@@ -187,6 +187,25 @@ def test_a_constant_output_proves_nothing_and_is_not_verified(scale: float) -> N
         verify.agreement(source.reference, source.reference.expected, "torch")
 
 
+@pytest.mark.parametrize("share", [1e-5, 5e-5, 1e-3, 1.0])
+def test_an_output_that_varies_by_more_than_rounding_is_verified_and_a_constant_is_not_taken_for_it(
+    share: float,
+) -> None:
+    """What the constant input allows says nothing of the others: a change below it proves something between those."""
+    reference = reference_of(Plain(lambda x: 1 + share * x.mean((2, 3)).tanh()), (1, 3, 8, 8))
+    verify.agreement(reference, reference.expected, "torch")
+    column = np.stack([outputs[0] for outputs in reference.expected.values()])
+    middle = (column.min(0) + column.max(0)) / 2
+    with pytest.raises(ExportError, match="differs from torch"):
+        verify.agreement(reference, {kind: [middle] for kind in reference.expected}, "a constant")
+
+
+def test_an_output_that_varies_by_less_than_rounding_is_not_verified() -> None:
+    reference = reference_of(Plain(lambda x: 1 + 2e-6 * x.mean((2, 3)).tanh()), (1, 3, 8, 8))
+    with pytest.raises(ExportError, match=r"is the same on every check input.*proves nothing"):
+        verify.agreement(reference, reference.expected, "torch")
+
+
 def test_weights_of_nan_are_reported_as_such() -> None:
     module = ordinary(nn.Conv2d(3, 4, 1))
     module.weight.data[0, 0] = torch.nan

@@ -43,7 +43,7 @@ def phone_id(serialno: str) -> str:
     return hashlib.sha256(serialno.encode("utf-8")).hexdigest()[:16]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Owner:
     """Who holds a phone: `place` names a computer and its space of process numbers, `started` the process's start."""
 
@@ -71,7 +71,8 @@ def _parsed(line: str) -> Owner | None:
     parts = line.strip("\n").split("\t")
     if len(parts) != 5 or not parts[2].isdecimal():
         return None
-    return Owner(parts[0], parts[1], int(parts[2]), parts[3], parts[4])
+    who, place, pid, started, token = parts
+    return Owner(who=who, place=place, pid=int(pid), started=started, token=token)
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,8 @@ class PhoneHold:
         self._link = link
         self._beat_s = beat_s
         user = f"{_user()}@{socket.gethostname()}"
-        self.owner = Owner(user, _place(), os.getpid(), _started(os.getpid()), uuid.uuid4().hex)
+        pid = os.getpid()
+        self.owner = Owner(who=user, place=_place(), pid=pid, started=_started(pid), token=uuid.uuid4().hex)
         self._taken_by: str | None = None
         self._leaving = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="phone heartbeat", daemon=True)

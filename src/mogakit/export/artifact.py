@@ -82,8 +82,8 @@ class Artifact:
         path: where the file lies (for MACE the `.pb`; its `.data` is in `companions`).
         sha256: of the file at `path`, hexadecimal; over all files of a model whose weights lie beside its graph.
         agreement: None only for a file that the kit did not write (`moga bench FILE`).
-        companions: further files that belong to it, with their sha256; of a model that the user supplied in several
-            files, all of them.
+        companions: further files that belong to it, with their sha256; and the file at `path` as well where `sha256`
+            is that of all files.
         notes: what changes latency but not the function, e.g. `{"h_sigmoid": "folded"}`.
     """
 

@@ -56,7 +56,8 @@ def open_file(path: Path) -> tuple[Artifact, tuple[EntryPoint, ...]]:
         num_bytes=sum((path.parent / name).stat().st_size for name in names),
         inputs=tuple(item.spec for item in model.entries[0].inputs),
         outputs=model.entries[0].outputs,
-        companions=digests if len(digests) > 1 else None,
+        # One hash over all files leaves the main file's own to be kept here; otherwise `sha256` has it already.
+        companions=digests if is_split else {name: digests[name] for name in model.companions} or None,
     )
     return artifact, model.entries
 

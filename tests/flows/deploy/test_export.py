@@ -318,12 +318,29 @@ def test_a_full_disk_leaves_no_half_file(tmp_path: Path) -> None:
     assert not read_manifest(tmp_path / "out").artifacts
 
 
-def test_a_file_that_does_not_agree_with_torch_is_never_written(tmp_path: Path) -> None:
-    """Here half precision drops all that is left when two large weights cancel."""
-    first, second = nn.Conv2d(3, 2, 1, bias=False), nn.Conv2d(2, 1, 1, bias=False)
-    nn.init.ones_(first.weight)
-    second.weight = nn.Parameter(torch.tensor([1000.1, -1000.0]).reshape(1, 2, 1, 1))
-    module = nn.Sequential(first, second).eval()
-    with pytest.raises(ExportError, match=r"cancelling as tflite float16 differs from torch .* allowed is 0\.01"):
-        export_module(module, "cancelling", Role.NETWORK, Format.TFLITE, Precision.FLOAT16, (1, 3, 8, 8), tmp_path)
+def two_layers(first_scale: float, second: list[float]) -> nn.Module:
+    """Return two linear layers: the sum over channels times `first_scale`, twice, then both weighted and added."""
+    layers = nn.Conv2d(3, 2, 1, bias=False), nn.Conv2d(2, 1, 1, bias=False)
+    nn.init.constant_(layers[0].weight, first_scale)
+    layers[1].weight = nn.Parameter(torch.tensor(second).reshape(1, 2, 1, 1))
+    return nn.Sequential(*layers).eval()
+
+
+@pytest.mark.parametrize(
+    ("first_scale", "second", "reason"),
+    [
+        pytest.param(1e-8, [1e4, 1e4], r"differs from torch by 1 of .* allowed is 0\.\d+", id="weights vanish"),
+        pytest.param(1.0, [1000.1, -1000.0], "the same on every check input, within what", id="weights cancel"),
+    ],
+)
+def test_a_file_that_does_not_agree_with_torch_is_never_written(
+    first_scale: float, second: list[float], reason: str, tmp_path: Path
+) -> None:
+    """Half precision has no weights below 3e-8, and drops all that is left when two large ones cancel.
+
+    Of the last, torch with such weights is as wrong as the file: there the comparison says nothing.
+    """
+    module = two_layers(first_scale, second)
+    with pytest.raises(ExportError, match=f"faulty as tflite float16: .*{reason}.*Nothing was written"):
+        export_module(module, "faulty", Role.NETWORK, Format.TFLITE, Precision.FLOAT16, (1, 3, 8, 8), tmp_path)
     assert not list(tmp_path.iterdir())

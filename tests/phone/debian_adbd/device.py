@@ -271,6 +271,9 @@ class AdbdDevice(Workbench):
         (root / "system/bin/sh").symlink_to("/usr/bin/mksh")
         loader = next(self._tree.glob("usr/lib*/ld-linux*.so.*"))
         (root / LINKER.lstrip("/")).symlink_to("/" + str(loader.relative_to(self._tree)))
+        # the kit asks for what a program is linked against where a phone's own libraries lie
+        (libc,) = self._tree.glob("usr/lib/*-linux-gnu/libc.so.6")
+        (root / "system/lib64" / libc.name).symlink_to("/" + str(libc.relative_to(self._tree)))
         self.root.write("etc/group", "root:x:0:\nshell:x:2000:\n")
         self.root.write("etc/passwd", "root:x:0:0:root:/:/system/bin/sh\nshell:x:2000:2000::/:/system/bin/sh\n")
         for name in self._applets():
