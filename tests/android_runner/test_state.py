@@ -126,8 +126,10 @@ def test_cores_that_are_off_are_left_out_and_none_is_an_error() -> None:
     target = parse_target("tflite/cpu/float32")
     row = find_row(target)
     assert affinity.mask_for(target, row, properties.parse({"cpu": TENSOR, "online": "0-6"})) == "40"
+    without_prime = properties.parse({"cpu": TENSOR, "online": "0-5"})
+    assert affinity.mask_for(target, row, without_prime) == "30"  # the fastest cluster that is on
     with pytest.raises(InputError, match="holds no core that is on"):
-        affinity.mask_for(target, row, properties.parse({"cpu": TENSOR, "online": "0-5"}))
+        affinity.mask_for(parse_target("tflite/cpu/float32,cpus=c0"), row, without_prime)
     assert affinity.mask_for(target, row, properties.parse({})) == ""  # clocks hidden: not pinned
 
 

@@ -52,7 +52,7 @@ def test_what_went_wrong_is_told(act, reason) -> None:
 
 
 def test_the_growth_of_memory_is_measured() -> None:
-    found = attempt(lambda: np.ones(2**22, np.float64), LIMITS)
+    found = attempt(lambda: np.ones(2**24, np.float64), LIMITS)  # beyond what an allocator keeps for itself
     assert found.error is None and found.grown_mb is not None
-    assert 30 < found.grown_mb < 50
+    assert 120 < found.grown_mb < 150
     assert found != Tried()
