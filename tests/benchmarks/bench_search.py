@@ -19,8 +19,9 @@ from pymoo.operators.sampling.rnd import IntegerRandomSampling
 from pymoo.optimize import minimize
 
 from mogakit.luts.table import load
+from mogakit.nets.network import count_params
 from mogakit.nets.spaces import get_space
-from mogakit.search.additive import param_costs
+from mogakit.search.additive import block_costs
 from mogakit.search.evolution import Evolution, Settings
 from mogakit.search.metrics import SumMetric
 from mogakit.search.problem import Objective, Problem
@@ -36,7 +37,7 @@ def make_problem() -> Problem:
     metrics = (
         proxy_metric(space),
         summed_latency_metric(load(TABLE).slot_costs(space), "latency", "table"),
-        SumMetric("params", "", "counted", param_costs(space)),
+        SumMetric("params", "", "counted", block_costs(space, count_params)),
     )
     objectives = (Objective("proxy", True, 0.4), Objective("latency", False, 0.4), Objective("params", True, 0.2))
     return Problem(space=space, metrics=metrics, objectives=objectives)

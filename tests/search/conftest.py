@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from mogakit.nets.block import Block
-from mogakit.nets.network import count_madds
+from mogakit.nets.network import count_madds, count_params
 from mogakit.nets.spaces import SlotSpace, get_space
-from mogakit.search.additive import SlotCosts, block_costs, on_grid, param_costs
+from mogakit.search.additive import SlotCosts, block_costs, on_grid
 from mogakit.search.metrics import SumMetric
 from mogakit.search.problem import Objective, Problem
 from mogakit.search.sources import proxy_metric
@@ -36,7 +36,7 @@ def additive_problem(space: SlotSpace, latency: SlotCosts) -> Problem:
         metrics=(
             proxy_metric(space),
             SumMetric("latency", "ms", "made up", latency),
-            SumMetric("params", "", "counted", param_costs(space)),
+            SumMetric("params", "", "counted", block_costs(space, count_params)),
         ),
         objectives=(Objective("proxy", True, 0.4), Objective("latency", False, 0.4), Objective("params", True, 0.2)),
     )

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from mogakit.errors import InputError
 from mogakit.nets.network import count_madds, count_params
-from mogakit.search.additive import GRID, additive_fit, madds_costs, on_grid, one_hot, param_costs, weighted_sum
+from mogakit.search.additive import GRID, additive_fit, block_costs, on_grid, one_hot, weighted_sum
 from mogakit.search.sources import block_capacity, capacity, proxy_metric
 
 
@@ -15,8 +15,8 @@ def test_params_and_madds_are_those_of_the_decoded_network(space):
     rng = np.random.default_rng(0)
     genes = rng.integers(space.num_choices, size=(20, len(space.num_choices)))
     networks = [space.decode(tuple(map(int, row))) for row in genes]
-    assert param_costs(space).evaluate(genes).tolist() == [count_params(each) for each in networks]
-    assert madds_costs(space).evaluate(genes).tolist() == [count_madds(each) for each in networks]
+    assert block_costs(space, count_params).evaluate(genes).tolist() == [count_params(each) for each in networks]
+    assert block_costs(space, count_madds).evaluate(genes).tolist() == [count_madds(each) for each in networks]
 
 
 def test_the_proxy_is_the_sum_of_block_capacities(space):

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from mogakit.luts.table import load
-from mogakit.search.additive import param_costs
+from mogakit.nets.network import count_params
+from mogakit.search.additive import block_costs
 from mogakit.search.evolution import Engine, Evolution, Settings
 from mogakit.search.metrics import SumMetric
 from mogakit.search.problem import Objective, Problem
@@ -27,7 +28,7 @@ def measured(space):
     metrics = (
         proxy_metric(space),
         summed_latency_metric(costs, "latency", str(TABLE)),
-        SumMetric("params", "", "counted", param_costs(space)),
+        SumMetric("params", "", "counted", block_costs(space, count_params)),
     )
     objectives = (Objective("proxy", True, 0.4), Objective("latency", False, 0.4), Objective("params", True, 0.2))
     return Problem(space=space, metrics=metrics, objectives=objectives)

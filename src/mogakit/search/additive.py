@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from mogakit.errors import InputError
 from mogakit.nets.block import Block
-from mogakit.nets.network import count_madds, count_params
 from mogakit.nets.spaces import SlotSpace
 
 GRID = 2.0**-30
@@ -98,16 +97,6 @@ def block_costs(space: SlotSpace, cost: Callable[[Block], float]) -> SlotCosts:
 
     constant = sum(cached(block) for block in (*space.before, *space.after))
     return on_grid(constant, [[cached(block) for block in choices] for choices in space.slots])
-
-
-def param_costs(space: SlotSpace) -> SlotCosts:
-    """Parameters of every choice, as whole numbers."""
-    return block_costs(space, count_params)
-
-
-def madds_costs(space: SlotSpace) -> SlotCosts:
-    """Multiply-adds of every choice, as whole numbers."""
-    return block_costs(space, count_madds)
 
 
 def additive_fit(genes: Genes, values: Values, num_choices: Sequence[int], ridge: float = 1.0) -> SlotCosts:
