@@ -8,12 +8,14 @@ PIP_FLAGS = --quiet --disable-pip-version-check
 # Other people's nets, which our lowering must read. They declare torchvision, which they do not need for that and which
 # has no CPU build for this torch: hence --no-deps.
 PEERS = geffnet pytorchcv
-FUZZ_SECONDS ?= 120
-FUZZ_SEED ?= 0
+ROBUSTNESS_SECONDS ?= 120
+ROBUSTNESS_SEED ?= 0
+ROBUSTNESS_INPUTS ?= 10000
+ROBUSTNESS_KILLS ?= 100
 # Two processes of one thread each; a file stays in one of them, so that what its tests share is made once.
 PYTEST_FLAGS ?= -n 2 --dist loadfile
 
-.PHONY: help demo test lint unit coverage docs notebooks package reference models adbd android benchmarks fuzz clean
+.PHONY: help demo test lint unit coverage docs notebooks package reference models adbd android benchmarks robustness clean
 
 help:
 	@echo "make demo        export, profile, validate and search on this computer; ends with a page to open"
@@ -26,7 +28,7 @@ help:
 	@echo "make reference   compare our files with TensorFlow's and litert-torch's converters (installs about 3 GB)"
 	@echo "make adbd        run the adb layer against Debian's real adbd (Debian with root or user namespaces)"
 	@echo "make android     run Google's benchmark_model for Android under the real adbd (Debian with user namespaces)"
-	@echo "make fuzz        damage files of every kind and read them, for two minutes (FUZZ_SECONDS, FUZZ_SEED)"
+	@echo "make robustness  damaged files, hostile options, kills, full disks (ROBUSTNESS_SECONDS, _SEED, _INPUTS, _KILLS)"
 	@echo "make benchmarks  time the kit against its peers; further programs in tests/benchmarks say how they are called"
 	@echo "make clean       remove the virtual environments and caches"
 
@@ -99,8 +101,11 @@ adbd: $(VENV)/installed-dev
 android: $(VENV)/installed-dev
 	$(BIN)/pytest tests/android -rs --durations=0 --log-cli-level=INFO
 
-fuzz: $(VENV)/installed-dev
-	$(BIN)/python tests/fuzz/fuzz.py --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
+# The seconds are for the damaged inputs, and again for the kills; the surroundings take as long as they take.
+robustness: $(VENV)/installed-dev
+	$(BIN)/python tests/robustness/robustness.py --seconds $(ROBUSTNESS_SECONDS) --seed $(ROBUSTNESS_SEED) --inputs $(ROBUSTNESS_INPUTS)
+	$(BIN)/python tests/robustness/kills.py --seconds $(ROBUSTNESS_SECONDS) --seed $(ROBUSTNESS_SEED) --kills $(ROBUSTNESS_KILLS)
+	$(BIN)/python tests/robustness/surroundings.py
 
 benchmarks: $(VENV)/installed-dev
 	$(BIN)/python tests/benchmarks/bench_export.py

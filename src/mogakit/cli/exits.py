@@ -11,8 +11,8 @@ from types import FrameType
 
 import click
 
-from mogakit.cli.text import printable
 from mogakit.errors import MogaKitError
+from mogakit.neutral import printable
 
 DONE, FAILED, BAD_INPUT = 0, 1, 2
 INTERRUPTED = 128 + signal.SIGINT

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from mogakit.cli.text import one_line, printable
+from mogakit.neutral import one_line, printable
 from mogakit.progress import silent
 
 if TYPE_CHECKING:

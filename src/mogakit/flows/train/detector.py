@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from mogakit import files, records
 from mogakit.errors import InputError
@@ -281,11 +281,7 @@ def find_objects(model: Path, image: Path, threshold: float = DEFAULT_THRESHOLD)
         InputError: the file has no metadata beside it, or the image cannot be read.
     """
     metadata = metadata_of(model)
-    try:
-        with Image.open(image) as opened:
-            picture = opened.convert("RGB")
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise InputError(f"{image} is not an image that can be read ({error})") from error
+    picture = records.read_picture(image).convert("RGB")
     boxes, scores = run_file(model, metadata, prepared(picture, metadata))
     given = metadata.post_processing
     settings = PostProcessing(threshold, given.iou_threshold, given.max_per_class, given.max_total)
