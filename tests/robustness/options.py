@@ -7,6 +7,7 @@ call that still runs after `PATIENCE_S` is interrupted, and has to end with 130 
 import random
 import shlex
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import click
 from damage.values import ESCAPE, FORMULA, MARKUP, TEXTS
@@ -235,9 +236,15 @@ def leaves(command: click.Command = cli, path: tuple[str, ...] = ()) -> Iterator
         yield " ".join(path), command
 
 
-def calls(seed: int, detector: str) -> Iterator[tuple[list[str], Sequence[str], str]]:
+def calls(seed: int, laboratory: Path) -> Iterator[tuple[list[str], Sequence[str], str]]:
     """Yield calls without end: arguments, what they need of the lab, what is hostile in them."""
-    commands = [(name, command) for name, command in leaves() if name not in WITHOUT]
+    commands = [
+        (name, command)
+        for name, command in leaves()
+        if name not in WITHOUT and all((laboratory / each.partition(":")[0]).exists() for each in BASES[name][1])
+    ]
+    found = sorted(laboratory.glob("detection/*.tflite"))
+    detector = str(found[0].relative_to(laboratory)) if found else ""
     number = 0
     while True:
         rng = random.Random(f"options/{seed}/{number}")

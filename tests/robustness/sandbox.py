@@ -75,7 +75,7 @@ def call(
 
     After `interrupt_s` it gets what Ctrl-C sends, and `max_s` count from then.
     """
-    out, err = folder.parent / "stdout", folder.parent / "stderr"
+    out, err = folder.parent / f"{folder.name}.out", folder.parent / f"{folder.name}.err"
     started = time.monotonic()
     child = os.fork()
     if child == 0:

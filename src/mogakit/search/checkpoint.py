@@ -78,7 +78,9 @@ def load(path: Path, evolution: Evolution, identity: str) -> None:
     records.check_zip(path, "checkpoint of a search", "remove it to start from scratch")
     try:
         with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
+            arrays: dict[str, Any] = {name: stored[name] for name in stored.files}
+        if others := [name for name, value in arrays.items() if not isinstance(value, np.ndarray)]:
+            raise ValueError(f"its member {others[0]!r} is not an array")
         head = json.loads(str(arrays["head"]))
         if head["version"] != VERSION:
             raise InputError(f"{path} is a checkpoint of version {head['version']}; this release reads {VERSION}")
