@@ -66,6 +66,11 @@ def test_every_command_prints_json_and_rejects_what_has_no_effect(name):
             assert param.help, f"{name} {param.opts}"
 
 
+def test_what_one_engine_alone_reads_is_no_option_of_search():
+    """Fourteen options are what a search of any engine is asked for; the rest is `--set`."""
+    assert len([param for param in LEAVES["search"].params if isinstance(param, click.Option)]) == 14
+
+
 @pytest.mark.parametrize("name", LEAVES)
 def test_every_number_has_a_range(name):
     for param in LEAVES[name].params:
@@ -185,6 +190,8 @@ WITHOUT_EFFECT = [
     "search --table {run} -o {out} --engine best --picks 2",
     "search --table {run} -o {out} --jobs 2",
     "search --table {run} -o {out} --reference moga-a",
+    "search --table {run} -o {out} --set reference=moga-a",
+    "search --table {run} --table {run} -o {out} --set factor=1 --set factor=2 --set reference=moga-a",
     "search --table {run} -o {out} --set combine=max",
     "search --table {run} -o {out} --set factor=3 --set weight=2",
     "search --table {run} -o {out} --engine best --set picks=2",
@@ -274,6 +281,7 @@ MISTAKES = [
     ("lut show absent.json", "there is no latency table"),
     ("validate absent", "does not exist"),
     ("search --table absent -o out", "there is no latency table"),
+    ("search --forbid unsupported:edge-tpu --table file.tflite -o out", "did you mean edgetpu?"),
     ("show mobilenet-v2@9999999x", "out of range"),
     ("show mobilenet-v2 --width inf", "not in the range"),
     ("train moga-a --data x -o out --epochs 1e400", "not in the range"),
@@ -323,6 +331,8 @@ OLD = [
     ("detect score ssdlite-moga-a --data {bundle} --device cpu", "--torch-device cpu"),
     ("search --table {run} -o {out} --population=12", "--set population=12"),
     ("search --table {run} -o {out} --target-ms 12", "--set target_ms=12"),
+    ("search --table {run} -o {out} --reference moga-a", "--set reference=moga-a"),
+    ("search --table {run} -o {out} --runs-on edgetpu", "--forbid unsupported:edgetpu"),
 ]
 
 
