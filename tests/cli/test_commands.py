@@ -4,12 +4,12 @@ import importlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
+from command_tree import ALL, CALLED, LEAVES
 
 from mogakit.cli.command import Command, Ignored
 from mogakit.cli.main import COMMANDS, cli
@@ -17,23 +17,6 @@ from mogakit.cli.types import Factor, Number, Vocabulary, Whole
 
 DATA = Path(__file__).parents[1]
 TABLE = str(DATA / "search" / "data" / "moga-xeon-xnnpack.json")
-
-
-def walk(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    """Yield every command with the words that call it, groups too."""
-    yield path, command
-    if isinstance(command, click.Group):
-        context = click.Context(command)
-        for name in command.list_commands(context):
-            inner = command.get_command(context, name)
-            assert inner is not None
-            yield from walk(inner, (*path, name))
-
-
-ALL = {" ".join(path): command for path, command in walk(cli) if path}
-CALLED = {name: command for name, command in ALL.items() if not isinstance(command, click.Group) or name == "devices"}
-"""What a person calls: every command that is not a group, and the one group that does something by itself."""
-LEAVES = {name: command for name, command in ALL.items() if not isinstance(command, click.Group)}
 
 
 def invoke(*arguments: str):
