@@ -72,7 +72,7 @@ DEFAULT_TARGET = "tflite/cpu/float32"
     "--correction",
     "calibration",
     type=Vocabulary("mogakit.luts.calibrate:CalibrationChoice", "best", "none", "scale", "affine"),
-    help="What whole networks correct. best: the least leave-one-out error. [default: as the run has it, best]",
+    help="What whole networks correct. best: the simplest within one standard error of the least leave-one-out error. [default: as the run has it, best]",
 )
 @click.option("--per-op", is_flag=True, help="Also time the operators of MoGA-A, B and C, in separate runs on a phone.")
 @agreement_option
