@@ -123,10 +123,10 @@ def fit_best(
 ) -> Calibration:
     """Fit every kind that the number of networks allows and return the simplest that the best does not clearly beat.
 
-    The best has the least leave-one-out MAPE; it clearly beats another where the mean difference of their errors, network
-    by network, is above its standard error (Breiman's one-standard-error rule). Twenty networks show a gain of a tenth of
-    a percent by chance, and an offset fitted to chance is wrong by far more on networks smaller than those. With fewer
-    than three networks it is `none`, whose error on networks it never saw is its raw one.
+    The best has the least leave-one-out MAPE; it clearly beats another where the mean difference of their errors,
+    network by network, is above its standard error (Breiman's one-standard-error rule). Twenty networks show a gain of
+    a tenth of a percent by chance, and an offset fitted to chance is wrong by far more on networks smaller than those.
+    With fewer than three networks it is `none`, whose error on networks it never saw is its raw one.
     """
     left, right = np.asarray(predicted, dtype=np.float64), np.asarray(measured, dtype=np.float64)
     plain = fit(CalibrationKind.NONE, left, right, networks)
