@@ -165,9 +165,12 @@ def draw(points: list[Point], title: str, path: Path) -> None:
             axes.annotate(
                 f"{point.num}", (point.minutes, point.mape_percent), xytext=(4, 4), textcoords="offset points"
             )
-    axes.set(
-        xscale="log", yscale="log", xlabel="minutes of measuring", ylabel="MAPE on unseen networks, %", title=title
-    )
+    axes.set(xscale="log", yscale="log", title=title)
+    axes.set(xlabel="minutes of measuring", ylabel="MAPE on unseen networks, %")
+    for axis, ticks in ((axes.xaxis, (0.1, 1, 10, 100, 1000)), (axes.yaxis, (1, 2, 3, 5, 10, 20, 50))):
+        axis.set_major_locator(FixedLocator(ticks))
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter(NullFormatter())
     axes.grid(visible=True, which="both", alpha=0.3)
     axes.legend(fontsize=8)
     figure.savefig(path, dpi=120)
