@@ -14,21 +14,20 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_tables import OFFSET_MS, OVERHEAD_MS, SCALE, table_of
 
 from mogakit.bench.measurement import Status
 from mogakit.errors import InputError, TableError
 from mogakit.export.artifact import Role
-from mogakit.luts.calibrate import Calibration, CalibrationKind
+from mogakit.luts.calibrate import Calibration
 from mogakit.luts.check import check_table
 from mogakit.luts.foreign import hw_nas_bench, nn_meter, nni, ofa
 from mogakit.luts.foreign.importing import Asked, ForeignFormat, Imported, import_foreign
 from mogakit.luts.foreign.mapping import Names, blocks_of
-from mogakit.luts.foreign.reading import Given, foreign_table
 from mogakit.luts.foreign.units import TimeUnit
 from mogakit.luts.foreign.writing import ForeignOutput, write_foreign
 from mogakit.luts.spaces import space_of
-from mogakit.luts.table import LatencyTable, Overhead, OverheadVerdict, Row, RowSource, load
-from mogakit.nets.network import count_madds
+from mogakit.luts.table import Row, RowSource, load
 from mogakit.nets.spaces import get_space
 
 MS = Asked(unit=TimeUnit.MS)
@@ -39,30 +38,6 @@ FORMATS: dict[ForeignOutput, tuple[str, ...]] = {
     ForeignOutput.HW_NAS_BENCH: ("fbnet", "fbnet-cifar"),
 }
 CASES = [(output, space) for output, spaces in FORMATS.items() for space in spaces]
-
-
-def table_of(space: str, seed: int = 0) -> LatencyTable:
-    """Return a table as one is measured: all blocks, an overhead, a calibration."""
-    rng = np.random.default_rng(seed)
-    rows = {}
-    for block, role in blocks_of(get_space(space)).items():
-        latency = 0.02 + count_madds(block) / 5e6 * rng.uniform(0.8, 1.2)
-        rows[block.key] = Row(
-            key=block.key, role=role, latency_ms=latency, std_ms=latency / 50, count=int(rng.integers(20, 200))
-        )
-    empty = foreign_table(Path(__file__), (), Given(unit=TimeUnit.MS, device_name="a phone"), "a test", space=space)
-    overhead = Overhead(
-        value_ms=0.7,
-        verdict=OverheadVerdict.USED,
-        intercept_ms=0.7,
-        low_ms=0.6,
-        high_ms=0.8,
-        slopes_ms={},
-        r2=1.0,
-        num_chains=3,
-    )
-    calibration = Calibration(kind=CalibrationKind.AFFINE, scale=1.07, offset_ms=0.9)
-    return replace(empty, rows=rows, overhead=overhead, calibration=calibration)
 
 
 def read_back(path: Path, output: ForeignOutput, space: str, unit: TimeUnit) -> Imported:
@@ -493,10 +468,10 @@ def test_what_a_format_cannot_name_is_left_out_or_an_error() -> None:
 def test_what_is_paid_once_is_in_the_stem_and_said() -> None:
     table = table_of("proxylessnas")
     written = write_foreign(table, ForeignOutput.OFA)
-    once = 1.07 * 0.7 + 0.9
+    once = SCALE * OVERHEAD_MS + OFFSET_MS
     stem = yaml.safe_load(written.text)["Conv-input:224x224x3-output:112x112x32"]
     row = table.rows["conv_i3o32_h224_k3s2_relu6_eps1e-3"]
-    assert stem["mean"] == pytest.approx(1.07 * (row.latency_ms or 0) + once)
+    assert stem["mean"] == pytest.approx(SCALE * (row.latency_ms or 0) + once)
     assert any("the stem carries the 1.649 ms" in note for note in written.notes)
     assert "# unit: ms" in written.text
 

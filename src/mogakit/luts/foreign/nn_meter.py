@@ -119,9 +119,10 @@ def _operator(case: str, config: Any) -> Operator | None:
     kind = _KINDS.get(case) or _KINDS.get(case.partition("-")[0])
     if kind is None or not isinstance(config, dict) or not all(isinstance(each, int) for each in config.values()):
         return None
-    before, size, stride = config.get("CIN", 0), config.get("HW", 1), config.get("STRIDES", 1)
-    after = config.get("COUT", before) if kind in (OperatorKind.CONV, OperatorKind.DENSE) else before
-    kernel = config.get("KERNEL_SIZE", 1) if kind in (OperatorKind.CONV, OperatorKind.DEPTHWISE) else 1
+    given: dict[str, int] = config
+    before, size, stride = given.get("CIN", 0), given.get("HW", 1), given.get("STRIDES", 1)
+    after = given.get("COUT", before) if kind in (OperatorKind.CONV, OperatorKind.DENSE) else before
+    kernel = given.get("KERNEL_SIZE", 1) if kind in (OperatorKind.CONV, OperatorKind.DEPTHWISE) else 1
     if min(before, after, size, stride, kernel) < 1:
         return None
     return Operator(

@@ -3,7 +3,7 @@
     {'op_name': 'mb_k3_e3_res', 'op_data_shape': (28, 28, 40, 40, 1), 'op_dtype': 'float', 'op_latency': 812.0}
 
 The shape is input width, input height, channels in, channels out, stride. The names of operations are those of the
-user's own list of primitives: NNI defines none. Source: github.com/microsoft/nni (release 2.9)
+user's own list of primitives: NNI defines none. Source: github.com/microsoft/nni (releases 2.7 and 2.8)
 `nni/algorithms/nas/pytorch/fbnet/utils.py`, which reads `lut.txt` with `ast.literal_eval`, and times in microseconds
 where it measures itself; a file does not state its unit.
 """

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
+from math import prod
 
 import numpy as np
 
@@ -52,7 +53,7 @@ class CellSpace:
     @property
     def size(self) -> int:
         """Number of chromosomes; some describe cells that compute the same."""
-        return len(OPERATIONS) ** len(EDGES)
+        return prod(self.num_choices)
 
     @property
     def slotted(self) -> None:

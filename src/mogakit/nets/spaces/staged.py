@@ -290,7 +290,8 @@ class StagedSpace:
 
     def _body_blocks(self) -> Iterator[tuple[Block, bool]]:
         """Yield every block in front of the head, and whether its layer has a choice."""
-        before, size = (3,), self.input_size
+        before: tuple[int, ...] = (3,)
+        size = self.input_size
         for stage in self.stages:
             yield from self._stage_blocks(stage, before, size)
             before, size = stage.filters, (size - 1) // stage.stride + 1
