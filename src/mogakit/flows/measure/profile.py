@@ -1,7 +1,7 @@
 """Measure a latency table: export what is missing, time blocks, fixed parts, chains and some networks, build the table.
 
-The networks serve the calibration, and one of them as the sentinel; MoGA-A, B and C and further random networks are
-left to the validation.
+The networks serve the calibration, and one of them is the sentinel, the file that is timed again and again to see how
+the device's speed changes; MoGA-A, B and C and further random networks are left to the validation.
 """
 
 from collections.abc import Generator, Sequence
@@ -45,8 +45,8 @@ class ProfileRequest:
     """What a person asks for; None means the kit's choice for this kind of device.
 
     Attributes:
-        accept_partial: let rows count of which the hardware ran a part. accept_unknown: whose log does not say what ran
-            them. None for what the run has (at first, neither counts).
+        accept_partial: count rows of which the target's hardware ran only a part. accept_unknown: count rows whose log
+            does not say which hardware ran them. None for what the run has (at first, neither counts).
         agreement: of which files a phone's output is compared with the reference's.
         calibration: kind to fit; None for what the run has (at first the one with the least leave-one-out error).
         input_size: of the image in pixels; None for the space's own.
@@ -103,7 +103,7 @@ def profile(
 def profile_steps(
     request: ProfileRequest, runner: Runner, exporting: Progress, exported: Path | None
 ) -> Generator[Step, None, ProfileResult]:
-    """Do what `profile` does, pausing after every window. Whoever does not go on to the end must close it.
+    """Do what `profile` does, pausing after every window. A caller that stops early must close the generator.
 
     Args:
         exporting: called for the export; the steps report the measuring.
@@ -160,7 +160,7 @@ def profile_steps(
 
 
 def _open_run(folder: RunFolder, request: ProfileRequest, space: SearchSpace, effort: Effort) -> RunSettings:
-    """Begin a run or check the one that goes on; return its settings.
+    """Start a run, or check that the one to be resumed is the one asked for; return its settings.
 
     Raises:
         InputError: the folder holds another run, or the calibration asked for needs more networks.
@@ -206,7 +206,7 @@ def default_blocks(quick: bool) -> int:
 
 
 def _check_calibration(asked: CalibrationChoice | None, num_networks: int) -> None:
-    """Reject a calibration that the networks to be measured cannot carry, before any is measured."""
+    """Reject a calibration that needs more networks than will be measured, before any is measured."""
     kind = None if asked is None else asked.kind
     if kind is not None and num_networks < MIN_NETWORKS[kind]:
         raise InputError(
@@ -257,7 +257,7 @@ def export_for_profile(
     progress: Progress,
     others: Sequence[Block] = (),
 ) -> list[Artifact]:
-    """Export what a profile measures and is not there yet: blocks, fixed parts, chains and networks.
+    """Export what a profile measures, as far as it is not there yet: blocks, fixed parts, chains and networks.
 
     Args:
         others: blocks of other networks; those that are also the space's are written once.
