@@ -4,12 +4,12 @@ import importlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
+from command_tree import ALL, CALLED, LEAVES
 
 from mogakit.cli.command import Command, Ignored
 from mogakit.cli.main import COMMANDS, cli
@@ -17,23 +17,6 @@ from mogakit.cli.types import Factor, Number, Vocabulary, Whole
 
 DATA = Path(__file__).parents[1]
 TABLE = str(DATA / "search" / "data" / "moga-xeon-xnnpack.json")
-
-
-def walk(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    """Yield every command with the words that call it, groups too."""
-    yield path, command
-    if isinstance(command, click.Group):
-        context = click.Context(command)
-        for name in command.list_commands(context):
-            inner = command.get_command(context, name)
-            assert inner is not None
-            yield from walk(inner, (*path, name))
-
-
-ALL = {" ".join(path): command for path, command in walk(cli) if path}
-CALLED = {name: command for name, command in ALL.items() if not isinstance(command, click.Group) or name == "devices"}
-"""What a person calls: every command that is not a group, and the one group that does something by itself."""
-LEAVES = {name: command for name, command in ALL.items() if not isinstance(command, click.Group)}
 
 
 def invoke(*arguments: str):
@@ -64,6 +47,11 @@ def test_every_command_prints_json_and_rejects_what_has_no_effect(name):
     for param in command.params:
         if isinstance(param, click.Option):
             assert param.help, f"{name} {param.opts}"
+
+
+def test_what_one_engine_alone_reads_is_no_option_of_search():
+    """Fourteen options are what a search of any engine is asked for; the rest is `--set`."""
+    assert len([param for param in LEAVES["search"].params if isinstance(param, click.Option)]) == 14
 
 
 @pytest.mark.parametrize("name", LEAVES)
@@ -189,6 +177,8 @@ WITHOUT_EFFECT = [
     "search --table {run} -o {out} --engine best --picks 2",
     "search --table {run} -o {out} --jobs 2",
     "search --table {run} -o {out} --reference moga-a",
+    "search --table {run} -o {out} --set reference=moga-a",
+    "search --table {run} --table {run} -o {out} --set factor=1 --set factor=2 --set reference=moga-a",
     "search --table {run} -o {out} --set combine=max",
     "search --table {run} -o {out} --set factor=3 --set weight=2",
     "search --table {run} -o {out} --engine best --set picks=2",
@@ -278,6 +268,7 @@ MISTAKES = [
     ("lut show absent.json", "there is no latency table"),
     ("validate absent", "does not exist"),
     ("search --table absent -o out", "there is no latency table"),
+    ("search --forbid unsupported:edge-tpu --table file.tflite -o out", "did you mean edgetpu?"),
     ("show mobilenet-v2@9999999x", "out of range"),
     ("show mobilenet-v2 --width inf", "not in the range"),
     ("train moga-a --data x -o out --epochs 1e400", "not in the range"),
@@ -327,6 +318,8 @@ OLD = [
     ("detect score ssdlite-moga-a --data {bundle} --device cpu", "--torch-device cpu"),
     ("search --table {run} -o {out} --population=12", "--set population=12"),
     ("search --table {run} -o {out} --target-ms 12", "--set target_ms=12"),
+    ("search --table {run} -o {out} --reference moga-a", "--set reference=moga-a"),
+    ("search --table {run} -o {out} --runs-on edgetpu", "--forbid unsupported:edgetpu"),
 ]
 
 

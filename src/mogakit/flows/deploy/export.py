@@ -83,21 +83,6 @@ def export_parts(
     return _export_jobs(jobs, formats, precision, folder, progress, options or Options())
 
 
-def export_blocks(
-    blocks: Sequence[Block],
-    role: Role,
-    formats: Sequence[Format],
-    precision: Precision,
-    folder: Path,
-    progress: Progress = silent,
-    options: Options | None = None,
-    seed: int = 0,
-) -> list[Artifact]:
-    """Write single blocks under `folder/<role>`, as `export_space` does for all of a space, with its errors."""
-    jobs = [_block_job(block, role, folder / role.value, seed) for block in dict.fromkeys(blocks)]
-    return _export_jobs(jobs, formats, precision, folder, progress, options or Options())
-
-
 def export_network(
     network: Network | Detector,
     formats: Sequence[Format],
