@@ -4,6 +4,7 @@ import gzip
 from pathlib import Path
 
 import pytest
+from tunas_networks import chromosome_from_oneofs, chromosome_of
 
 from mogakit.errors import InputError, TableError
 from mogakit.luts.foreign.ofa import import_ofa
@@ -16,7 +17,7 @@ from mogakit.luts.foreign.operators import (
     study,
 )
 from mogakit.luts.foreign.reading import Given
-from mogakit.luts.foreign.tunas import SPACE, chromosome_from_oneofs, chromosome_of, import_tunas
+from mogakit.luts.foreign.tunas import SPACE, import_tunas
 from mogakit.luts.foreign.units import TimeUnit
 from mogakit.luts.linear import CostModel
 from mogakit.luts.statistic import Centre
