@@ -76,7 +76,7 @@ def test_words_of_a_vocabulary_are_those_of_its_enumeration():
 
 
 def test_defaults_that_are_written_twice_are_equal():
-    from mogakit.cli import measuring, supernet, training_options, types
+    from mogakit.cli import measuring, options, supernet, training_options, types
     from mogakit.export.describe import MODEL_SUFFIXES
     from mogakit.flows.demo.digits import DEFAULT_EFFORTS
     from mogakit.flows.measure.devices import HOST
@@ -92,6 +92,7 @@ def test_defaults_that_are_written_twice_are_equal():
     )
     assert set(MODEL_SUFFIXES) <= set(types.MODEL_SUFFIXES)
     assert NETWORK_SUFFIX in types.MODEL_SUFFIXES
+    assert options.NETWORK_SUFFIX == NETWORK_SUFFIX
     assert (types.WIDTH.min, types.WIDTH.max) == (limits.MIN_WIDTH, limits.MAX_WIDTH)
     assert (types.PIXELS.max, types.CLASSES.max) == (limits.MAX_INPUT_SIZE, limits.MAX_CLASSES)
 
@@ -136,6 +137,8 @@ WITHOUT_EFFECT = [
     "bench moga-a --device SERIAL --clock wall",
     "bench moga-a --device SERIAL --memory-gb 3",
     "bench moga-a --agreement all",
+    "bench {file} --converter torch.onnx",
+    "check {file} --converter torch.onnx",
     "profile -o {out} --agreement all",
     "bench moga-a --device SERIAL --timeout-s 3",
     "profile -o {out} --screen on",
@@ -155,6 +158,7 @@ WITHOUT_EFFECT = [
     "export model moga-a -o {out} --weights-from timm",
     "export model moga-a -o {out} --set width=0.5",
     "export model package.module:function -o {out} --input 1x3x8x8 --classes 10",
+    "export model moga-a -o {out} --converter litert-torch --format onnx",
     "export blocks -o {out} --opset 13",
     "export blocks -o {out} --h-sigmoid native",
     "export blocks -o {out} --calibration {run}",
@@ -164,6 +168,9 @@ WITHOUT_EFFECT = [
     "lut import {file} --format ofa -o {out} --column x",
     "lut import {file} --format operators -o {out} --device-name x",
     "lut import {file} --format tunas -o {out} --target tflite/cpu/float32",
+    "lut import {file} --format operators -o {out} --unit ms",
+    "lut import {file} --format tunas -o {out} --space moga",
+    "lut export {run} -o {out} --unit ms",
     "predict moga-a --table {run} --parts --json",
     "search --table {run} -o {out} --engine best --factor 3 --weight 5 --reference moga-a",
     "search --table {run} -o {out} --combine max",

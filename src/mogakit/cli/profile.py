@@ -83,7 +83,11 @@ DEFAULT_TARGET = "tflite/cpu/float32"
     help="What whole networks correct. best: the simplest within one standard error of the least leave-one-out error. "
     "[default: as the run has it, best]",
 )
-@click.option("--per-op", is_flag=True, help="Also time the operators of MoGA-A, B and C, in separate runs on a phone.")
+@click.option(
+    "--per-op",
+    is_flag=True,
+    help="Also time the operators of MoGA-A, B and C, MobileNetV3-Large and every --network, in runs of their own.",
+)
 @agreement_option
 @phone_options
 @json_option

@@ -93,7 +93,7 @@ def _old_options(function: Any) -> Any:
     "--accuracy",
     default="proxy",
     show_default=True,
-    help="proxy (capacity, no accuracy), table:FILE.csv, fitted:FILE.json, supernet:CKPT, "
+    help="proxy (capacity, no accuracy), table:FILE[,column=NAME], fitted:FILE.json, supernet:CKPT, "
     "train:RECIPE,data=DIR,epochs=5, or package.module:function.",
 )
 @click.option(
