@@ -85,7 +85,7 @@ NO_SCALE = {"mean of everything"}
 @pytest.mark.parametrize("name", CASES)
 def test_an_integer_file_computes_the_same_with_the_noise_of_eight_bits(name: str) -> None:
     module, shape = seeded(name)
-    floats = tflite.build(lower(module, shape), integers=True).data
+    floats = tflite.build(lower(module, shape), form=tflite.Form.BYTES).data
     assert differences(module, lower(module, shape), floats, Format.TFLITE, shape) < 1e-5
     ranges = quantize.calibrate(floats, Synthetic(4))
     if name in WITHOUT_INTEGERS:

@@ -96,7 +96,7 @@ def export(
         role=source.role,
         path=path,
         format=format,
-        precision=precision,
+        precision=written.precision or precision,
         sha256=main,
         num_bytes=sum(map(len, written.files.values())),
         inputs=written.inputs,
