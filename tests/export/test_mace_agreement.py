@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as nnf
+from ordinary import ordinary_block, ordinary_network
 
 from mogakit.errors import ExportError, InputError
 from mogakit.export.artifact import Precision
@@ -34,7 +35,6 @@ from mogakit.export.nodes import (
     Softmax,
 )
 from mogakit.nets import zoo
-from mogakit.nets.modules import build_block, build_network
 from mogakit.nets.spaces import get_space
 
 _FUNCTIONS: dict[Activation, Callable[[torch.Tensor], torch.Tensor]] = {
@@ -154,8 +154,8 @@ BLOCKS = (*SPACE.choice_blocks[::15], *SPACE.fixed_blocks)
 
 @pytest.mark.parametrize("block", BLOCKS, ids=[block.key for block in BLOCKS])
 def test_every_operator_of_a_block_agrees_with_torch(block):
-    shape = (1, block.in_channels, block.input_size, block.input_size)
-    graph = lower(build_block(block), shape)
+    module, shape = ordinary_block(block)
+    graph = lower(module, shape)
     x = np.random.default_rng(1).standard_normal(shape, dtype=np.float32)
     found = per_operator(graph, checked(write(graph)), {"input": x})
     assert len(found) >= 2
@@ -165,8 +165,8 @@ def test_every_operator_of_a_block_agrees_with_torch(block):
 @pytest.mark.parametrize("name", ["moga-a", "mnasnet-a1", "mobilenet-v3-large", "mobilenet-v1"])
 def test_a_whole_network_agrees_with_torch_and_so_does_each_of_its_operators(name):
     network = zoo.get(name, input_size=96).network
-    module = build_network(network)
-    graph = lower(module, network.input_shape)
+    module, shape = ordinary_network(network)
+    graph = lower(module, shape)
     files = write(graph, name=name)
     x = np.random.default_rng(2).standard_normal(network.input_shape, dtype=np.float32)
     with torch.no_grad():
@@ -180,16 +180,16 @@ def test_a_whole_network_agrees_with_torch_and_so_does_each_of_its_operators(nam
 
 def test_half_precision_agrees_as_far_as_eleven_bits_go():
     block = SPACE.choice_blocks[50]
-    shape = (1, block.in_channels, block.input_size, block.input_size)
-    graph = lower(build_block(block), shape)
+    module, shape = ordinary_block(block)
+    graph = lower(module, shape)
     x = np.random.default_rng(1).standard_normal(shape, dtype=np.float32).transpose(0, 2, 3, 1)
     (full,), (half,) = (checked(write(graph, kind)).run([x]) for kind in (Precision.FLOAT32, Precision.FLOAT16))
     assert 1e-6 < np.abs(full - half).max() / np.abs(full).max() < 2e-3
 
 
 def test_a_graph_that_is_not_the_files_own_is_noticed():
-    shape = (1, 16, 112, 112)
-    graph = lower(build_block(SPACE.fixed_blocks[1]), shape)
+    module, shape = ordinary_block(SPACE.fixed_blocks[1])
+    graph = lower(module, shape)
     foreign = Graph(
         graph.inputs, (Activate(name="x", inputs=("input",), shape=shape, function=Activation.RELU),), ("x",)
     )
@@ -198,7 +198,7 @@ def test_a_graph_that_is_not_the_files_own_is_noticed():
 
 
 def test_inputs_of_another_shape_are_rejected_with_the_right_one():
-    graph = lower(build_block(SPACE.fixed_blocks[1]), (1, 16, 112, 112))
+    graph = lower(*ordinary_block(SPACE.fixed_blocks[1]))
     interpreter = checked(write(graph))
     with pytest.raises(InputError, match=r"\(1, 112, 112, 16\) \(NHWC\)"):
         interpreter.run([np.zeros((1, 16, 112, 112), np.float32)])
@@ -207,6 +207,6 @@ def test_inputs_of_another_shape_are_rejected_with_the_right_one():
 
 
 def test_a_model_in_memory_needs_its_weights():
-    graph = lower(build_block(SPACE.fixed_blocks[1]), (1, 16, 112, 112))
+    graph = lower(*ordinary_block(SPACE.fixed_blocks[1]))
     with pytest.raises(InputError, match=r"needs its \.data"):
         load(write(graph).pb[Generation.NET, RuntimeType.CPU])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from operator_cases import CASES
+from operator_cases import CASES, seeded
 from torch import nn
 
 from mogakit.errors import ExportError, UnsupportedOperator
@@ -16,20 +16,6 @@ from mogakit.export.mace import writer as mace_writer
 from mogakit.export.mace.check import checked
 from mogakit.export.mace.ends import joined
 from mogakit.export.run import run
-
-
-def seeded(name: str) -> tuple[nn.Module, tuple[int, ...]]:
-    """Build a case with weights and statistics far from the identity."""
-    build, shape = CASES[name]
-    torch.manual_seed(0)
-    module = build()
-    generator = torch.Generator().manual_seed(1)
-    for key, value in module.state_dict().items():
-        if value.is_floating_point():
-            value.uniform_(-1, 1, generator=generator)
-            if key.endswith("running_var"):
-                value.abs_().add_(0.5)
-    return module.eval(), shape
 
 
 def inputs_of(shape: tuple[int, ...]) -> list[torch.Tensor]:

@@ -9,6 +9,7 @@ import torch
 from ai_edge_litert import schema_py_generated as schema
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from ordinary import ordinary, ordinary_block
 from torch import nn
 
 from mogakit.errors import ExportError, InputError
@@ -18,16 +19,13 @@ from mogakit.export.graph import Graph
 from mogakit.export.lower import lower
 from mogakit.export.run import run, tflite_interpreter
 from mogakit.export.tflite_model import operators_in
-from mogakit.nets.block import Block, parse_key
-from mogakit.nets.modules import build_block
 
 STRIDE_2_SE = "mb_i24e144o40_h56_k5s2_hswish_se36"
 STRIDE_1_SE = "mb_i40e120o40_h28_k7s1_relu_se30_res"
 
 
 def block_graph(key: str) -> Graph:
-    block: Block = parse_key(key)
-    return lower(build_block(block), (1, block.in_channels, block.input_size, block.input_size))
+    return lower(*ordinary_block(key))
 
 
 def unpacked(data: bytes) -> Any:
@@ -142,9 +140,7 @@ def test_any_convolution_is_the_function_that_torch_computes(
     assume(min(spans) > 0)
     assume(stride == 1 or dilation == 1)  # TFLite's kernels know no strided dilation
     generator = torch.Generator().manual_seed(0)
-    conv = nn.Conv2d(2, 2, kernel, stride, padding, dilation, groups=2 if depthwise else 1).eval()
-    with torch.no_grad():
-        conv.weight.normal_(generator=generator)
+    conv = ordinary(nn.Conv2d(2, 2, kernel, stride, padding, dilation, groups=2 if depthwise else 1))
     shape = (1, 2, *size)
     data = tflite.write(lower(conv, shape))
     x = torch.randn(shape, generator=generator)

@@ -61,7 +61,7 @@ def write_integers(
         left: names of nodes that compute in float.
 
     Raises:
-        InputError: the opset is not one that this writer makes, or runtimes would compute a node of `left` in integers.
+        InputError: the opset is not one that this writer makes.
         ExportError: onnx's own checker rejects the file, which is a bug here.
     """
     _check_opset(opset)

@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from mogakit.errors import InputError
 from mogakit.export import fold, spell
 from mogakit.export.graph import Graph
 from mogakit.export.nodes import (
@@ -153,11 +152,8 @@ def quantised(
     Args:
         model: as `onnx.Writer` writes a split graph.
         ranges: of the tensors that get a pair (`scales`).
-        left: names of nodes that compute in float: they get no pairs, and keep their weights.
+        left: names of nodes that compute in float: they keep their weights, and have no pair between each other.
         parts: of inner tensors of nodes, the node's name.
-
-    Raises:
-        InputError: an operator of `left` would be computed in integers all the same.
     """
     return _Pairs(model.graph, ranges, left, parts or {}).written(model)
 
@@ -199,18 +195,31 @@ class _Pairs:
         made = NodeProto()
         made.CopyFrom(node)
         name, is_left = node.output[0], self.is_left(node.output[0])
-        if is_left:
-            self._check_apart(node)
         del made.input[:]
         made.input.extend(self._inputs(node, is_left))
         self._nodes.append(made)
-        if name not in self._scales or (is_left and name in self._outputs):
+        if name not in self._scales:
             return
-        if name in self._outputs:
+        if is_left:
+            self._keep_apart(name)
+        elif name in self._outputs:
             made.output[0] = f"{name}.float"
             self._pair(f"{name}.float", name, ends=True)
         else:
             self._pair(name, name)
+
+    def _keep_apart(self, name: str) -> None:
+        """Append a pair for those that read an operator in float and compute in integers.
+
+        Runtimes fuse any operator between two pairs, and quantise its weights themselves. A maximum of one tensor,
+        which changes nothing, keeps this one from being between two.
+        """
+        readers = [node.output[0] for node in self._graph.node if name in node.input]
+        if all(map(self.is_left, readers)):
+            return
+        kept = f"{name}.kept"
+        self._nodes.append(helper.make_node("Max", [name], [kept], name=kept))
+        self._pair(kept, name)
 
     def is_left(self, name: str) -> bool:
         """Return whether the operator that makes a tensor computes in float."""
@@ -219,19 +228,6 @@ class _Pairs:
 
     def _has_weights(self, node: NodeProto) -> bool:
         return node.op_type in _WEIGHTS or (node.op_type == "MatMul" and node.input[1] in self._constants)
-
-    def _check_apart(self, node: NodeProto) -> None:
-        """Reject an operator without weights between two pairs, which is what runtimes fuse, whatever was meant."""
-        made = node.output[0]
-        data = [name for name in node.input if name and name not in self._constants]
-        before = any(name not in self._paired or self.is_left(name) for name in data)
-        readers = [other.output[0] for other in self._graph.node if made in other.input]
-        behind = made not in self._scales or any(map(self.is_left, readers)) or made in self._outputs
-        if not (self._has_weights(node) or before or behind):
-            raise InputError(
-                f"{made} ({node.op_type}) has no weights: runtimes compute an ONNX operator between two integer ones "
-                "in integers. Leave a layer beside it in float as well, or export TFLite"
-            )
 
     def _inputs(self, node: NodeProto, is_left: bool) -> list[str]:
         """Return what a node reads: the ends of pairs, except where both sides compute in float."""

@@ -138,6 +138,7 @@ def quantize(model: bytes, ranges: Ranges, precision: Precision, float_layers: S
     unpacked = _unpack(_in_integers(model, ranges, _KINDS[precision], bool(left)))
     _fill_in_integers(unpacked)
     revive(unpacked, original)
+    _scale_zeros(unpacked)
     if left:
         put_back(unpacked, original, left)
     if wrong := _floats_inside(unpacked, left):
@@ -164,7 +165,7 @@ def _in_integers(model: bytes, ranges: Ranges, kind: _Kind, allow_float: bool) -
 
 
 def _floats_inside(unpacked: Any, left: Collection[str]) -> list[tuple[str, str]]:
-    """Return (operator, tensor) of what makes a float and is neither meant to nor an end of the file."""
+    """Return (operator, tensor) of what makes a float and is neither meant to nor a turn into floats."""
     graph = unpacked.subgraphs[0]
     found = []
     for operator in graph.operators:
@@ -172,8 +173,7 @@ def _floats_inside(unpacked: Any, left: Collection[str]) -> list[tuple[str, str]
         code = max(entry.builtinCode, entry.deprecatedBuiltinCode)
         tensor = graph.tensors[operator.outputs[0]]
         name = _name(tensor)
-        is_end = operator.outputs[0] in graph.outputs or code == schema.BuiltinOperator.DEQUANTIZE
-        is_meant = bool({name, name.removesuffix(".float")} & set(left)) or is_end
+        is_meant = name.endswith(".float") or name in left or code == schema.BuiltinOperator.DEQUANTIZE
         if tensor.type in _FLOATS and not is_meant:
             found.append((operator_name(code), name))
     return found
@@ -286,6 +286,14 @@ def _fill_in_integers(unpacked: Any) -> None:
         steps = np.clip(np.round(value.astype(np.float64) / scale) + zero_point, limits.min, limits.max).astype(kind)
         unpacked.buffers[filler.buffer] = schema.BufferT(data=steps.view(np.uint8))
         filler.type, filler.quantization = padded.type, padded.quantization
+
+
+def _scale_zeros(unpacked: Any) -> None:
+    """Give constants that are all zero a step of 1: the wrapper gives those of 16 bits none, and kernels abort."""
+    for tensor in unpacked.subgraphs[0].tensors:
+        steps = None if tensor.quantization is None else tensor.quantization.scale
+        if steps is not None and len(steps) == 1 and steps[0] == 0:
+            tensor.quantization.scale = np.ones(1, np.float32)
 
 
 def _with_ranges(model: bytes, ranges: Ranges) -> bytes:

@@ -10,6 +10,7 @@ from typing import Any
 from ai_edge_litert import schema_py_generated as schema
 
 Operator, Type = schema.BuiltinOperator, schema.TensorType
+_TURNS = (Operator.QUANTIZE, Operator.DEQUANTIZE)
 
 
 def put_back(quantized: Any, original: Any, names: Collection[str]) -> None:
@@ -17,33 +18,37 @@ def put_back(quantized: Any, original: Any, names: Collection[str]) -> None:
 
     Args:
         original: the unpacked float file it was made from, which has their constants.
-        names: of tensors that operators of both files make. An operator that is in float already is left as it is.
+        names: of tensors of the float file. An operator that is in float already is left as it is.
     """
-    _Rewriting(quantized, original).run(names)
+    _Rewriting(quantized, original, names).run()
     drop_unread(quantized)
 
 
 class _Rewriting:
-    def __init__(self, quantized: Any, original: Any) -> None:
+    def __init__(self, quantized: Any, original: Any, names: Collection[str]) -> None:
         self._model, self._graph = quantized, quantized.subgraphs[0]
         self._floats, self._float_model = original.subgraphs[0], original
-        self._makers = {
-            self._floats.tensors[index].name: operator
-            for operator in self._floats.operators
-            for index in operator.outputs
-        }
         self._in_float: dict[int, int] = {}
         self._ends: dict[int, int] = {}
         self._constants: dict[int, int] = {}
         self._made: list[Any] = []
+        # The quantiser keeps the operators and their order; what it adds turns numbers.
+        kept = [operator for operator in self._graph.operators if self._code(operator) not in _TURNS]
+        pairs = zip(kept, self._floats.operators, strict=True)
+        self._twins = {
+            int(operator.outputs[0]): twin
+            for operator, twin in pairs
+            if _text(self._floats.tensors[twin.outputs[0]].name) in names and not self._is_float(operator.outputs[0])
+        }
 
-    def run(self, names: Collection[str]) -> None:
+    def run(self) -> None:
         """Rewrite the operators in order; those behind read integers again where they compute in them."""
-        self._take_ends(names)
-        read = self._read_in_integers(names)
+        self._take_ends()
+        others = [operator for operator in self._graph.operators if int(operator.outputs[0]) not in self._twins]
+        read = {int(index) for operator in others for index in operator.inputs} | set(map(int, self._graph.outputs))
         for operator in self._graph.operators:
-            (output,) = operator.outputs
-            if not self._is_meant(operator, names):
+            output = int(operator.outputs[0])
+            if output not in self._twins:
                 self._made.append(operator)
                 continue
             self._append_float(operator)
@@ -51,16 +56,15 @@ class _Rewriting:
                 self._convert(Operator.QUANTIZE, self._in_float[output], output)
         self._graph.operators = self._made
 
-    def _take_ends(self, names: Collection[str]) -> None:
+    def _take_ends(self) -> None:
         """Let operators in float at a float end of the file read and make that end itself."""
-        meant = {int(operator.outputs[0]) for operator in self._graph.operators if self._is_meant(operator, names)}
         others = []
         for operator in self._graph.operators:
             source, made = int(operator.inputs[0]), int(operator.outputs[0])
             code = self._code(operator)
-            if code == Operator.QUANTIZE and self._graph.tensors[source].type == Type.FLOAT32:
+            if code == Operator.QUANTIZE and self._is_float(source):
                 self._in_float[made] = source
-            if code == Operator.DEQUANTIZE and source in meant:
+            if code == Operator.DEQUANTIZE and source in self._twins:
                 self._ends[source] = made
             else:
                 others.append(operator)
@@ -70,29 +74,21 @@ class _Rewriting:
         entry = self._model.operatorCodes[operator.opcodeIndex]
         return int(max(entry.builtinCode, entry.deprecatedBuiltinCode))
 
-    def _is_meant(self, operator: Any, names: Collection[str]) -> bool:
-        tensor = self._graph.tensors[operator.outputs[0]]
-        return _text(tensor.name) in names and tensor.type != Type.FLOAT32
-
-    def _read_in_integers(self, names: Collection[str]) -> set[int]:
-        read = set(self._graph.outputs)
-        for operator in self._graph.operators:
-            if not self._is_meant(operator, names):
-                read.update(operator.inputs)
-        return {int(index) for index in read}
+    def _is_float(self, index: int) -> bool:
+        return bool(self._graph.tensors[index].type == Type.FLOAT32)
 
     def _append_float(self, operator: Any) -> None:
-        (output,) = operator.outputs
-        tensor = self._graph.tensors[output]
-        twin = self._makers[tensor.name]
+        output = int(operator.outputs[0])
+        twin = self._twins[output]
         inputs = [
             self._constant(theirs) if theirs >= 0 and self._is_constant(theirs) else self._dequantized(int(ours))
             for ours, theirs in zip(operator.inputs, twin.inputs, strict=True)
         ]
-        made = self._ends.get(int(output))
+        made = self._ends.get(output)
         if made is None:
+            tensor = self._graph.tensors[output]
             made = self._activation(f"{_text(tensor.name)}.float", tensor.shape)
-        self._in_float[int(output)] = made
+        self._in_float[output] = made
         code = self._float_model.operatorCodes[twin.opcodeIndex]
         self._append(code, inputs, made, twin.builtinOptionsType, twin.builtinOptions)
 
@@ -111,7 +107,7 @@ class _Rewriting:
         return self._constants[index]
 
     def _dequantized(self, index: int) -> int:
-        if index < 0 or self._graph.tensors[index].type == Type.FLOAT32:
+        if index < 0 or self._is_float(index):
             return index
         if index not in self._in_float:
             tensor = self._graph.tensors[index]

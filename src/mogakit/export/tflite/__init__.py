@@ -60,8 +60,8 @@ def build(
         float_layers: of dynamic range, names of layers whose weights stay in float (`layer_names.chosen`).
 
     Raises:
-        InputError: `precision` is not one of `WRITTEN`, a float layer is not one of the graph's, or a tensor of more
-            axes than TFLite reorders would have to be reordered.
+        InputError: `precision` is not one of `WRITTEN`, a float layer is not one of the graph's, no layer is left to be
+            stored in 8 bits, or a tensor of more axes than TFLite reorders would have to be reordered.
         ExportError: a weight does not fit into float16.
     """
     if precision not in WRITTEN:
@@ -75,6 +75,11 @@ def build(
     for node in writer.graph.nodes:
         RULES[type(node)](writer, node)
     outputs = {name: writer.index(name, standard(len(writer.shapes[name]))) for name in writer.graph.outputs}
+    if precision is Precision.DYNAMIC_RANGE and not writer.num_in_bytes:
+        raise InputError(
+            "dynamic range stores the weights of dense convolutions and linear layers in 8 bits, and there are none: "
+            "export it in float32 or float16"
+        )
     return Built(writer.model.pack(inputs, outputs, DESCRIPTION), writer.num_transposes)
 
 

@@ -32,7 +32,7 @@ def prepared(graph: Graph, form: Form = Form.FLOAT) -> Graph:
     """
     graph = spell.split_activations(graph, (*SPELLED, *WITHOUT_WORDS) if form is Form.WORDS else SPELLED)
     if form is not Form.FLOAT:
-        graph = integer_ready(graph)
+        graph = integer_ready(graph, words=form is Form.WORDS)
     graph = fold.fuse_activations(fold.fold_scales(graph), (Activation.RELU, Activation.RELU6))
     return blocks_first(averages_over_padding(graph))
 

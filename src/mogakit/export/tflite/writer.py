@@ -48,6 +48,7 @@ class Writer:
         self._half = stored is Precision.FLOAT16
         self._in_bytes = stored is Precision.DYNAMIC_RANGE
         self._left = frozenset(left)
+        self.num_in_bytes = 0
         self._placed: dict[str, dict[Order, int]] = {}
         self._outputs = frozenset(graph.outputs)
 
@@ -147,6 +148,7 @@ class Writer:
         name = f"{node.name}.weight"
         if not self._in_bytes or node.name in self._left:
             return self.weight(name, value)
+        self.num_in_bytes += 1
         steps, integers = by_channel(value)
         return self.model.scaled(name, integers, steps, axis=0)
 
