@@ -9,12 +9,14 @@ from torch import nn
 from mogakit.errors import ExportError, UnsupportedOperator
 from mogakit.export import onnx, quality, quantize, tflite
 from mogakit.export.artifact import Format, Precision
+from mogakit.export.axes import to_channels_first
 from mogakit.export.calibration import Synthetic
 from mogakit.export.graph import Graph
 from mogakit.export.lower import lower
 from mogakit.export.mace import writer as mace_writer
 from mogakit.export.mace.check import checked
 from mogakit.export.mace.ends import joined
+from mogakit.export.quantize_weights import with_weights_of
 from mogakit.export.run import run
 
 
@@ -82,6 +84,43 @@ def test_an_integer_file_computes_the_same_with_the_noise_of_eight_bits(name: st
     assert not quantize.float_tensors(made)
     x = np.random.default_rng(5).standard_normal(tflite.channels_last(shape)).astype(np.float32)
     assert quality.compare(floats, made, [x]).sqnr_db > (5 if name in NO_SCALE else 18)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_an_integer_onnx_file_computes_the_same_with_the_noise_of_eight_bits(name: str) -> None:
+    module, shape = seeded(name)
+    graph = lower(module, shape)
+    ranges = quantize.calibrate(tflite.build(graph, form=tflite.Form.BYTES).data, Synthetic(4))
+    drawn = np.random.default_rng(5).standard_normal(tflite.channels_last(shape)).astype(np.float32)
+    x = np.ascontiguousarray(to_channels_first(drawn))
+    with torch.no_grad():
+        wanted = flat(module(torch.from_numpy(x)))
+    for opset in onnx.OPSETS:
+        made = onnx.write_integers(tflite.prepared(graph), quantize.widened(ranges.values), opset)
+        found = run(made, Format.ONNX, [x])
+        for ours, theirs in zip(found, wanted, strict=True):
+            assert quality.sqnr_db(theirs, ours) > (5 if name in NO_SCALE else 18)
+
+
+WITHOUT_WORDS = {**WITHOUT_INTEGERS, "pixel shuffle": "DEPTH_TO_SPACE"}
+"""The same for activations of 16 bits, by how the names of cases begin."""
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_file_of_16_bit_activations_is_nearer_than_8_bits_are(name: str) -> None:
+    module, shape = seeded(name)
+    floats = tflite.build(lower(module, shape), form=tflite.Form.WORDS).data
+    assert differences(module, lower(module, shape), floats, Format.TFLITE, shape) < 1e-5
+    data = Synthetic(4)
+    ranges = quantize.calibrate(floats, data)
+    lacking = next((operator for begun, operator in WITHOUT_WORDS.items() if name.startswith(begun)), None)
+    if lacking is not None:
+        with pytest.raises(ExportError, match=f"no integer file can hold {lacking} \\(makes '"):
+            quantize.quantize(floats, ranges, Precision.INT16X8)
+        return
+    made = quantize.quantize(floats, ranges, Precision.INT16X8)
+    own = with_weights_of(made, floats)
+    assert quality.compare(own, made, data.batches(tflite.channels_last(shape))).sqnr_db > 40
 
 
 IN_MACE = """

@@ -270,7 +270,13 @@ def _options(
     from mogakit.export.mace.plan import HSigmoid
     from mogakit.export.writers import Options
 
-    return Options(int(opset), from_path(calibration), ranges, HSigmoid(h_sigmoid), tuple(float_layers))
+    return Options(
+        opset=int(opset),
+        calibration=from_path(calibration),
+        ranges=ranges,
+        h_sigmoid=HSigmoid(h_sigmoid),
+        float_layers=tuple(float_layers),
+    )
 
 
 def _report_layers(

@@ -294,10 +294,10 @@ class _Pairs:
             stored = self._keep(f"{name}.quantized", values)
             step = self._keep(f"{name}.scale", steps)
             zero_points = self._keep(f"{name}.zero_point", np.full(steps.shape, zero, values.dtype))
-            along = {} if axis is None else {"axis": axis}
-            self._nodes.append(
-                helper.make_node("DequantizeLinear", [stored, step, zero_points], [result], name=result, **along)
-            )
+            node = helper.make_node("DequantizeLinear", [stored, step, zero_points], [result], name=result)
+            if axis is not None:
+                node.attribute.append(helper.make_attribute("axis", axis))
+            self._nodes.append(node)
         return result
 
     def _keep(self, name: str, value: npt.NDArray[np.generic]) -> str:

@@ -36,7 +36,7 @@ class Use:
     @property
     def hybrid(self) -> bool:
         """Return whether weights in 8 bits meet activations in float."""
-        return self.kind == Type.FLOAT32 and int(self.inputs[1].type) == Type.INT8
+        return self.kind == int(Type.FLOAT32) and int(self.inputs[1].type) == int(Type.INT8)
 
     @property
     def by_channel(self) -> bool:

@@ -22,7 +22,7 @@ from mogakit.export.quantize import CALIBRATED
 from mogakit.export.run import Array, load, runtime_of
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
     """What a user may choose beyond format and precision. A choice that changes bytes is in `tag` and in `notes`.
 

@@ -207,5 +207,6 @@ def _binary(spelling: _Spelling, node: Binary, bounds: _Bounds) -> bool:
     return True
 
 
-_RULES: dict[type[Node], Callable[..., bool]] = {Elu: _elu, Clamp: _clamp, Reduce: _sum, Binary: _binary}
-_RULES_OF_WORDS = {**_RULES, Clamp: _clamp_of_words, PRelu: _prelu}
+_Rules = dict[type[Node], Callable[..., bool]]
+_RULES: _Rules = {Elu: _elu, Clamp: _clamp, Reduce: _sum, Binary: _binary}
+_RULES_OF_WORDS: _Rules = {**_RULES, Clamp: _clamp_of_words, PRelu: _prelu}
