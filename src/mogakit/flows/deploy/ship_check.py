@@ -10,7 +10,7 @@ import numpy as np
 from mogakit import records
 from mogakit.bench.attempt import DEFAULT_MEMORY_BYTES, DEFAULT_SECONDS, Limits, attempt
 from mogakit.errors import MogaKitError
-from mogakit.export.artifact import Artifact, Format, Precision
+from mogakit.export.artifact import Artifact, Format
 from mogakit.export.bundle.layout import BUNDLE_NAME, Bundle, damages, load, payload
 from mogakit.export.bundle.samples import answer
 from mogakit.export.mace.interpreter import load as load_mace
@@ -124,7 +124,7 @@ def _check_sample(folder: Path, bundle: Bundle, artifact: Artifact) -> Check:
         return Check(name, what, False, "gives numbers that are not finite")
     if np.array_equal(got, wanted):
         return Check(name, what, True, "the same numbers")
-    if artifact.precision in (Precision.INT8, Precision.UINT8):
+    if artifact.precision.is_quantised:
         quality = sqnr_db(wanted - np.mean(wanted), got - np.mean(wanted))
         enough = quality >= MIN_INTEGER_SQNR_DB
         shown = f"{quality:.1f} dB" if np.isfinite(quality) else "no signal"
