@@ -19,7 +19,7 @@ from mogakit.cli.measuring import (
     device_option,
     rounds_option,
 )
-from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say, warn
+from mogakit.cli.output import json_option, log_option, print_json, print_table, progress_bar, say, warn
 from mogakit.cli.phone_options import phone_options
 from mogakit.cli.types import MODEL, NEW_FOLDER, SEED, TARGET, Number, Whole
 
@@ -73,6 +73,7 @@ if TYPE_CHECKING:
 )
 @agreement_option
 @phone_options
+@log_option
 @json_option
 @ignored(
     "memory_gb",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mogakit.cli.command import command as new_command
-from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say, warn
+from mogakit.cli.output import json_option, log_option, print_json, print_table, progress_bar, say, warn
 from mogakit.cli.types import MODEL, SPACE
 from mogakit.export.support.entry import Hardware
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # importing the flow imports torch, which `moga check --help`
 )
 @click.option("--zoo", is_flag=True, help="Instead of MODEL: every network of the zoo.")
 @click.option("--space", type=SPACE, help="Instead of MODEL: what all the hardware together leaves of a search space.")
+@log_option
 @json_option
 def command(models: tuple[str, ...], names: tuple[str, ...], zoo: bool, space: str | None, as_json: bool) -> None:
     """Report which hardware can run a network, and which layers would leave it.

@@ -9,7 +9,7 @@ import click
 
 from mogakit.cli.command import Given, ignored
 from mogakit.cli.command import command as new_command
-from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say
+from mogakit.cli.output import json_option, log_option, print_json, print_table, progress_bar, say
 from mogakit.cli.types import CLASSES, FILE, FILE_OR_FOLDER, FOLDER, NAMED_MODEL, NEW_FOLDER, PIXELS, SEED, TABLE
 
 if TYPE_CHECKING:  # importing the flow imports torch, which `moga ship --help` does not need
@@ -59,6 +59,7 @@ def _checks(given: Given) -> bool:
 @click.option("--input-size", type=PIXELS, help="Side of the image in pixels; the network's own where absent.")
 @click.option("--classes", type=CLASSES, help="Number of classes; the network's own where absent.")
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Of random weights.")
+@log_option
 @json_option
 @ignored("seed", when=lambda given: given["weights"] is not None, because="--weights are given")
 @ignored("weights_from", "ema", when=lambda given: given["weights"] is None, because="no --weights are given")
