@@ -38,7 +38,7 @@ def both(first: Progress, second: Progress) -> Progress:
     return advance
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Phase:
     """What a log knows of one phase: its last report, and when and where it started."""
 
@@ -82,7 +82,7 @@ class ProgressLog:
 
         def advance(done: int, total: int, note: str) -> None:
             with self._lock:
-                known = self._phases.setdefault(phase, _Phase(time.monotonic(), done))
+                known = self._phases.setdefault(phase, _Phase(started_s=time.monotonic(), first_done=done))
                 known.done, known.total, known.detail = done, total, note
 
         return advance

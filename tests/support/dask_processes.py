@@ -5,8 +5,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+import pytest
 
 HERE = Path(__file__).parents[1] / "workers"
 
@@ -30,10 +32,13 @@ class DaskProcesses:
         wait_until(lambda: self._listens(), "the scheduler listens")
         return started
 
-    def worker(self, *options: str, cwd: Path = HERE, **environment: str) -> subprocess.Popen[bytes]:
-        """Start a worker."""
-        arguments = ("worker", self.address, "--nthreads", "1", "--no-nanny", "--host", "127.0.0.1", *options)
-        return self._start(*arguments, cwd=cwd, **environment)
+    def worker(self, *options: str) -> subprocess.Popen[bytes]:
+        """Start a worker, which joins a little later."""
+        return self._start("worker", self.address, "--nthreads", "1", "--no-nanny", "--host", "127.0.0.1", *options)
+
+    def joined(self) -> int:
+        """Return how many workers have joined so far, those that ended since included."""
+        return sum("Registered to" in path.read_text() for path in self._folder.glob("*-worker.txt"))
 
     def close(self) -> None:
         """Kill everything that was started here."""
@@ -41,19 +46,18 @@ class DaskProcesses:
             process.kill()
             process.wait()
 
-    def _start(self, *arguments: str, cwd: Path | None = None, **more: str) -> subprocess.Popen[bytes]:
+    def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
         environment = {
             **os.environ,
             "MOGA_TEST_LOG": str(self.log),
             "OMP_NUM_THREADS": "1",
             "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "5s",
             "DASK_TEMPORARY_DIRECTORY": str(self._folder),
-            **more,
         }
         with (self._folder / f"{len(self._started)}-{arguments[0]}.txt").open("wb") as output:
             started = subprocess.Popen(
                 [sys.executable, "-m", "dask", *arguments, "--no-dashboard"],
-                cwd=cwd or self._folder,
+                cwd=HERE,
                 env=environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -66,9 +70,20 @@ class DaskProcesses:
             return asking.connect_ex(("127.0.0.1", self.port)) == 0
 
 
-def wait_until(true: Callable[[], bool], what: str, seconds: float = 20.0) -> None:
+def wait_until(true: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
     """Wait until something holds; fail where it does not in time."""
     until = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < until, f"not within {seconds:g} s: {what}"
         time.sleep(0.02)
+
+
+@pytest.fixture
+def dask_processes(tmp_path: Path) -> Iterator[DaskProcesses]:
+    """Return what starts the processes of a cluster; all are killed at the end."""
+    pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
+    processes = DaskProcesses(tmp_path)
+    try:
+        yield processes
+    finally:
+        processes.close()

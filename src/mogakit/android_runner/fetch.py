@@ -111,7 +111,7 @@ def _download(source: str, path: Path, name: str, progress: Progress) -> None:
             done = 0
             while chunk := answer.read(_CHUNK):
                 if not done and not chunk.startswith(_BINARY):
-                    raise FetchError(f"{source} holds no program for Android: it begins with {chunk[:16]!r}")
+                    raise InputError(f"{source} is not an ELF binary: it begins with {chunk[:16]!r}")
                 if max(total, done + len(chunk)) > MAX_BYTES:
                     raise FetchError(f"{source} holds more than {MAX_BYTES >> 20} MiB, which {name} does not have")
                 file.write(chunk)

@@ -6,11 +6,13 @@ yet are submitted again as soon as one answers at the same address; results that
 
 from __future__ import annotations
 
+import itertools
 import logging
+import math
 import queue
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -26,6 +28,8 @@ CONNECT_S = 10.0
 PATIENCE_S = 60.0
 """How long a scheduler or the last worker that went away is waited for."""
 POLL_S = 0.5
+AHEAD = 2
+"""Calls that are submitted for each thread of a worker: one runs, and the next is there when it ends."""
 
 
 @dataclass(frozen=True)
@@ -56,17 +60,16 @@ def open_workers(address: str | None, num_jobs: int = 1) -> Iterator[Workers]:
 
 
 @contextmanager
-def open_cluster(address: str, patience_s: float = PATIENCE_S) -> Iterator[Cluster]:
+def open_cluster(address: str) -> Iterator[Cluster]:
     """Connect to a Dask scheduler, and leave it on leaving.
 
     Args:
         address: `tcp://host:port`, or `tls://host:port` with Dask's own settings of keys and certificates.
-        patience_s: how long a scheduler or the last worker that went away is waited for.
 
     Raises:
         InputError, ClusterError: as in `open_workers`.
     """
-    cluster = Cluster(address, patience_s)
+    cluster = Cluster(address)
     try:
         yield cluster
     finally:
@@ -76,21 +79,23 @@ def open_cluster(address: str, patience_s: float = PATIENCE_S) -> Iterator[Clust
 class Cluster:
     """The workers of a Dask cluster; see `pool.Workers`. `open_cluster` makes one."""
 
-    def __init__(self, address: str, patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, address: str) -> None:
         """Connect.
 
         Raises:
             InputError, ClusterError: as in `open_workers`.
         """
         self.address = address
-        self._patience_s = patience_s
         self._terms = remote.terms()
         self._client = _connect(address, CONNECT_S)
         self._alone_since: float | None = None
+        self._counted_at = -math.inf
+        self._num_threads = 1
 
     def close(self) -> None:
         """Leave the cluster; what still runs there for this client is cancelled."""
-        self._client.close(timeout=2)
+        with suppress(OSError):  # TimeoutError among them: a scheduler that does not answer
+            self._client.close(timeout=2)
 
     def run(
         self,
@@ -104,7 +109,7 @@ class Cluster:
             resources: what a worker must own to be given one, such as `{"phone-SERIAL": 1}`.
 
         Raises:
-            ClusterError: no scheduler or worker was there for `patience_s`, the calls end the workers that run them, or
+            ClusterError: no scheduler or worker was there for a minute, the calls end the workers that run them, or
                 a worker is not what this computer is.
             InputError: a worker lacks a module that the calls need.
         """
@@ -115,8 +120,8 @@ class Cluster:
                     del waiting[index]
                     yield index, result
             except _Lost:
-                self._client.close(timeout=0)
-                self._client = _connect(self.address, self._patience_s)
+                self.close()
+                self._client = _connect(self.address, PATIENCE_S)
 
     def submit_actor(self, kind: type, arguments: tuple[Any, ...], resources: Mapping[str, float]) -> ActorCall:
         """Make an object of `kind` on a worker that owns `resources`, and return what its methods are called through.
@@ -147,15 +152,16 @@ class Cluster:
         Raises:
             ClusterError: the worker went away, and the object with it.
         """
-        answer = getattr(actor.proxy, method)(*arguments)
+        answer = None
         while True:
             try:
+                answer = answer or getattr(actor.proxy, method)(*arguments)
                 return answer.result(timeout=POLL_S)
             except TimeoutError:
                 gone = self._client.status != "running" or actor.future.status != "finished"
                 if not gone:
                     continue
-            except (OSError, ValueError) as error:
+            except (OSError, RuntimeError, ValueError) as error:
                 if not _is_loss(error):
                     raise
             raise ClusterError("the worker that owns it went away; start it again, and the command with --resume")
@@ -177,22 +183,32 @@ class Cluster:
     def _round(
         self, function: Callable[..., R], waiting: Mapping[int, tuple[Any, ...]], resources: Mapping[str, float] | None
     ) -> Iterator[tuple[int, R]]:
-        """Submit what is waiting and yield what arrives."""
+        """Submit what is waiting, a few calls ahead of what arrives, and yield each result."""
         ended: queue.SimpleQueue[int] = queue.SimpleQueue()
-        futures = {}
+        futures: dict[int, Any] = {}
+        left = iter(list(waiting.items()))
         try:
-            for index, call in waiting.items():
-                futures[index] = self._client.submit(
-                    remote.run, self._terms, function, *call, pure=False, resources=resources and dict(resources)
-                )
-                futures[index].add_done_callback(partial(_note, ended, index))
-            while futures:
+            while True:
+                for index, call in itertools.islice(left, max(self._wanted() - len(futures), 0)):
+                    futures[index] = self._client.submit(
+                        remote.run, self._terms, function, *call, pure=False, resources=resources and dict(resources)
+                    )
+                    futures[index].add_done_callback(partial(_note, ended, index))
+                if not futures:
+                    return
                 index = self._next(ended)
-                future = futures.pop(index)
-                yield index, self._result(future)
+                yield index, self._result(futures.pop(index))
         finally:
             if futures and self._client.status == "running":
                 self._client.cancel(list(futures.values()))
+
+    def _wanted(self) -> int:
+        """Return how many calls are to be there at once: more would be finished there and lost with their worker."""
+        now = time.monotonic()
+        if now - self._counted_at > POLL_S:
+            self._counted_at = now
+            self._num_threads = sum(worker["nthreads"] for worker in self.workers().values())
+        return AHEAD * max(self._num_threads, 1)
 
     def _next(self, ended: queue.SimpleQueue[int]) -> int:
         """Wait for a future to end, and watch that there is somebody who could end it."""
@@ -209,9 +225,9 @@ class Cluster:
             return
         now = time.monotonic()
         self._alone_since = self._alone_since or now
-        if now - self._alone_since > self._patience_s:
+        if now - self._alone_since > PATIENCE_S:
             raise ClusterError(
-                f"the scheduler at {self.address} has had no worker for {self._patience_s:g} s; start one with "
+                f"the scheduler at {self.address} has had no worker for {PATIENCE_S:g} s; start one with "
                 f"`dask worker {self.address} --nthreads 1`. What was finished is kept: run the command again with "
                 "--resume"
             )
@@ -234,20 +250,22 @@ def _note(ended: queue.SimpleQueue[int], index: int, future: Any) -> None:
     ended.put(index)
 
 
-def _is_loss(error: OSError | ValueError) -> bool:
+def _is_loss(error: OSError | RuntimeError | ValueError) -> bool:
     """Return whether an error is Dask's, of a connection or a worker that is gone, and not one that a call raised."""
     from distributed.comm.core import CommClosedError
 
-    return isinstance(error, CommClosedError) or "Worker holding Actor was lost" in str(error)
+    said = ("Worker holding Actor was lost", "Unable to contact Actor's worker")
+    return isinstance(error, CommClosedError) or str(error).startswith(said)
 
 
 def _explain(error: BaseException) -> None:
     """Raise an error of the kit for what Dask raises itself; return where the call raised it."""
     from concurrent.futures import CancelledError
 
+    from distributed.comm.core import CommClosedError
     from distributed.scheduler import KilledWorker
 
-    if isinstance(error, CancelledError):
+    if isinstance(error, CancelledError | CommClosedError):
         raise _Lost from error
     if isinstance(error, KilledWorker):
         raise ClusterError(
@@ -259,7 +277,8 @@ def _explain(error: BaseException) -> None:
         cause = cause.__cause__
     if cause is not None:
         raise InputError(
-            f"a worker has no module {cause.name!r}: install it there, or start the worker in the folder where it lies"
+            f"the scheduler or a worker has no module {cause.name!r}: install it there, or start both with the folder "
+            "where it lies in PYTHONPATH"
         ) from error
 
 
@@ -273,12 +292,13 @@ def _connect(address: str, patience_s: float) -> Any:
         from distributed import Client
     except ModuleNotFoundError as error:
         raise InputError("--cluster needs Dask: pip install 'moga-kit[cluster]'") from error
-    for name in ("distributed", "distributed.client", "distributed.comm", "distributed.core"):
+    for name in ("asyncio", "distributed", "distributed.client", "distributed.comm", "distributed.core"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     until = time.monotonic() + patience_s
     while True:
         try:
-            return Client(address, timeout=CONNECT_S, set_as_default=False)
+            client: Any = Client  # Dask has no types for it
+            return client(address, timeout=CONNECT_S)  # the default client: an actor's proxy looks for it
         except OSError as error:
             if time.monotonic() >= until:
                 raise ClusterError(
