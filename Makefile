@@ -3,17 +3,20 @@ PYTHON ?= python3
 VENV ?= .venv
 REFERENCE_VENV ?= .venv-reference
 MODELS_VENV ?= .venv-models
+READERS_VENV ?= .venv-readers
 BIN = $(VENV)/bin
 PIP_FLAGS = --quiet --disable-pip-version-check
 # Other people's nets, which our lowering must read. They declare torchvision, which they do not need for that and which
 # has no CPU build for this torch: hence --no-deps.
 PEERS = geffnet pytorchcv
+# Other people's readers of latency tables; only the modules that read are loaded, and what they need the kit has.
+READERS = ofa==0.1.0.post202307202001 nni==2.8 nn-meter==2.0
 FUZZ_SECONDS ?= 120
 FUZZ_SEED ?= 0
 # Two processes of one thread each; a file stays in one of them, so that what its tests share is made once.
 PYTEST_FLAGS ?= -n 2 --dist loadfile
 
-.PHONY: help demo test lint unit coverage docs notebooks package reference models adbd android benchmarks fuzz clean
+.PHONY: help demo test lint unit coverage docs notebooks package reference readers models adbd android benchmarks fuzz clean
 
 help:
 	@echo "make demo        export, profile, validate and search on this computer; ends with a page to open"
@@ -24,6 +27,7 @@ help:
 	@echo "make coverage    run the tests and say which lines they did not reach"
 	@echo "make models      export networks of other packages and compare the files with torch (hours; see its --help)"
 	@echo "make reference   compare our files with TensorFlow's and litert-torch's converters (installs about 3 GB)"
+	@echo "make readers     let readers of Once-for-All, NNI and nn-Meter read tables that we write"
 	@echo "make adbd        run the adb layer against Debian's real adbd (Debian with root or user namespaces)"
 	@echo "make android     run Google's benchmark_model for Android under the real adbd (Debian with user namespaces)"
 	@echo "make fuzz        damage files of every kind and read them, for two minutes (FUZZ_SECONDS, FUZZ_SEED)"
@@ -81,6 +85,12 @@ package: $(VENV)/installed-docs
 	$(BIN)/python tests/packaging/try_wheel.py dist
 
 # Packages that declare torchvision, of which only the Python part is needed: hence --no-deps.
+$(READERS_VENV)/installed: pyproject.toml constraints.txt Makefile
+	test -x $(READERS_VENV)/bin/python || $(PYTHON) -m venv $(READERS_VENV)
+	$(READERS_VENV)/bin/python -m pip install $(PIP_FLAGS) -c constraints.txt -e .
+	$(READERS_VENV)/bin/python -m pip install $(PIP_FLAGS) --no-deps $(READERS)
+	touch $@
+
 $(MODELS_VENV)/installed: pyproject.toml constraints.txt tests/reference/models/requirements.txt
 	test -x $(MODELS_VENV)/bin/python || $(PYTHON) -m venv $(MODELS_VENV)
 	$(MODELS_VENV)/bin/python -m pip install $(PIP_FLAGS) -c constraints.txt -e .
@@ -89,6 +99,9 @@ $(MODELS_VENV)/installed: pyproject.toml constraints.txt tests/reference/models/
 
 models: $(MODELS_VENV)/installed
 	$(MODELS_VENV)/bin/python tests/reference/models/audit.py -o models.jsonl --folder .models
+
+readers: $(READERS_VENV)/installed
+	$(READERS_VENV)/bin/python tests/reference/readers.py
 
 reference: $(REFERENCE_VENV)/installed
 	$(REFERENCE_VENV)/bin/pytest -p no:anyio tests/reference  # litert-torch brings anyio, whose plugin warns at load
@@ -109,4 +122,4 @@ benchmarks: $(VENV)/installed-dev
 	$(BIN)/pytest -o addopts=--import-mode=importlib -s tests/benchmarks/bench_search.py
 
 clean:
-	rm -rf $(VENV) $(REFERENCE_VENV) $(MODELS_VENV) .models .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache site dist build .coverage
+	rm -rf $(VENV) $(REFERENCE_VENV) $(MODELS_VENV) $(READERS_VENV) .models .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache site dist build .coverage

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from tunas_networks import chromosome_from_oneofs
 
 from mogakit.bench.host import HostRunner
 from mogakit.bench.target import parse_target
@@ -13,7 +14,6 @@ from mogakit.cli.compare import command
 from mogakit.errors import InputError
 from mogakit.flows.lut import ForeignFormat, import_foreign
 from mogakit.flows.search.compare import CompareRequest, compare
-from mogakit.luts.foreign.tunas import chromosome_from_oneofs
 from mogakit.luts.table import load, save
 from mogakit.nets.resolve import resolve
 from mogakit.nets.spaces import format_chromosome

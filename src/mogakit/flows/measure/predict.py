@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mogakit import records
-from mogakit.bench.measurement import Status
+from mogakit.bench.measurement import SHELL_FLAG, Status
 from mogakit.flows.measure.devices import HOST
 from mogakit.flows.measure.runs import RunFolder
 from mogakit.luts.advice import profile_command, remedy
 from mogakit.luts.error_metrics import Metric
-from mogakit.luts.latencies import SHELL_FLAG, load_latencies, scope_note, table_path
+from mogakit.luts.latencies import load_latencies, scope_note, table_path
 from mogakit.luts.linear import CostModel
 from mogakit.luts.table import LatencyTable
 from mogakit.luts.validation import Validation
@@ -201,7 +201,7 @@ def _unpredicted(model: LatencyTable | CostModel, path: Path, network: Network, 
         return PredictedNetwork(
             network=network.name, latency_ms=None, overhead_ms=model.intercept_ms, parts=(), problem=problem
         )
-    keys = [block.key for block in network.blocks]
+    keys = [network.name] if model.of_networks else [block.key for block in network.blocks]
     foreign = not model.space and not set(keys) & set(model.rows)
     if foreign:
         problem = f"the table ({model.origin.made_by}) names its rows in another way: none is the key of a block"
@@ -210,7 +210,7 @@ def _unpredicted(model: LatencyTable | CostModel, path: Path, network: Network, 
         network=network.name,
         latency_ms=None,
         overhead_ms=model.overhead_ms,
-        parts=tuple(_part(model, block.key, command) for block in network.blocks),
+        parts=tuple(_part(model, key, command) for key in keys),
         problem=problem,
         command=command,
     )
@@ -225,7 +225,11 @@ def _remedy(table: LatencyTable, path: Path, network: str, keys: Sequence[str]) 
     device = run.read_settings().device if run.settings_path.is_file() else None
     if device is None:
         device = "SERIAL" if SHELL_FLAG in table.identity.flags else HOST
-    if table.space and set(keys) <= {block.key for block in _blocks_of(table.space)} | set(table.rows):
+    if (
+        table.space
+        and not table.of_networks
+        and set(keys) <= {block.key for block in _blocks_of(table.space)} | set(table.rows)
+    ):
         return profile_command(table.space, device, table.target)
     where = "" if device == HOST else f" --device {device}"
     return f"moga bench {network}{where} --target {'TARGET' if table.target is None else table.target}"

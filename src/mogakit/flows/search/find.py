@@ -179,7 +179,10 @@ def _learn(plan: SearchPlan, problem: Problem, progress: Progress) -> _Outcome:
     from mogakit.search.controllers.task import Task, fraction_scale
 
     if plan.reward is None:
-        raise InputError(f"{plan.method} maximises a reward, which needs a latency to aim at: --set target_ms=12")
+        raise InputError(
+            f"{plan.method} maximises a reward, which needs a latency to aim at: --set target_ms=12 "
+            "(--set target_ms=1 where the latency is f_avg or f_max)"
+        )
     accuracy = problem.metric(problem.objectives[0].metric)
     scale = fraction_scale(accuracy, problem) if accuracy.name == PROXY else (0.0, plan.accuracy_scale)
     task = Task(problem, plan.reward, *scale)
