@@ -88,8 +88,9 @@ def test_words_of_a_vocabulary_are_those_of_its_enumeration():
 
 
 def test_defaults_that_are_written_twice_are_equal():
-    from mogakit.cli import measuring, options, supernet, training_options, types
+    from mogakit.cli import export, measuring, options, supernet, training_options, types
     from mogakit.export.describe import MODEL_SUFFIXES
+    from mogakit.export.quantize import CALIBRATED
     from mogakit.flows.demo.digits import DEFAULT_EFFORTS
     from mogakit.flows.measure.devices import HOST
     from mogakit.nets import limits
@@ -102,6 +103,7 @@ def test_defaults_that_are_written_twice_are_equal():
         training_options.CHECKPOINT_S,
         training_options.NUM_WORKERS,
     )
+    assert export.CALIBRATED == CALIBRATED
     assert set(MODEL_SUFFIXES) <= set(types.MODEL_SUFFIXES)
     assert NETWORK_SUFFIX in types.MODEL_SUFFIXES
     assert options.NETWORK_SUFFIX == NETWORK_SUFFIX
@@ -166,6 +168,8 @@ WITHOUT_EFFECT = [
     "export model moga-a -o {out} --calibration {run}",
     "export model moga-a -o {out} --ranges {run}",
     "export model moga-a -o {out} --per-layer",
+    "export model moga-a -o {out} --float-layer stem",
+    "export model moga-a -o {out} --precision dynamic-range --ranges {run}",
     "export model moga-a -o {out} --weights {file} --seed 3",
     "export model moga-a -o {out} --weights-from timm",
     "export model moga-a -o {out} --set width=0.5",

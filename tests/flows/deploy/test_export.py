@@ -234,8 +234,10 @@ def test_files_of_another_export_version_are_written_anew(copied: Path) -> None:
 
 
 def test_a_combination_without_writer_is_rejected_before_anything_is_written(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no writer makes onnx in int8; supported: tflite/float32"):
-        export_space(small_space(), [Format.ONNX], Precision.INT8, tmp_path / "new")
+    with pytest.raises(
+        InputError, match=r"no writer makes onnx in uint8; supported: onnx/float32, onnx/int8 \(uint8 is"
+    ):
+        export_space(small_space(), [Format.ONNX], Precision.UINT8, tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
 

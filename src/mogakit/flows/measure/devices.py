@@ -11,7 +11,7 @@ from mogakit.bench.attempt import DEFAULT_MEMORY_BYTES, DEFAULT_SECONDS, Limits
 from mogakit.bench.host import HostRunner
 from mogakit.bench.measurement import Clock
 from mogakit.bench.runner import Runner
-from mogakit.bench.target import FORMATS, Hardware, Target
+from mogakit.bench.target import FORMATS, Hardware, Target, cpu_files
 from mogakit.errors import InputError
 from mogakit.export.artifact import Format, Precision
 from mogakit.plugins import Group, find, register
@@ -181,7 +181,7 @@ def file_kind(target: Target) -> tuple[Format, Precision]:
         InputError: nothing runs such a target.
     """
     if target.hardware is Hardware.CPU:
-        return FORMATS[target.runtime], target.precision
+        return FORMATS[target.runtime], cpu_files(target)[0]
     from mogakit.android_runner.targets import find_row  # this computer's own targets need no table of phones
 
     return FORMATS[target.runtime], find_row(target).files[target.precision][0]
