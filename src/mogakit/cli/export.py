@@ -2,14 +2,16 @@
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from mogakit.cli.cluster_option import cluster_option
 from mogakit.cli.command import Given, group, ignored
 from mogakit.cli.options import converter_option, with_options
-from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say
+from mogakit.cli.output import json_option, log_option, print_json, print_table, progress_bar, say
 from mogakit.cli.types import (
     CLASSES,
     FILE,
@@ -67,6 +69,7 @@ def _shared_options(function: F) -> F:
         click.option("--seed", type=SEED, default=0, show_default=True, help="Of random weights."),
         click.option("-o", "--output", "folder", type=NEW_FOLDER, required=True,
                      help="Folder for the files and manifest.json."),
+        log_option,
         json_option,
     )  # fmt: skip
     rules = (
@@ -90,9 +93,11 @@ def _is_float(given: Given) -> bool:
 
 @command.command()
 @click.option("--space", "space_name", type=SPACE, default="moga", show_default=True, help="Search space.")
+@cluster_option("Make the files on the workers of this Dask scheduler")
 @_shared_options
 def blocks(
     space_name: str,
+    cluster: str | None,
     formats: tuple[str, ...],
     precision: str,
     opset: str,
@@ -109,15 +114,17 @@ def blocks(
     """
     from mogakit.flows.deploy.export import export_space
     from mogakit.nets.spaces import get_space
+    from mogakit.workers.cluster import open_cluster
 
     space = get_space(space_name).slotted
     if space is None:
         raise InputError(f"the space {space_name!r} has no independent slots, so it has no table of choice blocks")
     options = _options(opset, calibration, ranges, h_sigmoid)
-    with progress_bar(f"export {space_name}") as progress:
-        artifacts = export_space(
-            space, [Format(name) for name in formats], Precision(precision), folder, progress, options, seed
-        )
+    with ExitStack() as stack:
+        workers = None if cluster is None else stack.enter_context(open_cluster(cluster))
+        progress = stack.enter_context(progress_bar(f"export {space_name}"))
+        chosen = [Format(name) for name in formats]
+        artifacts = export_space(space, chosen, Precision(precision), folder, progress, options, seed, workers)
     _report(artifacts, folder, as_json)
 
 

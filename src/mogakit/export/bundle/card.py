@@ -122,8 +122,8 @@ def _quality(bundle: Bundle) -> list[str]:
         )
     return [
         "## Quantisation",
-        f"Calibrated on: {markdown(bundle.calibration)}. Weights have one scale a channel. No tensor of the TFLite files "
-        "is floating point; the ONNX file takes and gives float32, and its runtime computes in integers between.",
+        f"Calibrated on: {markdown(bundle.calibration)}. Weights have one scale a channel. No tensor of the TFLite "
+        "files is floating point; the ONNX file takes and gives float32, and its runtime computes in integers between.",
         _table(("file", "signal to noise, dB", "same top-1 as float", "on"), rows),
     ]
 
