@@ -12,7 +12,7 @@ from mogakit.bench.target import Target
 from mogakit.cli.command import command as new_command
 from mogakit.cli.command import ignored
 from mogakit.cli.measuring import HOST
-from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say
+from mogakit.cli.output import json_option, log_option, print_json, print_table, progress_bar, say
 from mogakit.cli.types import FACTOR, FILE, MODEL, NETWORK, NEW_FOLDER, TABLE, TARGET, WEIGHT
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ Examples:
 @click.option("--quick", is_flag=True, help="For --target: one round only.")
 @click.option("-o", "--output", "folder", type=NEW_FOLDER, help="Keep measured files and journal here.")
 @click.option("--resume", is_flag=True, help="Go on with the measurements in the folder.")
+@log_option
 @json_option
 @ignored("device", "quick", "folder", "resume", when=lambda given: not given["targets"], because=MEASURED_ONLY)
 @ignored("reference", when=lambda given: bool(given["factors"]), because="--factor gives the factors themselves")

@@ -26,6 +26,7 @@ from mogakit.reports.record import make_record, save_record
 from mogakit.reports.run import NamedSearch, Note, RunContent, Samples
 from mogakit.search.comparison import Comparison
 from mogakit.search.front import load_front, load_result
+from mogakit.workers.pool import LocalWorkers, Workers
 
 PAGE, FIGURES = "report.html", "figures"
 
@@ -69,8 +70,11 @@ class ReportResult:
     captions: tuple[str, ...] = ()
 
 
-def report(request: ReportRequest, progress: Progress = silent) -> ReportResult:
+def report(request: ReportRequest, progress: Progress = silent, workers: Workers | None = None) -> ReportResult:
     """Build page and record and write them, and the figures if they are asked for.
+
+    Args:
+        workers: who turns the figures into files' bytes; None for this process.
 
     Raises:
         TableError: the folder holds no table.
@@ -87,18 +91,19 @@ def report(request: ReportRequest, progress: Progress = silent) -> ReportResult:
     chosen = chosen_figures(drawn, request.numbers)
     files.write_text(page, text)
     save_record(make_record(content, drawn), record)
-    written: list[Path] = []
+    written: dict[int, tuple[Path, Path]] = {}
     target = request.figures or (request.folder / FIGURES if request.numbers else None)
     if target is not None:
-        for index, one in enumerate(chosen):
-            written += style.save(one.figure, target, one.name)
-            progress(index + 1, len(chosen), one.name)
+        calls = [(one.figure,) for one in chosen]
+        for index, drawing in (workers or LocalWorkers()).run(style.rendered, calls):
+            written[index] = style.write(drawing, target, chosen[index].name)
+            progress(len(written), len(chosen), chosen[index].name)
     return ReportResult(
         page=page,
         record=record,
         num_bytes=len(text.encode("utf-8")),
         parts=_parts(content),
-        figures=tuple(written),
+        figures=tuple(path for index in sorted(written) for path in written[index]),
         captions=tuple(one.caption for one in chosen) if request.numbers else (),
     )
 

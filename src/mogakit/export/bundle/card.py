@@ -116,7 +116,8 @@ def _quality(bundle: Bundle) -> list[str]:
         rows.append((f"`{item.path.name}`", notes["sqnr_db"], notes.get("top1_agreement", "-"), notes["quality_on"]))
     return [
         "## Quantisation",
-        f"Calibrated on: {bundle.calibration}. Weights have one scale a channel; no tensor is floating point.",
+        f"Calibrated on: {bundle.calibration}. Weights have one scale a channel. No tensor of the TFLite files is "
+        "floating point; the ONNX file takes and gives float32, and its runtime computes in integers between.",
         _table(("file", "signal to noise, dB", "same top-1 as float", "on"), rows),
     ]
 

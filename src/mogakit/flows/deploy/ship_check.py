@@ -7,7 +7,7 @@ import numpy as np
 
 from mogakit import records
 from mogakit.errors import MogaKitError
-from mogakit.export.artifact import Artifact, Format, Precision
+from mogakit.export.artifact import Artifact, Format
 from mogakit.export.bundle.layout import BUNDLE_NAME, Bundle, damages, load, payload
 from mogakit.export.bundle.samples import answer
 from mogakit.export.mace.interpreter import load as load_mace
@@ -93,7 +93,7 @@ def _check_sample(folder: Path, bundle: Bundle, artifact: Artifact) -> Check:
     name, what = artifact.path.as_posix(), "agreement on the sample"
     if got.shape != wanted.shape:
         return Check(name, what, False, f"gives {got.shape}, shipped with {wanted.shape}")
-    if artifact.precision in (Precision.INT8, Precision.UINT8):
+    if artifact.precision.is_quantised:
         quality = sqnr_db(wanted.astype(np.float64) - np.mean(wanted), got.astype(np.float64) - np.mean(wanted))
         return Check(
             name, what, quality >= MIN_INTEGER_SQNR_DB, f"{quality:.1f} dB, {MIN_INTEGER_SQNR_DB:g} are needed"
