@@ -13,12 +13,15 @@ PIP_FLAGS = --quiet --disable-pip-version-check
 PEERS = geffnet pytorchcv
 # Other people's readers of latency tables; only the modules that read are loaded, and what they need the kit has.
 READERS = ofa==0.1.0.post202307202001 nni==2.8 nn-meter==2.0
-FUZZ_SECONDS ?= 120
-FUZZ_SEED ?= 0
+ROBUSTNESS_SECONDS ?= 120
+ROBUSTNESS_SEED ?= 0
+ROBUSTNESS_INPUTS ?= 10000
+ROBUSTNESS_KILLS ?= 100
 # Two processes of one thread each; a file stays in one of them, so that what its tests share is made once.
 PYTEST_FLAGS ?= -n 2 --dist loadfile
 
-.PHONY: help demo test lint unit coverage docs notebooks package audit sbom tracking reference readers models adbd android benchmarks fuzz clean
+.PHONY: help demo test lint unit coverage docs notebooks package audit sbom tracking reference readers models adbd android
+.PHONY: benchmarks robustness clean
 
 help:
 	@echo "make demo        export, profile, validate and search on this computer; ends with a page to open"
@@ -35,7 +38,7 @@ help:
 	@echo "make readers     let readers of Once-for-All, NNI and nn-Meter read tables that we write"
 	@echo "make adbd        run the adb layer against Debian's real adbd (Debian with root or user namespaces)"
 	@echo "make android     run Google's benchmark_model for Android under the real adbd (Debian with user namespaces)"
-	@echo "make fuzz        damage files of every kind and read them, for two minutes (FUZZ_SECONDS, FUZZ_SEED)"
+	@echo "make robustness  damaged files, hostile options, kills, full disks (ROBUSTNESS_SECONDS, _SEED, _INPUTS, _KILLS)"
 	@echo "make benchmarks  time the kit against its peers; further programs in tests/benchmarks say how they are called"
 	@echo "make clean       remove the virtual environments and caches"
 
@@ -138,8 +141,11 @@ adbd: $(VENV)/installed-dev
 android: $(VENV)/installed-dev
 	$(BIN)/pytest tests/android -rs --durations=0 --log-cli-level=INFO
 
-fuzz: $(VENV)/installed-dev
-	$(BIN)/python tests/fuzz/fuzz.py --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
+# The seconds are for the damaged inputs, and again for the kills; the surroundings take as long as they take.
+robustness: $(VENV)/installed-dev
+	$(BIN)/python tests/robustness/robustness.py --seconds $(ROBUSTNESS_SECONDS) --seed $(ROBUSTNESS_SEED) --inputs $(ROBUSTNESS_INPUTS)
+	$(BIN)/python tests/robustness/kills.py --seconds $(ROBUSTNESS_SECONDS) --seed $(ROBUSTNESS_SEED) --kills $(ROBUSTNESS_KILLS)
+	$(BIN)/python tests/robustness/surroundings.py
 
 benchmarks: $(VENV)/installed-dev
 	$(BIN)/python tests/benchmarks/bench_export.py

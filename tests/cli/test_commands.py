@@ -231,6 +231,7 @@ WITHOUT_EFFECT = [
     "supernet rank {file} --schedule absolute",
     "supernet alternate --data digits --table {run} --target-ms 1 -o {out} --schedule absolute",
     "compare --published multi-hardware/1 --factor 1",
+    "compare --published multi-hardware/1 --accuracy {file}",
 ]
 
 

@@ -3,8 +3,8 @@
     python tests/packaging/sbom.py dist/moga-kit.cdx.json
 
 It runs where the kit is installed, and holds the packages that an installation with every extra for users has, each
-with its version, licence and what it needs. The same environment gives the same bytes. What is written is valid under the
-schema, and complete, or nothing is written.
+with its version, licence and what it needs. The same environment gives the same bytes. What is written is valid under
+the schema, and complete, or nothing is written.
 """
 
 import sys
