@@ -24,6 +24,7 @@ from mogakit.luts.calibrate import Calibration
 from mogakit.luts.error_metrics import FloatArray
 from mogakit.luts.model import Part, Prediction
 from mogakit.luts.statistic import Statistic
+from mogakit.luts.transferred import Transferred
 from mogakit.nets.network import Network
 from mogakit.nets.spaces import SearchSpace
 from mogakit.tabular import Sheet, Tabular
@@ -53,6 +54,7 @@ class RowSource(StrEnum):
 
     MEASURED = "measured"  # the block's own file was timed, by the kit or by the makers of an imported table
     INFERRED = "inferred"  # from other blocks of the same target (`luts.block_model`); its interval is the model's
+    TRANSFERRED = "transferred"  # from tables of other devices (`luts.transfer`); its interval is the model's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +130,7 @@ class Overhead:
         value_ms: what is used: the intercept, drawn to what the networks say of it, or zero (see `verdict`).
         intercept_ms: as fitted. low_ms, high_ms: its 95 % interval.
         slopes_ms: cost of one more block, for each chained key.
-        r2: of the straight line. num_chains: points on it.
+        r2: of the straight line; None where the value was transferred. num_chains: points on it.
         num_networks: whole networks that narrowed `value_ms`.
     """
 
@@ -138,7 +140,7 @@ class Overhead:
     low_ms: float
     high_ms: float
     slopes_ms: dict[str, float]
-    r2: float
+    r2: float | None
     num_chains: int
     num_networks: int = 0
 
@@ -211,6 +213,7 @@ class LatencyTable(Tabular):
         accepted: statuses besides `ok` whose rows count, because the person who measured said so.
         seed: of the bootstrap, and of the order in which things were measured.
         agreements: of whole networks measured beside the table: their outputs on the target with the reference's.
+        transferred: how rows came from tables of other devices; None where none did.
 
     Raises:
         TableError: from `predict` and `slot_costs`, where a row is missing or does not count.
@@ -237,6 +240,7 @@ class LatencyTable(Tabular):
     seed: int = 0
     accepted: tuple[Status, ...] = ()
     agreements: dict[str, DeviceAgreement] = field(default_factory=dict)
+    transferred: Transferred | None = None
     schema_version: int = SCHEMA_VERSION
 
     def sheet(self) -> Sheet:
@@ -260,13 +264,16 @@ class LatencyTable(Tabular):
 
     @property
     def num_inferred(self) -> int:
-        """Return how many rows were inferred from others, not measured."""
-        return sum(row.source is RowSource.INFERRED for row in self.rows.values())
+        """Return how many rows were inferred from others or transferred from other devices, not measured."""
+        return sum(row.source is not RowSource.MEASURED for row in self.rows.values())
 
     @property
     def row_sources(self) -> str:
-        """Return of how many rows the numbers are measured, and of how many inferred."""
-        return f"{len(self.rows) - self.num_inferred} measured, {self.num_inferred} inferred"
+        """Return of how many rows the numbers are measured, and of how many inferred or transferred."""
+        counted = Counter(row.source for row in self.rows.values())
+        named = {source: counted[source] for source in RowSource if source is not RowSource.TRANSFERRED}
+        named |= {source: num for source, num in counted.items() if num}
+        return ", ".join(f"{num} {source}" for source, num in named.items())
 
     @property
     def backends(self) -> frozenset[str]:
@@ -305,6 +312,22 @@ class LatencyTable(Tabular):
             doubtful=tuple(sorted({part.key for part in parts if part.status is not Status.OK})),
             loo_mape_percent=self.calibration.loo_mape_percent,
         )
+
+    def relative_error(self, network: Network) -> float | None:
+        """Return the relative standard deviation around the prediction of a network, as a transferred table knows it.
+
+        Returns:
+            None where no row was transferred: such a table's error is what a validation finds.
+
+        Raises:
+            TableError: a block has no row, or a row without a number that counts.
+        """
+        if self.transferred is None:
+            return None
+        parts_ms: dict[str, float] = {}
+        for part in self.predict(network).parts:
+            parts_ms[part.key] = parts_ms.get(part.key, 0.0) + part.latency_ms
+        return self.transferred.relative_error(parts_ms, self.overhead_ms)
 
     def latency_ms(self, network: Network) -> float:
         """Return the calibrated latency in milliseconds.
