@@ -131,7 +131,7 @@ def test_overhead_and_ratio_of_networks_are_told_apart_from_rows(overhead):
     chain = File(name="chain", counts=8 * ITEMS.counts([ITEMS.keys[20]]), whole=False)
     files = [*POOL[:8], *SINGLES[::8], chain]
     found = TransferModel(ITEMS, [SOURCE], like=False).fit(timed(files, rows, overhead, 0.95))
-    assert found.overhead_ms == pytest.approx(overhead, rel=0.1, abs=0.02)
+    assert found.overhead_ms == pytest.approx(overhead, rel=0.1, abs=0.04)
     assert found.ratio == pytest.approx(0.95, abs=0.04)
     assert np.abs(errors(found, 0.95 * rows, 0.95 * overhead)[0]).mean() < 0.02
 

@@ -171,8 +171,8 @@ def _print(result: TransferResult, scope: str | None) -> None:
     print_table(f"{table.target} -> {result.path}", ("what", "value"), rows, scope or "")
     for name in result.failed:
         row = table.rows.get(name)
-        why = "" if row is None else f": {row.status} {row.error or row.reason or row.delegation}".rstrip()
-        warn(f"{name} was timed and does not stand for the target{why}")
+        why = f": {row.status} {row.error or row.reason or row.delegation}".rstrip() if row is not None else ""
+        warn(f"{name} was chosen and says nothing{why}")
     for warning in result.warnings:
         warn(warning)
     say(f"Next: moga validate {result.path.parent}; moga predict NET --table {result.path.parent}")

@@ -271,9 +271,8 @@ class LatencyTable(Tabular):
     def row_sources(self) -> str:
         """Return of how many rows the numbers are measured, and of how many inferred or transferred."""
         counted = Counter(row.source for row in self.rows.values())
-        named = {source: counted[source] for source in RowSource if source is not RowSource.TRANSFERRED}
-        named |= {source: num for source, num in counted.items() if num}
-        return ", ".join(f"{num} {source}" for source, num in named.items())
+        always = (RowSource.MEASURED, RowSource.INFERRED)
+        return ", ".join(f"{counted[one]} {one}" for one in RowSource if counted[one] or one in always)
 
     @property
     def backends(self) -> frozenset[str]:

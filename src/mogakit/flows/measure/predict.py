@@ -184,7 +184,7 @@ def _validated(model: LatencyTable | CostModel, path: Path) -> tuple[Metric, int
         return None
     whole = found.strata[0]
     if isinstance(model, LatencyTable):
-        return (whole.calibrated.mape_percent, whole.calibrated.num) if found.table == model.name else None
+        return (whole.calibrated.mape_percent, whole.calibrated.num) if found.table == Path(model.name).name else None
     report = whole.models.get(model.name)
     return None if report is None else (report.mape_percent, report.num)
 

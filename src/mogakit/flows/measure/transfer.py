@@ -24,7 +24,7 @@ from mogakit.bench.measurement import Measurement, counts
 from mogakit.bench.runner import Job, Runner, RunnerKind
 from mogakit.bench.schedule import run_plan
 from mogakit.bench.target import Target
-from mogakit.errors import InputError
+from mogakit.errors import ExportError, InputError
 from mogakit.export.artifact import Artifact
 from mogakit.files import sha256_of
 from mogakit.flows.deploy.export import export_chain, export_network, export_parts
@@ -112,7 +112,8 @@ class TransferResult:
     Attributes:
         expected_percent: mean error of random networks that the model expects, in percent.
         sources_percent: the same before anything was measured.
-        failed: files that were timed and do not stand for the target.
+        failed: files that were chosen and say nothing: not exported, not timed before the budget was spent, or run on
+            other hardware.
     """
 
     table: LatencyTable
@@ -176,7 +177,7 @@ def transfer(request: TransferRequest, runner: Runner, progress: Progress = sile
         number += 1
     if not taken:
         raise InputError(f"nothing was measured in {pace.spent_s:.0f} s; give a longer --budget")
-    result = _conclude(task, runner, taken, seconds, number)
+    result = _conclude(task, runner, taken, names, seconds, number)
     save(result.table, task.folder.table)
     return result
 
@@ -302,7 +303,7 @@ class _Pace:
         self._started = started
         self._num = request.num_measurements
         unlimited = request.budget_s is None and self._num is not None
-        self._budget_s = float("inf") if unlimited else request.budget_s or BUDGET_S
+        self._budget_s = float("inf") if unlimited else BUDGET_S if request.budget_s is None else request.budget_s
         self._batch_started = started
         self._file_s: float | None = None
 
@@ -390,7 +391,7 @@ def _measure_batch(
         if not journal.setting(FINISHED):
             artifacts = _export(task, timed, progress)
             jobs = [Job(artifact, task.request.target) for artifact in artifacts.values()]
-            watch = next(job for job in jobs if job.artifact.name == sentinel)
+            watch = next((job for job in jobs if job.artifact.name == sentinel), jobs[0])
             plan = plan_for(_effort(task, runner), jobs, watch, None, task.request.seed + number, budget_s=pace.left_s)
             run_plan(plan, runner, journal, progress)
             journal.set_setting("seconds", (journal.setting("seconds") or 0.0) + pace.batch_s)
@@ -415,19 +416,31 @@ def _effort(task: _Task, runner: Runner) -> Effort:
 
 
 def _export(task: _Task, names: Sequence[str], progress: Progress) -> dict[str, Artifact]:
-    """Export the files that a batch times and that are not there yet."""
+    """Export the files that a batch times and that are not there yet.
+
+    A random network whose file does not agree with torch, as may happen with random weights, is left out.
+
+    Raises:
+        ExportError: a block's file does not agree, or no file is left.
+    """
     file_format, precision = file_kind(task.request.target)
     folder = task.folder.files
     fixed = {block.key for block in task.space.fixed_blocks}
     choices = [task.blocks[name] for name in names if name in task.blocks and name not in fixed]
     parts = [task.blocks[name] for name in names if name in fixed]
     artifacts = export_parts(choices, parts, [file_format], precision, folder, silent)
+    failed: ExportError | None = None
     for name in names:
         if name in task.chained:
             artifacts.append(export_chain(task.chained[name], CHAIN_COPIES, file_format, precision, folder))
         if name in task.networks:
             progress(0, 0, f"exporting {name}")
-            artifacts += export_network(task.networks[name], [file_format], precision, folder, subfolder="network")
+            try:
+                artifacts += export_network(task.networks[name], [file_format], precision, folder, subfolder="network")
+            except ExportError as error:
+                failed = error
+    if not artifacts and failed is not None:
+        raise failed
     return {artifact.name: artifact for artifact in artifacts}
 
 
@@ -467,7 +480,12 @@ def _repeat_error(estimates: Mapping[str, Row], runner: Runner) -> float:
 
 
 def _conclude(
-    task: _Task, runner: Runner, taken: Sequence[Measurement], seconds: float, num_batches: int
+    task: _Task,
+    runner: Runner,
+    taken: Sequence[Measurement],
+    chosen: Sequence[str],
+    seconds: float,
+    num_batches: int,
 ) -> TransferResult:
     """Build the table from everything that was measured."""
     posterior, measured, estimates, statistic = _posterior(task, runner, taken)
@@ -504,7 +522,7 @@ def _conclude(
         seconds=seconds,
         expected_percent=_expected_percent(posterior, task.reference),
         sources_percent=_expected_percent(task.model.fit([]), task.reference),
-        failed=tuple(sorted(name for name in estimates if name not in counted)),
+        failed=tuple(sorted(name for name in chosen if name not in counted)),
         warnings=tuple(worst_warnings(states.values())),
     )
 

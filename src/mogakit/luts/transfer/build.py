@@ -178,7 +178,7 @@ def _overhead(posterior: Posterior, measured: Sequence[Measured]) -> Overhead:
         high_ms=float(value * np.exp(Z95 * deviation)),
         slopes_ms={},
         r2=None,
-        num_chains=sum(not each.file.whole and each.file.counts.sum() > 1 for each in measured),
+        num_chains=sum(not each.file.whole and float(each.file.counts.sum()) > 1 for each in measured),
         num_networks=sum(each.file.whole for each in measured),
     )
 

@@ -16,7 +16,7 @@ file), so one Gauss-Newton iteration conditions on single rows, chains and whole
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -73,13 +73,16 @@ NETWORK_SPREAD = 0.012
 _HYPER_SPREAD = 0.7
 """Standard deviation of the logarithms of `FITTED` and `NETWORK_SPREAD`: with few measurements they hardly move."""
 
-_KIND_SPREAD, _KIND_WEIGHT = 0.4, 3.0
+_KIND_SPREAD, _KIND_WEIGHT = 0.6, 3.0
 """Prior spread of the factor of a kind, and of how many sources' worth of evidence that is."""
 
 _KEPT = 0.8
 """Share of what a source's row leaves over its terms that is expected on another device too."""
 
 _RATIO_SPREAD = 0.04
+_DOUBT = -2.0
+"""Logarithm of the odds that a run's overhead is not what the kind of hardware lets expect."""
+
 _NOISE_FLOOR = 3e-3
 _MAX_STEP = 1.5
 _NUM_ITERATIONS, _FITS_OF_SPREADS, _CLOSE = 40, (2, 4, 6, 8, 10), 1e-4
@@ -99,6 +102,15 @@ class _Point:
     own: FloatArray
     overhead_log: float
     ratio_log: float
+
+
+@dataclass(frozen=True)
+class _Overhead:
+    """A prior of a run's overhead: logarithm of milliseconds, its standard deviation, and how likely the prior is."""
+
+    log: float
+    spread: float
+    log_odds: float
 
 
 class TransferModel:
@@ -137,8 +149,8 @@ class TransferModel:
         self.smooth = _smooth_kernel(items) if Part.SMOOTH in _PARTS[method] else None
         typical_ms = float(np.exp(self.levels.mean()))
         known = float(np.mean([source.overhead_ms for source in sources]))
-        self.overhead_log = float(np.log(known + 3e-3 * typical_ms)) if like else float(np.log(0.3 * typical_ms))
-        self.overhead_spread = 1.0 if like else 2.5
+        theirs = _Overhead(float(np.log(known + 3e-3 * typical_ms)), 1.0, 0.0 if like else _DOUBT)
+        self.overheads = (theirs, _Overhead(float(np.log(0.3 * typical_ms)), 2.5, _DOUBT if like else 0.0))
         self.ratio_log = float(np.mean(np.log([source.ratio for source in sources])))
         known_spreads = [source.spread for source in sources if source.spread is not None]
         self.network_spread = max(float(np.mean(known_spreads)), 0.005) if known_spreads else NETWORK_SPREAD
@@ -158,7 +170,7 @@ class TransferModel:
             np.zeros(len(self.items.terms)),
             np.zeros(num),
             np.zeros(len(self.items.keys)),
-            self.overhead_log,
+            0.0,
             self.ratio_log,
         )
 
@@ -196,8 +208,12 @@ class TransferModel:
         return found
 
     def fit(self, measured: Sequence[Measured]) -> "Posterior":
-        """Condition on measurements; without any, this is what the sources alone say."""
-        return _Fit(self, measured).posterior()
+        """Condition on measurements; without any, this is what the sources alone say.
+
+        A run's overhead is like the sources', or it is not: the likelier of the two is taken.
+        """
+        found = [(_Fit(self, measured, prior).posterior(), prior) for prior in self.overheads]
+        return max(found, key=lambda each: each[0].log_evidence + each[1].log_odds)[0]
 
 
 def _smooth_kernel(items: Items) -> FloatArray:
@@ -208,19 +224,21 @@ def _smooth_kernel(items: Items) -> FloatArray:
     differing = np.zeros_like(squares)
     for kinds in items.kinds.T:
         differing += kinds[:, None] != kinds[None, :]
-    return matern52(np.sqrt(5 * squares)) * 0.5**differing
+    return np.asarray(matern52(np.sqrt(5 * squares)) * 0.5**differing)
 
 
 class Prior:
     """Covariances of the rows' logarithms at a point, part by part; `spreads` scales them."""
 
-    def __init__(self, model: TransferModel, point: _Point, spreads: Mapping[Part, float]) -> None:
+    def __init__(
+        self, model: TransferModel, point: _Point, spreads: Mapping[Part, float], overhead_spread: float
+    ) -> None:
         self.rows, shares = model.rows_at(point)
         self.factors = model.factors_at(point, shares)
         self.smooth = model.smooth
         self.parts = model.parts
         self.spreads = spreads
-        self.extras = np.array([model.overhead_spread, _RATIO_SPREAD])
+        self.extras = np.array([overhead_spread, _RATIO_SPREAD])
 
     def between(self, left: "Slopes", right: "Slopes") -> dict[Part, FloatArray]:
         """Return shape (left, right) for each part, in squared prior standard deviations."""
@@ -269,8 +287,8 @@ def file_slopes(
 class _Fit:
     """One call of `TransferModel.fit`."""
 
-    def __init__(self, model: TransferModel, measured: Sequence[Measured]) -> None:
-        self.model = model
+    def __init__(self, model: TransferModel, measured: Sequence[Measured], overhead: _Overhead) -> None:
+        self.model, self.overhead = model, overhead
         self.files = [each.file for each in measured]
         self.whole = np.array([each.file.whole for each in measured], dtype=bool)
         self.logs = np.log([each.latency_ms for each in measured])
@@ -280,7 +298,7 @@ class _Fit:
             part: (_FIXED | FITTED)[part] for part in (*_FIXED, *FITTED) if part in model.parts
         }
         self.network_spread = model.network_spread
-        self.before = model.start()
+        self.before = replace(model.start(), overhead_log=overhead.log)
         self.point = self._first_guess()
 
     def _first_guess(self) -> _Point:
@@ -290,10 +308,10 @@ class _Fit:
         rows, _ = self.model.rows_at(self.before)
         found, _ = file_slopes(self.files, rows, self.before.overhead_log, self.before.ratio_log)
         shift = float(np.median(self.logs - found))
-        return _Point(**{**vars(self.before), "level": self.before.level + shift})
+        return replace(self.before, level=self.before.level + shift)
 
     def posterior(self) -> "Posterior":
-        """Iterate to the mode. A step that does not come nearer than the one before was too long, and halves the next."""
+        """Iterate to the mode; a step that comes no nearer than the one before was too long, and halves the next."""
         self._linearise()
         change, share = np.inf, 1.0
         for iteration in range(_NUM_ITERATIONS if self.files else 0):
@@ -308,7 +326,7 @@ class _Fit:
 
     def _linearise(self) -> None:
         point = self.point
-        self.prior = Prior(self.model, point, self.spreads)
+        self.prior = Prior(self.model, point, self.spreads, self.overhead.spread)
         self.rows_log = self.prior.rows + point.own
         found, self.slopes = file_slopes(self.files, self.rows_log, point.overhead_log, point.ratio_log)
         before = self._linear_before()
@@ -361,7 +379,7 @@ class _Fit:
         self.network_spread = float(found[-1])
 
     def _move(self, share: float) -> float:
-        """Go a share of the way to the posterior mean of the tangent; return the largest change of a row's logarithm."""
+        """Go a share of the way to the tangent's posterior mean; return the largest change of a row's logarithm."""
         gain = cho_solve(cho_factor(self.inner(), lower=True), self.errors)
         onto = self.slopes.rows.T @ gain
         extras = self.slopes.extras.T @ gain * self.prior.extras**2
@@ -418,7 +436,7 @@ class Posterior:
         self.log_evidence, self.widened = 0.0, 1.0
         self.held_out_logs = self.held_out_scaled = np.zeros(0)
         if not fit.files:
-            self._root = np.zeros((0, 0))
+            self._root: FloatArray = np.zeros((0, 0))
             return
         inner = fit.inner()
         self._root = np.linalg.cholesky(inner)
