@@ -77,7 +77,7 @@ COMMANDS = {
     "network file": ["show", "example-runs/mine.json"],
     "accuracy and latency": [
         *("search", "--space", "digits", "--table", "example-runs/digits"),
-        *("--table", "own_accuracy_and_latency:MemoryBound", "--reference", "digits/0-0-0-0-0-0"),
+        *("--table", "own_accuracy_and_latency:MemoryBound", "--set", "reference=digits/0-0-0-0-0-0"),
         *("--accuracy", "own_accuracy_and_latency:accuracy", "--set", "population=8", "--set", "generations=3"),
         *("-o", "example-runs/from-the-command-line"),
     ],

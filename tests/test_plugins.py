@@ -14,6 +14,7 @@ from torch import nn
 
 from mogakit import plugins
 from mogakit.errors import InputError
+from mogakit.flows.zoo import save_summarised, summarise
 from mogakit.nets import zoo
 from mogakit.nets.block import Activation, Block, Op, parse_key
 from mogakit.nets.kind_laws import broken_block_laws
@@ -374,7 +375,16 @@ def test_a_network_file_reads_back(tmp_path_factory: pytest.TempPathFactory, spa
         (None, "no network file"),
         ("{", "is not JSON"),
         ('{"schema_version": 9}', "schema"),
-        ('{"schema_version": 1, "name": "x"}', "blocks"),
+        ('{"schema_version": 1, "name": "x"}', "neither of table and blocks"),
+        (
+            '{"schema_version": 1, "name": "x", "blocks": ["conv_i3"], "table": {"body": [], "head": "head", '
+            '"activation": "relu"}}',
+            "both of table and blocks",
+        ),
+        (
+            '{"schema_version": 1, "name": "x", "table": {"body": ["mb_e6"], "head": "head", "activation": "relu"}}',
+            "'mb_e6' is not a line of a zoo table",
+        ),
         ('{"schema_version": 1, "name": "x", "blocks": ["conv_i3"]}', "not a block key"),
         ('{"schema_version": 1, "name": "x", "blocks": ["conv_i3o16_h224_k3s2_hswish"]}', "must end in its one head"),
     ],
@@ -385,6 +395,17 @@ def test_what_is_not_a_network_file_is_rejected(tmp_path: Path, text: str | None
         path.write_text(text)
     with pytest.raises(InputError, match=words):
         resolve(str(path))
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_a_zoo_network_saved_as_a_file_is_that_network_at_every_scale(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "net.json"
+    save_summarised(name, 1.0, None, None, path)
+    assert resolve(str(path)).blocks == resolve(name).blocks
+    assert resolve(f"{path}@0.75x@96px@10c").blocks == resolve(f"{name}@0.75x@96px@10c").blocks
+    assert resolve(str(path), 0.5).blocks == resolve(name, 0.5).blocks
+    of_file, of_zoo = summarise(str(path)), summarise(name)
+    assert (of_file.published, of_file.source, of_file.name) == (of_zoo.published, of_zoo.source, of_zoo.name)
 
 
 def test_a_network_of_a_module_is_found_and_made_as_asked(here: Path) -> None:

@@ -25,8 +25,8 @@ from mogakit.bench.measurement import DelegationKind, Measurement, Status
 from mogakit.bench.runner import Job
 from mogakit.bench.target import parse_target
 from mogakit.errors import DeviceError
-from mogakit.export.artifact import Artifact, Format, Precision, Role
-from mogakit.flows.deploy.export import export_blocks, export_network
+from mogakit.export.artifact import Artifact, Format, Precision
+from mogakit.flows.deploy.export import export_network, export_parts
 from mogakit.flows.measure.profile import ProfileRequest, profile
 from mogakit.nets.spaces import get_space
 
@@ -230,9 +230,7 @@ def test_a_silent_adbd_is_a_timeout(device: AdbdDevice, link: Link) -> None:
 
 def make_job(folder: Path, target: str) -> Job:
     space = get_space("moga")
-    (artifact,) = export_blocks(
-        space.choice_blocks[-1:], Role.CHOICE, [Format.TFLITE], Precision.FLOAT32, folder / "files"
-    )
+    (artifact,) = export_parts(space.choice_blocks[-1:], (), [Format.TFLITE], Precision.FLOAT32, folder / "files")
     return Job(artifact, parse_target(target))
 
 

@@ -13,8 +13,8 @@ from debian_adbd.delegated_nodes import Compared, compare
 from debian_adbd.device import AdbdDevice
 
 from mogakit.android_runner.adb import AdbServer, Link
-from mogakit.export.artifact import Artifact, Format, Precision, Role
-from mogakit.flows.deploy.export import export_blocks, export_network
+from mogakit.export.artifact import Artifact, Format, Precision
+from mogakit.flows.deploy.export import export_network, export_parts
 from mogakit.nets import zoo
 from mogakit.nets.spaces import get_space
 
@@ -45,7 +45,7 @@ def test_blocks(device: AdbdDevice, tool: Path, tmp_path: Path) -> None:
     artifacts = [
         artifact
         for precision in PRECISIONS
-        for artifact in export_blocks(blocks, Role.CHOICE, [Format.TFLITE], precision, tmp_path / precision)
+        for artifact in export_parts(blocks, (), [Format.TFLITE], precision, tmp_path / precision)
     ]
     found = compared(device, tool, artifacts)
     assert len(found) == len(blocks) * (2 * len(PRECISIONS) - 1)

@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlite_files import is_sound
 
-from mogakit.bench.journal import Journal, is_sound
+from mogakit.bench.journal import Journal
 from mogakit.bench.measurement import Conditions, Identity, Measurement, Status, Summary
 from mogakit.bench.runner import Job
 from mogakit.bench.target import parse_target

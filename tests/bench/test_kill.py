@@ -10,8 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
+from sqlite_files import is_sound
 
-from mogakit.bench.journal import Journal, is_sound
+from mogakit.bench.journal import Journal
 from mogakit.bench.runner import Job
 from mogakit.records import to_json
 

@@ -20,7 +20,11 @@ from pathlib import Path
 
 import click
 
-from mogakit.bench.journal import Journal, is_sound
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
+
+from sqlite_files import is_sound
+
+from mogakit.bench.journal import Journal
 from mogakit.bench.measurement import Measurement
 from mogakit.luts.table import load
 

@@ -13,12 +13,18 @@ backward), two FLOP each.
 
 import argparse
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch.nn.functional import cross_entropy
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
+
+from synthetic_images import open_synthetic
 
 from mogakit.nets import zoo
 from mogakit.nets.modules import NetworkModule
@@ -26,7 +32,7 @@ from mogakit.nets.network import Network, count_madds
 from mogakit.nets.spaces import get_space
 from mogakit.search.supernet.fairness import Strategy
 from mogakit.search.supernet.train import SupernetSettings, train_supernet
-from mogakit.training.data import Batch, open_synthetic, read_batch
+from mogakit.training.data import Batch, read_batch
 from mogakit.training.loop import Settings, initialise, to_device, train
 from mogakit.training.optim import MovingAverage, apply_update, build_optimizer
 from mogakit.training.recipes import Recipe, get_recipe

@@ -4,12 +4,12 @@ import importlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
+from command_tree import ALL, CALLED, LEAVES
 
 from mogakit.cli.command import Command, Ignored
 from mogakit.cli.main import COMMANDS, cli
@@ -17,23 +17,6 @@ from mogakit.cli.types import Factor, Number, Vocabulary, Whole
 
 DATA = Path(__file__).parents[1]
 TABLE = str(DATA / "search" / "data" / "moga-xeon-xnnpack.json")
-
-
-def walk(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    """Yield every command with the words that call it, groups too."""
-    yield path, command
-    if isinstance(command, click.Group):
-        context = click.Context(command)
-        for name in command.list_commands(context):
-            inner = command.get_command(context, name)
-            assert inner is not None
-            yield from walk(inner, (*path, name))
-
-
-ALL = {" ".join(path): command for path, command in walk(cli) if path}
-CALLED = {name: command for name, command in ALL.items() if not isinstance(command, click.Group) or name == "devices"}
-"""What a person calls: every command that is not a group, and the one group that does something by itself."""
-LEAVES = {name: command for name, command in ALL.items() if not isinstance(command, click.Group)}
 
 
 def invoke(*arguments: str):
@@ -66,6 +49,11 @@ def test_every_command_prints_json_and_rejects_what_has_no_effect(name):
             assert param.help, f"{name} {param.opts}"
 
 
+def test_what_one_engine_alone_reads_is_no_option_of_search():
+    """Fourteen options are what a search of any engine is asked for; the rest is `--set`."""
+    assert len([param for param in LEAVES["search"].params if isinstance(param, click.Option)]) == 14
+
+
 @pytest.mark.parametrize("name", LEAVES)
 def test_every_number_has_a_range(name):
     for param in LEAVES[name].params:
@@ -88,7 +76,7 @@ def test_words_of_a_vocabulary_are_those_of_its_enumeration():
 
 
 def test_defaults_that_are_written_twice_are_equal():
-    from mogakit.cli import measuring, supernet, training_options, types
+    from mogakit.cli import measuring, options, supernet, training_options, types
     from mogakit.export.describe import MODEL_SUFFIXES
     from mogakit.flows.demo.digits import DEFAULT_EFFORTS
     from mogakit.flows.measure.devices import HOST
@@ -104,6 +92,7 @@ def test_defaults_that_are_written_twice_are_equal():
     )
     assert set(MODEL_SUFFIXES) <= set(types.MODEL_SUFFIXES)
     assert NETWORK_SUFFIX in types.MODEL_SUFFIXES
+    assert options.NETWORK_SUFFIX == NETWORK_SUFFIX
     assert (types.WIDTH.min, types.WIDTH.max) == (limits.MIN_WIDTH, limits.MAX_WIDTH)
     assert (types.PIXELS.max, types.CLASSES.max) == (limits.MAX_INPUT_SIZE, limits.MAX_CLASSES)
 
@@ -148,6 +137,8 @@ WITHOUT_EFFECT = [
     "bench moga-a --device SERIAL --clock wall",
     "bench moga-a --device SERIAL --memory-gb 3",
     "bench moga-a --agreement all",
+    "bench {file} --converter torch.onnx",
+    "check {file} --converter torch.onnx",
     "profile -o {out} --agreement all",
     "bench moga-a --device SERIAL --timeout-s 3",
     "profile -o {out} --screen on",
@@ -167,6 +158,7 @@ WITHOUT_EFFECT = [
     "export model moga-a -o {out} --weights-from timm",
     "export model moga-a -o {out} --set width=0.5",
     "export model package.module:function -o {out} --input 1x3x8x8 --classes 10",
+    "export model moga-a -o {out} --converter litert-torch --format onnx",
     "export blocks -o {out} --opset 13",
     "export blocks -o {out} --h-sigmoid native",
     "export blocks -o {out} --calibration {run}",
@@ -185,6 +177,8 @@ WITHOUT_EFFECT = [
     "search --table {run} -o {out} --engine best --picks 2",
     "search --table {run} -o {out} --jobs 2",
     "search --table {run} -o {out} --reference moga-a",
+    "search --table {run} -o {out} --set reference=moga-a",
+    "search --table {run} --table {run} -o {out} --set factor=1 --set factor=2 --set reference=moga-a",
     "search --table {run} -o {out} --set combine=max",
     "search --table {run} -o {out} --set factor=3 --set weight=2",
     "search --table {run} -o {out} --engine best --set picks=2",
@@ -274,6 +268,7 @@ MISTAKES = [
     ("lut show absent.json", "there is no latency table"),
     ("validate absent", "does not exist"),
     ("search --table absent -o out", "there is no latency table"),
+    ("search --forbid unsupported:edge-tpu --table file.tflite -o out", "did you mean edgetpu?"),
     ("show mobilenet-v2@9999999x", "out of range"),
     ("show mobilenet-v2 --width inf", "not in the range"),
     ("train moga-a --data x -o out --epochs 1e400", "not in the range"),
@@ -323,6 +318,8 @@ OLD = [
     ("detect score ssdlite-moga-a --data {bundle} --device cpu", "--torch-device cpu"),
     ("search --table {run} -o {out} --population=12", "--set population=12"),
     ("search --table {run} -o {out} --target-ms 12", "--set target_ms=12"),
+    ("search --table {run} -o {out} --reference moga-a", "--set reference=moga-a"),
+    ("search --table {run} -o {out} --runs-on edgetpu", "--forbid unsupported:edgetpu"),
 ]
 
 

@@ -170,6 +170,6 @@ def test_help_shows_an_example():
 
 def test_what_a_hardware_cannot_run_is_left_out_or_the_space_rejected(tmp_path):
     with pytest.raises(InputError, match="search --space moga-relu"):
-        run("-o", str(tmp_path / "a"), "--runs-on", "edgetpu")
-    document = json.loads(run("-o", str(tmp_path / "b"), "--json", "--runs-on", "tflite-gpu").stdout)
+        run("-o", str(tmp_path / "a"), "--forbid", "unsupported:edgetpu")
+    document = json.loads(run("-o", str(tmp_path / "b"), "--json", "--forbid", "unsupported:tflite-gpu").stdout)
     assert document["num_evaluations"] == 72

@@ -10,6 +10,7 @@ from ordinary import ordinary
 from PIL import Image
 from torch import nn
 
+from mogakit import records
 from mogakit.errors import ExportError, InputError
 from mogakit.export import quality, quantize, tflite
 from mogakit.export.artifact import Format, Precision, Role
@@ -65,7 +66,7 @@ def test_weights_have_one_scale_a_channel(block_file, ranges):
 
 def test_stored_ranges_rebuild_the_same_bytes(tmp_path, block_file, ranges):
     path = tmp_path / "block.ranges.json"
-    quantize.save_ranges(path, ranges)
+    records.save(ranges, path)
     assert quantize.load_ranges(path) == ranges
     made = [quantize.quantize(block_file[0], kept, Precision.INT8) for kept in (ranges, quantize.load_ranges(path))]
     assert made[0] == made[1]
@@ -100,9 +101,9 @@ def test_an_untested_runtime_is_rejected_with_the_version_to_install(monkeypatch
 
 def test_a_file_calibrated_on_noise_says_that_it_is_for_timing_only(block_file, ranges):
     made = quantize.quantize(block_file[0], ranges, Precision.INT8)
-    assert quantize.calibration_note(made).endswith("; for timing only")
+    assert calibration_note(made).endswith("; for timing only")
     assert b"for timing only" in made
-    assert quantize.calibration_note(block_file[0]) is None
+    assert calibration_note(block_file[0]) is None
 
 
 def test_the_quality_of_a_block_is_what_eight_bits_give(block_file, ranges):
@@ -203,12 +204,21 @@ def test_a_damaged_range_file_is_rejected(tmp_path, ranges):
     path.write_text("{")
     with pytest.raises(InputError, match=r"not JSON.*calibration ranges"):
         quantize.load_ranges(path)
-    quantize.save_ranges(path, ranges)
+    records.save(ranges, path)
     value = json.loads(path.read_text())
     value["schema_version"] = 99
     path.write_text(json.dumps(value))
     with pytest.raises(InputError, match="schema version 99"):
         quantize.load_ranges(path)
+
+
+def calibration_note(model: bytes) -> str | None:
+    """Return what an integer file of the kit says it was calibrated on, or None for any other file."""
+    unpacked = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(model, 0))
+    notes = {item.name.decode(): item.buffer for item in unpacked.metadata or []}
+    if quantize.METADATA_NAME not in notes:
+        return None
+    return bytes(unpacked.buffers[notes[quantize.METADATA_NAME]].data).decode()
 
 
 def agreement_in_int8(module: nn.Module, shape: tuple[int, ...]) -> float:

@@ -53,6 +53,17 @@ def test_the_best_kind_is_the_one_with_the_least_error_on_unseen_networks() -> N
     assert fit_best([], []).kind is CalibrationKind.NONE
 
 
+def test_what_chance_explains_is_left_uncorrected_most_of_the_time() -> None:
+    """An offset fitted to the noise of slow networks would be wrong by far more on a fast one."""
+    rng = np.random.default_rng(0)
+    kinds = []
+    for _ in range(200):
+        predicted = rng.uniform(8, 30, 20)
+        kinds.append(fit_best(predicted, predicted * (1 + rng.normal(0, 0.02, 20))).kind)
+    assert kinds.count(CalibrationKind.NONE) > 0.9 * len(kinds)
+    assert kinds.count(CalibrationKind.AFFINE) < 0.05 * len(kinds)
+
+
 def test_the_errors_of_all_kinds_are_kept_whichever_is_fitted() -> None:
     measured = 1.02 * SUMS + 0.9
     best, asked = fit_best(SUMS, measured), fit(CalibrationKind.SCALE, SUMS, measured)

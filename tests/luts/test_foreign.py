@@ -4,6 +4,7 @@ import gzip
 from pathlib import Path
 
 import pytest
+from tunas_networks import chromosome_from_oneofs, chromosome_of
 
 from mogakit.errors import InputError, TableError
 from mogakit.luts.foreign.ofa import import_ofa
@@ -15,7 +16,7 @@ from mogakit.luts.foreign.operators import (
     read_operators,
     study,
 )
-from mogakit.luts.foreign.tunas import SPACE, chromosome_from_oneofs, chromosome_of, import_tunas
+from mogakit.luts.foreign.tunas import SPACE, import_tunas
 from mogakit.luts.linear import CostModel
 from mogakit.luts.statistic import Centre
 from mogakit.luts.table import UNKNOWN, load, save

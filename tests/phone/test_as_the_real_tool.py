@@ -13,8 +13,8 @@ from phone_simulator.flagtables import CLASSIC
 from phone_simulator.phone import Phone
 from phone_simulator.profiles import PIXEL_6
 
-from mogakit.export.artifact import Format, Precision, Role
-from mogakit.flows.deploy.export import export_blocks
+from mogakit.export.artifact import Format, Precision
+from mogakit.flows.deploy.export import export_parts
 from mogakit.nets.spaces import get_space
 
 SAMPLES = Path(__file__).parent / "data" / "benchmark_model_android"
@@ -29,7 +29,7 @@ ABSENT = re.compile(r"OpenCL library with dlopen|nnapi error|NNAPI accelerators 
 def run_tool(server: AdbServer, phone: Phone, folder: Path, flags: str) -> str:
     """Push the tool and a block, run it, and return both of its streams."""
     blocks = get_space("moga").choice_blocks[-12:-11]
-    (artifact,) = export_blocks(blocks, Role.CHOICE, [Format.TFLITE], Precision.FLOAT32, folder / "files")
+    (artifact,) = export_parts(blocks, (), [Format.TFLITE], Precision.FLOAT32, folder / "files")
     device = server.client().device(phone.serial)
     device.sync.push(write_tool(folder, Tool.BENCHMARK_MODEL, "2026"), "/data/local/tmp/benchmark_model", 0o755)
     device.sync.push(artifact.path, "/data/local/tmp/block.tflite")

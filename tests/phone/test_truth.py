@@ -11,8 +11,8 @@ from phone_simulator.profiles import PIXEL_6, SNAPDRAGON_8_GEN_2, Unit
 from phone_simulator.state import Clock, State
 from phone_simulator.truth import request_of, truth_ms
 
-from mogakit.export.artifact import Format, Precision, Role
-from mogakit.flows.deploy.export import export_blocks, export_network
+from mogakit.export.artifact import Format, Precision
+from mogakit.flows.deploy.export import export_network, export_parts
 from mogakit.nets.spaces import get_space
 
 FORMATS = [
@@ -30,7 +30,7 @@ def test_a_network_costs_what_its_blocks_cost(
     space = get_space("digits")
     network = space.decode(space.sample(np.random.default_rng(0)))
     whole = read_model(export_network(network, [form], precision, tmp_path / "net")[0].path)
-    parts = export_blocks(tuple(dict.fromkeys(network.blocks)), Role.FIXED, [form], precision, tmp_path / "parts")
+    parts = export_parts((), tuple(dict.fromkeys(network.blocks)), [form], precision, tmp_path / "parts")
     models = {artifact.name: read_model(artifact.path) for artifact in parts}
     for profile in (PIXEL_6, SNAPDRAGON_8_GEN_2):
         truth = Truth(profile, seed=3)

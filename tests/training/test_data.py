@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from synthetic_images import open_synthetic
 
 from mogakit.errors import InputError
 from mogakit.training.data import (
@@ -14,7 +15,6 @@ from mogakit.training.data import (
     open_dataset,
     open_digits,
     open_image_folder,
-    open_synthetic,
     read_batch,
 )
 

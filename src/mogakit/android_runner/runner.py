@@ -15,13 +15,15 @@ from mogakit.android_runner.computing import ONCE, computation
 from mogakit.android_runner.deploy import Wanted, deploy
 from mogakit.android_runner.guard import Guard, GuardLimits
 from mogakit.android_runner.lock import PhoneHold, phone_id, phone_lock
+from mogakit.android_runner.model_files import model_files, wanted_file
+from mogakit.android_runner.outcome import filled, read_run, status_of
 from mogakit.android_runner.parsers import op_profile
-from mogakit.android_runner.parsers.common import Timing, tail
 from mogakit.android_runner.process import Launcher, ReconnectPolicy
 from mogakit.android_runner.properties import PhoneProperties
 from mogakit.android_runner.rounds import Rounds
 from mogakit.android_runner.settings import SettingsRequest
 from mogakit.android_runner.state import PhoneState
+from mogakit.android_runner.target_history import TargetHistory
 from mogakit.android_runner.targets import TargetRow, ToolKind, check_file, find_row
 from mogakit.android_runner.toolbox import Toolbox, tool_path
 from mogakit.android_runner.tools import Probe, ToolMissing
@@ -31,19 +33,10 @@ from mogakit.bench.runner import Job, OperatorTime, RunnerKind
 from mogakit.bench.target import Hardware, Target
 from mogakit.errors import DeviceError, InputError, MeasurementError
 from mogakit.export import EXPORT_VERSION
-from mogakit.export.artifact import Artifact, Format
 
 SHELL_NOTE = "measured through adb: a shell binary is scheduled differently from an app"
 _FRESH_S = 2.0  # a state read this long ago still holds
-_HOPELESS = 3  # so many first files without a single good time: the target does not work here
 _ATTEMPTS = 2  # of a run that failed, or that ended hot
-_STATUSES = {
-    DelegationKind.FULL: Status.OK,
-    DelegationKind.NOT_ASKED: Status.OK,
-    DelegationKind.PARTIAL: Status.PARTIAL,
-    DelegationKind.NONE: Status.FALLBACK,
-    DelegationKind.UNKNOWN: Status.UNKNOWN_DELEGATION,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,15 +91,6 @@ def _leave(link: Link) -> None:
         return
 
 
-@dataclass
-class _Record:
-    """What is known of a target during a job."""
-
-    backend: str | None = None
-    good: int = 0
-    bad: dict[str, str] = field(default_factory=dict)  # artifact -> why, while nothing was good
-
-
 class PhoneRunner:
     """One phone over adb; see `bench.runner.Runner`. The phone is held by `open_phone`."""
 
@@ -124,7 +108,7 @@ class PhoneRunner:
         self._rounds = Rounds(options.length)
         self._guard = Guard(self.state, options.limits, options.sleep, options.settings.fixed_performance)
         self._last: tuple[float, PhoneState] | None = None
-        self._records: dict[Target, _Record] = {}
+        self._history = TargetHistory(properties.name)
         reconnect = ReconnectPolicy(options.reconnect_s, options.sleep)
         self._launcher = Launcher(link, reconnect, lambda: self._guard.ready(self.state())[0])
 
@@ -205,7 +189,7 @@ class PhoneRunner:
             commands.driver_of(row.tool).check(job.artifact, job.target)
             if row.reader is not None:
                 tools.host_tool(row.reader)  # before anything is measured that nothing could read
-            wanted += self._model_files(job, row, self._toolbox.get(row.tool).probe)
+            wanted += model_files(job.artifact, row, self._toolbox.get(row.tool).probe)
         self.link.retry_on_disconnect(self.options.reconnect_s, lambda: deploy(self.link, wanted))
         self._guard.ready(self.state())
         yield PhoneSession(self, round_number)
@@ -223,7 +207,7 @@ class PhoneRunner:
             measured = self._measure_long_enough(job, round_number, window)
             if measured.status not in (Status.FAILED, Status.HOT) or attempt == _ATTEMPTS - 1:
                 break
-        self._judge_target(job, measured)
+        self._history.add(measured)
         return measured
 
     def profile_operators(self, job: Job) -> tuple[OperatorTime, ...]:
@@ -234,7 +218,7 @@ class PhoneRunner:
         """
         self.link.retry_on_disconnect(
             self.options.reconnect_s,
-            lambda: deploy(self.link, self._model_files(job, *self._row_and_probe(job.target))),
+            lambda: deploy(self.link, model_files(job.artifact, *self._row_and_probe(job.target))),
         )
         before, _ = self._guard.ready(self._fresh_state())
         call = replace(self._call(job), trial=True)  # no time of a file is taken from it
@@ -263,8 +247,8 @@ class PhoneRunner:
         """
         row, probe = self._row_and_probe(job.target)
         check_file(job.target, row, job.artifact.format, job.artifact.precision, job.artifact.name)
-        values = [_wanted(path, files.sha256_of(path)) for path in inputs]
-        wanted = [*self._model_files(job, row, probe), *values]
+        values = [wanted_file(path, files.sha256_of(path)) for path in inputs]
+        wanted = [*model_files(job.artifact, row, probe), *values]
         self.link.retry_on_disconnect(self.options.reconnect_s, lambda: deploy(self.link, wanted))
         call = replace(self._call(job), length=ONCE)
         ready, _ = self._guard.ready(self._fresh_state())
@@ -303,42 +287,21 @@ class PhoneRunner:
             after=after.conditions(cpu, (*heat, *self._guard.accepted(after))),
         )
         try:
-            timing, verdict = self._read(call, finished)
+            timing, verdict = read_run(call, finished)
         except MeasurementError as error:
             return replace(
                 blank, delegation=commands.verdict_of(call, finished.output, ended_well=False), error=str(error)
             )
-        verdict = self._same_backend(job.target, verdict)
-        status = _STATUSES[verdict.kind]
-        if job.target.hardware is Hardware.CPU and status is not Status.FALLBACK:
-            status = Status.OK  # what XNNPACK leaves over runs on the same CPU
-        if status is not Status.FALLBACK and (heat or self._guard.heat(before)):
-            status = Status.HOT  # what was delegated stays in its field
-        return _filled(blank, timing, verdict, status)
-
-    def _read(self, call: Call, finished: detached.Finished) -> tuple[Timing, Delegation]:
-        """Turn a finished run into numbers.
-
-        Raises:
-            MeasurementError: it did not end, printed without end, or said nothing that can be read.
-        """
-        tool = call.row.tool
-        if finished.cut:
-            limit = detached.MAX_OUTPUT_BYTES
-            raise MeasurementError(f"{tool} printed more than {limit} bytes and was ended:\n{tail(finished.output)}")
-        if finished.exit_code is None:
-            seconds = self.options.length.deadline_s
-            raise MeasurementError(
-                f"{tool} did not end within {seconds:g} s and was ended; it said:\n{tail(finished.output)}"
-            )
-        return commands.read_output(call, finished)
+        verdict = self._history.same_backend(job.target, verdict)
+        hot = bool(heat or self._guard.heat(before))
+        return filled(blank, timing, verdict, status_of(job.target, verdict, hot))
 
     # -- pieces
 
     def _call(self, job: Job) -> Call:
         row, probe = self._row_and_probe(job.target)
         brought = self._toolbox.get(row.tool)
-        remote = {item.source.name: item.remote for item in self._model_files(job, row, probe)}
+        remote = {item.source.name: item.remote for item in model_files(job.artifact, row, probe)}
         return Call(
             tool=tool_path(brought.tool),
             libs=brought.libs,
@@ -356,41 +319,10 @@ class PhoneRunner:
         row = find_row(target)
         return row, self._toolbox.get(row.tool).probe
 
-    def _model_files(self, job: Job, row: TargetRow, probe: Probe) -> list[Wanted]:
-        """Return the files of a job as they are wanted on the phone, under their hashes."""
-        artifact = job.artifact
-        known = {artifact.path.name: artifact.sha256, **(artifact.companions or {})}
-        wanted = [
-            _wanted(path, known.get(path.name) or files.sha256_of(path))
-            for path in commands.files_of(artifact, row, probe)
-        ]
-        if artifact.format is not Format.ONNX or artifact.path.name not in (artifact.companions or {}):
-            return wanted
-        return [_beside(item, artifact) for item in wanted]
-
     def _fresh_state(self) -> PhoneState:
         if self._last is not None and time.monotonic() - self._last[0] < _FRESH_S:
             return self._last[1]
         return self.state()
-
-    def _same_backend(self, target: Target, verdict: Delegation) -> Delegation:
-        """Raise where OpenCL and OpenGL results would mix; `luts.estimate` does it over several jobs."""
-        record = self._records.setdefault(target, _Record())
-        record.backend = record.backend or verdict.delegate_backend
-        return verdict.held_to(record.backend)
-
-    def _judge_target(self, job: Job, measured: Measurement) -> None:
-        """Stop early where a target does not work at all on this phone."""
-        record = self._records.setdefault(job.target, _Record())
-        if measured.status not in (Status.FAILED, Status.FALLBACK):
-            record.good += 1
-            return
-        record.bad[job.artifact.sha256] = measured.error or measured.delegation.reason or str(measured.delegation)
-        if not record.good and len(record.bad) >= _HOPELESS:
-            raise MeasurementError(
-                f"{job.target} does not work on {self.properties.name}: none of the first {_HOPELESS} files gave a "
-                f"time of that hardware. {measured.artifact_name}: {record.bad[job.artifact.sha256]}"
-            )
 
 
 @dataclass(frozen=True)
@@ -408,36 +340,3 @@ class PhoneSession:
         """
         for job in jobs:
             yield self.runner.measure(job, self.round_number, window)
-
-
-def _wanted(path: Path, sha256: str) -> Wanted:
-    """Return a model file; on the phone it has a plain name, whatever it is called here."""
-    return Wanted(source=path, sha256=sha256, num_bytes=path.stat().st_size, name="model" + "".join(path.suffixes[-1:]))
-
-
-def _beside(item: Wanted, artifact: Artifact) -> Wanted:
-    """Put a file of a model whose graph names its weights' files beside the others, under the name that it has there.
-
-    Raises:
-        InputError: the graph looks for it in a folder of its own.
-    """
-    if item.source.parent != artifact.path.parent:
-        raise InputError(
-            f"{artifact.path} has its weights in {item.source.parent}; on a phone they must lie beside the graph: save "
-            "the model again with its weights in the same folder"
-        )
-    name = item.name if item.source == artifact.path else item.source.name
-    return replace(item, name=name, group=artifact.sha256)
-
-
-def _filled(blank: Measurement, timing: Timing, verdict: Delegation, status: Status) -> Measurement:
-    return replace(
-        blank,
-        status=status,
-        delegation=verdict,
-        samples_ms=timing.samples_ms,
-        summary=timing.summary,
-        init_ms=timing.init_ms,
-        first_run_ms=timing.first_run_ms,
-        peak_memory_mb=timing.peak_memory_mb,
-    )

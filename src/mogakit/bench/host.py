@@ -1,6 +1,7 @@
 """`HostRunner`: this computer as a device. A round is one fresh worker process that holds every file at once."""
 
 import hashlib
+import json
 import os
 import platform
 import subprocess
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from mogakit.bench import engines, protocol
+from mogakit.bench import engines, operator_times, protocol
 from mogakit.bench.attempt import Limits
 from mogakit.bench.conditions import ConditionsReader, huge_pages_tunable
 from mogakit.bench.measurement import Clock, Conditions, Delegation, DelegationKind, Identity, Measurement, Status
@@ -24,6 +25,7 @@ from mogakit.export.gpu import vulkan_drivers
 from mogakit.records import from_json
 
 _TAIL_CHARACTERS = 2000
+_OPERATORS_TIMEOUT_S = 600
 
 
 class HostRunner:
@@ -94,12 +96,24 @@ class HostRunner:
         return engines.unsupported(target)
 
     def profile_operators(self, job: Job) -> tuple[OperatorTime, ...]:
-        """Raise: no runtime of this computer prints times of single operators.
+        """Time the operators of a file in a process of its own, with the runtime's profiler.
 
         Raises:
-            InputError: always.
+            InputError: no profiler of this computer times operators on the target.
+            MeasurementError: the runtime does not run the file, or its profiler ended the process.
         """
-        raise InputError(no_operator_times(job.target))
+        reason = operator_times.unsupported(job.target)
+        if reason is not None:
+            raise InputError(f"--per-op: {reason}")
+        program = [sys.executable, "-m", "mogakit.bench.operator_times", str(job.artifact.path), str(job.target), "0"]
+        done = subprocess.run(program, capture_output=True, text=True, check=False, timeout=_OPERATORS_TIMEOUT_S)
+        if done.returncode != 0:
+            last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+            raise MeasurementError(f"the profiler of {job.artifact.path} on {job.target} ended: {last}")
+        answer = json.loads(done.stdout)
+        if "error" in answer:
+            raise MeasurementError(str(answer["error"]))
+        return tuple(OperatorTime(kind, name, avg_ms) for kind, name, avg_ms in answer["operators"])
 
     @contextmanager
     def session(self, jobs: Sequence[Job], round_number: int, seed: int) -> Iterator["HostSession"]:
@@ -130,14 +144,6 @@ class HostRunner:
                 yield session
             finally:
                 _end(process)
-
-
-def no_operator_times(target: Target) -> str:
-    """Return the message for whoever wants times of single operators from this computer."""
-    return (
-        f"{target} on this computer: operators are timed by a phone's tools only; name one with --device, or leave out "
-        "--per-op"
-    )
 
 
 VALUES = "values of input "

@@ -9,7 +9,6 @@ import json
 import logging
 import sqlite3
 from collections.abc import Iterable, Sequence
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -369,9 +368,3 @@ class _Transaction:
         except sqlite3.OperationalError:
             self._connection.execute("ROLLBACK")
             raise
-
-
-def is_sound(path: Path) -> bool:
-    """Return whether SQLite finds the file whole (used by the tests that kill runs, and by `moga doctor`)."""
-    with closing(sqlite3.connect(path)) as connection:
-        return bool(connection.execute("PRAGMA integrity_check").fetchone() == ("ok",))

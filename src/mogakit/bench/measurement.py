@@ -87,6 +87,10 @@ class Delegation:
         return replace(self, kind=DelegationKind.NONE, reason=reason)
 
 
+SHELL_FLAG = "transport=adb shell"
+"""Flag in the identity of what was measured on a phone through adb."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Identity:
     """What must be equal for two tables to be merged.

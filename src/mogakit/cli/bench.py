@@ -19,6 +19,7 @@ from mogakit.cli.measuring import (
     device_option,
     rounds_option,
 )
+from mogakit.cli.options import converter_option, only_files
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say, warn
 from mogakit.cli.phone_options import phone_options
 from mogakit.cli.types import MODEL, NEW_FOLDER, SEED, TARGET, Number, Whole
@@ -73,7 +74,13 @@ if TYPE_CHECKING:
 )
 @agreement_option
 @phone_options
+@converter_option
 @json_option
+@ignored(
+    "converter",
+    when=lambda given: only_files(given["models"]),
+    because="it converts networks by name; files are taken as they are",
+)
 @ignored(
     "memory_gb",
     "timeout_s",
@@ -100,6 +107,7 @@ def command(
     timeout_s: int | None,
     agreement: str,
     phone: PhoneRequest,
+    converter: str | None,
     as_json: bool,
 ) -> None:
     """Time any model file or network on this computer or a phone.
@@ -116,6 +124,7 @@ def command(
     row that says what to add; the others are timed. The target in the result says what was run.
     """
     from mogakit.bench.measurement import Clock, Status
+    from mogakit.export.artifact import Converter
     from mogakit.flows.measure.agreement import AgreementScope
     from mogakit.flows.measure.bench import BenchRequest
     from mogakit.flows.measure.bench import bench as run
@@ -134,6 +143,7 @@ def command(
         budget_s=budget_s,
         feed=parse(shapes, ranges, values, signatures),
         agreement=AgreementScope(agreement),
+        converter=None if converter is None else Converter(converter),
     )
     forced = None if clock is None else Clock(clock)
     limits = limits_of(memory_gb, timeout_s)

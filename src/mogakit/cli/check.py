@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from mogakit.cli.command import command as new_command
+from mogakit.cli.command import ignored
+from mogakit.cli.options import converter_option, only_files
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say, warn
 from mogakit.cli.types import MODEL, SPACE
 from mogakit.export.support.entry import Hardware
@@ -27,8 +29,21 @@ if TYPE_CHECKING:  # importing the flow imports torch, which `moga check --help`
 )
 @click.option("--zoo", is_flag=True, help="Instead of MODEL: every network of the zoo.")
 @click.option("--space", type=SPACE, help="Instead of MODEL: what all the hardware together leaves of a search space.")
+@converter_option
 @json_option
-def command(models: tuple[str, ...], names: tuple[str, ...], zoo: bool, space: str | None, as_json: bool) -> None:
+@ignored(
+    "converter",
+    when=lambda given: given["space"] is not None or (bool(given["models"]) and only_files(given["models"])),
+    because="it converts networks by name; files are taken as they are, and spaces block by block",
+)
+def command(
+    models: tuple[str, ...],
+    names: tuple[str, ...],
+    zoo: bool,
+    space: str | None,
+    converter: str | None,
+    as_json: bool,
+) -> None:
     """Report which hardware can run a network, and which layers would leave it.
 
     MODEL is a network (moga-a, moga/8-10-6-...), a .tflite, .onnx or MACE .pb file. Every answer names its source;
@@ -42,6 +57,7 @@ def command(models: tuple[str, ...], names: tuple[str, ...], zoo: bool, space: s
     """
     if [bool(models), zoo, space is not None].count(True) != 1:
         raise click.UsageError("give one of MODEL, --zoo and --space")
+    from mogakit.export.artifact import Converter
     from mogakit.flows.deploy.check import check_models, check_space
     from mogakit.nets import zoo as networks
     from mogakit.records import to_json
@@ -52,7 +68,7 @@ def command(models: tuple[str, ...], names: tuple[str, ...], zoo: bool, space: s
         return
     asked = networks.names() if zoo else models
     with progress_bar("check") as progress:
-        answers = check_models(asked, hardware, progress)
+        answers = check_models(asked, hardware, progress, None if converter is None else Converter(converter))
     if as_json:
         print_json(to_json(answers))
     elif len(asked) == 1:

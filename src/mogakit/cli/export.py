@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from mogakit.cli.command import Given, group, ignored
-from mogakit.cli.options import with_options
+from mogakit.cli.options import converter_option, with_options
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say
 from mogakit.cli.types import (
     CLASSES,
@@ -22,7 +22,7 @@ from mogakit.cli.types import (
     WIDTH,
 )
 from mogakit.errors import InputError
-from mogakit.export.artifact import Artifact, Format, Precision
+from mogakit.export.artifact import Artifact, Converter, Format, Precision
 
 if TYPE_CHECKING:
     from mogakit.export.writers import Options
@@ -143,6 +143,7 @@ def blocks(
     "--set", "settings", multiple=True, help="Of package.module:function: an argument, as width=0.5; may be repeated."
 )
 @click.option("--per-layer", is_flag=True, help="Of int8 and uint8 files: the signal to noise of every layer.")
+@converter_option
 @_shared_options
 @ignored("seed", when=lambda given: given["weights"] is not None, because="--weights are given")
 @ignored("weights_from", "ema", when=lambda given: given["weights"] is None, because="no --weights are given")
@@ -152,6 +153,11 @@ def blocks(
     because="--input exports a module as package.module:function builds it",
 )
 @ignored("settings", when=lambda given: not given["inputs"], because="it is for package.module:function with --input")
+@ignored(
+    *("formats", "precision", "opset", "calibration", "ranges", "h_sigmoid"),
+    when=lambda given: given["converter"] is not None,
+    because="--converter writes its own format, in float32",
+)
 @ignored("per_layer", when=_is_float, because="only integer files lose signal; add --precision int8 or uint8")
 def model(
     network: str,
@@ -164,6 +170,7 @@ def model(
     inputs: tuple[str, ...],
     settings: tuple[str, ...],
     per_layer: bool,
+    converter: str | None,
     formats: tuple[str, ...],
     precision: str,
     opset: str,
@@ -181,16 +188,18 @@ def model(
     moga export model moga-a --format tflite --format onnx --weights moga_a.pth -o models
     moga export model mobilenet-v2 --weights mobilenet_v2.pth --weights-from torchvision -o models
     moga export model nets.mine:build --set width=0.5 --input 1x3x192x256 -o models
+    moga export model nets.mine:vit --input 1x3x224x224 --converter litert-torch -o models
     """
     from mogakit.flows.deploy.export import export_network
     from mogakit.nets.detection.network import resolve_model
     from mogakit.nets.published_weights import WeightsSource
 
     options = _options(opset, calibration, ranges, h_sigmoid)
+    maker = None if converter is None else Converter(converter)
     if inputs:
         kinds = [Format(name) for name in formats]
         artifacts = _export_module(
-            network, inputs, settings, kinds, Precision(precision), folder, weights, ema, options, seed
+            network, inputs, settings, kinds, Precision(precision), folder, weights, ema, options, seed, maker
         )
         _report(artifacts, folder, as_json)
         return
@@ -208,6 +217,7 @@ def model(
             seed,
             weights_from=source,
             ema=ema,
+            converter=maker,
         )
     if per_layer:
         _report_layers(found, artifacts, weights, options, seed, as_json, source, ema)
@@ -228,6 +238,7 @@ def _export_module(
     ema: bool,
     options: "Options",
     seed: int,
+    converter: Converter | None,
 ) -> list[Artifact]:
     """Export what a user's function returns."""
     from mogakit.flows.deploy import user_module
@@ -242,7 +253,7 @@ def _export_module(
     with progress_bar(f"export {name}") as progress:
         return user_module.export_user_module(
             module, name, shapes, formats, precision, folder,
-            weights=weights, ema=ema, options=options, progress=progress,
+            weights=weights, ema=ema, options=options, converter=converter, progress=progress,
         )  # fmt: skip
 
 

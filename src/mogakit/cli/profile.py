@@ -13,7 +13,7 @@ from mogakit.cli.command import renamed
 from mogakit.cli.measuring import HOST, STOPPED, agreement_option, clock_option, rounds_option
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar, progress_bars, report, say, warn
 from mogakit.cli.phone_options import phone_options
-from mogakit.cli.types import COUNT, NEW_FOLDER, PIXELS, SECONDS, SEED, SPACE, TARGET, Vocabulary
+from mogakit.cli.types import COUNT, NETWORK, NEW_FOLDER, PIXELS, SECONDS, SEED, SPACE, TARGET, Vocabulary
 
 if TYPE_CHECKING:
     from mogakit.flows.measure.devices import PhoneRequest
@@ -49,6 +49,14 @@ DEFAULT_TARGET = "tflite/cpu/float32"
     help="Choice blocks to measure where channels and depth are chosen too; the others are inferred, with an error "
     "bar. [default: 240, with --quick 64]",
 )
+@click.option(
+    "--network",
+    "networks",
+    multiple=True,
+    type=NETWORK,
+    help="Measure this network's blocks as well, so that the table predicts it too (mobilenet-v1 as the reference of "
+    "several tables); may be repeated.",
+)
 @click.option("-o", "--output", "folder", required=True, type=NEW_FOLDER, help="Folder of the run.")
 @click.option("--quick", is_flag=True, help="Fewer rounds and networks: a table in under a minute on this computer.")
 @click.option(
@@ -72,9 +80,14 @@ DEFAULT_TARGET = "tflite/cpu/float32"
     "--correction",
     "calibration",
     type=Vocabulary("mogakit.luts.calibrate:CalibrationChoice", "best", "none", "scale", "affine"),
-    help="What whole networks correct. best: the least leave-one-out error. [default: as the run has it, best]",
+    help="What whole networks correct. best: the simplest within one standard error of the least leave-one-out error. "
+    "[default: as the run has it, best]",
 )
-@click.option("--per-op", is_flag=True, help="Also time the operators of MoGA-A, B and C, in separate runs on a phone.")
+@click.option(
+    "--per-op",
+    is_flag=True,
+    help="Also time the operators of MoGA-A, B and C, MobileNetV3-Large and every --network, in runs of their own.",
+)
 @agreement_option
 @phone_options
 @json_option
@@ -85,6 +98,7 @@ def command(
     targets: tuple[Target, ...],
     input_size: int | None,
     num_blocks: int | None,
+    networks: tuple[str, ...],
     folder: Path,
     quick: bool,
     resume: bool,
@@ -136,6 +150,7 @@ def command(
             clock=None if clock is None else Clock(clock),
             input_size=input_size,
             num_blocks=num_blocks,
+            networks=networks,
             accept_partial=accept_partial,
             accept_unknown=accept_unknown,
             calibration=None if calibration is None else CalibrationChoice(calibration),

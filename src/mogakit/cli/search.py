@@ -15,8 +15,8 @@ from mogakit.cli.command import ignored, renamed
 from mogakit.cli.measuring import HOST
 from mogakit.cli.options import with_options
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say
-from mogakit.cli.search_settings import ONE_LATENCY, PROVEN, has_one_latency, is_proven, is_set, split_settings
-from mogakit.cli.types import CONSTRAINT, LATENCY, NETWORK, NEW_FOLDER, SEED, SPACE, TARGET, Vocabulary
+from mogakit.cli.search_settings import PROVEN, is_proven, split_settings
+from mogakit.cli.types import CONSTRAINT, FORBIDDEN, LATENCY, NEW_FOLDER, SEED, SPACE, TARGET, Vocabulary
 from mogakit.export.support.entry import Hardware
 
 if TYPE_CHECKING:
@@ -38,16 +38,18 @@ Settings of the engines, each with --set NAME=VALUE:
   exact, best
              none
   every one  picks (3), jobs (1: evaluations of an expensive accuracy
-             at once), and over several latencies combine (avg or max),
-             factor and weight, one a latency; a factor replaces the
-             reference's latency, inf leaves the hardware out
+             at once), and over several latencies reference (the
+             network whose latency normalises each; avg and max of
+             them are metrics), combine (avg or max), factor and
+             weight, one a latency; a factor replaces the reference's
+             latency, inf leaves the hardware out
 
 \b
 Examples:
   moga search --table RUN/lut.json -o RUN/search
   moga search --table RUN --set population=140 --set generations=60 -o RUN/more
   moga search --table RUN --engine best --limit 'latency<=12' -o RUN/best
-  moga search --table CPU --table GPU --reference moga-a -o both
+  moga search --table CPU --table GPU --set reference=moga-a -o both
   moga search --table RUN --engine ppo --set target_ms=12 -o RUN/ppo
   moga search --table RUN --accuracy mymodule:evaluate --set jobs=4 -o RUN/own
 """
@@ -56,7 +58,7 @@ METHODS = ("nsga2", "sms-emoa", "random", "exact", "fit-front", "best", "ppo", "
 SETTINGS_ONCE_OPTIONS = (
     *("population", "generations", "crossover", "crossover-rate", "mutation", "mutation-rate", "random-share"),
     *("crowding-range", "num-fit", "num-check", "reward", "target-ms", "alpha", "beta", "accuracy-scale"),
-    *("picks", "jobs", "combine", "factor", "weight"),
+    *("picks", "jobs", "combine", "factor", "weight", "reference"),
 )
 """Settings that were options of their own; that spelling is deprecated."""
 
@@ -64,6 +66,7 @@ SETTINGS_ONCE_OPTIONS = (
 def _old_options(function: Any) -> Any:
     old = [renamed(f"--{name}", "--set", f"{name.replace('-', '_')}={{}}") for name in SETTINGS_ONCE_OPTIONS]
     flags = [
+        renamed("--runs-on", "--forbid", "unsupported:{}"),
         renamed("--second-initial", "--set", "second_initial=true", takes_value=False),
         renamed("--no-second-initial", "--set", "second_initial=false", takes_value=False),
     ]
@@ -108,17 +111,12 @@ def _old_options(function: Any) -> Any:
     metavar="METRIC<=X",
     help="Constraint, e.g. 'latency<=12', 'params>=4M'.",
 )
-@click.option("--forbid", multiple=True, metavar="PATTERN", help="Block keys that may not be chosen, e.g. '*_se*'.")
 @click.option(
-    "--runs-on",
+    "--forbid",
     multiple=True,
-    type=click.Choice([each.value for each in Hardware]),
-    help="Leave out choices that this hardware does not surely run; may be repeated.",
-)
-@click.option(
-    "--reference",
-    type=NETWORK,
-    help="Over several latencies: the network whose latency normalises each; avg and max of them are metrics.",
+    type=FORBIDDEN,
+    metavar="PATTERN|unsupported:HARDWARE",
+    help="Choices to leave out: block keys by a pattern, e.g. '*_se*', or what a hardware does not surely run.",
 )
 @click.option(
     "--engine",
@@ -135,8 +133,6 @@ def _old_options(function: Any) -> Any:
 @_old_options
 @ignored("device", when=lambda given: not given["targets"], because="only --target measures")
 @ignored("seed", when=is_proven, because=PROVEN)
-@ignored("reference", when=has_one_latency, because=ONE_LATENCY)
-@ignored("reference", when=lambda given: is_set(given, "factor"), because="--set factor gives the factors")
 def command(
     space: str,
     tables: tuple[Path | str, ...],
@@ -145,9 +141,7 @@ def command(
     accuracy: str,
     objectives: tuple[str, ...],
     limits: tuple[Constraint, ...],
-    forbid: tuple[str, ...],
-    runs_on: tuple[str, ...],
-    reference: str | None,
+    forbid: tuple[str | Hardware, ...],
     engine: str,
     texts: tuple[str, ...],
     seed: int,
@@ -165,7 +159,6 @@ def command(
     from mogakit.flows.search.find import search
     from mogakit.flows.search.plan import Method, SearchPlan, device_input, latency_input
     from mogakit.flows.search.settings import parse_settings, plan_settings
-    from mogakit.nets.resolve import resolve
 
     method = Method(engine)
     of_every_engine, of_engine = split_settings(texts, click.get_current_context())
@@ -175,9 +168,8 @@ def command(
         latencies=tuple(latency_input(path) for path in tables),
         objectives=objectives,
         limits=limits,
-        forbid=forbid,
-        runs_on=tuple(Hardware(each) for each in runs_on),
-        reference=None if reference is None else resolve(reference),
+        forbid=tuple(each for each in forbid if not isinstance(each, Hardware)),
+        runs_on=tuple(each for each in forbid if isinstance(each, Hardware)),
         **of_every_engine,
         **plan_settings(method, parse_settings(of_engine)),
         method=method,

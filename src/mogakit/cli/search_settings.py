@@ -8,11 +8,12 @@ from typing import Any
 import click
 
 from mogakit.cli.command import Given, Ignored
-from mogakit.cli.types import FACTOR, WEIGHT, Whole
+from mogakit.cli.types import FACTOR, NETWORK, WEIGHT, Whole
 
 SETTINGS: Mapping[str, click.ParamType] = {  # type: ignore[type-arg]  # generic from click 8.4 on only
     "picks": Whole(1, 1000),
     "jobs": Whole(1, 1024),
+    "reference": NETWORK,
     "combine": click.Choice(["avg", "max"]),
     "factor": FACTOR,
     "weight": WEIGHT,
@@ -42,7 +43,8 @@ ONE_LATENCY = "it is of several latencies, and there is one; add a --table"
 PROVEN = "engines best and exact solve, and neither draw nor evaluate"
 
 RULES = (
-    Ignored(("combine", "factor", "weight"), has_one_latency, ONE_LATENCY),
+    Ignored(("reference", "combine", "factor", "weight"), has_one_latency, ONE_LATENCY),
+    Ignored(("reference",), lambda given: is_set(given, "factor"), "--set factor gives the factors"),
     Ignored(("jobs",), is_proven, PROVEN),
     Ignored(("picks",), lambda given: given["engine"] == "best", "engine best finds one network"),
     Ignored(
@@ -59,6 +61,8 @@ def split_settings(texts: Sequence[str], context: click.Context) -> tuple[dict[s
     Raises:
         UsageError: a value is not what its setting takes, a setting is given twice, or would have no effect.
     """
+    from mogakit.nets.resolve import resolve
+
     values: dict[str, list[Any]] = {}
     of_engine = []
     for text in texts:
@@ -78,7 +82,9 @@ def split_settings(texts: Sequence[str], context: click.Context) -> tuple[dict[s
                 f"{names} {'has' if len(without) == 1 else 'have'} no effect: {rule.because}", context
             )
     weights = tuple(values.get("weight", ()))
+    reference = values.get("reference", [None])[0]
     fields = {
+        "reference": None if reference is None else resolve(reference),
         "num_picks": values.get("picks", [3])[0],
         "num_jobs": values.get("jobs", [1])[0],
         "worst": values.get("combine") == ["max"],

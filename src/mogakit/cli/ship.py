@@ -11,6 +11,7 @@ from mogakit.cli.command import Given, ignored
 from mogakit.cli.command import command as new_command
 from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say
 from mogakit.cli.types import CLASSES, FILE, FILE_OR_FOLDER, FOLDER, NAMED_MODEL, NEW_FOLDER, PIXELS, SEED, TABLE
+from mogakit.export.artifact import Converter
 
 if TYPE_CHECKING:  # importing the flow imports torch, which `moga ship --help` does not need
     from mogakit.export.bundle.layout import Bundle
@@ -59,12 +60,19 @@ def _checks(given: Given) -> bool:
 @click.option("--input-size", type=PIXELS, help="Side of the image in pixels; the network's own where absent.")
 @click.option("--classes", type=CLASSES, help="Number of classes; the network's own where absent.")
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Of random weights.")
+@click.option(
+    "--converter",
+    "converters",
+    type=click.Choice([converter.value for converter in Converter]),
+    multiple=True,
+    help="Add the file of this converter of the format's makers; may be repeated.",
+)
 @json_option
 @ignored("seed", when=lambda given: given["weights"] is not None, because="--weights are given")
 @ignored("weights_from", "ema", when=lambda given: given["weights"] is None, because="no --weights are given")
 @ignored(
     *("weights", "weights_from", "ema", "calibration", "labels", "preprocessing", "tables", "measurements"),
-    *("input_size", "classes", "seed", "network", "folder"),
+    *("input_size", "classes", "seed", "network", "folder", "converters"),
     when=_checks,
     because="--check takes a bundle as it is, and neither NETWORK nor -o nor what makes a new one",
 )
@@ -83,6 +91,7 @@ def command(
     input_size: int | None,
     classes: int | None,
     seed: int,
+    converters: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Bundle NETWORK for an app's author: every format, a sample, a model card, code that loads it, checksums.
@@ -115,6 +124,7 @@ def command(
         preprocessing=_preprocessing(preprocessing),
         tables=tables,
         measurements=measurements,
+        converters=tuple(map(Converter, converters)),
         seed=seed,
     )
     with progress_bar(f"ship {network}") as progress:

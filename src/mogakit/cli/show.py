@@ -62,6 +62,8 @@ def _caption(summary: NetworkSummary) -> str:
             f"published at width 1 and 224 px: {published.params_m:g}M params, {published.madds_m:g}M MAdds, "
             f"top-1 {published.top1} % ({published.source})"
         )
+    if summary.verdict is not None:
         lines.append(f"{summary.verdict}: {summary.comment}")
+    if summary.source:
         lines.append(f"layers: {summary.source}")
     return "\n".join(lines)

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from mogakit.errors import InputError, TableError
+from mogakit.errors import InputError, TableError, closest
 from mogakit.files import closest_paths
 
 if TYPE_CHECKING:
     from mogakit.bench.target import Target
+    from mogakit.export.support.entry import Hardware
     from mogakit.nets.spaces import Chromosome
     from mogakit.search.problem import Constraint
 
@@ -27,6 +28,7 @@ UNREMARKABLE = 100_000
 """A range that ends here or later is left out of --help."""
 TABLE_NAME = "lut.json"
 RUN_NAME = "run.json"
+UNSUPPORTED = "unsupported"
 
 
 class Words(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on only
@@ -229,6 +231,31 @@ def read_constraint(text: str) -> "Constraint":
     return parse_constraint(text)
 
 
+def read_forbidden(text: str) -> "str | Hardware":
+    """Read a pattern of block keys, or `unsupported:HARDWARE`, which is returned as the hardware.
+
+    Raises:
+        InputError: no such hardware is known.
+    """
+    from mogakit.export.support.entry import Hardware
+
+    word, colon, name = text.partition(":")
+    if word != UNSUPPORTED or not colon:
+        return text
+    if name in list(Hardware):
+        return Hardware(name)
+    near = closest(name, list(Hardware))
+    hint = f"did you mean {', '.join(near)}?" if near else f"supported: {', '.join(Hardware)}"
+    raise InputError(f"unknown hardware {name!r}; {hint}")
+
+
+def hardware_to_run_on() -> list[str]:
+    """Return what `--forbid` takes besides patterns."""
+    from mogakit.export.support.entry import Hardware
+
+    return [f"{UNSUPPORTED}:{each}" for each in Hardware]
+
+
 def network_names() -> list[str]:
     """Return the names of the zoo, and how those of search spaces begin."""
     from mogakit.nets import zoo
@@ -368,6 +395,7 @@ SPACE = Resolved("space", check_space_name, space_names, keep=True)
 TARGET = Resolved("target", read_target, common_targets, keep=False)
 CHROMOSOME = Resolved("chromosome", read_chromosome, tuple, keep=False)
 CONSTRAINT = Resolved("constraint", read_constraint, tuple, keep=False)
+FORBIDDEN = Resolved("pattern", read_forbidden, hardware_to_run_on, keep=False)
 FILE = ExistingPath(path_type=Path, exists=True, dir_okay=False)
 FILE_OR_FOLDER = ExistingPath(path_type=Path, exists=True)
 FOLDER = ExistingPath(path_type=Path, exists=True, file_okay=False)

@@ -84,7 +84,7 @@ def _print(result: Validation, path: Path) -> None:
         scored += [(f"cost model {name}", report) for name, report in stratum.models.items()]
         rows += [
             (
-                f"{report.num} of {stratum.title}, {what}",
+                f"{stratum.title} ({report.num}), {what}",
                 _show(report.mape_percent, with_interval=True),
                 _show(report.rmse_percent),
                 _show(report.bias_percent),

@@ -45,6 +45,18 @@ class Role(StrEnum):
     NETWORK = "network"
 
 
+class Converter(StrEnum):
+    """Converters of the formats' own makers, for networks that the kit's writers do not take (`export.converters`)."""
+
+    LITERT_TORCH = "litert-torch"
+    TORCH_ONNX = "torch.onnx"
+
+    @property
+    def writes(self) -> Format:
+        """Return the format of its files."""
+        return {Converter.LITERT_TORCH: Format.TFLITE, Converter.TORCH_ONNX: Format.ONNX}[self]
+
+
 @dataclass(frozen=True)
 class TensorSpec:
     """One input or output of a file: `shape` as the file sees it (NHWC in TFLite and MACE, NCHW in ONNX)."""

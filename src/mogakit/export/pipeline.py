@@ -1,21 +1,32 @@
 """From a torch module to a verified file and its record: lower once, then write, run, compare, and only then keep."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from torch import nn
 
 from mogakit.errors import ExportError
-from mogakit.export import verify
-from mogakit.export.artifact import Agreement, Artifact, Format, Precision, Role
+from mogakit.export import converters, verify
+from mogakit.export.artifact import Agreement, Artifact, Converter, Format, Precision, Role
 from mogakit.export.describe import describe_file
 from mogakit.export.graph import Graph
 from mogakit.export.lower import lower
-from mogakit.export.writers import Options, Writer, Written, writer_for
+from mogakit.export.writers import Options, Run, Writer, Written, writer_for
 from mogakit.files import write_bytes
 
-__all__ = ["Source", "describe_file", "export", "export_module", "file_path", "file_stem", "prepare"]
+__all__ = [
+    "Source",
+    "convert",
+    "converted_path",
+    "describe_file",
+    "export",
+    "export_module",
+    "file_path",
+    "file_stem",
+    "prepare",
+]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -51,9 +62,13 @@ def prepare(
         InputError: the module is in training mode or does not take the shapes.
     """
     graph = lower(module, *input_shapes)
-    kinds = tuple(verify.Distribution) if role is Role.NETWORK else verify.INSIDE
-    reference = verify.Reference(module, verify.check_inputs(*input_shapes, kinds=kinds))
+    reference = _reference(module, role, *input_shapes)
     return Source(name=name, role=role, graph=graph, reference=reference, notes=dict(notes or {}))
+
+
+def _reference(module: nn.Module, role: Role, *input_shapes: tuple[int, ...]) -> verify.Reference:
+    kinds = tuple(verify.Distribution) if role is Role.NETWORK else verify.INSIDE
+    return verify.Reference(module, verify.check_inputs(*input_shapes, kinds=kinds))
 
 
 def file_stem(name: str) -> str:
@@ -88,22 +103,66 @@ def export(
     written = writer.write(source.graph, options)
     agreement = _agreement(source, writer, written, f"{format} {precision}", options)
     source.agreed.add((format, precision))
-    digests = _store(written, folder, file_stem(source.name))
     path = file_path(source.name, format, precision, folder, options)
+    return _kept(source.name, source.role, path, (format, precision), written, agreement, source.notes)
+
+
+def converted_path(name: str, converter: Converter, folder: Path) -> Path:
+    """Return where `convert` puts the file: `<key>.litert-torch.tflite`, beside the kit's own."""
+    return folder / f"{file_stem(name)}{converters.suffix(converter)}"
+
+
+def convert(
+    module: nn.Module,
+    name: str,
+    role: Role,
+    input_shapes: Sequence[tuple[int, ...]],
+    converter: Converter,
+    folder: Path,
+    notes: dict[str, str] | None = None,
+) -> Artifact:
+    """Let a format's makers' converter write one float32 file into `folder`, after it has agreed with torch.
+
+    Raises:
+        InputError: the converter is not installed, the module is in training mode or does not take the shapes.
+        ExportError: the converter does not take the module, or its file does not agree; nothing is left on disk.
+        OSError: the disk is full or the folder not writable; nothing half written is left.
+    """
+    written = converters.write(module, converter, *input_shapes)
+    reference = _reference(module, role, *input_shapes)
+    said = {**(notes or {}), **written.notes}
+    label = f"{name} as {converter.writes} by {said[converters.NOTE]}"
+    run = converters.opened(written, converter)
+    agreement = _compared(reference, run, converters.checked_with(converter), label)
+    kind = (converter.writes, Precision.FLOAT32)
+    return _kept(name, role, converted_path(name, converter, folder), kind, written, agreement, said)
+
+
+def _kept(
+    name: str,
+    role: Role,
+    path: Path,
+    kind: tuple[Format, Precision],
+    written: Written,
+    agreement: Agreement,
+    notes: dict[str, str],
+) -> Artifact:
+    """Store a file that has agreed with torch, and return its record."""
+    digests = _store(written, path.parent, file_stem(name))
     main = digests.pop(path.name)
     return Artifact(
-        name=source.name,
-        role=source.role,
+        name=name,
+        role=role,
         path=path,
-        format=format,
-        precision=precision,
+        format=kind[0],
+        precision=kind[1],
         sha256=main,
         num_bytes=sum(map(len, written.files.values())),
         inputs=written.inputs,
         outputs=written.outputs,
         agreement=agreement,
         companions=digests or None,
-        notes={**source.notes, **written.notes} or None,
+        notes={**notes, **written.notes} or None,
     )
 
 
@@ -115,12 +174,16 @@ def _agreement(source: Source, writer: Writer, written: Written, label: str, opt
             _agreement(source, twin, twin.write(source.graph, options), f"the float twin of {label}", options)
             source.agreed.add(writer.twin)
         return written.agreement
-    run = writer.load(written)
-    found = {kind: run(values) for kind, values in source.reference.usable.items()}
+    label = f"{source.name} as {label}"
+    return _compared(source.reference, writer.load(written), writer.checked_with(), label, half=writer.half)
+
+
+def _compared(reference: verify.Reference, run: Run, checked_with: str, label: str, *, half: bool = False) -> Agreement:
+    found = {kind: run(values) for kind, values in reference.usable.items()}
     try:
-        return verify.agreement(source.reference, found, writer.checked_with(), half=writer.half)
+        return verify.agreement(reference, found, checked_with, half=half)
     except ExportError as error:
-        raise ExportError(f"{source.name} as {label}: {error}. Nothing was written") from error
+        raise ExportError(f"{label}: {error}. Nothing was written") from error
 
 
 def _store(written: Written, folder: Path, stem: str) -> dict[str, str]:

@@ -149,22 +149,8 @@ def made_tensors(model: bytes) -> list[str]:
     return [_name(graph.tensors[index]) for operator in graph.operators for index in operator.outputs]
 
 
-def calibration_note(model: bytes) -> str | None:
-    """Return what an integer file of the kit says it was calibrated on, or None for any other file."""
-    unpacked = _unpack(model)
-    notes: Mapping[str, int] = {_text(item.name): item.buffer for item in unpacked.metadata or []}
-    if METADATA_NAME not in notes:
-        return None
-    return bytes(unpacked.buffers[notes[METADATA_NAME]].data).decode()
-
-
-def save_ranges(path: Path, ranges: Ranges) -> None:
-    """Write ranges as JSON, atomically; Python's shortest notation keeps every float32 exact."""
-    records.save(ranges, path)
-
-
 def load_ranges(path: Path) -> Ranges:
-    """Read what `save_ranges` wrote.
+    """Read the ranges that were stored beside an integer file.
 
     Raises:
         InputError: there is no such file, or it does not hold ranges; see `records.load`.

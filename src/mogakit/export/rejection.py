@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mogakit.export.artifact import Converter, Format
 from mogakit.export.builder import where
 from mogakit.export.rules import RULES
 from mogakit.export.trace import Call
@@ -32,6 +33,9 @@ _NAMES = {
     "convolution": "nn.Conv2d",
 }
 """Names of ATen that are not torch's own with `torch.` before them."""
+
+
+_LABELS = {Format.TFLITE: "TFLite", Format.ONNX: "ONNX"}
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,8 @@ def message(problems: Sequence[Problem]) -> str:
     return (
         f"{head} of the network cannot be exported:\n"
         + "\n".join(lines)
-        + f"\nReplace them by supported ones ({supported()})"
+        + f"\nReplace them by supported ones ({supported()}), or let the formats' own makers convert the network: "
+        + " or ".join(f"--converter {converter} ({_LABELS[converter.writes]})" for converter in Converter)
     )
 
 

@@ -6,7 +6,7 @@ works, composite functions arrive already split into a small vocabulary, and a b
 branch or one number into the file, and is rejected with the name of its module.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -252,6 +252,27 @@ def trace(module: nn.Module, *input_shapes: tuple[int, ...]) -> Trace:
         InputError: the module is in training mode, does not take these shapes, holds other numbers than float32, or
             returns something that is not made of tensors computed from its input.
     """
+    check_module(module)
+    data = example_inputs(*input_shapes)
+    recorder = _Recorder()
+    for tensor in data:
+        recorder.mark(tensor)
+    with torch.no_grad(), one_thread(), _paths(module, recorder):
+        with _Readers(recorder), recorder:
+            returned = returned_by(module, data)
+        outputs = [recorder.known(tensor) for tensor in flat(returned)]
+    known = tuple(ref for ref in outputs if isinstance(ref, Ref))
+    if len(known) != len(outputs) or not any(ref.number >= len(data) for ref in known):
+        raise InputError(f"{type(module).__name__} returns {type(returned).__name__}, not tensors made from its input")
+    return Trace(tuple(recorder.calls), known, names_in(returned))
+
+
+def check_module(module: nn.Module) -> None:
+    """Check that a module is ready to be exported.
+
+    Raises:
+        InputError: it is in training mode, or holds other numbers than float32.
+    """
     for path, child in module.named_modules():
         if child.training:
             raise InputError(f"{_named(module, path)} is in training mode; call .eval() before exporting")
@@ -260,23 +281,25 @@ def trace(module: nn.Module, *input_shapes: tuple[int, ...]) -> Trace:
             raise InputError(
                 f"{path} holds {parameter.dtype}; supported: torch.float32: call .float() before exporting"
             )
+
+
+def example_inputs(*shapes: tuple[int, ...]) -> tuple[torch.Tensor, ...]:
+    """Return seeded data of the shapes given."""
     generator = torch.Generator().manual_seed(0)
-    data = [torch.rand(shape, generator=generator) for shape in input_shapes]
-    recorder = _Recorder()
-    for tensor in data:
-        recorder.mark(tensor)
-    with torch.no_grad(), one_thread(), _paths(module, recorder):
-        try:
-            with _Readers(recorder), recorder:
-                returned = module(*data)
-        except (RuntimeError, ValueError, TypeError, IndexError) as error:
-            name = type(module).__name__
-            raise InputError(f"{name} does not run on {_shapes(input_shapes)}: {error}") from error
-        outputs = [recorder.known(tensor) for tensor in _flat(returned)]
-    known = tuple(ref for ref in outputs if isinstance(ref, Ref))
-    if len(known) != len(outputs) or not any(ref.number >= len(data) for ref in known):
-        raise InputError(f"{type(module).__name__} returns {type(returned).__name__}, not tensors made from its input")
-    return Trace(tuple(recorder.calls), known, _keys(returned))
+    return tuple(torch.rand(shape, generator=generator) for shape in shapes)
+
+
+def returned_by(module: nn.Module, data: Sequence[torch.Tensor]) -> Any:
+    """Return what a module returns.
+
+    Raises:
+        InputError: it does not take data of these shapes.
+    """
+    try:
+        return module(*data)
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        shapes = tuple(tuple(tensor.shape) for tensor in data)
+        raise InputError(f"{type(module).__name__} does not run on {_shapes(shapes)}: {error}") from error
 
 
 def _shapes(shapes: tuple[tuple[int, ...], ...]) -> str:
@@ -285,19 +308,19 @@ def _shapes(shapes: tuple[tuple[int, ...], ...]) -> str:
     return f"{len(shapes)} inputs of shapes {', '.join(map(str, shapes))}"
 
 
-def _flat(returned: Any) -> Iterator[torch.Tensor]:
+def flat(returned: Any) -> Iterator[torch.Tensor]:
     """Yield the tensors in what a module returned: a tensor, a list or tuple, or a mapping in its order."""
     if isinstance(returned, torch.Tensor):
         yield returned
     elif isinstance(returned, list | tuple):
         for item in returned:
-            yield from _flat(item)
+            yield from flat(item)
     elif isinstance(returned, dict):
         for item in returned.values():
-            yield from _flat(item)
+            yield from flat(item)
 
 
-def _keys(returned: Any) -> tuple[str, ...]:
+def names_in(returned: Any) -> tuple[str, ...]:
     """Return the keys of a mapping from names to tensors, nothing for anything else."""
     if isinstance(returned, dict) and all(isinstance(value, torch.Tensor) for value in returned.values()):
         return tuple(str(key) for key in returned)

@@ -86,6 +86,8 @@ def _packages() -> list[Finding]:
 
 EXTRAS = {
     "train": "COCO's mAP (moga detect), --tensorboard, and scikit-learn's digits (moga train, moga supernet)",
+    "litert-torch": "--converter litert-torch: TFLite files of networks beyond the kit's writers",
+    "torch-onnx": "--converter torch.onnx: ONNX files of networks beyond the kit's writers",
     "reference": "comparing our files with TensorFlow's converter and litert-torch (make reference; about 3 GB)",
 }
 """What each optional part of the package is good for."""

@@ -15,7 +15,7 @@ from mogakit.flows.search.find import EXACT, RESULT, SAMPLES
 from mogakit.luts.check import check_table
 from mogakit.luts.fit_record import FitRecord
 from mogakit.luts.latencies import table_path
-from mogakit.luts.spaces import input_size_of
+from mogakit.luts.spaces import table_input_size
 from mogakit.luts.validation import load_validation
 from mogakit.nets.resolve import resolve
 from mogakit.progress import Progress, silent
@@ -125,8 +125,8 @@ def gather(request: ReportRequest) -> RunContent:
         sources += [path for name in (RESULT, EXACT, SAMPLES) if (path := folder / name).exists()]
     if fitted.exists():
         sources.append(fitted)
-    if (request.folder / OPERATORS).exists():
-        sources.append(request.folder / OPERATORS)
+    profiled = [one for one in (request.folder, *request.against) if (one / OPERATORS).is_file()]
+    sources += [one / OPERATORS for one in profiled]
     if request.comparison is not None:
         sources.append(request.comparison)
     return RunContent(
@@ -140,8 +140,10 @@ def gather(request: ReportRequest) -> RunContent:
         other_fits=tuple(_fit_of(path) for path in request.against),
         comparison=None if request.comparison is None else records.load(Comparison, request.comparison),
         notes=request.notes,
-        networks=tuple(resolve(name, input_size=input_size_of(table)) for name in request.networks),
-        operators=tuple((one.network, one.target, one.by_type_ms()) for one in read_profiles(request.folder)),
+        networks=tuple(resolve(name, input_size=table_input_size(table)) for name in request.networks),
+        operators=tuple(
+            (one.network, one.target, one.by_type_ms()) for path in profiled for one in read_profiles(path)
+        ),
         sources={_relative(path, request.folder): files.sha256_of(path) for path in sources},
     )
 

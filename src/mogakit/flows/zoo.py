@@ -1,14 +1,15 @@
 """What `moga zoo` and `moga show` say: networks with their counts, sources and layers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mogakit import records
 from mogakit.errors import InputError
 from mogakit.nets import zoo
 from mogakit.nets.block import Block
 from mogakit.nets.network import Network, count_madds, count_params, count_params_without_norm
-from mogakit.nets.network_file import NETWORK_SUFFIX, save_network
-from mogakit.nets.resolve import resolve
+from mogakit.nets.network_file import NETWORK_SUFFIX, NetworkRecord, save_network
+from mogakit.nets.resolve import published_of, resolve
 
 
 @dataclass(frozen=True)
@@ -68,10 +69,10 @@ def summarise(
         InputError: nothing is called so, or an argument does not fit.
     """
     network = resolve(text, width, input_size, num_classes)
-    if text not in zoo.names():
-        return _summary(network)
-    entry = zoo.get(text)
-    return _summary(network, entry)
+    if text in zoo.names():
+        return _summary(network, zoo.get(text))
+    published, source = published_of(text)
+    return replace(_summary(network), published=published, source=source or None)
 
 
 def save_summarised(text: str, width: float, input_size: int | None, num_classes: int | None, path: Path) -> None:
@@ -82,8 +83,21 @@ def save_summarised(text: str, width: float, input_size: int | None, num_classes
     """
     if path.suffix != NETWORK_SUFFIX:
         raise InputError(f"{path}: a network file is called NAME{NETWORK_SUFFIX}")
-    source = zoo.get(text).source if text in zoo.names() else text
-    save_network(resolve(text, width, input_size, num_classes), path, source)
+    published, source = published_of(text)
+    table = zoo.table_of(text) if text in zoo.names() and width == 1 else None
+    if table is None:
+        save_network(resolve(text, width, input_size, num_classes), path, source or text)
+        return
+    network = resolve(text, width, input_size, num_classes)
+    record = NetworkRecord(
+        name=text,
+        table=table,
+        input_size=network.input_size,
+        num_classes=network.num_classes,
+        source=source,
+        published=published,
+    )
+    records.save(record, path)
 
 
 def _summary(network: Network, entry: zoo.ZooEntry | None = None) -> NetworkSummary:

@@ -86,6 +86,8 @@ def profile_space(
     rounds: int | None = None,
     budget_s: float | None = None,
     calibration: str | None = None,
+    num_blocks: int | None = None,
+    networks: Sequence[str] = (),
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Run:
@@ -102,6 +104,9 @@ def profile_space(
         rounds: None for the kit's choice.
         budget_s: seconds after which no new round starts.
         calibration: `affine`, `scale`, `none` or `best`; None for what the run has, `best` at first.
+        num_blocks: choice blocks to measure where channels and depth are chosen too; the others are inferred. None for
+            the kit's choice.
+        networks: names of networks whose blocks are measured as well, so that the table predicts these too.
         seed: of the order and of the networks.
         progress: as in `measure_files`.
 
@@ -109,8 +114,7 @@ def profile_space(
         The run, whose `table` predicts any network of the space in milliseconds.
 
     Raises:
-        InputError: the space has no independent slots, the target does not run on the device, or `folder` holds
-            another run.
+        InputError: the target does not run on the device, a network does not exist, or `folder` holds another run.
         DeviceError, MeasurementError, ExportError: what was finished is kept for `resume`.
 
     Source: MoGA (arXiv 1908.01314) for the table; docs/measuring.md for what it leaves open.
@@ -132,6 +136,8 @@ def profile_space(
         budget_s=budget_s,
         input_size=input_size,
         calibration=None if calibration is None else choice(CalibrationChoice, calibration),
+        num_blocks=num_blocks,
+        networks=tuple(networks),
     )
     with open_runner(device) as runner:
         profile(request, runner, progress_for("profile", progress))

@@ -29,7 +29,8 @@ def missing_rows(where: str, rows: Iterable[str], missing: Sequence[str], comman
     for key in missing:
         nearest = difflib.get_close_matches(key, known, n=NUM_NEAREST, cutoff=0.0)
         lines.append(f"{key} (nearest: {', '.join(nearest) if nearest else 'the table is empty'})")
-    return f"{where} has no row for {'; '.join(lines)}. Measure it: {command}"
+    outside = "(for a network outside the space: a new folder and --network NET)"
+    return f"{where} has no row for {'; '.join(lines)}. Measure it: {command} {outside}"
 
 
 def remedy(status: Status, command: str) -> str:

@@ -1,8 +1,8 @@
-"""What a block costs, from its shape: a physical model of its layers, and a Gaussian process for what that leaves over.
+"""Latency of a block from its shape: a physical model of its layers, and a Gaussian process for the residual.
 
 The mean is a non-negative sum over the block's layers of multiply-accumulates by kind of convolution and kernel, of
-weights read, of activations read and written, and of a constant a layer and a block. What remains is a relative error
-that is alike for blocks that are alike: a Gaussian process over operator, kernel, expansion, stride, resolution and
+weights read, of activations read and written, and of a constant a layer and a block. The residual is a relative error
+that is similar for similar blocks: a Gaussian process over operator, kernel, expansion, stride, resolution and
 channels. Whole networks are observations of it too: their time is a sum over blocks. So a few hundred measured blocks
 and a few dozen networks give every block of a space a number with an error bar, and the numbers still add up.
 
@@ -26,17 +26,17 @@ MIN_BLOCKS = 8
 """Measured blocks from which a model is fitted."""
 
 _NOISE_FLOOR = 3e-3
-"""Relative standard deviation below which no measured block is believed."""
+"""Smallest relative standard error that a measured block is given, however narrow its own interval is."""
 
 _LOCAL = 4.0
-"""By how much the local part's lengths are shorter than the smooth part's."""
+"""Length scales of the smooth part divided by those of the local part."""
 
 _PENALTY = 1e-3
 """Ridge on the terms of the mean, relative to their own scale, so that terms that always grow together share a cost."""
 
 
 def block_numbers(block: Block) -> list[float]:
-    """Return what a Gaussian process measures distance by: log2 of channels, resolution, kernel, expansion."""
+    """Return the coordinates of a block for the Gaussian process: log2 of channels, resolution, kernel, expansion."""
     middle = block.expanded_channels or block.in_channels
     return [
         np.log2(block.in_channels),
@@ -48,7 +48,7 @@ def block_numbers(block: Block) -> list[float]:
 
 
 def block_kind(block: Block) -> list[int]:
-    """Return what two blocks either share or do not, as whole numbers."""
+    """Return the categorical features of a block (operator, stride, SE, ...), as whole numbers."""
     se = block.se is not None
     return [_OPS[block.op], block.stride, se, block.residual, block.pool_skip, _ACTIVATIONS[block.activation]]
 
@@ -59,7 +59,7 @@ _ACTIVATIONS = {activation: number for number, activation in enumerate(Activatio
 
 @dataclass(frozen=True)
 class Measured:
-    """What a model is fitted on, in milliseconds, net of what a network pays once.
+    """What a model is fitted on, in milliseconds, without the overhead that a network pays once.
 
     Attributes:
         blocks_ms: latency of each measured block, above zero. blocks_std_ms: standard error of each.
@@ -104,11 +104,12 @@ class BlockModel:
     def given_networks(
         self, networks: Sequence[Sequence[Block]], networks_ms: Sequence[float], networks_std_ms: Sequence[float]
     ) -> "BlockModel":
-        """Return the model that also knows whole networks, whose blocks need not be measured.
+        """Return the model conditioned on whole networks as well, whose blocks need not be measured.
 
         Args:
             networks: the blocks of each.
-            networks_ms: shape (n,), milliseconds net of what a network pays once. networks_std_ms: their errors.
+            networks_ms: shape (n,), milliseconds, without the overhead that a network pays once.
+            networks_std_ms: their standard errors.
         """
         model = copy(self)
         model._condition(networks, networks_ms, networks_std_ms)
@@ -125,7 +126,7 @@ class BlockModel:
         prior = self._hyper.prior_variance
         relative = cross @ self._gain
         explained = np.einsum("ij,ij->i", cross @ self._precision, cross)
-        # what a measured block's own error is, no inferred one is known better than
+        # an inferred block is never more certain than a typical measured one: hence the median noise
         deviation = self._widened * np.sqrt(np.maximum(prior - explained, 0.0) + float(np.median(self._noise)))
         return np.maximum(mean * (1.0 + relative), 0.02 * mean), mean * deviation
 
@@ -177,8 +178,11 @@ def _fit_mean(design: FloatArray, measured_ms: FloatArray) -> FloatArray:
 
 
 @dataclass(frozen=True)
-class _Hyper:
-    """Deviations of a smooth and of a local part, a length for each number, and how alike unlike kinds are."""
+class _Hyperparameters:
+    """Standard deviations of a smooth and of a local part, a length scale for each coordinate, and a factor.
+
+    The factor, `alike`, lowers the covariance once for each categorical feature that differs.
+    """
 
     smooth: float
     local: float
@@ -190,7 +194,7 @@ class _Hyper:
         return self.smooth**2 + self.local**2
 
     def covariance(self, distance: "_Distance") -> FloatArray:
-        """Return shape (left, right): a Matern 5/2 over the numbers, times a factor for every kind that differs."""
+        """Return shape (left, right): a Matern 5/2 over the coordinates, times `alike` per differing feature."""
         far = np.sqrt(5 * np.maximum(distance.squares @ self.lengths**-2, 0.0))
         same = self.alike**distance.differing
         return np.asarray(same * (self.smooth**2 * matern52(far) + self.local**2 * matern52(_LOCAL * far)))
@@ -198,7 +202,7 @@ class _Hyper:
 
 @dataclass(frozen=True)
 class _Distance:
-    """Between blocks: squared differences of their numbers (left, right, numbers), and how many kinds differ."""
+    """Between blocks: squared differences of coordinates (left, right, coordinates), and how many features differ."""
 
     squares: FloatArray
     differing: FloatArray
@@ -218,7 +222,7 @@ def matern52(scaled: FloatArray) -> FloatArray:
 
 
 def _overconfidence(covariance: FloatArray, relative: FloatArray) -> float:
-    """Return by how much left-out blocks lie farther off than the process says, root mean square; at least 1.
+    """Return the root mean square of left-out errors over their predicted standard deviations; at least 1.
 
     Leave-one-out in closed form (Rasmussen and Williams 2006, eq. 5.12).
     """
@@ -227,14 +231,14 @@ def _overconfidence(covariance: FloatArray, relative: FloatArray) -> float:
     return max(1.0, float(np.sqrt(np.mean(scaled**2))))
 
 
-def _fit_process(distance: _Distance, relative: FloatArray, noise: FloatArray) -> _Hyper:
+def _fit_process(distance: _Distance, relative: FloatArray, noise: FloatArray) -> _Hyperparameters:
     """Return the hyperparameters with the largest marginal likelihood, from a fixed start, so that fits repeat."""
     spread = float(np.std(relative)) or 0.01
     start = np.concatenate([np.log([spread, spread / 2]), np.zeros(distance.squares.shape[2]), [0.0]])
 
-    def hyper_of(given: FloatArray) -> _Hyper:
+    def hyper_of(given: FloatArray) -> _Hyperparameters:
         exps = np.exp(np.clip(given, -8.0, 8.0))
-        return _Hyper(float(exps[0]), float(exps[1]), exps[2:-1], float(1 / (1 + exps[-1])))
+        return _Hyperparameters(float(exps[0]), float(exps[1]), exps[2:-1], float(1 / (1 + exps[-1])))
 
     def loss(given: FloatArray) -> float:
         try:
@@ -243,7 +247,7 @@ def _fit_process(distance: _Distance, relative: FloatArray, noise: FloatArray) -
             return 1e12
         fitted = float(relative @ cho_solve(factor, relative))
         logs = float(np.sum(np.log(np.diag(factor[0]))))
-        held = 0.05 * float(np.sum((given - start) ** 2))  # lengths that the data say nothing of stay where they are
-        return 0.5 * fitted + logs + held
+        prior = 0.05 * float(np.sum((given - start) ** 2))  # keeps length scales that the data do not determine
+        return 0.5 * fitted + logs + prior
 
     return hyper_of(minimize(loss, start, method="L-BFGS-B", options={"maxiter": 30, "ftol": 1e-5}).x)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mogakit import records
-from mogakit.bench.measurement import Identity
+from mogakit.bench.measurement import SHELL_FLAG, Identity
 from mogakit.errors import MAX_SUGGESTIONS, TableError
 from mogakit.files import closest_paths
 from mogakit.luts.linear import CostModel
@@ -11,9 +11,6 @@ from mogakit.luts.table import LatencyTable
 
 TABLE_NAME = "lut.json"
 """File of a run's folder that holds its latency table."""
-
-SHELL_FLAG = "transport=adb shell"
-"""Flag in the identity of what was measured on a phone through adb."""
 
 
 def table_path(given: str | Path) -> Path:

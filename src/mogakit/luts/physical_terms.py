@@ -26,10 +26,10 @@ def layer_terms(block: Block) -> Iterator[tuple[Hashable, dict[str, float]]]:
             "layers": 1.0,
             f"values of {shape}": (layer.in_channels * before**2 + layer.out_channels * layer.output_size**2) / 1e6,
         }
-        curved = block.activation in (Activation.HSWISH, Activation.SILU)
-        if curved:
-            terms["values of curved activations"] = layer.out_channels * layer.output_size**2 / 1e6
-        same = (kind, layer.in_channels, layer.out_channels, before, layer.output_size, curved)
+        smooth = block.activation in (Activation.HSWISH, Activation.SILU)
+        if smooth:
+            terms["values of smooth activations"] = layer.out_channels * layer.output_size**2 / 1e6
+        same = (kind, layer.in_channels, layer.out_channels, before, layer.output_size, smooth)
         yield same, terms
     yield ("block", block.key), _terms_of_the_whole(block)
 

@@ -8,7 +8,7 @@ from mogakit.nets.spaces import SearchSpace, SlotSpace, get_space
 IMAGE_CHANNELS = 3
 
 
-def input_size_of(table: LatencyTable) -> int | None:
+def table_input_size(table: LatencyTable) -> int | None:
     """Return the input size in pixels that the table's stem takes, or None where no row is a stem."""
     sizes = []
     for key in table.rows:
@@ -24,7 +24,7 @@ def input_size_of(table: LatencyTable) -> int | None:
 def space_of(table: LatencyTable) -> SearchSpace | None:
     """Return the space at the table's input size, or None where the table names none that the kit knows."""
     try:
-        return get_space(table.space, input_size_of(table))
+        return get_space(table.space, table_input_size(table))
     except InputError:
         return None
 

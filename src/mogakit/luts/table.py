@@ -14,7 +14,7 @@ import numpy as np
 
 from mogakit import records
 from mogakit.bench.agreement import DeviceAgreement
-from mogakit.bench.measurement import Identity, Status, counts
+from mogakit.bench.measurement import SHELL_FLAG, Identity, Status, counts
 from mogakit.bench.target import Target, parse_target
 from mogakit.bench.warning import ConditionWarning, typed_warnings
 from mogakit.errors import TableError
@@ -435,7 +435,9 @@ class LatencyTable(Tabular):
 
     @property
     def _profile_command(self) -> str:
-        device = None if self.identity.device == UNKNOWN else (self.identity.device_name or "host")
+        device = None
+        if self.identity.device != UNKNOWN:
+            device = "SERIAL" if SHELL_FLAG in self.identity.flags else "host"
         return advice.profile_command(self.space, device, self.target)
 
 

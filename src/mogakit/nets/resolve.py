@@ -7,7 +7,7 @@ from mogakit.errors import InputError, KeySyntaxError, closest, unknown_name
 from mogakit.nets import zoo
 from mogakit.nets.limits import check_sizes
 from mogakit.nets.network import Network
-from mogakit.nets.network_file import NETWORK_SUFFIX, load_network
+from mogakit.nets.network_file import NETWORK_SUFFIX, as_asked, load_network, read_network_file
 from mogakit.nets.spaces import get_space, parse_chromosome, space_names
 from mogakit.plugins import Group, called_with, find
 
@@ -22,7 +22,8 @@ def resolve(text: str, width: float = 1.0, input_size: int | None = None, num_cl
     """Return the network that `text` names.
 
     Args:
-        text: a name of the zoo (`moga-a`), `space/chromosome` (`moga/8-10-6-...`), a network file (`mine.json`), or a
+        text: a name of the zoo (`moga-a`), `space/chromosome` (`moga/8-10-6-...`), a network file (`mine.json`,
+            `mine.json@0.75x` where it has a table), or a
             network of a user's own: `package.module:name` (a `Network`, or a function that makes one) or a name among
             the entry points `mogakit.networks`. A zoo network's own name parses back: `mobilenet-v2@1.25x@192px@100c`
             says what the other arguments would.
@@ -32,10 +33,12 @@ def resolve(text: str, width: float = 1.0, input_size: int | None = None, num_cl
         InputError: nothing is called so, or it cannot be had at that width, size or number of classes.
     """
     if text.endswith(NETWORK_SUFFIX):
-        return _as_asked(load_network(Path(text)), text, width, input_size, num_classes)
+        return load_network(Path(text), width, input_size, num_classes)
     check_sizes(width, input_size, num_classes)
     space, slash, chromosome = text.partition("/")
-    variant = None if slash else _VARIANT.fullmatch(text)
+    variant = _VARIANT.fullmatch(text)
+    if slash and variant is not None and not variant["name"].endswith(NETWORK_SUFFIX):
+        variant = None
     if variant is not None and variant["rest"]:
         given_size, given_classes = variant["size"], variant["classes"]
         return resolve(
@@ -57,6 +60,21 @@ def resolve(text: str, width: float = 1.0, input_size: int | None = None, num_cl
             return _own_network(own, text, width, input_size, num_classes)
         raise InputError(_unknown(text))
     return zoo.get(text, width, input_size, 1000 if num_classes is None else num_classes).network
+
+
+def published_of(text: str) -> tuple[zoo.Published | None, str]:
+    """Return what was published of a network at width 1 and where its layers were read, from the zoo or its file.
+
+    Raises:
+        InputError: it is a network file that cannot be read.
+    """
+    if text.endswith(NETWORK_SUFFIX):
+        record = read_network_file(Path(text))
+        return record.published, record.source
+    if text in zoo.names():
+        entry = zoo.get(text)
+        return entry.published, entry.source
+    return None, ""
 
 
 def _unknown(text: str) -> str:
@@ -98,14 +116,4 @@ def _own_network(own: object, text: str, width: float, input_size: int | None, n
         raise InputError(
             f"{text} is a {type(own).__name__}; a network is a mogakit.Network or a function that makes one"
         )
-    return _as_asked(own, text, width, input_size, num_classes)
-
-
-def _as_asked(network: Network, text: str, width: float, input_size: int | None, num_classes: int | None) -> Network:
-    """Return a finished network, which has one width, size and number of classes, if that is what was asked for."""
-    if width != 1:
-        raise InputError(f"a width multiplier needs a network of the zoo; {text} has its channels already")
-    for asked, has, unit in ((input_size, network.input_size, "px"), (num_classes, network.num_classes, "classes")):
-        if asked not in (None, has):
-            raise InputError(f"{text} is a network for {has} {unit}, not for {asked}")
-    return network
+    return as_asked(own, text, width, input_size, num_classes)

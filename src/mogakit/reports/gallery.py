@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from mogakit.luts.decompose import time_by_kind
-from mogakit.luts.spaces import input_size_of, slot_space_of
+from mogakit.luts.spaces import slot_space_of, table_input_size
 from mogakit.luts.table import LatencyTable
 from mogakit.nets import zoo
 from mogakit.nets.network import Network
@@ -226,7 +226,7 @@ def _without_accuracy(found: Comparison) -> str:
 
 def _known_networks(content: RunContent, space: SlotSpace) -> list[Network]:
     """Return networks that a reader knows: published ones of the space, then the picks of the first search."""
-    size = input_size_of(content.table)
+    size = table_input_size(content.table)
     published = [zoo.get(name, input_size=size).network for name in zoo.names()]
     known = [network for network in published if holds(space, network)]
     if content.searches:

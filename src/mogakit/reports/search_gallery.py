@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from mogakit.luts.spaces import input_size_of
+from mogakit.luts.spaces import table_input_size
 from mogakit.nets.network import Network
 from mogakit.nets.spaces import get_space, parse_chromosome
 from mogakit.reports.drawn import Drawn
@@ -104,7 +104,7 @@ def _params_compared(name: str, named: dict[str, NamedSearch]) -> Drawn:
 
 def picked_networks(content: RunContent, search: NamedSearch) -> list[Network]:
     """Return the picks of a search as networks, at the input size of the run's table."""
-    space = get_space(search.result.front.space, input_size_of(content.table))
+    space = get_space(search.result.front.space, table_input_size(content.table))
     return [space.decode(parse_chromosome(pick)) for pick in search.result.picks]
 
 

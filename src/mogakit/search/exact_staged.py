@@ -1,9 +1,9 @@
-"""The exact Pareto front of sums over blocks in spaces whose filters and depth are chosen too.
+"""The exact Pareto front of sums over blocks in spaces where numbers of filters and of layers are genes as well.
 
-Dynamic programming over stage, filters and layer: what a layer costs depends on nothing before it but the filters, so
-one front is kept for each number of filters that a stage may end with. A partial sum that another one with the same
-filters dominates can never become part of a front. Where the front is too large to carry, terms are rounded to a
-coarser grid, and the result says within which tolerance it holds.
+Dynamic programming over stage, filters and layer. The cost of a layer depends on earlier layers only through their
+number of filters, so one front is kept for each number of filters that a stage may end with. A partial network that
+another one with the same filters dominates cannot be part of any network on the front. Where the front is too large,
+terms are rounded to a coarser grid, and the result states the tolerance within which it holds.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from mogakit.search.staged import StageCosts, StagedCosts
 
 @dataclass(frozen=True)
 class _Front:
-    """Partial networks that none dominates: their sums, shape (n, objectives), and genes, shape (n, num_genes)."""
+    """Partial networks that no other dominates: their sums, shape (n, objectives), and genes, shape (n, num_genes)."""
 
     points: Values
     genes: NDArray[np.int16]
@@ -33,19 +33,19 @@ RESOLUTIONS = (0.0, 1e-3, 2e-3, 5e-3, 1e-2)
 """Steps to which terms are rounded, as a share of the range of their sum, tried in this order (ours)."""
 
 
-class FrontTooLarge(InputError):  # noqa: N818 - named for what it says
+class FrontTooLarge(InputError):  # noqa: N818 - reads as the condition that it reports
     """The front holds more points than can be carried at this resolution."""
 
 
 def finest_staged_front(costs: Sequence[StagedCosts], maximise: Sequence[bool]) -> tuple[Genes, float]:
-    """Return the front at the finest resolution at which it can be had.
+    """Return the front at the finest resolution at which it has at most `LARGEST_STAGED_FRONT` points.
 
     Returns:
-        Genes, shape (n, num_genes), and a tolerance: to any network of the space some network of the front is at least
-        as good in every objective, but for this share of the objective's range. 0: the front is exact.
+        Genes, shape (n, num_genes), and a tolerance: for any network of the space, some network of the front is worse
+        in no objective by more than this share of the objective's range. 0: the front is exact.
 
     Raises:
-        InputError: an objective does not exist for some block, or the front is too large at every resolution.
+        InputError: some block has no value for an objective, or the front is too large at every resolution.
     """
     ranges = [high - low for low, high in (cost.extremes() for cost in costs)]
     for resolution in RESOLUTIONS[len(costs) > 2 :]:
@@ -75,7 +75,7 @@ def exact_staged_front(costs: Sequence[StagedCosts], maximise: Sequence[bool]) -
 
     Raises:
         FrontTooLarge: more than `LARGEST_STAGED_FRONT` partial networks would have to be carried.
-        InputError: an objective does not exist for some block.
+        InputError: some block has no value for an objective.
     """
     senses = [bool(sense) for sense in maximise]
     _check(costs)

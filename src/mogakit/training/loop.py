@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -228,7 +228,8 @@ def train(
     training, validation = data
     recipe = settings.applied_to(recipe)
     batch_size = settings.batch_size or recipe.batch_size
-    _check_sizes(network, training, batch_size, world)
+    check_sizes(network, training, "network")
+    world.check_batch_size(batch_size, len(training))
     steps_per_epoch = len(training) // batch_size
     num_steps = round(recipe.epochs * steps_per_epoch)
     loop = _ClassifierLoop(
@@ -296,13 +297,36 @@ class _ClassifierLoop:
         self.learner.load_state_dict(state)
 
 
-def _check_sizes(network: Network, dataset: Dataset, batch_size: int, world: World) -> None:
-    if (network.input_size, network.num_classes) != (dataset.input_size, dataset.num_classes):
+class ImagesAndClasses(Protocol):
+    """What a model takes and gives, and what a data set holds."""
+
+    @property
+    def name(self) -> str:
+        """Return what messages call it."""
+
+    @property
+    def input_size(self) -> int:
+        """Return the height and width of an image in pixels."""
+
+    @property
+    def num_classes(self) -> int:
+        """Return the number of classes."""
+
+
+def check_sizes(model: ImagesAndClasses, dataset: ImagesAndClasses, kind: str) -> None:
+    """Check that a model and the data that it is trained on fit.
+
+    Args:
+        kind: what the message calls the model.
+
+    Raises:
+        InputError: they have another image size or another number of classes.
+    """
+    if (model.input_size, model.num_classes) != (dataset.input_size, dataset.num_classes):
         raise InputError(
-            f"{network.name} takes {network.input_size} px and gives {network.num_classes} classes, {dataset.name} has "
-            f"{dataset.input_size} px and {dataset.num_classes} classes: give the network those"
+            f"{model.name} takes {model.input_size} px and gives {model.num_classes} classes, {dataset.name} has "
+            f"{dataset.input_size} px and {dataset.num_classes} classes: give the {kind} those"
         )
-    world.check_batch_size(batch_size, len(dataset))
 
 
 def _fresh_module(network: Network, recipe: Recipe, settings: Settings, world: World) -> nn.Module:

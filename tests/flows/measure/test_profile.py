@@ -23,6 +23,8 @@ from mogakit.flows.measure.validate import ValidateRequest, validate, validation
 from mogakit.luts.calibrate import CalibrationChoice, CalibrationKind
 from mogakit.luts.table import load, save
 from mogakit.luts.validation import load_validation
+from mogakit.nets.network_file import save_network
+from mogakit.nets.resolve import resolve
 from mogakit.nets.spaces import get_space
 from mogakit.records import to_json
 
@@ -59,6 +61,26 @@ def test_a_finished_profile_resumes_to_the_same_table(profiled: ProfileResult, r
     again = profile(replace(request_, resume=True), HostRunner())
     assert again.outcome.num_measured == 0
     assert again.path.read_bytes() == before
+
+
+def test_the_blocks_of_a_network_outside_the_space_are_measured_and_it_is_predicted(tmp_path: Path) -> None:
+    """The reference of several latencies is a network of another space."""
+    own = tmp_path / "small.json"
+    save_network(resolve("mobilenet-v1", input_size=32), own)
+    other = tmp_path / "other.json"
+    save_network(resolve("mobilenet-v2", input_size=32), other)
+    folder = tmp_path / "RUN"
+    request = ProfileRequest(space="digits", target=TARGET, folder=folder, quick=True, rounds=1, input_size=32)
+    request = replace(request, networks=(str(own),))
+    with pytest.raises(InputError, match=r"takes 224 px.*at 32 px"):
+        profile(replace(request, networks=("mobilenet-v1",)), HostRunner())
+    assert not request.folder.exists(), "nothing is started before every network is known to fit"
+    table = profile(request, HostRunner()).table
+    assert table.latency_ms(resolve(str(own))) > 0
+    again = profile(replace(request, networks=(), resume=True), HostRunner())
+    assert again.outcome.num_measured == 0 and again.table == table, "the run remembers the network"
+    with pytest.raises(InputError, match="resume it without --network"):
+        profile(replace(request, networks=(str(other),), resume=True), HostRunner())
 
 
 def test_a_finished_run_can_be_given_another_calibration_and_keeps_it(

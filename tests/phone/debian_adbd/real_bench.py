@@ -13,8 +13,8 @@ from mogakit.android_runner.runner import PhoneOptions, open_phone
 from mogakit.bench.measurement import Measurement
 from mogakit.bench.runner import Job
 from mogakit.bench.target import parse_target
-from mogakit.export.artifact import Artifact, Format, Precision, Role
-from mogakit.flows.deploy.export import export_blocks
+from mogakit.export.artifact import Artifact, Format, Precision
+from mogakit.flows.deploy.export import export_parts
 
 SHORT = RunLength(num_runs=2, min_s=0.01, max_s=30.0, warmup_runs=1, warmup_min_s=0.01)
 OPTIONS = PhoneOptions(length=SHORT, limits=GuardLimits(max_wait_s=5.0, poll_s=0.1), reconnect_s=30.0)
@@ -22,7 +22,7 @@ OPTIONS = PhoneOptions(length=SHORT, limits=GuardLimits(max_wait_s=5.0, poll_s=0
 
 def small_block(precision: Precision, folder: Path) -> Artifact:
     """Export one block of ReLU and 8 x 8 pixels; XNNPACK takes no hard swish in integers."""
-    return export_blocks(make().choice_blocks[:1], Role.CHOICE, [Format.TFLITE], precision, folder)[0]
+    return export_parts(make().choice_blocks[:1], (), [Format.TFLITE], precision, folder)[0]
 
 
 def measure(device: AdbdDevice, artifact: Artifact, target: str) -> Measurement:

@@ -1,17 +1,24 @@
 """Which networks of other packages the kit exports, and whether the files compute what torch computes.
 
     python audit.py --list networks.txt -o results.jsonl [NAME ...]
+    python audit.py --list networks.txt -o results.jsonl --converters
 
 Each network is exported through the kit's own pipeline, in TFLite float32, ONNX and TFLite int8, by a worker process
 with a limit of time and memory. The files are then run by LiteRT and ONNX Runtime as any app would run them, on four
 kinds of input, and compared with torch in double precision: nothing here calls the kit's own comparison. A file of
-floats passes where its error is at most ten times torch's own, or 1e-5 of the output's scale. Results are kept, so that
-a second run does what is missing.
+floats passes where its error is at most ten times torch's own, or 1e-5 of the output's scale; an integer file where
+its signal is at least 3 dB over its noise.
+
+Every result is kept at once, so that a second run does what is missing. The order is that of a hash of the names: what
+was done when a run is stopped is a fair sample. `--converters` takes those that the kit's own writers did not, and lets
+litert-torch and torch.onnx convert them, through the kit and under the same comparison. `--side 128` makes inputs of
+convolutional networks smaller, where the network takes them so.
 """
 
 import argparse
 import collections
 import copy
+import hashlib
 import json
 import os
 import queue
@@ -27,10 +34,13 @@ from typing import Any
 import numpy as np
 
 HERE = Path(__file__).parent
-TIMEOUT_S = 300
+TIMEOUT_S = 300.0
 MEMORY_LIMIT_BYTES = 12 * 2**30
 FORMATS = ("tflite", "onnx", "int8")
+OTHERS = {"tflite": "litert-torch", "onnx": "torch.onnx"}
+"""By a format of ours, the converter of its makers."""
 FLOAT_LIMIT = 1e-5
+LEAST_DB = 3.0
 TIMES_TORCH = 10.0
 
 Shape = tuple[int, ...]
@@ -123,9 +133,35 @@ def noise_ratio_db(found: list[list[np.ndarray]], wanted: list[list[np.ndarray]]
     return 10 * float(np.log10(signal / noise)) if noise and signal else 0.0
 
 
+class Judge:
+    """A network's outputs in double precision, and torch's own error in single."""
+
+    def __init__(self, module: Any, shape: Shape) -> None:
+        import torch
+
+        self.inputs = inputs_of(shape)
+        with torch.no_grad():
+            single = [flat(module(torch.from_numpy(value))) for value in self.inputs]
+            double = copy.deepcopy(module).double()
+            self.exact = [flat(double(torch.from_numpy(value).double())) for value in self.inputs]
+        self.own = distance(single, self.exact)
+
+    def measured(self, path: Path) -> list[list[np.ndarray]]:
+        run = by_onnxruntime(path) if path.suffix == ".onnx" else by_litert(path)
+        return [run(value) for value in self.inputs]
+
+    def verdict(self, path: Path) -> tuple[str, float]:
+        """Return whether a file of floats passes, and its error."""
+        error = distance(self.measured(path), self.exact)
+        passes = error <= max(FLOAT_LIMIT, TIMES_TORCH * self.own)
+        return "yes" if passes else f"WRONG: {error:.2g} of the scale, torch itself {self.own:.2g}", error
+
+    def quality_db(self, path: Path) -> float:
+        return noise_ratio_db(self.measured(path), self.exact)
+
+
 def examine(name: str, shape: Shape, folder: Path) -> dict[str, Any]:
-    """Export one network in every format and measure the files."""
-    import torch
+    """Export one network in every format by the kit's own writers and measure the files."""
     from build import build
 
     from mogakit.errors import MogaKitError
@@ -133,20 +169,15 @@ def examine(name: str, shape: Shape, folder: Path) -> dict[str, Any]:
     from mogakit.export.pipeline import export, prepare
 
     module = build(name, shape)
-    result: dict[str, Any] = {"name": name}
-    inputs = inputs_of(shape)
+    result: dict[str, Any] = {"name": name, "shape": list(shape)}
     began = time.process_time()
     try:
         source = prepare(module, "net", Role.NETWORK, shape)
     except MogaKitError as error:
         return result | {"prepare": f"{type(error).__name__}: {error}"}
     result["prepare_s"] = time.process_time() - began
-    with torch.no_grad():
-        single = [flat(module(torch.from_numpy(value))) for value in inputs]
-        double = copy.deepcopy(module).double()
-        exact = [flat(double(torch.from_numpy(value).double())) for value in inputs]
-    own = distance(single, exact)
-    result["torch_error"] = own
+    judge = Judge(module, shape)
+    result["torch_error"] = judge.own
     kinds = {"tflite": (Format.TFLITE, Precision.FLOAT32), "onnx": (Format.ONNX, Precision.FLOAT32),
              "int8": (Format.TFLITE, Precision.INT8)}  # fmt: skip
     for key, (format, precision) in kinds.items():
@@ -160,17 +191,36 @@ def examine(name: str, shape: Shape, folder: Path) -> dict[str, Any]:
         result.update(
             {f"{key}_{note}": value for note, value in (artifact.notes or {}).items() if note == "transposes"}
         )
-        run = by_onnxruntime(artifact.path) if format is Format.ONNX else by_litert(artifact.path)
-        found = [run(value) for value in inputs]
-        artifact.path.unlink()
         if key == "int8":
-            result["int8_db"] = noise_ratio_db(found, exact)
-            result[key] = "yes"
+            quality = result["int8_db"] = judge.quality_db(artifact.path)
+            result[key] = "yes" if quality >= LEAST_DB else f"WRONG: {quality:.1f} dB"
         else:
-            error = distance(found, exact)
-            result[f"{key}_error"] = error
-            limit = max(FLOAT_LIMIT, TIMES_TORCH * own)
-            result[key] = "yes" if error <= limit else f"WRONG: {error:.2g} of the scale, torch itself {own:.2g}"
+            result[key], result[f"{key}_error"] = judge.verdict(artifact.path)
+        artifact.path.unlink()
+    return result
+
+
+def convert(name: str, shape: Shape, folder: Path, wanted: list[str]) -> dict[str, Any]:
+    """Let the makers' converters make files of one network, and measure them in the same way."""
+    from build import build
+
+    from mogakit.errors import MogaKitError
+    from mogakit.export import pipeline
+    from mogakit.export.artifact import Converter, Role
+
+    module = build(name, shape)
+    judge = Judge(module, shape)
+    result: dict[str, Any] = {"name": name}
+    for key in wanted:
+        began = time.process_time()
+        try:
+            artifact = pipeline.convert(module, "net", Role.NETWORK, [shape], Converter(key), folder)
+        except MogaKitError as error:
+            result[key] = f"{type(error).__name__}: {error}"
+            continue
+        result[f"{key}_s"] = time.process_time() - began
+        result[key], result[f"{key}_error"] = judge.verdict(artifact.path)
+        artifact.path.unlink()
     return result
 
 
@@ -181,22 +231,29 @@ def serve(folder: Path) -> None:
 
     torch.set_num_threads(1)
     for line in sys.stdin:
-        name, shape = json.loads(line)
+        name, shape, wanted = json.loads(line)
         try:
-            answer = examine(name, tuple(shape), folder)
+            one = tuple(shape)
+            answer = convert(name, one, folder, wanted) if wanted else examine(name, one, folder)
         except BaseException as error:  # noqa: BLE001 - a network's own code may raise anything; it is written down
-            answer = {"name": name, "prepare": f"CRASH {type(error).__name__}: {error}"[:2000]}
+            answer = failed(name, wanted, f"CRASH {type(error).__name__}: {error}"[:2000])
         print("ANSWER" + json.dumps(answer), flush=True)
 
 
 # In the parent
 
 
+def failed(name: str, wanted: list[str], why: str) -> dict[str, Any]:
+    """Return the record of a network of which nothing is known but why."""
+    return {"name": name, **dict.fromkeys(wanted or ["prepare"], why)}
+
+
 class Worker:
     """A process that examines networks; one that hangs or dies is replaced."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, timeout_s: float) -> None:
         self._folder = folder
+        self._timeout_s = timeout_s
         self._process: subprocess.Popen[str] | None = None
         self._lines: queue.Queue[str] = queue.Queue()
 
@@ -217,20 +274,21 @@ class Worker:
                 lines.put(line[6:])
         lines.put("")
 
-    def examine(self, name: str, shape: Shape) -> dict[str, Any]:
+    def examine(self, name: str, shape: Shape, wanted: list[str]) -> dict[str, Any]:
+        """Return the record of a network; `wanted` are the converters to be called, none for the kit's writers."""
         if self._process is None or self._process.poll() is not None:
             self._process = self._start()
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps([name, shape]) + "\n")
+        self._process.stdin.write(json.dumps([name, shape, wanted]) + "\n")
         self._process.stdin.flush()
         try:
-            line = self._lines.get(timeout=TIMEOUT_S)
+            line = self._lines.get(timeout=self._timeout_s)
         except queue.Empty:
             self.stop()
-            return {"name": name, "prepare": f"TIMEOUT after {TIMEOUT_S} s"}
+            return failed(name, wanted, f"TIMEOUT after {self._timeout_s:g} s")
         if not line:
             self.stop()
-            return {"name": name, "prepare": "DIED (memory or crash)"}
+            return failed(name, wanted, "DIED (memory or crash)")
         answer: dict[str, Any] = json.loads(line)
         return answer
 
@@ -242,9 +300,30 @@ class Worker:
 
 
 def results_in(path: Path) -> dict[str, dict[str, Any]]:
-    if not path.is_file():
-        return {}
-    return {record["name"]: record for record in map(json.loads, path.read_text().splitlines())}
+    """Read what is known by name: a later line adds to an earlier one."""
+    found: dict[str, dict[str, Any]] = collections.defaultdict(dict)
+    for record in map(json.loads, path.read_text().splitlines() if path.is_file() else ()):
+        found[record["name"]].update(record)
+    return dict(found)
+
+
+def keep_whole_lines(path: Path) -> None:
+    """Cut a line off that a killed run left unfinished."""
+    text = path.read_text() if path.is_file() else ""
+    if text and not text.endswith("\n"):
+        path.write_text(text[: text.rfind("\n") + 1])
+
+
+def smaller(name: str, kind: str, shape: Shape, side: int | None) -> Shape:
+    """Return the shape with sides of at most `side` pixels; networks that are listed for their size keep it."""
+    if side is None or kind != "conv" or len(shape) != 4 or name.startswith(("size/", "hand/")):
+        return shape
+    return (*shape[:2], *(min(side, size) for size in shape[2:]))
+
+
+def missing(record: dict[str, Any]) -> list[str]:
+    """Return the converters that have not been asked about a network which the kit's writers do not take."""
+    return [other for key, other in OTHERS.items() if record.get(key) != "yes" and other not in record]
 
 
 def report(listed: dict[str, tuple[str, Shape]], results: dict[str, dict[str, Any]]) -> Iterator[str]:
@@ -252,16 +331,27 @@ def report(listed: dict[str, tuple[str, Shape]], results: dict[str, dict[str, An
     kinds = sorted({kind for kind, _ in listed.values()})
     for kind in kinds:
         done = [results[name] for name, (its, _) in listed.items() if its == kind and name in results]
-        shares = [f"{key} {sum(one.get(key) == 'yes' for one in done)}" for key in FORMATS]
-        yield f"{kind}: {len(done)} networks; {', '.join(shares)}"
+        yield f"{kind}: {len(done)} networks; {', '.join(shares_of(done))}"
+    done = [results[name] for name in listed if name in results]
+    yield f"all: {len(done)} networks; {', '.join(shares_of(done))}"
     reasons: dict[str, list[str]] = collections.defaultdict(list)
     for name, record in results.items():
-        for key in ("prepare", *FORMATS):
+        for key in ("prepare", *FORMATS, *OTHERS.values()):
             if key in record and record[key] != "yes" and name in listed:
                 for reason in reasons_in(record[key]):
                     reasons[f"{key}: {reason}"].append(name)
     for reason, names in sorted(reasons.items(), key=lambda item: -len(item[1])):
         yield f"{len(names):4} {reason} [{', '.join(names[:4])}]"
+
+
+def shares_of(done: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield how many networks each format takes, by the kit's writers and with the converters."""
+    for key in FORMATS:
+        count = sum(one.get(key) == "yes" for one in done)
+        yield f"{key} {count} ({100 * count / max(len(done), 1):.1f} %)"
+    for key, other in OTHERS.items():
+        count = sum("yes" in (one.get(key), one.get(other)) for one in done)
+        yield f"{key} with {other} {count} ({100 * count / max(len(done), 1):.1f} %)"
 
 
 def reasons_in(message: str) -> list[str]:
@@ -279,24 +369,40 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path("models.jsonl"))
     parser.add_argument("--folder", type=Path, default=Path("/tmp"))
     parser.add_argument("--kind")
+    parser.add_argument("--side", type=int, help="of the inputs of convolutional networks, in pixels, at most")
+    parser.add_argument("--timeout-s", type=float, default=TIMEOUT_S, help="for one network")
+    parser.add_argument("--converters", action="store_true", help="of what our own writers did not take")
+    parser.add_argument("--report", action="store_true", help="only print what is known")
     parser.add_argument("--serve", type=Path)
     chosen = parser.parse_args()
     if chosen.serve is not None:
         serve(chosen.serve)
         return
     listed = read_list(chosen.listed)
+    keep_whole_lines(chosen.output)
     results = results_in(chosen.output)
-    wanted = chosen.names or [name for name, (kind, _) in listed.items() if chosen.kind in (None, kind)]
+    named = chosen.names or [name for name, (kind, _) in listed.items() if chosen.kind in (None, kind)]
+    jobs: list[tuple[str, list[str]]] = []
+    for name in sorted(named, key=lambda one: hashlib.sha256(one.encode()).digest()):
+        wanted = missing(results[name]) if chosen.converters and name in results else []
+        if wanted or (not chosen.converters and (name not in results or chosen.names)):
+            jobs.append((name, wanted))
     chosen.folder.mkdir(parents=True, exist_ok=True)
-    worker = Worker(chosen.folder)
+    worker = Worker(chosen.folder, chosen.timeout_s)
     with chosen.output.open("a", encoding="utf-8") as file:
-        for name in wanted:
-            if name in results and not chosen.names:
-                continue
-            results[name] = worker.examine(name, listed[name][1])
-            file.write(json.dumps(results[name]) + "\n")
+        for name, wanted in [] if chosen.report else jobs:
+            kind, shape = listed[name]
+            record = worker.examine(name, smaller(name, kind, shape, chosen.side), wanted)
+            if (
+                any("CRASH" in str(value) for value in record.values())
+                and smaller(name, kind, shape, chosen.side) != shape
+            ):
+                record = worker.examine(name, shape, wanted)
+            results[name] = results.get(name, {}) | record
+            file.write(json.dumps(record) + "\n")
             file.flush()
-            print(name, {key: str(results[name].get(key))[:100] for key in ("prepare", *FORMATS)}, file=sys.stderr)
+            shown = wanted or ("prepare", *FORMATS)
+            print(name, {key: str(record.get(key))[:100] for key in shown}, file=sys.stderr, flush=True)
     worker.stop()
     print("\n".join(report(listed, results)))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from mogakit import files
 from mogakit.errors import InputError, ParseError, UnsupportedOperator
 from mogakit.export import edgetpu
-from mogakit.export.artifact import Format, Precision
+from mogakit.export.artifact import Converter, Format, Precision
 from mogakit.export.support.entry import Answer, Hardware
 from mogakit.export.support.network import check_network
 from mogakit.export.support.report import Finding, Report, check
@@ -43,26 +43,37 @@ class Checked:
     error: str | None = None
 
 
-def check_models(models: Sequence[str], hardware: Sequence[Hardware], progress: Progress = silent) -> list[Checked]:
+def check_models(
+    models: Sequence[str],
+    hardware: Sequence[Hardware],
+    progress: Progress = silent,
+    converter: Converter | None = None,
+) -> list[Checked]:
     """Check several as `check_model` does each."""
     answers: list[Checked] = []
     for index, model in enumerate(models):
-        answers += check_model(model, hardware)
+        answers += check_model(model, hardware, converter)
         progress(index + 1, len(models), model)
     return answers
 
 
-def check_model(text: str, hardware: Sequence[Hardware]) -> list[Checked]:
+def check_model(text: str, hardware: Sequence[Hardware], converter: Converter | None = None) -> list[Checked]:
     """Check a `.tflite`, `.onnx` or MACE `.pb` file, or a network or detector by name, on each hardware.
 
     A file that is damaged has the answer unknown everywhere, and `error` says why.
 
+    Args:
+        converter: of a format's makers, whose file of a network by name is checked in place of the kit's.
+
     Raises:
         InputError: there is neither such a file nor such a network.
+        ExportError: the converter does not take the network.
     """
     path = Path(text)
     if path.suffix.lower() not in SUFFIXES:
         network = resolve_model(text)
+        if converter is not None:
+            return _check_converted(network, hardware, converter)
         return [_check_network(network, one) for one in hardware]
     if not path.is_file():
         raise InputError(f"there is no file {path}")
@@ -72,6 +83,13 @@ def check_model(text: str, hardware: Sequence[Hardware]) -> list[Checked]:
         report = [_decided(one, Answer.UNKNOWN, str(error)) for one in hardware]
         return [Checked(name=path.name, report=item, error=str(error)) for item in report]
     return [_check_file(path, operators, one) for one in hardware]
+
+
+def _check_converted(network: Network | Detector, hardware: Sequence[Hardware], converter: Converter) -> list[Checked]:
+    with files.scratch() as folder:
+        (artifact,) = export_network(network, [], Precision.FLOAT32, folder, converter=converter)
+        operators = of_file(artifact.path)
+        return [_check_file(artifact.path, operators, one) for one in hardware]
 
 
 def check_space(name: str, hardware: Sequence[Hardware]) -> Intersection:

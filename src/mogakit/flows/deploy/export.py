@@ -10,12 +10,13 @@ from pathlib import Path
 
 from torch import nn
 
-from mogakit.export.artifact import Artifact, Format, Precision, Role
+from mogakit.export import converters
+from mogakit.export.artifact import Artifact, Converter, Format, Precision, Role
 from mogakit.export.calibration import CalibrationData, ImageFolder
 from mogakit.export.detection import files as detection
 from mogakit.export.mace.deployment import REQUIRED_OPSET, deployment
 from mogakit.export.manifest import Manifest, open_manifest
-from mogakit.export.pipeline import Source, export, file_path, file_stem, prepare
+from mogakit.export.pipeline import Source, convert, converted_path, export, file_path, file_stem, prepare
 from mogakit.export.preprocessing import for_size
 from mogakit.export.writers import Options, writer_for
 from mogakit.files import sha256_of, write_text
@@ -82,21 +83,6 @@ def export_parts(
     return _export_jobs(jobs, formats, precision, folder, progress, options or Options())
 
 
-def export_blocks(
-    blocks: Sequence[Block],
-    role: Role,
-    formats: Sequence[Format],
-    precision: Precision,
-    folder: Path,
-    progress: Progress = silent,
-    options: Options | None = None,
-    seed: int = 0,
-) -> list[Artifact]:
-    """Write single blocks under `folder/<role>`, as `export_space` does for all of a space, with its errors."""
-    jobs = [_block_job(block, role, folder / role.value, seed) for block in dict.fromkeys(blocks)]
-    return _export_jobs(jobs, formats, precision, folder, progress, options or Options())
-
-
 def export_network(
     network: Network | Detector,
     formats: Sequence[Format],
@@ -110,6 +96,7 @@ def export_network(
     *,
     weights_from: WeightsSource | None = None,
     ema: bool = False,
+    converter: Converter | None = None,
 ) -> list[Artifact]:
     """Write a whole network into `folder/subfolder`, with the weights of a checkpoint or seeded random ones.
 
@@ -119,6 +106,7 @@ def export_network(
     Args:
         weights_from: the package whose layout the checkpoint has; its epsilon is taken, too.
         ema: take the averaged weights of the checkpoint.
+        converter: of the format's makers, which writes its own format in float32 in place of the kit's writers.
 
     Raises:
         CheckpointError: `weights` does not fit the network.
@@ -146,7 +134,10 @@ def export_network(
     options = options or Options()
     if isinstance(network, Detector):
         options = replace(options, calibration=_whole_images(options.calibration, network.input_size))
-    artifacts = _export_jobs([job], formats, precision, folder, progress, options)
+    if converter is not None:
+        artifacts = [_convert_job(job, converter, folder)]
+    else:
+        artifacts = _export_jobs([job], formats, precision, folder, progress, options)
     if isinstance(network, Detector):
         detection.save_metadata(target / f"{file_stem(network.name)}{detection.SUFFIX}", network)
     return artifacts
@@ -247,6 +238,18 @@ def _export_job(
                 source = prepare(job.build(), job.name, job.role, job.input_shape, notes=job.notes)
             artifact = export(source, format, precision, job.folder, options)
         yield _with_deployment(artifact)
+
+
+def _convert_job(job: _Job, converter: Converter, folder: Path) -> Artifact:
+    """Return the file that a format's makers' converter makes, from the folder where it is intact."""
+    said = converters.notes(converter)
+    manifest = open_manifest(folder)
+    artifact = manifest.intact(converted_path(job.name, converter, job.folder), job.notes | said)
+    if artifact is None:
+        artifact = convert(job.build(), job.name, job.role, [job.input_shape], converter, job.folder, job.notes)
+        manifest.add(artifact)
+        manifest.save()
+    return artifact
 
 
 def _with_deployment(artifact: Artifact) -> Artifact:

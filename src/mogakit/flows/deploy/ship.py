@@ -8,7 +8,7 @@ from pathlib import Path
 from mogakit import __version__, files, records
 from mogakit.errors import InputError
 from mogakit.export import EXPORT_VERSION
-from mogakit.export.artifact import Artifact, Format, Precision
+from mogakit.export.artifact import Artifact, Converter, Format, Precision
 from mogakit.export.bundle import card as bundle_card
 from mogakit.export.bundle import snippets as bundle_snippets
 from mogakit.export.bundle.layout import (
@@ -67,6 +67,7 @@ class ShipRequest:
         preprocessing: None for the usual recipe at the network's input size.
         tables: latency tables to predict from.
         measurements: saved output of `moga bench --json`, which holds timings of the network or of a shipped file.
+        converters: of formats' makers, each of which adds its own file to the bundle.
     """
 
     network: Network | Detector
@@ -78,6 +79,7 @@ class ShipRequest:
     preprocessing: Preprocessing | None = None
     tables: tuple[Path, ...] = ()
     measurements: tuple[Path, ...] = ()
+    converters: tuple[Converter, ...] = ()
     seed: int = 0
 
 
@@ -161,8 +163,10 @@ def _export(request: ShipRequest, target: Path, progress: Progress) -> list[Arti
     calibration = request.calibration
     if isinstance(calibration, ImageFolder) and calibration.recipe is None:
         calibration = replace(calibration, recipe=request.preprocessing or _usual_recipe(request.network))
-    for format, precision, opset in SHIPPED:
-        progress(len(artifacts), len(SHIPPED), f"{format} {precision}")
+    made_by: list[tuple[Format, Precision, int, Converter | None]] = [(*kind, None) for kind in SHIPPED]
+    made_by += [(one.writes, Precision.FLOAT32, 0, one) for one in dict.fromkeys(request.converters)]
+    for format, precision, opset, converter in made_by:
+        progress(len(artifacts), len(made_by), f"{format} {precision}" + (f" by {converter}" if converter else ""))
         options = Options(opset=opset, calibration=calibration)
         made = export_network(
             request.network,
@@ -174,6 +178,7 @@ def _export(request: ShipRequest, target: Path, progress: Progress) -> list[Arti
             seed=request.seed,
             weights_from=request.weights_from,
             ema=request.ema,
+            converter=converter,
         )
         artifacts += [replace(item, path=item.path.relative_to(target)) for item in made]
     return artifacts

@@ -10,9 +10,10 @@ from torch import nn
 
 from mogakit import plugins
 from mogakit.errors import InputError
-from mogakit.export.artifact import Artifact, Format, Precision, Role
+from mogakit.export import converters
+from mogakit.export.artifact import Artifact, Converter, Format, Precision, Role
 from mogakit.export.manifest import open_manifest
-from mogakit.export.pipeline import export, prepare
+from mogakit.export.pipeline import convert, export, prepare
 from mogakit.export.writers import Options, writer_for
 from mogakit.files import sha256_of
 from mogakit.nets.weights import load_weights
@@ -85,6 +86,7 @@ def export_user_module(
     weights: Path | None = None,
     ema: bool = False,
     options: Options | None = None,
+    converter: Converter | None = None,
     progress: Progress = silent,
 ) -> list[Artifact]:
     """Write a module in each format, after it has agreed with torch; what lies in the folder is written again.
@@ -93,6 +95,7 @@ def export_user_module(
         name: of the files.
         inputs: the shape of each positional argument of `forward`, with its batch.
         weights: a checkpoint of the module, otherwise it is exported as it is.
+        converter: of the format's makers, which writes its own format in float32 in place of the kit's writers.
 
     Raises:
         CheckpointError: the weights do not fit.
@@ -104,13 +107,20 @@ def export_user_module(
         raise InputError("give the shape of every input, with its batch: --input 1x3x224x224")
     if weights is not None:
         load_weights(module, weights, ema=ema)
+    notes = {"weights": "as the module has them" if weights is None else f"sha256 {sha256_of(weights)}"}
+    if converter is not None:
+        converters.notes(converter)
+        manifest = open_manifest(folder)
+        made = [convert(module, name, Role.NETWORK, inputs, converter, folder, notes)]
+        manifest.add(made[0])
+        manifest.save()
+        return made
     for format in formats:
         writer_for(format, precision).notes(options)
     manifest = open_manifest(folder)
     manifest.save()
-    notes = {"weights": "as the module has them" if weights is None else f"sha256 {sha256_of(weights)}"}
     source = prepare(module, name, Role.NETWORK, *inputs, notes=notes)
-    made: list[Artifact] = []
+    made = []
     try:
         for format in dict.fromkeys(formats):
             made.append(export(source, format, precision, folder, options))

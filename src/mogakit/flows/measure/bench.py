@@ -14,7 +14,7 @@ from mogakit.bench.runner import Job, Runner, RunnerKind
 from mogakit.bench.schedule import Outcome, Plan, run_plan
 from mogakit.bench.target import FORMATS, Hardware, Runtime, Target
 from mogakit.errors import InputError
-from mogakit.export.artifact import Artifact, Precision, Role
+from mogakit.export.artifact import Artifact, Converter, Precision, Role
 from mogakit.export.describe import MODEL_SUFFIXES, open_file
 from mogakit.flows.deploy.export import export_network
 from mogakit.flows.measure.agreement import AgreementScope, check_agreements
@@ -39,6 +39,7 @@ class BenchRequest:
         folder: where exported files and the journal stay; None for a temporary folder.
         feed: sizes, values and signatures for what the files leave open.
         agreement: of which files a phone's output is compared with the reference's.
+        converter: of a format's makers, which writes the files of networks by name in place of the kit's writers.
     """
 
     models: tuple[str, ...]
@@ -51,6 +52,7 @@ class BenchRequest:
     budget_s: float | None = None
     feed: FeedRequest = field(default_factory=FeedRequest)
     agreement: AgreementScope = AgreementScope.NETWORKS
+    converter: Converter | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,6 +205,11 @@ class _Key:
 
 def _network_jobs(model: str, request: BenchRequest, folder: Path, progress: Progress) -> list[Job]:
     network = resolve_model(model)
+    if request.converter is not None:
+        (artifact,) = export_network(
+            network, [], Precision.FLOAT32, folder / "files", progress=progress, converter=request.converter
+        )
+        return [Job(artifact, target) for target in _targets_of(artifact, _runtime_of(artifact), request.targets)]
     jobs = []
     for target in request.targets or (Target(Runtime.TFLITE, Hardware.CPU, Precision.FLOAT32),):
         file_format, precision = file_kind(target)
@@ -223,7 +230,7 @@ def _file_jobs(path: Path, request: BenchRequest, runner: Runner, used: Used) ->
         artifact, entries = open_file(path)
     except (InputError, OSError) as error:
         return _rejected(path, request.targets, str(error))
-    runtime = {file_format: runtime for runtime, file_format in FORMATS.items()}[artifact.format]
+    runtime = _runtime_of(artifact)
     if runtime is Runtime.SNPE:
         return _container_jobs(artifact, request.targets or ())
     targets = _targets_of(artifact, runtime, request.targets)
@@ -245,6 +252,10 @@ def _file_jobs(path: Path, request: BenchRequest, runner: Runner, used: Used) ->
             notes = {**(artifact.notes or {}), **run.notes}
             jobs.append(Job(replace(artifact, notes=notes or None), fed))
     return jobs
+
+
+def _runtime_of(artifact: Artifact) -> Runtime:
+    return {file_format: runtime for runtime, file_format in FORMATS.items()}[artifact.format]
 
 
 def _fed(target: Target, options: dict[str, str]) -> Target:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mogakit import records
-from mogakit.bench.host import no_operator_times
-from mogakit.bench.runner import Job, OperatorTime, Runner, RunnerKind
+from mogakit.bench import operator_times
+from mogakit.bench.runner import Job, OperatorTime, Runner
 from mogakit.bench.target import Target
 from mogakit.errors import InputError
 from mogakit.flows.deploy.export import export_network
@@ -20,7 +20,9 @@ from mogakit.nets.resolve import resolve
 from mogakit.progress import Progress, silent
 
 FILE_NAME = "operators.json"
-PROFILED = ("moga-a", "moga-b", "moga-c")
+PROFILED = ("moga-a", "moga-b", "moga-c", "mobilenet-v3-large")
+"""The networks of MoGA Figure 1, at the run's input size; those that the run was given besides are profiled as well."""
+
 _SCHEMA = 1
 
 
@@ -55,7 +57,10 @@ def check_profilable(device: str, target: Target) -> None:
         InputError: the device has no tool that times operators, or the target's tool prints none.
     """
     if device == HOST:
-        raise InputError(no_operator_times(target))
+        reason = operator_times.unsupported(target)
+        if reason is not None:
+            raise InputError(f"--per-op: {reason}")
+        return
     # here, since this computer's own targets need no table of phones
     from mogakit.android_runner.commands import DRIVERS, driver_of
     from mogakit.android_runner.targets import find_row
@@ -69,24 +74,31 @@ def check_profilable(device: str, target: Target) -> None:
 
 
 def profile_operators(
-    folder: Path, runner: Runner, names: Sequence[str] = PROFILED, progress: Progress = silent
+    folder: Path, runner: Runner, names: Sequence[str] | None = None, progress: Progress = silent
 ) -> list[OperatorProfile]:
     """Profile networks on the target of the run in `folder` and write RUN/operators.json.
+
+    Args:
+        names: of the networks; None for `PROFILED` and those of the run.
 
     Raises:
         InputError: the folder holds no run, or `runner` has no tool that times operators.
         MeasurementError: the tool failed, or prints no times of single operators.
     """
     run = RunFolder(folder)
-    target = run.read_settings().parsed_target
-    if runner.kind is RunnerKind.HOST:
-        raise InputError(no_operator_times(target))
+    settings = run.read_settings()
+    target = settings.parsed_target
     kind, precision = file_kind(target)
     found = []
-    for index, name in enumerate(names):
-        (artifact,) = export_network(resolve(name), [kind], precision, run.files, subfolder="network")
-        found.append(OperatorProfile(name, str(target), runner.profile_operators(Job(artifact, target))))
-        progress(index + 1, len(names), f"operators of {name}")
+    if names is None:
+        networks = [resolve(name, input_size=settings.input_size) for name in PROFILED]
+        networks += [resolve(name) for name in settings.networks]
+    else:
+        networks = [resolve(name) for name in names]
+    for index, network in enumerate(networks):
+        (artifact,) = export_network(network, [kind], precision, run.files, subfolder="network")
+        found.append(OperatorProfile(network.name, str(target), runner.profile_operators(Job(artifact, target))))
+        progress(index + 1, len(networks), f"operators of {network.name}")
     records.save(OperatorProfiles(tuple(found)), folder / FILE_NAME)
     return found
 

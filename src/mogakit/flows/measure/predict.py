@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mogakit import records
-from mogakit.bench.measurement import Status
+from mogakit.bench.measurement import SHELL_FLAG, Status
 from mogakit.flows.measure.devices import HOST
 from mogakit.flows.measure.runs import RunFolder
 from mogakit.luts.advice import profile_command, remedy
 from mogakit.luts.error_metrics import Metric
-from mogakit.luts.latencies import SHELL_FLAG, load_latencies, scope_note, table_path
+from mogakit.luts.latencies import load_latencies, scope_note, table_path
 from mogakit.luts.linear import CostModel
 from mogakit.luts.table import LatencyTable
 from mogakit.luts.transferred import MEAN_OF_NORMAL, Z95

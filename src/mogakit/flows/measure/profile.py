@@ -1,7 +1,7 @@
 """Measure a latency table: export what is missing, time blocks, fixed parts, chains and some networks, build the table.
 
-The networks serve the calibration, and one of them as the sentinel; MoGA-A, B and C and further random networks are
-left to the validation.
+The networks serve the calibration, and one of them is the sentinel, the file that is timed again and again to see how
+the device's speed changes; MoGA-A, B and C and further random networks are left to the validation.
 """
 
 from collections.abc import Generator, Sequence
@@ -29,6 +29,7 @@ from mogakit.luts.calibrate import MIN_NETWORKS, CalibrationChoice
 from mogakit.luts.table import LatencyTable, save
 from mogakit.nets.block import Block
 from mogakit.nets.network import Network
+from mogakit.nets.resolve import resolve
 from mogakit.nets.spaces import SearchSpace, get_space, input_size_of
 from mogakit.progress import Progress, silent
 
@@ -44,12 +45,14 @@ class ProfileRequest:
     """What a person asks for; None means the kit's choice for this kind of device.
 
     Attributes:
-        accept_partial: let rows count of which the hardware ran a part. accept_unknown: whose log does not say what ran
-            them. None for what the run has (at first, neither counts).
+        accept_partial: count rows of which the target's hardware ran only a part. accept_unknown: count rows whose log
+            does not say which hardware ran them. None for what the run has (at first, neither counts).
         agreement: of which files a phone's output is compared with the reference's.
         calibration: kind to fit; None for what the run has (at first the one with the least leave-one-out error).
         input_size: of the image in pixels; None for the space's own.
         num_blocks: choice blocks to measure of a space whose slots are not independent; the others are inferred.
+        networks: names of networks whose blocks are measured as well, so that the table predicts these too (the
+            reference of several latencies). Empty for what the run has.
     """
 
     space: str
@@ -68,6 +71,7 @@ class ProfileRequest:
     accept_unknown: bool | None = None
     calibration: CalibrationChoice | None = None
     agreement: AgreementScope = AgreementScope.NETWORKS
+    networks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,7 @@ def profile(
 def profile_steps(
     request: ProfileRequest, runner: Runner, exporting: Progress, exported: Path | None
 ) -> Generator[Step, None, ProfileResult]:
-    """Do what `profile` does, pausing after every window. Whoever does not go on to the end must close it.
+    """Do what `profile` does, pausing after every window. A caller that stops early must close the generator.
 
     Args:
         exporting: called for the export; the steps report the measuring.
@@ -118,7 +122,8 @@ def profile_steps(
         folder.adopt(exported)
     networks = calibration_networks(space, settings.num_calibration, settings.seed)
     blocks = blocks_to_measure(space, settings.num_blocks, settings.seed)
-    artifacts = export_for_profile(space, blocks, networks, request.target, folder.files, exporting)
+    others = other_blocks(settings.networks, space)
+    artifacts = export_for_profile(space, blocks, networks, request.target, folder.files, exporting, others)
     jobs = [Job(artifact, request.target) for artifact in artifacts]
     plan = plan_for(
         replace(effort, num_passes=settings.num_passes, num_sentinels=settings.num_sentinels),
@@ -155,7 +160,7 @@ def profile_steps(
 
 
 def _open_run(folder: RunFolder, request: ProfileRequest, space: SearchSpace, effort: Effort) -> RunSettings:
-    """Begin a run or check the one that goes on; return its settings.
+    """Start a run, or check that the one to be resumed is the one asked for; return its settings.
 
     Raises:
         InputError: the folder holds another run, or the calibration asked for needs more networks.
@@ -171,16 +176,26 @@ def _open_run(folder: RunFolder, request: ProfileRequest, space: SearchSpace, ef
         clock=request.clock,
         input_size=input_size_of(space),
         num_blocks=request.num_blocks or default_blocks(request.quick),
+        networks=request.networks,
     )
+    other_blocks(request.networks, space)
     known = folder.read_settings() if folder.settings_path.exists() else asked
     _check_calibration(request.calibration, known.num_calibration)
     settings = folder.revise(
-        folder.begin(asked, request.resume), request.accept_partial, request.accept_unknown, request.calibration
+        folder.begin(asked, request.resume),
+        request.accept_partial,
+        request.accept_unknown,
+        request.calibration,
     )
     if request.num_blocks not in (None, settings.num_blocks):
         raise InputError(
             f"{folder.path} is a run of {settings.num_blocks} blocks, not of {request.num_blocks}: resume it without "
             "--blocks, or name another folder"
+        )
+    if request.networks not in ((), settings.networks):
+        raise InputError(
+            f"{folder.path} is a run with the blocks of {', '.join(settings.networks) or 'no other network'}, not of "
+            f"{', '.join(request.networks)}: resume it without --network, or name another folder"
         )
     return settings
 
@@ -191,7 +206,7 @@ def default_blocks(quick: bool) -> int:
 
 
 def _check_calibration(asked: CalibrationChoice | None, num_networks: int) -> None:
-    """Reject a calibration that the networks to be measured cannot carry, before any is measured."""
+    """Reject a calibration that needs more networks than will be measured, before any is measured."""
     kind = None if asked is None else asked.kind
     if kind is not None and num_networks < MIN_NETWORKS[kind]:
         raise InputError(
@@ -215,6 +230,24 @@ def calibration_networks(space: SearchSpace, num: int, seed: int) -> list[Networ
     ]
 
 
+def other_blocks(networks: Sequence[str], space: SearchSpace) -> list[Block]:
+    """Return the blocks of networks that are measured besides those of a space.
+
+    Raises:
+        InputError: a network does not exist, or takes images of another size than the space.
+    """
+    blocks: dict[Block, None] = {}
+    for name in networks:
+        network = resolve(name)
+        if network.input_size != input_size_of(space):
+            raise InputError(
+                f"{name} takes {network.input_size} px, the blocks of {space.name} are measured at "
+                f"{input_size_of(space)} px: name a network of that size (moga show {name} --input-size N --save FILE)"
+            )
+        blocks |= dict.fromkeys(network.blocks)
+    return list(blocks)
+
+
 def export_for_profile(
     space: SearchSpace,
     blocks: Sequence[Block],
@@ -222,10 +255,17 @@ def export_for_profile(
     target: Target,
     folder: Path,
     progress: Progress,
+    others: Sequence[Block] = (),
 ) -> list[Artifact]:
-    """Export what a profile measures and is not there yet: blocks, fixed parts, chains and networks."""
+    """Export what a profile measures, as far as it is not there yet: blocks, fixed parts, chains and networks.
+
+    Args:
+        others: blocks of other networks; those that are also the space's are written once.
+    """
     file_format, precision = file_kind(target)
-    artifacts = export_parts(blocks, space.fixed_blocks, [file_format], precision, folder, progress)
+    measured = {*blocks, *space.fixed_blocks}
+    fixed = [*space.fixed_blocks, *(block for block in others if block not in measured)]
+    artifacts = export_parts(blocks, fixed, [file_format], precision, folder, progress)
     chained = next((block for block in space.choice_blocks if block.residual), None)
     if chained is not None:
         artifacts += [export_chain(chained, copies, file_format, precision, folder) for copies in CHAIN_COPIES]

@@ -33,6 +33,7 @@ class RunSettings:
         num_calibration: networks measured for the calibration.
         num_passes: visits of each file in a round. num_sentinels: of the sentinel in a pass.
         num_blocks: choice blocks measured of a space whose slots are not independent.
+        networks: names of networks whose blocks are measured besides the space's.
         clock: forced on this computer, or None.
         accept_partial: rows count of which the hardware ran a part. accept_unknown: rows whose log does not say.
         calibration: the kind to fit. These say what is made of the measurements, not what is measured, so a run
@@ -49,6 +50,7 @@ class RunSettings:
     clock: Clock | None = None
     input_size: int = 224
     num_blocks: int = 240
+    networks: tuple[str, ...] = ()
     accept_partial: bool = False
     accept_unknown: bool = False
     calibration: CalibrationChoice = CalibrationChoice.BEST

@@ -19,7 +19,7 @@ from mogakit.luts.table import LatencyTable
 from mogakit.nets import zoo
 from mogakit.nets.network import Network, count_madds, count_params
 from mogakit.nets.published import PAPER_TABLES, Holds, PaperTable, get_paper_table
-from mogakit.nets.resolve import resolve
+from mogakit.nets.resolve import published_of, resolve
 from mogakit.nets.variant import DEFAULT_SIZE, parse_variant
 from mogakit.progress import Progress, silent
 from mogakit.search.comparison import Column, ComparedNetwork, Comparison, Origin
@@ -135,13 +135,13 @@ def _row(
     reasons = {source.name: why for source, (latency, why) in zip(sources, cells, strict=True) if latency is None}
     known = [factor for factor in factors if factor is not None]
     complete = len(known) == len(factors)
-    entry = zoo.get(model) if model in zoo.names() else None
+    published, _ = published_of(model)
     return ComparedNetwork(
         name=model,
         params=None if network is None else count_params(network),
         madds=None if network is None else count_madds(network),
-        top1=entry.published.top1 if entry else None,
-        top1_source=entry.published.source if entry else "",
+        top1=published.top1 if published else None,
+        top1_source=published.source if published else "",
         latencies_ms=latencies,
         reasons=reasons,
         f_avg=f_avg(latencies, known, weights) if complete else None,

@@ -340,8 +340,9 @@ def _factors_ms(plan: SearchPlan) -> tuple[float, ...]:
     """
     if plan.reference is None:
         raise InputError(
-            "several latencies need factors to be comparable: --reference names a network that every table knows, or "
-            "a factor for each table, in their order, is the latency of one network on its hardware"
+            "several latencies need factors to be comparable: name a network that every table knows with --reference "
+            "(in `moga search` --set reference=NETWORK), or give a factor for each table, in their order: the latency "
+            "of one network on its hardware"
         )
     factors: list[float] = []
     for item in plan.latencies:

@@ -8,7 +8,6 @@ The coefficients are centred: they may be negative, and only sums mean anything.
 
 import base64
 import binascii
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,16 +16,13 @@ import numpy as np
 from mogakit import files, records
 from mogakit.errors import InputError, TableError
 from mogakit.luts.error_metrics import FloatArray
-from mogakit.luts.linear import CostModel, ModelKind, in_style_of
+from mogakit.luts.linear import CostModel, ModelKind
 from mogakit.luts.table import UNKNOWN_IDENTITY, Origin
-from mogakit.nets.network import Network
-from mogakit.nets.spaces import Chromosome, get_space
+from mogakit.nets.spaces import get_space
 
 SPACE = "tunas-proxyless"
 NUM_COEFFICIENTS = 144
-NUM_ONEOFS = 73
 _KERNELS, _EXPANSIONS = 3, 2
-_NUM_STAGES, _LAYERS = 5, 4
 _UNKNOWN = ("runtime and its version", "number of runs", "date and conditions", "number of pairs it was fitted on")
 
 
@@ -61,39 +57,6 @@ def import_tunas(kernel: Path, bias: Path) -> CostModel:
             unknown=_UNKNOWN,
         ),
     )
-
-
-def chromosome_from_oneofs(indices: Sequence[int]) -> Chromosome:
-    """Turn TuNAS's own description of a network into a chromosome of `tunas-proxyless`.
-
-    It lists 73 decisions, children before parents: for each bottleneck its kernel, its expansion and whether it is left
-    out; after each block of layers the (only) choice of filters.
-
-    Raises:
-        InputError: another number of indices.
-    """
-    if len(indices) != NUM_ONEOFS:
-        raise InputError(f"a network of {SPACE} has {NUM_ONEOFS} decisions in TuNAS's order, given {len(indices)}")
-    given = iter(indices)
-    next(given)  # filters of the stem
-    genes = [next(given)]  # kernel of the separable convolution
-    next(given)  # its filters
-    for stage in range(_NUM_STAGES + 1):
-        for _ in range(_LAYERS if stage < _NUM_STAGES else 1):
-            kernel, expansion, left_out = next(given), next(given), next(given)
-            genes.append(_KERNELS * _EXPANSIONS if left_out else _KERNELS * expansion + kernel)
-        next(given)  # filters of the stage
-    return tuple(genes)
-
-
-def chromosome_of(network: Network) -> Chromosome:
-    """Return the chromosome of a network whose activation or batch-norm epsilon differs from the space's.
-
-    Raises:
-        InputError: the network does not lie in the space.
-    """
-    space = get_space(SPACE, network.input_size, network.num_classes)
-    return space.encode(in_style_of(space, network))
 
 
 def _place(gene: int, count: int) -> int:

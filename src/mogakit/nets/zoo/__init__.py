@@ -5,9 +5,9 @@ from mogakit.nets.limits import check_sizes
 from mogakit.nets.zoo import fairnas, mnasnet, mobilenet, moga, multi_hardware, others, proxyless
 from mogakit.nets.zoo.entry import Published, PublishedLatency, Record, Verdict, ZooEntry
 from mogakit.nets.zoo.published import latencies_of
-from mogakit.nets.zoo.table import build
+from mogakit.nets.zoo.table import Table, build
 
-__all__ = ["Published", "PublishedLatency", "Verdict", "ZooEntry", "get", "names"]
+__all__ = ["Published", "PublishedLatency", "Verdict", "ZooEntry", "get", "names", "table_of"]
 
 _RECORDS: dict[str, Record] = {
     **moga.RECORDS,
@@ -23,6 +23,17 @@ _RECORDS: dict[str, Record] = {
 def names() -> tuple[str, ...]:
     """Return the names of all networks."""
     return tuple(_RECORDS)
+
+
+def table_of(name: str) -> Table:
+    """Return the layers of a network by name, before width, input size and classes are chosen.
+
+    Raises:
+        InputError: no network has that name.
+    """
+    if name not in _RECORDS:
+        raise InputError(unknown_name("network", name, _RECORDS))
+    return _RECORDS[name].table
 
 
 def get(name: str, width: float = 1.0, input_size: int | None = None, num_classes: int = 1000) -> ZooEntry:

@@ -31,7 +31,8 @@ def time_by_operator(shares: Sequence[Shares], source: str = "", legend: str = "
     """
     networks = list(dict.fromkeys(one.network for one in shares))
     targets = list(dict.fromkeys(one.target for one in shares))
-    kinds = list(dict.fromkeys(kind for one in shares for kind in one.parts_ms))
+    kinds = _drawn_kinds(shares)
+    shares = [Shares(one.network, one.target, _with_rest(one.parts_ms, kinds)) for one in shares]
     columns = min(len(networks), 4)
     rows = -(-len(networks) // columns)
     figure, grid = blank_grid(rows, columns, 2.2 * columns + 1.6, 2.4 * rows + 0.5)
@@ -69,6 +70,29 @@ def time_by_operator(shares: Sequence[Shares], source: str = "", legend: str = "
     elif source:
         figure.supxlabel(f"{targets[0]} ({source})", fontsize=8)
     return figure
+
+
+_MOST_KINDS = 8
+_REST = "all others"
+
+
+def _drawn_kinds(shares: Sequence[Shares]) -> list[str]:
+    """Return the kinds that get a colour of their own: all where few, else the largest, by their mean share."""
+    kinds = list(dict.fromkeys(kind for one in shares for kind in one.parts_ms))
+    if len(kinds) <= _MOST_KINDS:
+        return kinds
+    totals = [sum(one.parts_ms.values()) or 1.0 for one in shares]
+    mean = {
+        kind: sum(one.parts_ms.get(kind, 0.0) / total for one, total in zip(shares, totals, strict=True))
+        for kind in kinds
+    }
+    return [*sorted(kinds, key=lambda kind: -mean[kind])[: _MOST_KINDS - 1], _REST]
+
+
+def _with_rest(parts_ms: Mapping[str, float], kinds: Sequence[str]) -> dict[str, float]:
+    own = {kind: parts_ms[kind] for kind in kinds if kind in parts_ms}
+    rest = sum(value for kind, value in parts_ms.items() if kind not in own)
+    return own | ({_REST: rest} if _REST in kinds else {})
 
 
 _BOX = {"boxstyle": "round,pad=0.12", "facecolor": "white", "edgecolor": "none", "alpha": 0.75}

@@ -11,7 +11,7 @@ from mogakit import __version__
 from mogakit.luts.check import half_width_percent
 from mogakit.luts.error_metrics import ErrorReport, Metric
 from mogakit.luts.latencies import scope_note
-from mogakit.luts.spaces import input_size_of
+from mogakit.luts.spaces import table_input_size
 from mogakit.luts.table import LatencyTable
 from mogakit.luts.validation import StratumReport, Validation
 from mogakit.nets.spaces import get_space
@@ -186,7 +186,7 @@ def _rows(table: LatencyTable) -> list[list[str]]:
 
 def _search(content: RunContent, index: int, search: NamedSearch) -> dict[str, Any]:
     result = search.result
-    space = get_space(result.front.space, input_size_of(content.table))
+    space = get_space(result.front.space, table_input_size(content.table))
     names = [metric.name for metric in result.front.metrics]
     picked = [result.front.values[result.front.chromosomes.index(pick)] for pick in result.picks]
     return {

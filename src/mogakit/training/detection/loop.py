@@ -22,7 +22,7 @@ from mogakit.training.detection.map import CocoScore, coco_score
 from mogakit.training.detection.recipes import DetectionRecipe
 from mogakit.training.driver import Course, Scalars, StepReport, drive
 from mogakit.training.learner import Learner
-from mogakit.training.loop import Settings, autocast, initialise, one_ahead, run_identity
+from mogakit.training.loop import Settings, autocast, check_sizes, initialise, one_ahead, run_identity
 from mogakit.training.recipes import Recipe
 from mogakit.training.world import World, synchronise_norms
 
@@ -72,7 +72,8 @@ def train_detector(
     base = recipe.base
     _reject_unused(base)
     batch_size = settings.batch_size or base.batch_size
-    _check_sizes(detector, training, batch_size, world)
+    check_sizes(detector, training, "detector")
+    _check_batch_size(batch_size, training, world)
     steps_per_epoch = len(training) // batch_size
     num_steps = round(base.epochs * steps_per_epoch)
     module = _fresh_module(detector, recipe, settings, world, backbone)
@@ -145,12 +146,7 @@ class _DetectorLoop:
         self.learner.load_state_dict(state)
 
 
-def _check_sizes(detector: Detector, dataset: CocoDataset, batch_size: int, world: World) -> None:
-    if (detector.input_size, detector.num_classes) != (dataset.input_size, dataset.num_classes):
-        raise InputError(
-            f"{detector.name} takes {detector.input_size} px and knows {detector.num_classes} classes, {dataset.name} "
-            f"has {dataset.input_size} px and {dataset.num_classes} classes: give the detector those"
-        )
+def _check_batch_size(batch_size: int, dataset: CocoDataset, world: World) -> None:
     world.check_batch_size(batch_size, len(dataset))
     if batch_size // world.size < 2:
         raise InputError("batch norm on the last map, of one pixel, needs at least two images in each process")
