@@ -135,7 +135,7 @@ def test_a_validation_takes_the_place_of_the_expectation_and_a_search_takes_the_
     assert found.strata[0].calibrated.mape_percent.value < 3.0
     error = predict_networks([SPACE.decode((0,) * 6)], folder).error
     assert error is not None and error.source == "validation"
-    plan = SearchPlan(space="digits", latencies=(table_input(folder / "lut.json"),), method=Method.EXACT, input_size=8)
+    plan = SearchPlan(space="digits", latencies=(table_input(folder / "lut.json"),), method=Method.EXACT)
     assert len(search(plan, tmp_path / "search").front) > 3
 
 

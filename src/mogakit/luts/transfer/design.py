@@ -17,6 +17,9 @@ from mogakit.luts.transfer.model import Posterior
 MEASURED_AGAIN = 0.01
 """Relative standard error that a measurement is expected to have."""
 
+NUM_ROWS = 300
+"""Rows that are to become certain one by one: in spaces of thousands, those that networks spend most time in."""
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -44,11 +47,11 @@ def choose(
         expected_error: relative standard error of a measurement.
     """
     open_files = [each for each in candidates if each.name not in known]
-    rows = _rows_of(posterior, networks)
+    rows, usage = _rows_of(posterior, networks)
     wanted = [*networks, *rows]
     slopes = posterior.slopes_of([*open_files, *wanted])
     covariance = posterior.covariance(slopes)
-    weights = np.concatenate([np.full(len(networks), 1 / len(networks)), _usage(posterior, networks, rows)])
+    weights = np.concatenate([np.full(len(networks), 1 / len(networks)), usage])
     own = np.array([each.whole for each in open_files]) * posterior.network_spread**2
     noise = own + expected_error**2
     chosen: list[Choice] = []
@@ -67,15 +70,16 @@ def choose(
     return chosen
 
 
-def _rows_of(posterior: Posterior, networks: Sequence[File]) -> list[File]:
-    """Return every row that stands in a network, without the overhead of a run."""
-    used = np.flatnonzero(np.sum([each.counts for each in networks], axis=0))
-    eye = np.eye(len(posterior.items.keys))
-    return [File(name=posterior.items.keys[row], counts=eye[row], whole=False, once=0.0) for row in used]
+def _rows_of(posterior: Posterior, networks: Sequence[File]) -> tuple[list[File], FloatArray]:
+    """Return the rows that stand for most of the networks' time, without the overhead of a run, and their weights.
 
-
-def _usage(posterior: Posterior, networks: Sequence[File], rows: Sequence[File]) -> FloatArray:
-    """Return for each row the mean over networks of the squared share of time it stands for."""
-    shares = posterior.slopes_of(networks).rows
-    places = [posterior.items.index[each.name] for each in rows]
-    return np.asarray(np.mean(shares**2, axis=0)[places])
+    A row's weight is the mean over networks of the squared share of time that it stands for.
+    """
+    weights = np.mean(posterior.slopes_of(networks).rows ** 2, axis=0)
+    used = [row for row in np.argsort(-weights, kind="stable")[:NUM_ROWS] if weights[row] > 0]
+    files = []
+    for row in used:
+        counts = np.zeros(len(weights))
+        counts[row] = 1.0
+        files.append(File(name=posterior.items.keys[row], counts=counts, whole=False, once=0.0))
+    return files, np.asarray(weights[used])

@@ -18,15 +18,18 @@ file), so one Gauss-Newton iteration conditions on single rows, chains and whole
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import minimize
+from scipy.sparse import csr_array
 
 from mogakit.errors import InputError
 from mogakit.luts.block_model import matern52
 from mogakit.luts.error_metrics import FloatArray
-from mogakit.luts.transfer.items import File, Items, Measured, Source
+from mogakit.luts.transfer.items import File, IntArray, Items, Measured, Source
 from mogakit.luts.transfer.terms import fit_terms, log_sums
 
 
@@ -85,13 +88,17 @@ _DOUBT = -2.0
 
 _NOISE_FLOOR = 3e-3
 _MAX_STEP = 1.5
-_NUM_ITERATIONS, _FITS_OF_SPREADS, _CLOSE = 40, (2, 4, 6, 8, 10), 1e-4
+_NUM_ITERATIONS, _FITS_OF_SPREADS, _CLOSE = 40, (2, 4, 6, 8), 5e-4
 """Steps at most, those before which spreads are fitted, and the change of a row's logarithm that ends them."""
 _TRUST = 8.0
 """Measurements' worth of trust in the model's own error bars, against what left-out measurements say of them."""
 
 
-@dataclass(frozen=True)
+Factor: TypeAlias = FloatArray | csr_array
+"""Shape (rows, r): what r independent unknowns do to the rows."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Point:
     """Where the model is linearised: level, mixture, kinds, residual weights; own parts, overhead, network ratio."""
 
@@ -165,13 +172,13 @@ class TransferModel:
         """Return the prior mean: the sources' geometric mean."""
         num = len(self.sources)
         return _Point(
-            float(self.levels.mean()),
-            np.zeros(num),
-            np.zeros(len(self.items.terms)),
-            np.zeros(num),
-            np.zeros(len(self.items.keys)),
-            0.0,
-            self.ratio_log,
+            level=float(self.levels.mean()),
+            mixture=np.zeros(num),
+            kinds=np.zeros(len(self.items.terms)),
+            residuals=np.zeros(num),
+            own=np.zeros(len(self.items.keys)),
+            overhead_log=self.overheads[0].log,
+            ratio_log=self.ratio_log,
         )
 
     @property
@@ -186,10 +193,10 @@ class TransferModel:
         weights = self.kept * (1 / len(self.sources) + point.mixture) + point.residuals
         return sums + weights @ self.residuals, shares
 
-    def factors_at(self, point: _Point, shares: FloatArray) -> dict[Part, FloatArray]:
+    def factors_at(self, point: _Point, shares: FloatArray) -> dict[Part, Factor]:
         """Return shape (rows, r) of each part: its effect on the rows' logarithms, in prior standard deviations."""
         items = self.items
-        found = {Part.LEVEL: np.ones((len(items.keys), 1))}
+        found: dict[Part, Factor] = {Part.LEVEL: np.ones((len(items.keys), 1))}
         if Part.MIXTURE in self.parts:
             found[Part.MIXTURE] = shares @ self.deviations.T + self.kept * self.residuals.T
         if Part.KINDS in self.parts:
@@ -201,10 +208,8 @@ class TransferModel:
             costs = items.layer_terms @ np.exp(logs)
             total = np.zeros(len(items.keys))
             np.add.at(total, items.row_of_layer, costs)
-            of_layers = np.zeros((len(items.keys), int(items.shape_of_layer.max()) + 1))
             share = costs / np.maximum(total[items.row_of_layer], 1e-12)
-            np.add.at(of_layers, (items.row_of_layer, items.shape_of_layer), share)
-            found[Part.LAYERS] = of_layers
+            found[Part.LAYERS] = csr_array((share, (items.row_of_layer, items.shape_of_layer)))
         return found
 
     def fit(self, measured: Sequence[Measured]) -> "Posterior":
@@ -224,7 +229,7 @@ def _smooth_kernel(items: Items) -> FloatArray:
     differing = np.zeros_like(squares)
     for kinds in items.kinds.T:
         differing += kinds[:, None] != kinds[None, :]
-    return np.asarray(matern52(np.sqrt(5 * squares)) * 0.5**differing)
+    return np.asarray(matern52(np.sqrt(5 * squares)) * np.power(0.5, differing), dtype=np.float64)
 
 
 class Prior:
@@ -244,7 +249,8 @@ class Prior:
         """Return shape (left, right) for each part, in squared prior standard deviations."""
         found = {part: (left.rows @ factor) @ (right.rows @ factor).T for part, factor in self.factors.items()}
         if self.smooth is not None:
-            found[Part.SMOOTH] = left.rows @ self.smooth @ right.rows.T
+            kernel = self.smooth[np.ix_(left.touched, right.touched)]
+            found[Part.SMOOTH] = left.rows[:, left.touched] @ kernel @ right.rows[:, right.touched].T
         if Part.OWN in self.parts:
             found[Part.OWN] = left.rows @ right.rows.T
         return found
@@ -252,7 +258,7 @@ class Prior:
     def summed(self, parts: Mapping[Part, FloatArray], left: "Slopes", right: "Slopes") -> FloatArray:
         """Return the covariance of two groups of functions, given that of each part."""
         extras = (left.extras * self.extras**2) @ right.extras.T
-        return extras + sum(self.spreads[part] ** 2 * each for part, each in parts.items())
+        return np.asarray(extras + sum(self.spreads[part] ** 2 * each for part, each in parts.items()))
 
     def covariance(self, left: "Slopes", right: "Slopes") -> FloatArray:
         """Return shape (left, right)."""
@@ -269,6 +275,11 @@ class Slopes:
 
     rows: FloatArray
     extras: FloatArray
+
+    @cached_property
+    def touched(self) -> IntArray:
+        """Return which rows any of the files holds; in spaces of thousands, few."""
+        return np.flatnonzero(self.rows.any(axis=0))
 
 
 def file_slopes(
@@ -391,13 +402,13 @@ class _Fit:
             own = own + self.spreads[Part.SMOOTH] ** 2 * (self.prior.smooth @ onto)
         nothing = np.zeros(1)
         goal = _Point(
-            self.before.level + float(moves[Part.LEVEL][0]),
-            moves.get(Part.MIXTURE, 0.0 * self.before.mixture),
-            moves.get(Part.KINDS, nothing) * self.model.kind_spreads,
-            moves.get(Part.RESIDUALS, 0.0 * self.before.residuals),
-            own,
-            self.before.overhead_log + float(extras[0]),
-            self.before.ratio_log + float(extras[1]),
+            level=self.before.level + float(moves[Part.LEVEL][0]),
+            mixture=moves.get(Part.MIXTURE, 0.0 * self.before.mixture),
+            kinds=moves.get(Part.KINDS, nothing) * self.model.kind_spreads,
+            residuals=moves.get(Part.RESIDUALS, 0.0 * self.before.residuals),
+            own=own,
+            overhead_log=self.before.overhead_log + float(extras[0]),
+            ratio_log=self.before.ratio_log + float(extras[1]),
         )
         rows = self.model.rows_at(goal)[0] + goal.own
         change = max(float(np.abs(rows - self.rows_log).max()), abs(goal.overhead_log - self.point.overhead_log))
@@ -439,7 +450,7 @@ class Posterior:
             self._root: FloatArray = np.zeros((0, 0))
             return
         inner = fit.inner()
-        self._root = np.linalg.cholesky(inner)
+        self._root = np.asarray(np.linalg.cholesky(inner), dtype=np.float64)
         inverse = np.linalg.inv(inner)
         gain = inverse @ fit.errors
         self.log_evidence = float(
