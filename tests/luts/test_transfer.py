@@ -13,6 +13,7 @@ from mogakit.luts.transfer.curve import Choosing, Device, learning_curve
 from mogakit.luts.transfer.design import choose
 from mogakit.luts.transfer.items import File, Measured, Source, items_of_blocks
 from mogakit.luts.transfer.model import Method, TransferModel
+from mogakit.luts.transfer.posterior import fit
 from mogakit.nets.spaces import get_space
 
 SPACE = get_space("moga")
@@ -83,7 +84,7 @@ def test_terms_of_layers_add_up_to_those_of_their_block():
 
 def test_without_measurements_a_device_is_the_mean_of_its_sources():
     other = Source(name="other", latencies_ms=4.0 * SOURCE.latencies_ms)
-    found = TransferModel(ITEMS, [SOURCE, other], Method.SCALE).fit([])
+    found = fit(TransferModel(ITEMS, [SOURCE, other], Method.SCALE), [])
     assert np.exp(found.rows_log) == pytest.approx(2.0 * SOURCE.latencies_ms, rel=1e-6)
     assert found.predict(TESTS)[1].min() > 0.5  # and nothing is known of its level
 
@@ -92,7 +93,7 @@ def test_without_measurements_a_device_is_the_mean_of_its_sources():
 @given(factor=st.floats(0.01, 100), method=st.sampled_from(Method))
 def test_a_device_that_is_only_slower_is_found_by_every_method(factor, method):
     rows = factor * SOURCE.latencies_ms
-    found = TransferModel(ITEMS, [SOURCE], method).fit(timed(POOL[:3], rows, noise=1e-4))
+    found = fit(TransferModel(ITEMS, [SOURCE], method), timed(POOL[:3], rows, noise=1e-4))
     mean = np.abs(errors(found, rows)[0]).mean()
     assert mean < 0.02
 
@@ -101,7 +102,7 @@ def test_a_device_of_other_kinds_is_found_by_factors_of_kinds_and_not_by_one_fac
     rows = rows_of(OTHER_KINDS, 0)
     measured = timed([*POOL[:6], *SINGLES[::9]], rows)
     mean = {
-        method: np.abs(errors(TransferModel(ITEMS, [SOURCE], method).fit(measured), rows)[0]).mean()
+        method: np.abs(errors(fit(TransferModel(ITEMS, [SOURCE], method), measured), rows)[0]).mean()
         for method in (Method.SCALE, Method.KINDS, Method.PROCESS)
     }
     assert mean[Method.PROCESS] < 0.02
@@ -113,14 +114,14 @@ def test_of_several_sources_that_which_is_alike_decides():
     like, unlike = rows_of(OTHER_KINDS, 0), rows_of({"MAdds of dense": 5.0}, 7)
     rows = 1.7 * like
     sources = [SOURCE, Source(name="unlike", latencies_ms=unlike), Source(name="like", latencies_ms=like)]
-    found = TransferModel(ITEMS, sources).fit(timed([*POOL[:5], *SINGLES[::12]], rows))
+    found = fit(TransferModel(ITEMS, sources), timed([*POOL[:5], *SINGLES[::12]], rows))
     assert np.abs(errors(found, rows)[0]).mean() < 0.015
 
 
 def test_a_measured_row_keeps_its_time_and_an_error_bar_shrinks():
     rows = rows_of(OTHER_KINDS, 5)
     model = TransferModel(ITEMS, [SOURCE])
-    few, many = model.fit(timed(POOL[:3], rows)), model.fit(timed([*POOL[:3], *SINGLES], rows))
+    few, many = fit(model, timed(POOL[:3], rows)), fit(model, timed([*POOL[:3], *SINGLES], rows))
     assert np.exp(many.rows_log) == pytest.approx(rows, rel=0.03)
     assert many.predict(TESTS)[1].mean() < few.predict(TESTS)[1].mean()
 
@@ -130,7 +131,7 @@ def test_overhead_and_ratio_of_networks_are_told_apart_from_rows(overhead):
     rows = rows_of(OTHER_KINDS, 5)
     chain = File(name="chain", counts=8 * ITEMS.counts([ITEMS.keys[20]]), whole=False)
     files = [*POOL[:8], *SINGLES[::8], chain]
-    found = TransferModel(ITEMS, [SOURCE], like=False).fit(timed(files, rows, overhead, 0.95))
+    found = fit(TransferModel(ITEMS, [SOURCE], like=False), timed(files, rows, overhead, 0.95))
     assert found.overhead_ms == pytest.approx(overhead, rel=0.1, abs=0.04)
     assert found.ratio == pytest.approx(0.95, abs=0.04)
     assert np.abs(errors(found, 0.95 * rows, 0.95 * overhead)[0]).mean() < 0.02
@@ -144,7 +145,7 @@ def test_error_bars_hold_on_devices_that_differ_in_everything():
         rows = rows_of(factors, 100 + seed)
         places = rng.permutation(NUM)[:7]
         measured = timed([*POOL[seed : seed + 4], *(SINGLES[place] for place in places)], rows, noise=0.01)
-        inside.append(np.abs(errors(TransferModel(ITEMS, [SOURCE]).fit(measured), rows)[1]) < 1.645)
+        inside.append(np.abs(errors(fit(TransferModel(ITEMS, [SOURCE]), measured), rows)[1]) < 1.645)
     assert 0.8 <= np.mean(inside) <= 0.995
 
 
@@ -153,9 +154,9 @@ def test_left_out_measurements_are_those_of_a_fit_without_them():
     rows = rows_of(OTHER_KINDS, 5)
     measured = timed([*POOL[:6], *SINGLES[::10]], rows)
     model = TransferModel(ITEMS, [SOURCE])
-    whole = model.fit(measured)
+    whole = fit(model, measured)
     for place in (0, 3, 8):
-        without = model.fit([*measured[:place], *measured[place + 1 :]])
+        without = fit(model, [*measured[:place], *measured[place + 1 :]])
         predicted, deviation = without.predict([measured[place].file])
         left_out = float(np.log(measured[place].latency_ms / predicted[0]))
         assert whole.held_out_logs[place] == pytest.approx(left_out, abs=float(deviation[0]))
@@ -175,7 +176,7 @@ def test_a_design_takes_what_tells_most_and_beats_chance():
 
 
 def test_a_design_leaves_out_what_is_known_and_says_what_remains():
-    posterior = TransferModel(ITEMS, [SOURCE]).fit([])
+    posterior = fit(TransferModel(ITEMS, [SOURCE]), [])
     chosen = choose(posterior, [*SINGLES, *POOL], REFERENCE, 12, known={POOL[0].name})
     names = [each.file.name for each in chosen]
     assert len(set(names)) == 12 and POOL[0].name not in names
@@ -210,5 +211,5 @@ def test_rows_that_a_source_lacks_are_filled_by_its_terms():
     rows = rows_of({}, 0, own=0.0, of_layers=0.0)
     holes = rows.copy()
     holes[::3] = np.nan
-    found = TransferModel(ITEMS, [Source(name="holes", latencies_ms=holes)]).fit(timed(POOL[:3], rows))
+    found = fit(TransferModel(ITEMS, [Source(name="holes", latencies_ms=holes)]), timed(POOL[:3], rows))
     assert np.median(np.abs(np.exp(found.rows_log[::3]) / rows[::3] - 1)) < 0.02

@@ -40,7 +40,8 @@ from mogakit.luts.table import UNKNOWN, LatencyTable, Row, load, save
 from mogakit.luts.transfer.build import Provenance, source_of, transferred_table
 from mogakit.luts.transfer.design import choose
 from mogakit.luts.transfer.items import File, Items, Measured, blocks_of_keys, items_of_blocks
-from mogakit.luts.transfer.model import Method, Posterior, TransferModel
+from mogakit.luts.transfer.model import Method, TransferModel
+from mogakit.luts.transfer.posterior import Posterior, fit
 from mogakit.luts.transferred import MEAN_OF_NORMAL, Z95, TransferSource
 from mogakit.nets.block import Block
 from mogakit.nets.network import Network
@@ -450,7 +451,7 @@ def _posterior(
     """Return what is known of the new device, the measurements that count, every file's estimate, and the statistic."""
     statistic = statistic_for(runner)
     if not taken:
-        return task.model.fit([]), [], {}, statistic
+        return fit(task.model, []), [], {}, statistic
     accepted = task.settings.accepted
     statistic = resolved(list(taken), statistic, accepted)
     estimates = estimate_files(taken, statistic, task.request.seed, accepted)
@@ -464,7 +465,7 @@ def _posterior(
         if row.low_ms is not None and row.high_ms is not None:
             std_ms = max(std_ms, (row.high_ms - row.low_ms) / (2 * Z95))
         measured.append(Measured(files[name], row.latency_ms, std_ms))
-    return task.model.fit(measured), measured, estimates, statistic
+    return fit(task.model, measured), measured, estimates, statistic
 
 
 def _repeat_error(estimates: Mapping[str, Row], runner: Runner) -> float:
@@ -521,7 +522,7 @@ def _conclude(
         num_batches=num_batches,
         seconds=seconds,
         expected_percent=_expected_percent(posterior, task.reference),
-        sources_percent=_expected_percent(task.model.fit([]), task.reference),
+        sources_percent=_expected_percent(fit(task.model, []), task.reference),
         failed=tuple(sorted(name for name in chosen if name not in counted)),
         warnings=tuple(worst_warnings(states.values())),
     )

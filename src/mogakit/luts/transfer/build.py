@@ -18,7 +18,8 @@ from mogakit.luts.error_metrics import FloatArray, mape_percent
 from mogakit.luts.statistic import Statistic
 from mogakit.luts.table import LatencyTable, Origin, Overhead, OverheadVerdict, Row, RowConditions, RowSource
 from mogakit.luts.transfer.items import File, Items, Measured, Source, blocks_of_keys
-from mogakit.luts.transfer.model import Method, Posterior, Slopes
+from mogakit.luts.transfer.model import Method
+from mogakit.luts.transfer.posterior import Posterior, Slopes
 from mogakit.luts.transferred import Z95, Transferred, TransferSource
 from mogakit.nets.block import Block
 

@@ -10,7 +10,8 @@ from scipy import stats
 from mogakit.luts.error_metrics import FloatArray, kendall_tau, mape_percent
 from mogakit.luts.transfer.design import choose
 from mogakit.luts.transfer.items import File, Items, Measured, Source
-from mogakit.luts.transfer.model import Method, Posterior, TransferModel
+from mogakit.luts.transfer.model import Method, TransferModel
+from mogakit.luts.transfer.posterior import Posterior, fit
 
 Z90 = 1.645
 """Standard deviations from the middle of a normal distribution to the ends of its 90 % interval."""
@@ -91,7 +92,7 @@ def learning_curve(
         measured: list[Measured] = []
         for size in sizes:
             measured += _more(device, planner, measured, size - len(measured), choosing, rng)
-            posterior = max((model.fit(measured) for model in models), key=lambda each: each.log_evidence)
+            posterior = max((fit(model, measured) for model in models), key=lambda each: each.log_evidence)
             found[size].append((*score(device, posterior), float(sum(each.file.whole for each in measured))))
     return [
         Point(
@@ -142,7 +143,7 @@ def _more(
         networks = [each for each in device.candidates if each.whole]
         offered = {networks[place].name for place in rng.permutation(len(networks))[: 2 * len(networks) // 3]}
         candidates = [each for each in device.candidates if not each.whole or each.name in offered]
-        chosen = [each.file for each in choose(planner.fit(measured), candidates, device.reference, num, known=known)]
+        chosen = [each.file for each in choose(fit(planner, measured), candidates, device.reference, num, known=known)]
     else:
         left = [each for each in device.candidates if each.name not in known]
         networks = [each for each in left if each.whole]

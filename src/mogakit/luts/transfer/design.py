@@ -12,7 +12,7 @@ import numpy as np
 
 from mogakit.luts.error_metrics import FloatArray
 from mogakit.luts.transfer.items import File
-from mogakit.luts.transfer.model import Posterior
+from mogakit.luts.transfer.posterior import Posterior
 
 MEASURED_AGAIN = 0.01
 """Relative standard error that a measurement is expected to have."""
