@@ -267,7 +267,7 @@ def space_names() -> tuple[str, ...]:
     """Return the names of the search spaces."""
     from mogakit.nets import spaces
 
-    return spaces.space_names()
+    return (*spaces.space_names(), *spaces.cell_space_names())
 
 
 def common_targets() -> tuple[str, ...]:

@@ -18,7 +18,7 @@ def measured_of(rows: Mapping[str, Row], counts: Callable[[Row], bool]) -> Measu
     found = {
         block: row
         for block, row in _blocks_of(rows).items()
-        if row.source is RowSource.MEASURED and counts(row) and (row.latency_ms or 0.0) > 0
+        if row.source is not RowSource.INFERRED and counts(row) and (row.latency_ms or 0.0) > 0
     }
     return Measured(
         blocks_ms={block: row.latency_ms or 0.0 for block, row in found.items()},

@@ -228,7 +228,7 @@ def _unpredicted(model: LatencyTable | CostModel, path: Path, network: Network, 
         return PredictedNetwork(
             network=network.name, latency_ms=None, overhead_ms=model.intercept_ms, parts=(), problem=problem
         )
-    keys = [block.key for block in network.blocks]
+    keys = [network.name] if model.of_networks else [block.key for block in network.blocks]
     foreign = not model.space and not set(keys) & set(model.rows)
     if foreign:
         problem = f"the table ({model.origin.made_by}) names its rows in another way: none is the key of a block"
@@ -237,7 +237,7 @@ def _unpredicted(model: LatencyTable | CostModel, path: Path, network: Network, 
         network=network.name,
         latency_ms=None,
         overhead_ms=model.overhead_ms,
-        parts=tuple(_part(model, block.key, command) for block in network.blocks),
+        parts=tuple(_part(model, key, command) for key in keys),
         problem=problem,
         command=command,
     )
@@ -252,7 +252,11 @@ def _remedy(table: LatencyTable, path: Path, network: str, keys: Sequence[str]) 
     device = run.read_settings().device if run.settings_path.is_file() else None
     if device is None:
         device = "SERIAL" if SHELL_FLAG in table.identity.flags else HOST
-    if table.space and set(keys) <= {block.key for block in _blocks_of(table.space)} | set(table.rows):
+    if (
+        table.space
+        and not table.of_networks
+        and set(keys) <= {block.key for block in _blocks_of(table.space)} | set(table.rows)
+    ):
         return profile_command(table.space, device, table.target)
     where = "" if device == HOST else f" --device {device}"
     return f"moga bench {network}{where} --target {'TARGET' if table.target is None else table.target}"
