@@ -59,7 +59,6 @@ def test_a_table_of_once_for_all_drives_both_engines(space: str, tmp_path: Path)
 @pytest.mark.parametrize(
     "network",
     [
-        "ofa-mobilenetv3@64px/" + "-".join(["1", "4", "0", "8", "2"] * 5),
         "fbnet-cifar/" + "-".join(map(str, [5, *[1, 8, 5, 0], *[8, 1, 5, 8], *[3, 7] * 6, 1])),
         "nas-bench-201/3-4-0-1-2-1",
         "nas-bench-201/0-3-3-1-0-1",
