@@ -162,6 +162,28 @@ def test_factors_and_accuracies_travel_with_the_papers_table():
     assert "inferred" in found.reference
 
 
+def test_accuracies_of_a_users_own_overrule_published_ones(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text("network,accuracy\nmoga-a,76.5\nmobilenet-v2@0.5x,64.1\n")
+    request = CompareRequest(models=("moga-a", "moga-b", "mobilenet-v2@0.5x"), published=("Pixel 1",), accuracies=path)
+    rows = compare(request).networks
+    assert [(one.top1, one.top1_source) for one in rows] == [
+        (76.5, "table mine.csv"),
+        (rows[1].top1, rows[1].top1_source),
+        (64.1, "table mine.csv"),
+    ]
+    assert rows[1].top1 == 75.5 and "mine" not in rows[1].top1_source
+    for text, words in (
+        ("network,accuracy\nmoga-c,75\n", "names none of the networks compared"),
+        ("network,accuracy\nmoga-a,7x\n", "line 2: '7x' is not a number"),
+        ("network,accuracy\nmoga-a,nan\n", "percent from 0 to 100"),
+        ("net,top1\nmoga-a,75\n", "network"),
+    ):
+        path.write_text(text)
+        with pytest.raises(InputError, match=words):
+            compare(request)
+
+
 def test_an_infinite_factor_leaves_a_hardware_out_and_stays_json():
     factors = [word for factor in ("54.7", "inf", "inf", "inf", "inf") for word in ("--factor", factor)]
     words = ["multi-avg", "--published", "multi-hardware/1", *factors]

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol, cast
@@ -37,6 +37,7 @@ from mogakit.search.sources import (
 )
 from mogakit.search.staged import costs_of
 from mogakit.search.surrogate import SurrogateSettings
+from mogakit.workers.pool import Workers
 
 LATENCY, PARAMS, MADDS, F_AVG, F_MAX = "latency", "params", "madds", "f_avg", "f_max"
 """Names of metrics, besides `accuracy` or `proxy`."""
@@ -92,6 +93,7 @@ class SearchPlan:
             put between 0.68 and 0.76 for it; other accuracies are multiplied by `accuracy_scale` (0.01 for percent).
         num_picks: networks taken from the front at equal distance.
         num_jobs: evaluations of an expensive accuracy at once.
+        cluster: address of a Dask scheduler whose workers evaluate an expensive accuracy; None for this computer.
         checkpoint_every_s: seconds between two checkpoints; what is lost by a kill is computed again, equally.
     """
 
@@ -114,6 +116,7 @@ class SearchPlan:
     seed: int = 0
     num_picks: int = 3
     num_jobs: int = 1
+    cluster: str | None = None
     checkpoint_every_s: float = 5.0
 
 
@@ -202,8 +205,11 @@ def _beside(identity: Identity) -> str:
     return "" if note is None else f" ({note})"
 
 
-def build_problem(plan: SearchPlan, cache: EvaluationCache) -> Problem:
+def build_problem(plan: SearchPlan, cache: EvaluationCache, workers: Workers | None = None) -> Problem:
     """Open every source of a plan and put objectives and constraints on top.
+
+    Args:
+        workers: who evaluates an accuracy that is asked network by network; None for `num_jobs` local processes.
 
     Raises:
         InputError: the plan does not fit the space or itself.
@@ -212,6 +218,8 @@ def build_problem(plan: SearchPlan, cache: EvaluationCache) -> Problem:
     space = get_space(plan.space)
     allowed = _with_numbers(plan, space, _allowed(plan, space))
     accuracy = accuracy_metric(plan.accuracy, space, cache, plan.num_jobs)
+    if isinstance(accuracy, NetworkMetric):
+        accuracy = replace(accuracy, workers=workers)
     latencies = _latency_metrics(plan.latencies, space, cache)
     metrics = [accuracy, *latencies]
     if len(latencies) > 1:
