@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ class Group(StrEnum):
 
 
 _registered: dict[Group, dict[str, Any]] = {group: {} for group in Group}
+_used: dict[str, None] = {}
 
 
 def is_reference(text: str) -> bool:
@@ -50,8 +52,32 @@ def register(group: Group, name: str, value: Any) -> None:
 
 def names(group: Group) -> tuple[str, ...]:
     """Return the names that are registered or installed, sorted; nothing is imported for it."""
-    installed = {point.name for point in importlib.metadata.entry_points(group=group.value)}
+    installed = {point.name for point in _entry_points(group)}
     return tuple(sorted(installed | _registered[group].keys()))
+
+
+def _entry_points(group: Group) -> tuple[importlib.metadata.EntryPoint, ...]:
+    """Return the entry points of a group: read once, and again where a folder of `sys.path` has changed.
+
+    Reading takes tens of milliseconds where a hundred packages are installed, and every block key and target asks.
+    """
+    folders = tuple((folder, _modified_ns(folder)) for folder in sys.path)
+    return _read_entry_points(folders).get(group, ())
+
+
+def _modified_ns(folder: str) -> int | None:
+    try:
+        return Path(folder or ".").stat().st_mtime_ns
+    except OSError:  # not there, or not a folder: it has no packages
+        return None
+
+
+@lru_cache(maxsize=1)
+def _read_entry_points(
+    folders: tuple[tuple[str, int | None], ...],
+) -> dict[Group, tuple[importlib.metadata.EntryPoint, ...]]:
+    found = importlib.metadata.entry_points()
+    return {group: tuple(found.select(group=group.value)) for group in Group}
 
 
 def find(group: Group, text: str) -> Any | None:
@@ -62,7 +88,7 @@ def find(group: Group, text: str) -> Any | None:
     """
     if text in _registered[group]:
         return _registered[group][text]
-    points = list(importlib.metadata.entry_points(group=group.value, name=text))
+    points = [point for point in _entry_points(group) if point.name == text]
     if len(points) > 1:
         homes = ", ".join(sorted(point.value for point in points))
         raise InputError(f"{text!r} is defined by several installed packages ({homes}); write one of these instead")
@@ -112,7 +138,7 @@ def use(module: str, what: str = "") -> Any:
     """
     try:
         with current_folder():
-            return importlib.import_module(module)
+            imported = importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name is None or not (module + ".").startswith(error.name + "."):
             raise
@@ -120,6 +146,13 @@ def use(module: str, what: str = "") -> Any:
             f"{what or repr(module)} cannot be imported: there is no module {error.name!r}, neither installed "
             f"nor in {Path.cwd()}"
         ) from error
+    _used[module] = None
+    return imported
+
+
+def used() -> tuple[str, ...]:
+    """Return the modules that `use` imported in this process, in their order: a worker process needs them as well."""
+    return tuple(_used)
 
 
 def called_with(factory: Callable[..., Any], given: dict[str, Any], what: str) -> Any:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from phone_simulator.adb_server import AdbServer
 from phone_simulator.binaries import Tool, write_library, write_tool
-from phone_simulator.fixtures import adb_binary, adb_server, make_phone, phone
+from phone_simulator.fixtures import adb_server, either_adb, make_phone, phone
 from phone_simulator.phone import Phone
 from phone_simulator.profiles import SNAPDRAGON_8_GEN_2
 
@@ -28,7 +28,7 @@ from mogakit.nets.modules import build_block
 from mogakit.nets.spaces import get_space
 from mogakit.progress import silent
 
-__all__ = ["adb_binary", "adb_server", "make_phone", "phone"]
+__all__ = ["adb_server", "either_adb", "make_phone", "phone"]
 
 pytest.register_assert_rewrite("phone_jobs")  # so that its asserts say what differed
 
@@ -39,6 +39,12 @@ KINDS = (
     (Format.MACE, Precision.FLOAT32),
     (Format.MACE, Precision.FLOAT16),
 )
+
+
+@pytest.fixture
+def adb_binary(either_adb: Path) -> Path:
+    """Return one of the adb binaries; a module whose tests depend on the adb takes each in turn instead."""
+    return either_adb
 
 
 @pytest.fixture(autouse=True)

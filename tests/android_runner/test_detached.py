@@ -4,12 +4,15 @@ import time
 
 import pytest
 from phone_jobs import CPU, MakeJob, assert_true, measure
+from phone_simulator import fixtures
 from phone_simulator.faults import Fault
 from phone_simulator.phone import Phone
 
 from mogakit.android_runner import detached, discovery
 from mogakit.android_runner.adb import Link
 from mogakit.android_runner.runner import PhoneRunner
+
+adb_binary = fixtures.adb_binary  # each in turn
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from phone_simulator import fixtures
 from phone_simulator.faults import Fault
 from phone_simulator.phone import Phone
 from phone_simulator.profiles import PIXEL_6, SNAPDRAGON_8_GEN_2
@@ -18,6 +19,8 @@ from mogakit.flows.measure.agreement import AgreementScope
 from mogakit.flows.measure.devices import PhoneRequest
 from mogakit.flows.measure.fleet import folder_of, profile_fleet
 from mogakit.flows.measure.profile import ProfileRequest
+
+adb_binary = fixtures.adb_binary  # each in turn
 
 TARGET = parse_target("tflite/cpu/float32")
 SHORT = PhoneRequest(quick=True, fixed_performance=True, run_s=0.02)

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import pytest
 from phone_jobs import CPU, MakeJob, assert_true, measure
+from phone_simulator import fixtures
 from phone_simulator.adb_server import AdbServer
 from phone_simulator.faults import Fault
 from phone_simulator.phone import Phone, Transport
@@ -23,6 +24,8 @@ from mogakit.android_runner.settings import SettingsRequest
 from mogakit.bench.measurement import Status
 from mogakit.bench.target import parse_target
 from mogakit.errors import DeviceError
+
+adb_binary = fixtures.adb_binary  # each in turn
 
 # -- the cable, the server, the phone itself
 

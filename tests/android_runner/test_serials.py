@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from phone_simulator import fixtures
 from phone_simulator.adb_server import AdbServer
 from phone_simulator.phone import Phone
 from phone_simulator.profiles import PIXEL_6
@@ -11,6 +12,8 @@ from phone_simulator.profiles import PIXEL_6
 from mogakit.android_runner import discovery
 from mogakit.android_runner.adb import _listed
 from mogakit.errors import InputError
+
+adb_binary = fixtures.adb_binary  # each in turn
 
 SERIALS = (
     "1A081FDEE0001T",

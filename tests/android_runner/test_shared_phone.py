@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from phone_simulator import fixtures
 from phone_simulator.phone import Phone
 
 from mogakit.android_runner import detached, discovery, lock, settings
@@ -18,6 +19,8 @@ from mogakit.android_runner.runner import PhoneOptions, open_phone
 from mogakit.android_runner.settings import SettingsRequest
 from mogakit.cli.main import cli
 from mogakit.errors import DeviceError
+
+adb_binary = fixtures.adb_binary  # each in turn
 
 
 def link_to(phone: Phone) -> Link:

@@ -249,7 +249,8 @@ def test_import_of_operators_shows_the_study(tmp_path: Path) -> None:
 def test_import_of_yaml_is_checked_at_once(tmp_path: Path) -> None:
     source = tmp_path / "lut.yaml"
     source.write_text("a-kernel:3: {mean: 1.25, std: 0.1, count: 4}\n")
-    done = moga("import", "--format", "ofa", source, "-o", tmp_path / "t.json", "--target", "tflite/cpu/float32")
+    words = ("import", "--format", "ofa", source, "-o", tmp_path / "t.json", "--target", "tflite/cpu/float32")
+    done = moga(*words, "--unit", "ms")
     assert "few-samples" in done.output
     assert "unknown-provenance" in done.output
     assert str(load(tmp_path / "t.json").target) == "tflite/cpu/float32"

@@ -16,7 +16,9 @@ from mogakit.luts.foreign.operators import (
     read_operators,
     study,
 )
+from mogakit.luts.foreign.reading import Given
 from mogakit.luts.foreign.tunas import SPACE, import_tunas
+from mogakit.luts.foreign.units import TimeUnit
 from mogakit.luts.linear import CostModel
 from mogakit.luts.statistic import Centre
 from mogakit.luts.table import UNKNOWN, load, save
@@ -77,6 +79,7 @@ def test_tunas_files_in_the_wrong_order_are_rejected(tmp_path: Path) -> None:
         chromosome_from_oneofs([0, 1])
 
 
+MS = Given(unit=TimeUnit.MS)
 OFA_YAML = """
 Conv-input:224x224x3-output:112x112x24: {count: 200, mean: 1.5, std: 0.1}
 expanded_conv-input:7x7x192-output:7x7x320-expand:6-kernel:5-stride:1-idskip:0: {count: 154, mean: 5.25, var: 0.25}
@@ -87,7 +90,7 @@ Logits-input:1x1x1280-output:1000: {mean: 0.25, count: 100}
 def test_ofa_yaml_keeps_its_keys_and_turns_variance_into_deviation(tmp_path: Path) -> None:
     path = tmp_path / "lut.yaml"
     path.write_text(OFA_YAML)
-    table = import_ofa(path, device_name="Samsung Note10")
+    table = import_ofa(path, Given(unit=TimeUnit.MS, device_name="Samsung Note10"))
     row = table.rows["expanded_conv-input:7x7x192-output:7x7x320-expand:6-kernel:5-stride:1-idskip:0"]
     assert (row.latency_ms, row.std_ms, row.count, row.role) == (5.25, 0.5, 154, None)
     assert table.target is None
@@ -105,7 +108,7 @@ def test_every_missing_foreign_key_is_named_at_once(tmp_path: Path) -> None:
     path.write_text(OFA_YAML)
     keys = ["Logits-input:1x1x1280-output:1000", "Conv-input:192x192x3-output:96x96x24", "Conv_1-input:7x7x320"]
     with pytest.raises(TableError) as caught:
-        import_ofa(path).sum_rows(keys)
+        import_ofa(path, MS).sum_rows(keys)
     assert "Conv-input:192x192x3-output:96x96x24 (nearest: Conv-input:224x224x3-output:112x112x24" in str(caught.value)
     assert "Conv_1-input:7x7x320" in str(caught.value)
 
@@ -126,7 +129,7 @@ def test_yaml_that_is_no_table_is_rejected(tmp_path: Path, text: str, complaint:
     path = tmp_path / "lut.yaml"
     path.write_text(text)
     with pytest.raises(TableError, match=complaint):
-        import_ofa(path)
+        import_ofa(path, MS)
 
 
 @pytest.mark.parametrize(

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from mogakit.cli.command import group, ignored, renamed
+from mogakit.cli.lut_foreign import export, get, import_, list_, print_findings
 from mogakit.cli.output import json_option, print_fields, print_json, print_table, say
-from mogakit.cli.types import COUNT, FILE, NEW_FILE, TABLE, TARGET, Vocabulary
+from mogakit.cli.types import COUNT, NEW_FILE, TABLE
 
 if TYPE_CHECKING:
-    from mogakit.bench.target import Target
-    from mogakit.flows.lut import Imported
-    from mogakit.luts.check import Finding
-    from mogakit.luts.foreign.operators import OperatorStudy
     from mogakit.luts.linear import CostModel
     from mogakit.luts.table import LatencyTable
 
@@ -29,6 +26,10 @@ def command() -> None:
     moga lut show RUN
     moga lut check RUN --against OTHER_RUN
     """
+
+
+for each in (export, import_, list_, get):
+    command.add_command(each)
 
 
 @command.command()
@@ -93,7 +94,7 @@ def check(table: Path, against: tuple[Path, ...], as_json: bool) -> None:
     if as_json:
         print_json([to_json(finding) for finding in findings])
     else:
-        _print_findings(findings)
+        print_findings(findings)
     if any(finding.severity is Severity.ERROR for finding in findings):
         raise click.exceptions.Exit(1)
 
@@ -153,93 +154,15 @@ def merge(tables: tuple[Path, ...], output: Path, force: bool, as_json: bool) ->
         say(f"forced although these differ: {', '.join(merged.origin.forced)}")
 
 
-@command.command()
-@click.argument("table", type=TABLE, metavar="RUN|FILE")
-@click.option("-o", "--output", type=NEW_FILE, required=True, help="CSV to write.")
-@json_option
-def export(table: Path, output: Path, as_json: bool) -> None:
-    """Write a table as CSV.
-
-    \b
-    moga lut export RUN -o table.csv
-    """
-    from mogakit.flows.lut import export_table
-
-    num_rows = export_table(table, output)
-    if as_json:
-        print_json({"path": str(output), "rows": num_rows})
-        return
-    say(f"{output}: {num_rows} rows")
-
-
-@command.command(name="import")
-@click.argument("files", nargs=-1, required=True, type=FILE, metavar="FILE...")
-@click.option(
-    "--format",
-    "kind",
-    type=Vocabulary("mogakit.flows.lut:ForeignFormat", "ofa", "tunas", "operators"),
-    required=True,
-    help="What the files are.",
-)
-@click.option("-o", "--output", type=NEW_FILE, required=True, help="JSON to write.")
-@click.option("--column", help="operators: the device's column, e.g. 'pixel4|gpu|float'.")
-@click.option("--device-name", default="unknown", help="ofa: what you know about the device.")
-@click.option("--target", type=TARGET, help="ofa: what you know about the target, e.g. tflite/cpu/float32.")
-@json_option
-@ignored("column", when=lambda given: given["kind"] != "operators", because="it is of --format operators")
-@ignored("device_name", "target", when=lambda given: given["kind"] != "ofa", because="it is of --format ofa")
-def import_(
-    files: tuple[Path, ...],
-    kind: str,
-    output: Path,
-    column: str | None,
-    device_name: str,
-    target: Target | None,
-    as_json: bool,
-) -> None:
-    """Read a table or model of others; what its files do not say stays unknown.
-
-    \b
-    moga lut import --format ofa 224_lookup_table.yaml -o note10.json
-    moga lut import --format tunas kernel.b64 bias.b64 -o pixel1.json
-    moga lut import --format operators ops.csv end_to_end.csv --column 'pixel4|gpu|float' -o pixel4.json
-    """
-    from mogakit.flows.lut import ForeignFormat, import_foreign
-
-    done = import_foreign(ForeignFormat(kind), files, output, column=column, device_name=device_name, target=target)
-    if as_json:
-        print_json(_imported_json(done))
-        return
-    if done.model is not None:
-        num_coefficients = sum(map(len, done.model.coefficients_ms))
-        say(f"{output}: linear model of {num_coefficients} coefficients, {done.model.intercept_ms:.3f} ms constant")
-    if done.table is not None:
-        say(f"{output}: {len(done.table.rows)} rows")
-    if done.study is not None:
-        _print_study(done.study)
-    _print_findings(list(done.findings))
-
-
-def _imported_json(done: Imported) -> dict[str, Any]:
-    from mogakit.records import to_json
-
-    return {
-        "path": str(done.path),
-        "rows": None if done.table is None else len(done.table.rows),
-        "coefficients": None if done.model is None else sum(map(len, done.model.coefficients_ms)),
-        "findings": [to_json(finding) for finding in done.findings],
-        "study": None if done.study is None else to_json(done.study),
-    }
-
-
 def _print_header(table: LatencyTable) -> None:
     identity, statistic, calibration = table.identity, table.statistic, table.calibration
     overhead = "not measured"
     if table.overhead is not None:
         fit = table.overhead
+        line = "transferred" if fit.r2 is None else f"R2 {fit.r2:.4f}"
         overhead = (
             f"{fit.value_ms:.4f} ms ({fit.verdict}; intercept {fit.intercept_ms:.4f} "
-            f"[{fit.low_ms:.4f}, {fit.high_ms:.4f}], R2 {fit.r2:.4f})"
+            f"[{fit.low_ms:.4f}, {fit.high_ms:.4f}], {line})"
         )
     loo = "" if calibration.loo_mape_percent is None else f", leave-one-out MAPE {calibration.loo_mape_percent:.2f} %"
     lines = (
@@ -305,20 +228,6 @@ def _delegations(table: LatencyTable) -> str:
     """Describe what the delegate took: of how many rows all, of how many not."""
     kinds = Counter(row.delegation.split(" ")[0] or "unknown" for row in table.rows.values())
     return ", ".join(f"{kind} ({count} rows)" for kind, count in sorted(kinds.items()))
-
-
-def _print_findings(findings: list[Finding]) -> None:
-    cells = [(str(one.severity), str(one.kind), len(one.keys), one.message) for one in findings]
-    print_table(f"{len(findings)} finding(s)", ("severity", "kind", "rows", "what"), cells)
-
-
-def _print_study(study: OperatorStudy) -> None:
-    say(
-        f"{study.column}: sum of operators over measured, {study.num_networks} networks: median "
-        f"{study.median_ratio:.3f} [{study.ratio_low:.2f}, {study.ratio_high:.2f}]; raw MAPE {study.raw.mape_percent} %"
-    )
-    for held in study.held_out:
-        say(f"{held.kind} calibration, held out: MAPE {held.mape_percent:.2f} % [{held.low:.2f}, {held.high:.2f}]")
 
 
 def _number(value: float | None, digits: int = 4) -> float | None:

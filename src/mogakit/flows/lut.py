@@ -2,41 +2,44 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from mogakit import files
-from mogakit.bench.target import Target
 from mogakit.errors import InputError
 from mogakit.luts.check import Finding, check_table
 from mogakit.luts.check_model import check_model
 from mogakit.luts.combine import RowDifference, diff, merge
 from mogakit.luts.csvfile import to_csv
-from mogakit.luts.foreign.ofa import import_ofa
-from mogakit.luts.foreign.operators import OperatorStudy, column_names, import_operators, study
-from mogakit.luts.foreign.tunas import import_tunas
+from mogakit.luts.foreign.importing import Asked, ForeignFormat, Imported, import_foreign
+from mogakit.luts.foreign.units import TimeUnit
+from mogakit.luts.foreign.writing import ForeignOutput, write_foreign
 from mogakit.luts.latencies import load_latencies, table_path
-from mogakit.luts.linear import CostModel, save_model
-from mogakit.luts.table import UNKNOWN, LatencyTable, load, save
+from mogakit.luts.library import shelf
+from mogakit.luts.linear import CostModel
+from mogakit.luts.table import LatencyTable, load, save
 
-
-class ForeignFormat(StrEnum):
-    """What `moga lut import` reads."""
-
-    OFA = "ofa"  # Once-for-All or ProxylessNAS YAML
-    TUNAS = "tunas"  # base64 of a linear model's coefficients, and of its bias
-    OPERATORS = "operators"  # CSV of operator times, and of whole networks
+__all__ = [
+    "Asked",
+    "ForeignFormat",
+    "ForeignOutput",
+    "Imported",
+    "TimeUnit",
+    "get_from_library",
+    "import_foreign",
+    "list_library",
+]
+get_from_library, list_library = shelf.get, shelf.list_library
 
 
 @dataclass(frozen=True, kw_only=True)
-class Imported:
-    """What an import wrote, and for operator times how well their sums predict whole networks."""
+class Exported:
+    """What an export wrote; see `luts.foreign.writing.Written`."""
 
     path: Path
-    table: LatencyTable | None
-    model: CostModel | None
-    findings: tuple[Finding, ...] = ()
-    study: OperatorStudy | None = None
+    num_rows: int
+    unit: TimeUnit = TimeUnit.MS
+    left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def load_table(text: str | Path) -> LatencyTable:
@@ -93,59 +96,26 @@ def merge_tables(sources: Sequence[str | Path], output: Path, force: bool = Fals
     return merged
 
 
-def export_table(text: str | Path, output: Path) -> int:
-    """Write a table as CSV and return its number of rows."""
-    table = load_table(text)
-    files.write_text(output, to_csv(table))
-    return len(table.rows)
-
-
-def import_foreign(
-    kind: ForeignFormat,
-    sources: Sequence[Path],
-    output: Path,
-    *,
-    column: str | None = None,
-    device_name: str = UNKNOWN,
-    target: Target | None = None,
-) -> Imported:
-    """Read a table or model of others and write it in the kit's own format.
+def export_table(
+    text: str | Path, output: Path, kind: ForeignOutput | None = None, unit: TimeUnit | None = None
+) -> Exported:
+    """Write a table as CSV, or in another project's format.
 
     Args:
-        kind: format of the source.
-        sources: `ofa`: one YAML file; `tunas`: file of coefficients, file of the bias; `operators`: file of operator
-            times and, if whole networks are to be compared, a file of those.
-        output: JSON file to write.
-        column: of `operators`: which device; may be left out where the file has only one.
-        device_name, target: of `ofa`: what the user knows about the table.
+        text: the table's file, or the folder of a run.
+        output: file to write.
+        kind: the format; None for CSV, one row a line, which is for spreadsheets and always in milliseconds.
+        unit: of the times; None for that of the project's own files.
 
     Raises:
-        InputError: another number of files than the format has, or a device that must be chosen.
-        TableError: a file is absent or malformed.
+        TableError: there is no such table, or the format has no names for its rows.
     """
-    expected = {ForeignFormat.OFA: (1,), ForeignFormat.TUNAS: (2,), ForeignFormat.OPERATORS: (1, 2)}[kind]
-    if len(sources) not in expected:
-        raise InputError(f"format {kind} takes {' or '.join(map(str, expected))} file(s), given {len(sources)}")
-    if kind is ForeignFormat.TUNAS:
-        model = import_tunas(sources[0], sources[1])
-        save_model(model, output)
-        return Imported(path=output, table=None, model=model, findings=tuple(check_model(model)))
-    if kind is ForeignFormat.OFA:
-        table = import_ofa(sources[0], device_name, target)
-        save(table, output)
-        return Imported(path=output, table=table, model=None, findings=tuple(check_table(table)))
-    chosen = _chosen_column(sources[0], column)
-    networks = sources[1] if len(sources) > 1 else None
-    table = import_operators(sources[0], chosen, networks)
-    save(table, output)
-    compared = None if networks is None else study(sources[0], networks, chosen)
-    return Imported(path=output, table=table, model=None, findings=tuple(check_table(table)), study=compared)
-
-
-def _chosen_column(path: Path, column: str | None) -> str:
-    names = column_names(path)
-    if column is None and len(names) == 1:
-        return names[0]
-    if column not in names:
-        raise InputError(f"name the device with --column; {path} has {', '.join(names)}")
-    return column
+    table = load_table(text)
+    if kind is None:
+        files.write_text(output, to_csv(table))
+        return Exported(path=output, num_rows=len(table.rows))
+    written = write_foreign(table, kind, unit)
+    files.write_text(output, written.text)
+    return Exported(
+        path=output, num_rows=written.num_rows, unit=written.unit, left_out=written.left_out, notes=written.notes
+    )

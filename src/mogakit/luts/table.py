@@ -24,6 +24,7 @@ from mogakit.luts.calibrate import Calibration
 from mogakit.luts.error_metrics import FloatArray
 from mogakit.luts.model import Part, Prediction
 from mogakit.luts.statistic import Statistic
+from mogakit.luts.transferred import Transferred
 from mogakit.nets.network import Network
 from mogakit.nets.spaces import SearchSpace
 from mogakit.tabular import Sheet, Tabular
@@ -53,6 +54,8 @@ class RowSource(StrEnum):
 
     MEASURED = "measured"  # the block's own file was timed, by the kit or by the makers of an imported table
     INFERRED = "inferred"  # from other blocks of the same target (`luts.block_model`); its interval is the model's
+    TRANSFERRED = "transferred"  # from tables of other devices (`luts.transfer`); its interval is the model's
+    COMPOSED = "composed"  # the sum of the times of its parts, timed one by one: biased low (`luts.foreign.compose`)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +63,8 @@ class Row:
     """One block on the table's target; times in milliseconds.
 
     Attributes:
-        key: `Block.key`, or the name that an imported table gives it.
-        role: choice block, fixed part, or (imported operators) neither.
+        key: `Block.key`, the name of a whole network, or the name that an imported table gives it.
+        role: choice block, fixed part, network, or (imported operators) none of these.
         latency_ms: what the block adds to a network: `alone_ms` minus the table's overhead. None: no number.
         alone_ms: the estimate of the file run by itself.
         low_ms, high_ms: 95 % bootstrap interval of `latency_ms` over runs and samples.
@@ -128,7 +131,7 @@ class Overhead:
         value_ms: what is used: the intercept, drawn to what the networks say of it, or zero (see `verdict`).
         intercept_ms: as fitted. low_ms, high_ms: its 95 % interval.
         slopes_ms: cost of one more block, for each chained key.
-        r2: of the straight line. num_chains: points on it.
+        r2: of the straight line; None where the value was transferred. num_chains: points on it.
         num_networks: whole networks that narrowed `value_ms`.
     """
 
@@ -138,7 +141,7 @@ class Overhead:
     low_ms: float
     high_ms: float
     slopes_ms: dict[str, float]
-    r2: float
+    r2: float | None
     num_chains: int
     num_networks: int = 0
 
@@ -211,6 +214,7 @@ class LatencyTable(Tabular):
         accepted: statuses besides `ok` whose rows count, because the person who measured said so.
         seed: of the bootstrap, and of the order in which things were measured.
         agreements: of whole networks measured beside the table: their outputs on the target with the reference's.
+        transferred: how rows came from tables of other devices; None where none did.
 
     Raises:
         TableError: from `predict` and `slot_costs`, where a row is missing or does not count.
@@ -237,6 +241,7 @@ class LatencyTable(Tabular):
     seed: int = 0
     accepted: tuple[Status, ...] = ()
     agreements: dict[str, DeviceAgreement] = field(default_factory=dict)
+    transferred: Transferred | None = None
     schema_version: int = SCHEMA_VERSION
 
     def sheet(self) -> Sheet:
@@ -260,13 +265,20 @@ class LatencyTable(Tabular):
 
     @property
     def num_inferred(self) -> int:
-        """Return how many rows were inferred from others, not measured."""
-        return sum(row.source is RowSource.INFERRED for row in self.rows.values())
+        """Return how many rows were inferred from others or transferred from other devices, not measured."""
+        return sum(row.source is not RowSource.MEASURED for row in self.rows.values())
 
     @property
     def row_sources(self) -> str:
-        """Return of how many rows the numbers are measured, and of how many inferred."""
-        return f"{len(self.rows) - self.num_inferred} measured, {self.num_inferred} inferred"
+        """Return of how many rows the numbers are measured, inferred, transferred, or composed of parts."""
+        counted = Counter(row.source for row in self.rows.values())
+        always = (RowSource.MEASURED, RowSource.INFERRED)
+        return ", ".join(f"{counted[one]} {one}" for one in RowSource if counted[one] or one in always)
+
+    @property
+    def of_networks(self) -> bool:
+        """Return whether its rows are whole networks, by name: nothing adds up then."""
+        return bool(self.rows) and all(row.role is Role.NETWORK for row in self.rows.values())
 
     @property
     def backends(self) -> frozenset[str]:
@@ -292,9 +304,8 @@ class LatencyTable(Tabular):
         Raises:
             TableError: a block has no row, or a row without a number that counts.
         """
-        parts = tuple(
-            Part(block.key, self._part_ms(block.key), self.rows[block.key].status) for block in network.blocks
-        )
+        keys = self._keys_of(network)
+        parts = tuple(Part(key, self._part_ms(key), self.rows[key].status) for key in keys)
         raw_ms = self.overhead_ms + float(sum(part.latency_ms for part in parts))
         return Prediction(
             network=network.name,
@@ -306,6 +317,22 @@ class LatencyTable(Tabular):
             loo_mape_percent=self.calibration.loo_mape_percent,
         )
 
+    def relative_error(self, network: Network) -> float | None:
+        """Return the relative standard deviation around the prediction of a network, as a transferred table knows it.
+
+        Returns:
+            None where no row was transferred: such a table's error is what a validation finds.
+
+        Raises:
+            TableError: a block has no row, or a row without a number that counts.
+        """
+        if self.transferred is None:
+            return None
+        parts_ms: dict[str, float] = {}
+        for part in self.predict(network).parts:
+            parts_ms[part.key] = parts_ms.get(part.key, 0.0) + part.latency_ms
+        return self.transferred.relative_error(parts_ms, self.overhead_ms)
+
     def latency_ms(self, network: Network) -> float:
         """Return the calibrated latency in milliseconds.
 
@@ -316,7 +343,7 @@ class LatencyTable(Tabular):
 
     def predict_raw(self, network: Network) -> float:
         """Return overhead plus blocks in milliseconds, without the calibration."""
-        return self.sum_rows(block.key for block in network.blocks)
+        return self.sum_rows(self._keys_of(network))
 
     def sum_rows(self, keys: Iterable[str]) -> float:
         """Return overhead plus the rows named, uncalibrated: for tables whose keys are not the kit's own.
@@ -344,7 +371,7 @@ class LatencyTable(Tabular):
             TableError: a block of the space has no row.
         """
         slotted = space.slotted
-        if slotted is None:
+        if slotted is None or self.of_networks:
             return None
         scale = self.calibration.scale
         costs = [
@@ -354,23 +381,31 @@ class LatencyTable(Tabular):
         costs[0] = costs[0] + scale * self.sum_rows(fixed) + self.calibration.offset_ms
         return costs
 
-    def block_costs(self, unsupported_ms: float) -> tuple[float, dict[str, float]]:
+    def block_costs(self, unsupported_ms: float) -> tuple[float, dict[str, float]] | None:
         """Return what a network pays once, and what each block adds, calibrated: they sum to `latency_ms`.
 
         Args:
             unsupported_ms: stands for a block whose row holds no number that counts.
+
+        Returns:
+            None where the rows are whole networks.
         """
+        if self.of_networks:
+            return None
         scale = self.calibration.scale
         blocks_ms = {key: scale * self._choice_ms(key, unsupported_ms) for key in self.rows}
         return scale * self.overhead_ms + self.calibration.offset_ms, blocks_ms
 
     def unpredictable(self, network: Network) -> str | None:
         """Return in a few words why the table has no number for a network, or None where it has one."""
-        missing = self.missing(block.key for block in network.blocks)
+        keys = self._keys_of(network)
+        missing = self.missing(keys)
         if missing:
-            count = f"{len(missing)} of its {len({block.key for block in network.blocks})} blocks"
+            if self.of_networks:
+                return f"the table of networks of {self.space!r} has no row for it"
+            count = f"{len(missing)} of its {len(set(keys))} blocks"
             return f"the table of space {self.space!r} has no row for {count}, such as {missing[0]}"
-        unusable = self.unusable(block.key for block in network.blocks)
+        unusable = self.unusable(keys)
         return self._unusable_message(self.rows[unusable[0]]) if unusable else None
 
     def missing(self, keys: Iterable[str]) -> list[str]:
@@ -380,6 +415,10 @@ class LatencyTable(Tabular):
     def unusable(self, keys: Iterable[str]) -> list[str]:
         """Return those of `keys` that have no row, or one without a number that counts, sorted, each once."""
         return sorted(key for key in set(keys) if key not in self.rows or not self.counts(self.rows[key]))
+
+    def _keys_of(self, network: Network) -> tuple[str, ...]:
+        """Return the rows that make a network: its blocks, or itself."""
+        return (network.name,) if self.of_networks else tuple(block.key for block in network.blocks)
 
     def _choice_ms(self, key: str, unsupported_ms: float | None) -> float:
         row = self.rows.get(key)

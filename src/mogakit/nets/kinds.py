@@ -1,4 +1,4 @@
-"""`BlockKind`: a kind of block that the kit does not have, added by a user.
+"""`BlockKind`: a kind of block beyond the kit's own operations, added by a user or, for a few spaces, by the kit.
 
 Its blocks are `Block(op=Op.OWN, kind="ghost", ...)` with the fields that every block has, and their keys begin with
 `own-ghost_`. The kind says which torch module such a block is, and which layers it counts. Export, measurement, tables
@@ -6,17 +6,27 @@ and searches need no more: they read the module through its graph, and the block
 """
 
 from collections.abc import Iterable
+from functools import cache
 from typing import TYPE_CHECKING, Protocol, cast
 
 from mogakit.errors import InputError
 from mogakit.nets.block import Block, Op
-from mogakit.plugins import Group, find, register
+from mogakit.plugins import Group, find, load, register
 from mogakit.plugins import names as plugin_names
 
 if TYPE_CHECKING:  # counting layers must not load torch
     from torch import nn
 
     from mogakit.nets.layer import Layer
+
+
+_KITS_OWN: dict[str, str] = {
+    "shuffled": "mogakit.nets.shuffled:Shuffled",
+    "nbcell": "mogakit.nets.cell_kinds:Cell",
+    "nbreduce": "mogakit.nets.cell_kinds:Reduction",
+    "normact": "mogakit.nets.cell_kinds:NormActivation",
+}
+"""The kit's own kinds, for the spaces `fbnet` and `nas-bench-201`, loaded when a block of them is used."""
 
 
 class BlockKind(Protocol):
@@ -36,7 +46,7 @@ def register_block_kind(name: str, kind: BlockKind) -> None:
     """Make a kind known under `name` until this process ends.
 
     Raises:
-        InputError: the name cannot stand in a key, or `kind` lacks a method.
+        InputError: the name cannot stand in a key or is that of a kind of the kit, or `kind` lacks a method.
 
     Source: docs/how-to/your-own.md has a worked example.
 
@@ -54,6 +64,8 @@ def register_block_kind(name: str, kind: BlockKind) -> None:
         128
     """
     Block(Op.OWN, 1, 1, 1, kind=name)  # raises where the name does not fit
+    if name in _KITS_OWN:
+        raise InputError(f"{name!r} is the name of one of the kit's own block kinds; give yours another")
     register(Group.BLOCKS, name, _checked(kind, name))
 
 
@@ -63,6 +75,8 @@ def get_kind(name: str) -> BlockKind:
     Raises:
         InputError: no kind is called so, or what is lacks a method.
     """
+    if name in _KITS_OWN:
+        return _kits_own(name)
     found = find(Group.BLOCKS, name)
     if found is None:
         known = ", ".join(plugin_names(Group.BLOCKS)) or "none"
@@ -71,6 +85,11 @@ def get_kind(name: str) -> BlockKind:
             "(register_block_kind), or install the package that has it under the entry points mogakit.blocks"
         )
     return _checked(found, name)
+
+
+@cache
+def _kits_own(name: str) -> BlockKind:
+    return _checked(load(_KITS_OWN[name]), name)
 
 
 def _checked(kind: object, name: str) -> BlockKind:

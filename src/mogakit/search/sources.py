@@ -3,7 +3,8 @@
 Accuracy, as `--accuracy` writes it:
 
     proxy                   capacity: not an accuracy, and called *proxy* in every output
-    table:FILE.csv          measured: columns `chromosome,accuracy`; a search looks at the networks it lists
+    table:FILE[,column=NAME]
+                            measured: CSV or JSON (`search.accuracy_table`); a search looks at the networks it lists
     train:RECIPE,data=DIR,epochs=5
                             each network trained on its own, for a few epochs, as MnasNet does
     supernet:CKPT           inherited weights of a supernet
@@ -25,21 +26,40 @@ from pathlib import Path
 from types import CodeType
 from typing import Any, Protocol
 
-import numpy as np
-
 from mogakit import records
 from mogakit.errors import InputError
 from mogakit.nets.block import Block
 from mogakit.nets.network import Network, count_madds, count_params
-from mogakit.nets.spaces import Chromosome, SearchSpace, StagedSpace, parse_chromosome
-from mogakit.nets.spaces.base import check_chromosome
+from mogakit.nets.spaces import Chromosome, SearchSpace, StagedSpace
 from mogakit.plugins import Group, find
-from mogakit.search.additive import Genes, SlotCosts, Values, on_grid
+from mogakit.search.accuracy_table import ACCURACY, AccuracyTable, load_accuracy_table
+from mogakit.search.additive import SlotCosts, Values, on_grid
 from mogakit.search.cache import EvaluationCache
 from mogakit.search.metrics import Metric, NetworkMetric, SumMetric
 from mogakit.search.staged import costs_of, staged_costs
 
-ACCURACY = "accuracy"
+__all__ = [
+    "ACCURACY",
+    "ACCURACY_KINDS",
+    "PROXY",
+    "PROXY_SOURCE",
+    "AccuracyFunction",
+    "AccuracyTable",
+    "BlockSource",
+    "FittedModel",
+    "LatencySource",
+    "accuracy_metric",
+    "block_capacity",
+    "block_latency_metric",
+    "capacity",
+    "function_identity",
+    "function_name",
+    "latency_metric",
+    "load_accuracy_table",
+    "load_fitted",
+    "proxy_metric",
+    "summed_latency_metric",
+]
 PROXY = "proxy"
 PROXY_SOURCE = "capacity proxy, no accuracy: half the base-2 logarithm of params x MAdds, summed over blocks"
 
@@ -129,47 +149,6 @@ def load_fitted(path: Path, space: SearchSpace) -> FittedModel:
 
 
 @dataclass(frozen=True)
-class AccuracyTable:
-    """Accuracies by chromosome, from a CSV file; NaN for networks that it does not name."""
-
-    name: str
-    unit: str
-    source: str
-    values: dict[Chromosome, float]
-
-    @property
-    def parts(self) -> None:
-        """Unknown."""
-        return None
-
-    def evaluate(self, genes: Genes) -> Values:
-        """Look every row up."""
-        return np.array([self.values.get(tuple(int(gene) for gene in row), math.nan) for row in genes])
-
-
-def load_accuracy_table(path: Path, space: SearchSpace) -> AccuracyTable:
-    """Read a CSV file with the columns `chromosome` and `accuracy`; further columns are ignored.
-
-    Raises:
-        InputError: a column is missing, a row does not parse, or a chromosome is named twice.
-    """
-    values: dict[Chromosome, float] = {}
-    for line, row in records.read_csv(path, ("chromosome", "accuracy"), "table of chromosome and accuracy"):
-        where = f"{path} line {line}"
-        try:
-            chromosome, accuracy = parse_chromosome(row["chromosome"]), float(row["accuracy"])
-            check_chromosome(space.name, space.num_choices, chromosome)
-        except (InputError, ValueError) as error:
-            raise InputError(f"{where}: {error}") from error
-        if not math.isfinite(accuracy):
-            raise InputError(f"{where}: accuracy is {row['accuracy']!r}, which is not a finite number")
-        if chromosome in values:
-            raise InputError(f"{where}: chromosome {row['chromosome']} is named twice")
-        values[chromosome] = accuracy
-    return AccuracyTable(ACCURACY, "", f"table {path.name} ({len(values)} networks)", values)
-
-
-@dataclass(frozen=True)
 class _AskNetwork:
     """Adapts `function(network)`; it holds the function by reference, so that worker processes can import it."""
 
@@ -196,7 +175,8 @@ def _open_proxy(argument: str, space: SearchSpace, cache: EvaluationCache | None
 
 
 def _open_table(argument: str, space: SearchSpace, cache: EvaluationCache | None, num_jobs: int) -> Metric:
-    return load_accuracy_table(Path(argument), space)
+    path, found, column = argument.rpartition(",column=")
+    return load_accuracy_table(Path(path if found else argument), space, column if found else None)
 
 
 def _open_fitted(argument: str, space: SearchSpace, cache: EvaluationCache | None, num_jobs: int) -> Metric:

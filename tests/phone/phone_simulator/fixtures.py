@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -41,6 +42,15 @@ def adb_binary(request: pytest.FixtureRequest) -> Path:
     """Return each adb in turn."""
     path: Path = request.param
     return path
+
+
+@pytest.fixture
+def either_adb(request: pytest.FixtureRequest) -> Path:
+    """Return one adb, chosen by the test's name: both are met over all tests, and none runs twice."""
+    found = adb_binaries()
+    if not found:
+        pytest.skip("no adb is installed")
+    return found[zlib.crc32(request.node.name.encode()) % len(found)]
 
 
 @pytest.fixture

@@ -19,12 +19,21 @@ from mogakit.bench import statistics
 from mogakit.errors import InputError, TableError
 from mogakit.luts.calibrate import Calibration, CalibrationKind, fit
 from mogakit.luts.error_metrics import ErrorReport, FloatArray, mape_percent, score
+from mogakit.luts.foreign.compose import Operator, OperatorKind, OperatorTimes
 from mogakit.luts.statistic import Centre, Statistic
 from mogakit.luts.table import UNKNOWN_IDENTITY, LatencyTable, Origin, Row
 
 _EXPECTED = "file of operators or networks in CSV"
 _US_PER_MS = 1000.0
 _DERIVED = ("FLOPS",)
+_KINDS = {
+    "CONV_2D": OperatorKind.CONV,
+    "CONV_2D_GROUP": OperatorKind.CONV,
+    "DEPTHWISE_CONV_2D": OperatorKind.DEPTHWISE,
+    "FULLY_CONNECTED": OperatorKind.DENSE,
+    "MEAN": OperatorKind.MEAN,
+    "ADD": OperatorKind.ADD,
+}
 _UNKNOWN = ("build of the device", "runtime version", "number of runs of each operator", "date and conditions")
 NUM_SPLITS = 200
 TRAIN_SHARE = 70 / 102
@@ -155,6 +164,48 @@ def import_operators(path: Path, column: str, networks: Path | None = None) -> L
         ),
     )
     return table if networks is None else table.with_calibration(study(path, networks, column).calibration)
+
+
+def operator_times(path: Path, column: str) -> OperatorTimes:
+    """Return the times of the operators that blocks are made of, in milliseconds, by operator.
+
+    An explicit padding before a convolution changes what the file calls its input, not what is computed, so a
+    convolution is known by its output.
+
+    Raises:
+        TableError: see `read_operators`.
+    """
+    times: dict[Operator, list[float]] = {}
+    for one in read_operators(path, column)[0]:
+        operation, _, shape = one.key.partition(" ")
+        operator = _operator(operation, dict(word.partition("=")[::2] for word in shape.split(" ")))
+        if operator is not None:
+            times.setdefault(operator, []).append(one.latency_ms)
+    return OperatorTimes.of(times)
+
+
+def _operator(operation: str, shape: dict[str, str]) -> Operator | None:
+    """Return what a line computes; None for an operation of which no block is made."""
+    kind = _KINDS.get(operation)
+    if kind is None:
+        return None
+
+    def whole(name: str, default: int = 1) -> int:
+        text = shape.get(name, "-")
+        return int(text) if text.isdecimal() and text.isascii() else default
+
+    before = whole("Input_channel")
+    own_width = kind in (OperatorKind.CONV, OperatorKind.DENSE)
+    spatial = kind in (OperatorKind.CONV, OperatorKind.DEPTHWISE)
+    return Operator(
+        kind=kind,
+        in_channels=before,
+        out_channels=whole("Filter") if own_width else before,
+        size=1 if kind is OperatorKind.DENSE else whole("Output_shape" if spatial else "Input_shape"),
+        kernel=whole("Kernel") if spatial else 1,
+        stride=whole("Stride") if spatial else 1,
+        groups=whole("Group") if kind is OperatorKind.CONV else 1,
+    )
 
 
 def study(path: Path, networks: Path, column: str, num_splits: int = NUM_SPLITS, seed: int = 0) -> OperatorStudy:

@@ -11,9 +11,17 @@ from mogakit.nets.limits import check_sizes
 from mogakit.nets.spaces.base import Chromosome, SearchSpace, SlotSpace, format_chromosome, holds, parse_chromosome
 from mogakit.nets.spaces.digits import digits_space
 from mogakit.nets.spaces.fairnas import fairnas_space
+from mogakit.nets.spaces.fbnet import fbnet_cifar_space, fbnet_space
 from mogakit.nets.spaces.mnasnet import mnasnet_space
 from mogakit.nets.spaces.moga import moga_relu_space, moga_space
 from mogakit.nets.spaces.multi_hardware import multi_hardware_space
+from mogakit.nets.spaces.nas_bench_201 import nas_bench_201_space
+from mogakit.nets.spaces.ofa import (
+    ofa_mobilenetv3_space,
+    ofa_mobilenetv3_wide_space,
+    ofa_proxylessnas_space,
+    proxylessnas_space,
+)
 from mogakit.nets.spaces.staged import StagedSpace
 from mogakit.nets.spaces.tunas import tunas_proxyless_space
 from mogakit.plugins import Group, called_with, find, register
@@ -25,6 +33,7 @@ __all__ = [
     "SlotSpace",
     "StagedSpace",
     "as_space",
+    "cell_space_names",
     "format_chromosome",
     "get_space",
     "holds",
@@ -41,20 +50,34 @@ _SPACES: dict[str, Callable[..., SearchSpace]] = {
     "multi-hardware": multi_hardware_space,
     "mnasnet": mnasnet_space,
     "tunas-proxyless": tunas_proxyless_space,
+    "ofa-mobilenetv3": ofa_mobilenetv3_space,
+    "ofa-mobilenetv3-w1.2": ofa_mobilenetv3_wide_space,
+    "ofa-proxylessnas": ofa_proxylessnas_space,
+    "proxylessnas": proxylessnas_space,
+    "fbnet": fbnet_space,
+    "fbnet-cifar": fbnet_cifar_space,
     "digits": digits_space,
 }
+_CELL_SPACES: dict[str, Callable[..., SearchSpace]] = {"nas-bench-201": nas_bench_201_space}
+"""Spaces of whole networks: their latencies are not sums over blocks, so there is nothing to profile one by one."""
 
 
 def space_names() -> tuple[str, ...]:
-    """Return the names of the kit's own spaces."""
+    """Return the names of the kit's own spaces whose networks are made of blocks with latencies that add up."""
     return tuple(_SPACES)
+
+
+def cell_space_names() -> tuple[str, ...]:
+    """Return the names of the kit's own spaces of which only whole networks have a latency."""
+    return tuple(_CELL_SPACES)
 
 
 def get_space(name: str, input_size: int | None = None, num_classes: int | None = None) -> SearchSpace:
     """Return a space by name, for images of `input_size` pixels; None takes the space's own.
 
     Args:
-        name: one of `space_names()`, a space that was registered or installed (`mogakit.plugins`), or
+        name: one of `space_names()` or `cell_space_names()`, with `@160px` behind it for another input size, which is
+            then part of its networks' names, too; a space that was registered or installed (`mogakit.plugins`), or
             `package.module:name`, which is a `SearchSpace` or a function that returns one.
         input_size: in pixels. num_classes: length of the output.
 
@@ -73,11 +96,14 @@ def get_space(name: str, input_size: int | None = None, num_classes: int | None 
         'moga/8-10-6-7-1-7-6-10-5-10-6-6-9-9'
     """
     check_sizes(1.0, input_size, num_classes)
-    if name in _SPACES:
+    sized = _SIZED.fullmatch(name)
+    if sized is not None:
+        return _at_size(name, sized["base"], int(sized["size"]), input_size, num_classes)
+    if name in _SPACES or name in _CELL_SPACES:
         return _own_space(name, input_size, num_classes)
     found = find(Group.SPACES, name)
     if found is None:
-        message = unknown_name("search space", name, (*_SPACES, *plugin_names(Group.SPACES)))
+        message = unknown_name("search space", name, (*_SPACES, *_CELL_SPACES, *plugin_names(Group.SPACES)))
         raise InputError(f"{message}{'' if message.endswith('?') else ','} or package.module:name for a space of yours")
     return as_space(found, name, input_size, num_classes)
 
@@ -85,7 +111,19 @@ def get_space(name: str, input_size: int | None = None, num_classes: int | None 
 @cache
 def _own_space(name: str, input_size: int | None, num_classes: int | None) -> SearchSpace:
     given = {"input_size": input_size, "num_classes": num_classes}
-    return _SPACES[name](**{key: value for key, value in given.items() if value is not None})
+    make = _SPACES.get(name) or _CELL_SPACES[name]
+    return make(**{key: value for key, value in given.items() if value is not None})
+
+
+@cache
+def _at_size(name: str, base: str, size: int, input_size: int | None, num_classes: int | None) -> SearchSpace:
+    """Return a space at the input size that its name states, under the whole name."""
+    if input_size not in (None, size):
+        raise InputError(f"{name!r} is a space for {size} px, not for {input_size}")
+    if base not in _SPACES and base not in _CELL_SPACES:
+        raise InputError(f"{name!r}: only the kit's own spaces take a size, and {base!r} is not among them")
+    check_sizes(1.0, size)
+    return as_space(_own_space(base, size, num_classes), name)
 
 
 def input_size_of(space: SearchSpace) -> int:
@@ -108,7 +146,7 @@ def register_space(space: SearchSpace) -> None:
         10
     """
     checked = as_space(space, getattr(space, "name", repr(space)))
-    if checked.name not in _SPACES:
+    if checked.name not in _SPACES and checked.name not in _CELL_SPACES:
         register(Group.SPACES, checked.name, checked)
     elif _own_space(checked.name, None, None) != checked:
         raise InputError(f"{checked.name!r} is the name of one of the kit's own spaces; give yours another")
@@ -149,4 +187,5 @@ def as_space(found: object, name: str, input_size: int | None = None, num_classe
 
 
 _PROTOCOL = ("name", "num_choices", "size", "fixed_blocks", "choice_blocks", "slotted", "decode", "encode", "sample")
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:-]*")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:-]*(?:@\d{1,9}px)?", re.ASCII)
+_SIZED = re.compile(r"(?P<base>[^@]+)@(?P<size>\d{1,9})px", re.ASCII)

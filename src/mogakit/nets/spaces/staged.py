@@ -12,6 +12,7 @@ from mogakit.errors import InputError
 from mogakit.nets.block import Activation, Block, Op, SqueezeExcite
 from mogakit.nets.network import Network
 from mogakit.nets.spaces.base import Chromosome, check_chromosome, draw_chromosome, format_chromosome
+from mogakit.nets.zoo.table import make_divisible
 
 
 class Shortcut(StrEnum):
@@ -22,14 +23,23 @@ class Shortcut(StrEnum):
     POOL = "pool"
 
 
+class Squeeze(StrEnum):
+    """What squeeze-and-excitation has a quarter of, and its gate; ReLU is inside."""
+
+    OF_INPUT = "input"  # of the layer's input channels, sigmoid (MnasNet)
+    OF_EXPANDED = "expanded"  # of the expanded channels, rounded to a multiple of 8, hard sigmoid (MobileNetV3)
+
+
 @dataclass(frozen=True, kw_only=True)
 class LayerChoice:
     """What a layer may be; channels and resolution follow from where it stands.
 
     Attributes:
         expansion: relative to the layer's input channels; None for `conv` and `sep`.
-        se: squeeze-and-excitation of a quarter of the input channels with ReLU and sigmoid, as in MnasNet.
-        shortcut: added from the second layer of a stage on; a stage's first layer has none.
+        se: squeeze-and-excitation, as the space's `squeeze` says.
+        shortcut: added from the second layer of a stage on; a stage's first layer has one only where the stage says so.
+        kind: of an `own` block, its kind.
+        settings: of an `own` block, as in `Block`.
     """
 
     op: Op
@@ -37,6 +47,8 @@ class LayerChoice:
     expansion: int | None = None
     se: bool = False
     shortcut: Shortcut = Shortcut.IDENTITY
+    kind: str | None = None
+    settings: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,9 +59,15 @@ class Stage:
         filters: choices of output channels.
         stride: of the first layer.
         choices: what a layer may be.
+        first_choices: what the first layer may be, where that is something else; empty: `choices`.
         depths: choices of the number of layers.
         shared: whether one choice holds for all layers (MnasNet) instead of one a layer.
         skippable: whether every layer but the first may be left out by a further choice, the last (TuNAS).
+        activation: of its layers, where it is not the space's.
+        first_shortcut: whether the first layer has a shortcut, too, where it keeps its shape (Once-for-All, FBNet).
+
+    Raises:
+        InputError: one choice is to hold for all layers, and the first has choices of its own.
     """
 
     filters: tuple[int, ...]
@@ -58,19 +76,31 @@ class Stage:
     depths: tuple[int, ...] = (1,)
     shared: bool = False
     skippable: bool = False
+    first_choices: tuple[LayerChoice, ...] = ()
+    activation: Activation | None = None
+    first_shortcut: bool = False
+
+    def __post_init__(self) -> None:
+        """Check that the fields go together."""
+        if self.shared and self.first_choices:
+            raise InputError("a stage with one choice for all layers has no choices of the first layer alone")
+
+    def choices_of(self, gene: int) -> tuple[LayerChoice, ...]:
+        """Return what the layer may be that a layer gene chooses: gene 0 is that of the first layer."""
+        return self.first_choices or self.choices if gene == 0 else self.choices
 
     @property
     def genes(self) -> tuple[int, ...]:
         """Number of values of the stage's genes: filters, depth, then layers."""
-        first = len(self.choices)
         others = 0 if self.shared else max(self.depths) - 1
-        return (len(self.filters), len(self.depths), first, *[first + self.skippable] * others)
+        later = len(self.choices) + self.skippable
+        return (len(self.filters), len(self.depths), len(self.choices_of(0)), *[later] * others)
 
     def picks(self, genes: Sequence[int]) -> list[tuple[int, int]]:
         """Return, for each layer that the stage's genes describe, the number of its layer gene and its choice."""
         depth = self.depths[genes[1]]
         numbers = [0] * depth if self.shared else range(depth)
-        return [(number, genes[2 + number]) for number in numbers if genes[2 + number] < len(self.choices)]
+        return [(number, genes[2 + number]) for number in numbers if genes[2 + number] < len(self.choices_of(number))]
 
     def encode(self, filters: int, picks: Sequence[int]) -> tuple[int, ...]:
         """Return the genes of layers `picks`; genes of absent layers are the skip choice, or 0."""
@@ -119,6 +149,7 @@ class StagedSpace:
         input_size: height and width of the image in pixels.
         activation: of every block.
         norm_eps: of every batch norm.
+        squeeze: what a layer's squeeze-and-excitation is like.
         dropout: as in `Network`.
     """
 
@@ -128,6 +159,7 @@ class StagedSpace:
     input_size: int
     activation: Activation
     norm_eps: float
+    squeeze: Squeeze = Squeeze.OF_INPUT
     dropout: float = 0.0
 
     @property
@@ -171,7 +203,7 @@ class StagedSpace:
             filters = stage.filters[row[0]]
             for layer, (gene, pick) in enumerate(stage.picks(row)):
                 stride = stage.stride if layer == 0 else 1
-                block = self._block(stage.choices[pick], channels, filters, size, stride, layer)
+                block = self._block(stage, stage.choices_of(gene)[pick], (channels, filters, size), stride, layer)
                 found.append(PlacedBlock(stage=number, layer=layer, gene=gene, pick=pick, block=block))
                 channels, size = filters, block.output_size
         head = replace(self.head, in_channels=channels)
@@ -180,9 +212,10 @@ class StagedSpace:
 
     def alternative(self, placed: PlacedBlock, pick: int) -> PlacedBlock:
         """Return what stands at a place of the body if its layer is another choice; filters stay as they are."""
-        block, choice = placed.block, self.stages[placed.stage].choices[pick]
-        shape = (block.in_channels, block.out_channels, block.input_size, block.stride)
-        return replace(placed, pick=pick, block=self._block(choice, *shape, placed.layer))
+        block, stage = placed.block, self.stages[placed.stage]
+        shape = (block.in_channels, block.out_channels, block.input_size)
+        made = self._block(stage, stage.choices_of(placed.gene)[pick], shape, block.stride, placed.layer)
+        return replace(placed, pick=pick, block=made)
 
     def widest(self, stage: int, layer: int, op: Op, kernel: int | None = None) -> Block:
         """Return the block of an operation at a place with the most filters around and inside it.
@@ -195,7 +228,8 @@ class StagedSpace:
         if (stage, layer, op) == (len(self.stages), 0, Op.HEAD):
             return replace(self.head, in_channels=max(self.stages[-1].filters))
         here = self.stages[stage] if 0 <= stage < len(self.stages) else None
-        fitting = [each for each in here.choices if each.op is op and kernel in (None, each.kernel)] if here else []
+        known = here.choices_of(layer) if here else ()
+        fitting = [each for each in known if each.op is op and kernel in (None, each.kernel)]
         if here is None or not fitting or not 0 <= layer < max(here.num_layers):
             raise InputError(f"space {self.name!r} has no {op} of kernel {kernel} in layer {layer} of stage {stage}")
         before = (max(self.stages[stage - 1].filters) if stage else 3) if layer == 0 else max(here.filters)
@@ -206,7 +240,8 @@ class StagedSpace:
         largest = replace(
             max(fitting, key=lambda each: each.expansion or 0), se=any(each.se for each in fitting)
         )  # any shortcut will do: it has no weights
-        return self._block(largest, before, max(here.filters), size, here.stride if layer == 0 else 1, layer)
+        shape = (before, max(here.filters), size)
+        return self._block(here, largest, shape, here.stride if layer == 0 else 1, layer)
 
     def encode(self, network: Network) -> Chromosome:
         """Return the canonical chromosome of a network.
@@ -227,21 +262,42 @@ class StagedSpace:
 
     @cached_property
     def fixed_blocks(self) -> tuple[Block, ...]:
-        """The distinct stems and heads that networks of the space have, in order."""
-        stems = self._stage_blocks(0, (3,), self.input_size)
+        """The distinct stems and heads that networks of the space have, in order; and other layers without a choice."""
         heads = [replace(self.head, in_channels=filters) for filters in self.stages[-1].filters]
-        return tuple(dict.fromkeys([*stems, *heads]))
+        return tuple(dict.fromkeys([*(block for block, chosen in self._body_blocks() if not chosen), *heads]))
 
     @cached_property
     def choice_blocks(self) -> tuple[Block, ...]:
-        """The distinct body blocks that networks of the space have, in order."""
-        found: list[Block] = []
+        """The distinct body blocks that networks of the space choose from, in order."""
+        return tuple(dict.fromkeys(block for block, chosen in self._body_blocks() if chosen))
+
+    @cached_property
+    def shares_slices(self) -> bool:
+        """Whether layers are slices of their widest, so that a supernet can share weights: not where some are `own`."""
+        return all(each.op is not Op.OWN for stage in self.stages for each in (*stage.first_choices, *stage.choices))
+
+    @cached_property
+    def blocks_by_gene(self) -> tuple[tuple[tuple[Block, ...], ...], ...]:
+        """For each gene of a chromosome and each of its values, the blocks that the value can be.
+
+        A layer's choice is one block for each number of filters before it and of its own. Filters, depths and absence
+        are no blocks.
+        """
+        found: list[tuple[tuple[Block, ...], ...]] = []
+        before: tuple[int, ...] = (3,)
         size = self.input_size
-        for index, stage in enumerate(self.stages):
-            if index > 0:
-                found += self._stage_blocks(index, self.stages[index - 1].filters, size)
-            size = (size - 1) // stage.stride + 1
-        return tuple(dict.fromkeys(found))
+        for stage in self.stages:
+            after = (size - 1) // stage.stride + 1
+            pairs = [(channels, filters) for channels in before for filters in stage.filters]
+            first = [self.layer_blocks(stage, *pair, size, first=True) for pair in pairs]
+            later = [self.layer_blocks(stage, width, width, after, first=False) for width in stage.filters]
+            of_first = first + (later if stage.shared and max(stage.depths) > 1 else [])
+            columns = [[()] * len(stage.filters), [()] * len(stage.depths), list(zip(*of_first, strict=True))]
+            absent = [()] * stage.skippable
+            columns += [[*zip(*later, strict=True), *absent]] * (len(stage.genes) - len(columns))
+            found += [tuple(column) for column in columns if len(column) > 1]
+            before, size = stage.filters, after
+        return tuple(found)
 
     def layer_blocks(self, stage: Stage, channels: int, filters: int, size: int, *, first: bool) -> list[Block]:
         """Return what a layer of a stage may be, one block a choice.
@@ -252,22 +308,36 @@ class StagedSpace:
             first: whether it is the stage's first layer, which has the stride and no shortcut.
         """
         stride, index = (stage.stride, 0) if first else (1, 1)
-        return [self._block(layer, channels, filters, size, stride, index) for layer in stage.choices]
+        shape = (channels, filters, size)
+        return [self._block(stage, layer, shape, stride, index) for layer in stage.choices_of(index)]
 
-    def _stage_blocks(self, index: int, before: tuple[int, ...], size: int) -> Iterator[Block]:
+    def _body_blocks(self) -> Iterator[tuple[Block, bool]]:
+        """Yield every block in front of the head, and whether its layer has a choice."""
+        before: tuple[int, ...] = (3,)
+        size = self.input_size
+        for stage in self.stages:
+            yield from self._stage_blocks(stage, before, size)
+            before, size = stage.filters, (size - 1) // stage.stride + 1
+
+    def _stage_blocks(self, stage: Stage, before: tuple[int, ...], size: int) -> Iterator[tuple[Block, bool]]:
         """Yield every block of a stage behind `before` channels of `size` pixels, first layers before later ones."""
-        stage = self.stages[index]
         after = (size - 1) // stage.stride + 1
+        chosen = [len(stage.choices_of(0)) > 1, len(stage.choices) + stage.skippable > 1]
         for channels in before:
             for filters in stage.filters:
-                yield from self.layer_blocks(stage, channels, filters, size, first=True)
+                for block in self.layer_blocks(stage, channels, filters, size, first=True):
+                    yield block, chosen[0]
         if max(stage.depths) > 1:
             for filters in stage.filters:
-                yield from self.layer_blocks(stage, filters, filters, after, first=False)
+                for block in self.layer_blocks(stage, filters, filters, after, first=False):
+                    yield block, chosen[1]
 
-    def _block(self, layer: LayerChoice, channels: int, filters: int, size: int, stride: int, index: int) -> Block:
-        """Build layer `index` of a stage."""
-        shortcut = layer.shortcut if index > 0 else Shortcut.NONE
+    def _block(self, stage: Stage, layer: LayerChoice, shape: tuple[int, int, int], stride: int, index: int) -> Block:
+        """Build layer `index` of a stage, of a shape: input channels, output channels, input size."""
+        channels, filters, size = shape
+        keeps = stride == 1 and channels == filters
+        shortcut = layer.shortcut if index > 0 or (stage.first_shortcut and keeps) else Shortcut.NONE
+        expanded = channels * layer.expansion if layer.expansion else None
         return Block(
             layer.op,
             channels,
@@ -275,13 +345,20 @@ class StagedSpace:
             size,
             kernel=layer.kernel,
             stride=stride,
-            activation=self.activation,
-            expanded_channels=channels * layer.expansion if layer.expansion else None,
-            se=SqueezeExcite(max(1, channels // 4), Activation.RELU, Activation.SIGMOID) if layer.se else None,
+            activation=stage.activation or self.activation,
+            expanded_channels=expanded,
+            se=self._se(channels, expanded) if layer.se else None,
             residual=shortcut is not Shortcut.NONE,
             pool_skip=shortcut is Shortcut.POOL,
             norm_eps=self.norm_eps,
+            kind=layer.kind,
+            settings=layer.settings,
         )
+
+    def _se(self, channels: int, expanded: int | None) -> SqueezeExcite:
+        if self.squeeze is Squeeze.OF_INPUT:
+            return SqueezeExcite(max(1, channels // 4), Activation.RELU, Activation.SIGMOID)
+        return SqueezeExcite(make_divisible((expanded or channels) // 4), Activation.RELU, Activation.HSIGMOID)
 
     def _match(self, index: int, blocks: Sequence[Block]) -> Iterator[tuple[int, ...]]:
         """Yield the genes of stages `index` and later for which they are exactly `blocks`."""
@@ -305,11 +382,9 @@ class StagedSpace:
         if any((block.in_channels, block.out_channels) != (filters, filters) for block in blocks[1:]):
             return None
         for index, block in enumerate(blocks):
+            shape = (block.in_channels, filters, block.input_size)
             stride = stage.stride if index == 0 else 1
-            built = (
-                self._block(layer, block.in_channels, filters, block.input_size, stride, index)
-                for layer in stage.choices
-            )
+            built = (self._block(stage, layer, shape, stride, index) for layer in stage.choices_of(index))
             fitting.append([pick for pick, other in enumerate(built) if other == block])
         if stage.shared:
             common = [pick for pick in fitting[0] if all(pick in picks for picks in fitting)]

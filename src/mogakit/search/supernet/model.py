@@ -31,7 +31,8 @@ class Supernet(nn.Module):
     does not depend on what tells them apart (`sharing` has the rules, and which of them are ours). TuNAS masks
     filters; here they are cut off, which gives the same outputs for less work.
 
-    In any other space there is a module for each position and block. In this and in staged spaces, weights are made
+    In any other space, and in a staged one with blocks of a kind of its own, there is a module for each position and
+    block. In this and in staged spaces, weights are made
     when a path first takes them, each from a seed of its own, so that their values do not depend on the order in
     which paths were drawn.
 
@@ -99,14 +100,14 @@ class Supernet(nn.Module):
 
     def path(self, chromosome: Chromosome) -> list[nn.Module]:
         """Return the modules of a chromosome's network in order."""
-        if isinstance(self.space, StagedSpace):
+        if isinstance(self.space, StagedSpace) and self.space.shares_slices:
             return [self.shared(placed) for placed in self.space.place(self.space.stage_genes(chromosome))]
         return [self.part(i, block) for i, block in enumerate(self.space.decode(chromosome).blocks)]
 
     def parts_of(self, chromosome: Chromosome) -> set[nn.Module]:
         """Return the parts whose weights a chromosome's network computes with, if only with some of their filters."""
         space = self.space
-        if not isinstance(space, StagedSpace):
+        if not isinstance(space, StagedSpace) or not space.shares_slices:
             return set(self.path(chromosome))
         names = (part_names_of(placed).values() for placed in space.place(space.stage_genes(chromosome)))
         return {self._shared_part(space, name) for name in chain.from_iterable(names)}
@@ -138,7 +139,7 @@ class Supernet(nn.Module):
         """
         space = self.space
         for name in names:
-            if isinstance(space, StagedSpace):
+            if isinstance(space, StagedSpace) and space.shares_slices:
                 self._shared_part(space, name)
             else:
                 position, _, key = name.partition(":")

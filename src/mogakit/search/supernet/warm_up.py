@@ -18,7 +18,7 @@ from mogakit.search.supernet.model import Supernet
 
 def can_warm_up(space: SearchSpace) -> bool:
     """Return whether the choices of a space can be averaged: those of independent slots and of stages can."""
-    return space.slotted is not None or isinstance(space, StagedSpace)
+    return space.slotted is not None or (isinstance(space, StagedSpace) and space.shares_slices)
 
 
 def warmed_logits(
@@ -31,23 +31,24 @@ def warmed_logits(
         supernet: of a space for which `can_warm_up` holds.
     """
     space = supernet.space
-    if isinstance(space, StagedSpace):
+    if isinstance(space, StagedSpace) and space.shares_slices:
         return _in_stages(supernet, space, images, path, probability, rng)
     slotted = space.slotted
     return supernet(images, path) if slotted is None else _in_slots(supernet, slotted, images, path, probability, rng)
 
 
-def operations(stage: Stage, pick: int) -> tuple[int, ...]:
-    """Return the choices of a stage that stand for each of its operations beside choice `pick`.
+def operations(stage: Stage, pick: int, gene: int = 0) -> tuple[int, ...]:
+    """Return the choices of a stage that stand for each of its operations beside choice `pick` of a layer gene.
 
     An operation is a convolution, its kernel, squeeze-and-excitation and shortcut. Each is taken with the expansion
     of `pick`, or its largest where it has not that one: expansions are filters, and warm up with those.
     """
-    wanted = stage.choices[pick].expansion
+    choices = stage.choices_of(gene)
+    wanted = choices[pick].expansion
     best: dict[tuple[object, ...], int] = {}
-    for index, choice in enumerate(stage.choices):
+    for index, choice in enumerate(choices):
         known = best.get(_operation(choice))
-        if known is None or _nearness(choice, wanted) > _nearness(stage.choices[known], wanted):
+        if known is None or _nearness(choice, wanted) > _nearness(choices[known], wanted):
             best[_operation(choice)] = index
     return tuple(best.values())
 
@@ -94,7 +95,7 @@ def _in_stages(
     value = images
     for placed in space.place(genes):
         if placed.stage < len(space.stages) and averaged[placed.stage][placed.gene]:
-            picks = operations(space.stages[placed.stage], placed.pick)
+            picks = operations(space.stages[placed.stage], placed.pick, placed.gene)
             choices = [supernet.shared(space.alternative(placed, pick))(value) for pick in picks]
             value = torch.stack(choices).mean(dim=0)
         else:
@@ -108,9 +109,8 @@ def _warm_genes(stage: Stage, row: list[int], probability: float, rng: np.random
         row[0] = stage.filters.index(max(stage.filters))
     draws = rng.random((len(row) - 2, 2)) < probability
     for number, (widened, _) in enumerate(draws):
-        pick = row[2 + number]
-        if widened and pick < len(stage.choices):
-            kind = _operation(stage.choices[pick])
-            alike = [index for index, choice in enumerate(stage.choices) if _operation(choice) == kind]
-            row[2 + number] = max(alike, key=lambda index: stage.choices[index].expansion or 0)
+        pick, choices = row[2 + number], stage.choices_of(number)
+        if widened and pick < len(choices):
+            alike = [index for index, each in enumerate(choices) if _operation(each) == _operation(choices[pick])]
+            row[2 + number] = max(alike, key=[each.expansion or 0 for each in choices].__getitem__)
     return [bool(mean) for _, mean in draws]
