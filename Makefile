@@ -1,6 +1,8 @@
 # Two commands for a newcomer: `make demo` and `make test`. Each makes the virtual environment if it is missing.
 PYTHON ?= python3
 VENV ?= .venv
+SECURITY_VENV ?= .venv-security
+TRACKING_VENV ?= .venv-tracking
 REFERENCE_VENV ?= .venv-reference
 MODELS_VENV ?= .venv-models
 READERS_VENV ?= .venv-readers
@@ -18,7 +20,8 @@ ROBUSTNESS_KILLS ?= 100
 # Two processes of one thread each; a file stays in one of them, so that what its tests share is made once.
 PYTEST_FLAGS ?= -n 2 --dist loadfile
 
-.PHONY: help demo test lint unit coverage docs notebooks package reference readers models adbd android benchmarks robustness clean
+.PHONY: help demo test lint unit coverage docs notebooks package audit sbom tracking reference readers models adbd android
+.PHONY: benchmarks robustness clean
 
 help:
 	@echo "make demo        export, profile, validate and search on this computer; ends with a page to open"
@@ -26,6 +29,9 @@ help:
 	@echo "make docs        build the documentation into site/, which opens without a network"
 	@echo "make notebooks   run the notebooks of examples/ in Jupyter"
 	@echo "make package     build wheel and source distribution, and try the wheel in an environment of its own"
+	@echo "make audit       compare the pinned dependencies with databases of known vulnerabilities"
+	@echo "make sbom        write dist/moga-kit.cdx.json, a CycloneDX bill of materials for a release"
+	@echo "make tracking    run the commands with the real MLflow, in an environment of its own"
 	@echo "make coverage    run the tests and say which lines they did not reach"
 	@echo "make models      export networks of other packages and compare the files with torch (hours; see its --help)"
 	@echo "make reference   compare our files with TensorFlow's and litert-torch's converters (installs about 3 GB)"
@@ -86,6 +92,27 @@ package: $(VENV)/installed-docs
 	$(BIN)/python -m build --outdir dist .
 	$(BIN)/python tests/packaging/try_wheel.py dist
 
+# Beside the packages that are listed, so that a bill of materials does not hold what writes it.
+$(SECURITY_VENV)/installed: constraints.txt
+	test -x $(SECURITY_VENV)/bin/python || $(PYTHON) -m venv $(SECURITY_VENV)
+	$(SECURITY_VENV)/bin/python -m pip install $(PIP_FLAGS) -c constraints.txt pip-audit cyclonedx-bom packaging
+	touch $@
+
+audit: $(SECURITY_VENV)/installed
+	$(SECURITY_VENV)/bin/python tests/packaging/audit.py constraints.txt $(AUDIT_FLAGS)
+
+sbom: $(VENV)/installed-dev $(SECURITY_VENV)/installed
+	PYTHONPATH=$$($(SECURITY_VENV)/bin/python -c "import site; print(site.getsitepackages()[0])") \
+	  $(BIN)/python tests/packaging/sbom.py dist/moga-kit.cdx.json
+
+$(TRACKING_VENV)/installed: pyproject.toml constraints.txt
+	test -x $(TRACKING_VENV)/bin/python || $(PYTHON) -m venv $(TRACKING_VENV)
+	$(TRACKING_VENV)/bin/python -m pip install $(PIP_FLAGS) -c constraints.txt -e '.[dev,train,mlflow]'
+	touch $@
+
+tracking: $(TRACKING_VENV)/installed
+	$(TRACKING_VENV)/bin/pytest -p no:anyio tests/tracking   # MLflow brings anyio, whose plugin warns at load
+
 # Packages that declare torchvision, of which only the Python part is needed: hence --no-deps.
 $(READERS_VENV)/installed: pyproject.toml constraints.txt Makefile
 	test -x $(READERS_VENV)/bin/python || $(PYTHON) -m venv $(READERS_VENV)
@@ -127,4 +154,4 @@ benchmarks: $(VENV)/installed-dev
 	$(BIN)/pytest -o addopts=--import-mode=importlib -s tests/benchmarks/bench_search.py
 
 clean:
-	rm -rf $(VENV) $(REFERENCE_VENV) $(MODELS_VENV) $(READERS_VENV) .models .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache site dist build .coverage
+	rm -rf $(VENV) $(SECURITY_VENV) $(TRACKING_VENV) $(REFERENCE_VENV) $(MODELS_VENV) $(READERS_VENV) .models .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache site dist build .coverage
