@@ -103,7 +103,10 @@ def _start(uri: str, command: str, parameters: Mapping[str, object], warn: Warn)
     Raises:
         InputError: as in `tracked`.
     """
-    if urlparse(uri).scheme.partition("+")[0] not in SCHEMES:
+    scheme = urlparse(uri).scheme.partition("+")[0]
+    if scheme == "file":
+        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # MLflow asks whoever keeps runs in a folder for it
+    if scheme not in SCHEMES:
         raise InputError(f"{uri!r} is not an address of MLflow; supported: {', '.join(SCHEMES)} (file:///folder)")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # seven, with growing pauses, would be minutes
     try:
@@ -121,6 +124,6 @@ def _start(uri: str, command: str, parameters: Mapping[str, object], warn: Warn)
         for name, value in parameters.items():
             if value is not None:
                 client.log_param(run_id, name, str(value)[:MAX_TEXT])
-    except (MlflowException, OSError) as error:
+    except (ImportError, MlflowException, OSError) as error:  # a database takes more than the extra installs
         raise InputError(f"MLflow at {uri} cannot be used: {str(error).splitlines()[0]}") from error
     return Tracker(client, run_id, warn)

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -138,3 +139,53 @@ def test_success_is_0_and_json_is_one_document(moga, tmp_path, call):
     assert ended.code == 0, ended.err
     assert isinstance(json.loads(ended.out), dict | list)
     assert "Traceback" not in ended.err
+
+
+DROPPED = """
+import signal, sys, time
+from mogakit.cli.exits import exit_code_of
+
+class Finalised:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+def command():
+    Finalised()  # what the handler raises within a finaliser, Python drops
+    time.sleep(20)
+
+sys.exit(exit_code_of(command))
+"""
+
+
+def test_a_ctrl_c_that_falls_into_a_finaliser_is_not_lost():
+    started = time.monotonic()
+    ended = subprocess.run([sys.executable, "-c", DROPPED], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (130, "stopped; what was finished is kept\n")
+    assert time.monotonic() - started < 15
+
+
+PRESSED = """
+import atexit, signal, sys
+from mogakit.__main__ import start
+
+class Pressing:
+    def find_spec(self, name, path=None, target=None):
+        if name == "mogakit.cli.main":
+            signal.raise_signal(signal.SIGINT)
+
+if sys.argv[1] == "loads":
+    sys.meta_path.insert(0, Pressing())
+else:
+    atexit.register(signal.raise_signal, signal.SIGINT)
+sys.argv = ["moga", "zoo"]
+start()
+"""
+
+
+@pytest.mark.parametrize(
+    ("when", "code", "said"), [("loads", 130, "stopped before anything was done\n"), ("has ended", 0, "")]
+)
+def test_ctrl_c_while_the_command_loads_is_130_and_after_it_has_ended_nothing(when, code, said):
+    ended = subprocess.run([sys.executable, "-c", PRESSED, when], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (code, said)
+    assert bool(ended.stdout) is (code == 0)

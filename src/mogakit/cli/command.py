@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from mogakit.cli.text import printable
 from mogakit.errors import closest
+from mogakit.neutral import printable
 from mogakit.progress import progress_log
 
 F = TypeVar("F", bound=Callable[..., Any])

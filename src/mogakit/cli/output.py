@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from mogakit.cli.command import LOG, OPEN_LOG
-from mogakit.cli.text import one_line, printable
+from mogakit.neutral import one_line, printable
 from mogakit.progress import both, silent
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ from mogakit.luts.latencies import table_path
 from mogakit.luts.spaces import table_input_size
 from mogakit.luts.validation import load_validation
 from mogakit.nets.resolve import resolve
+from mogakit.neutral import cell
 from mogakit.progress import Progress, silent
 from mogakit.reports import gallery, style
 from mogakit.reports.page.build import build_page
@@ -174,7 +175,7 @@ def _samples(folder: Path) -> Samples | None:
     path = folder / SAMPLES
     if not path.exists():
         return None
-    accuracy, latency = (one.metric for one in load_result(folder / RESULT).front.objectives[:2])
+    accuracy, latency = (str(cell(one.metric)) for one in load_result(folder / RESULT).front.objectives[:2])
     rows = [row for _, row in records.read_csv(path, ("step", accuracy, latency, "reward"), "table of samples")]
     try:
         return Samples(

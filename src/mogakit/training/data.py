@@ -15,9 +15,10 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
+from mogakit import records
 from mogakit.errors import ClusterError, InputError
 
 Images = npt.NDArray[np.float32]
@@ -85,10 +86,9 @@ class ImageFolder:
         """Decode one image: random resized crop and flip with `rng`, resize and centre crop without."""
         path, label = self.files[index]
         try:
-            with Image.open(path) as opened:
-                image = opened.convert("RGB")
-        except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError):
-            self.broken.add(path)  # Pillow raises SyntaxError on some truncated PNG files
+            image = records.read_picture(path).convert("RGB")
+        except InputError:
+            self.broken.add(path)
             return None
         cropped = _centre(image, self.resize, self.input_size) if rng is None else _random(image, self.input_size, rng)
         pixels = np.asarray(cropped, dtype=np.float32) / 255.0

@@ -11,7 +11,7 @@ from mogakit.search.supernet.warm_up import can_warm_up, warmed_logits
 
 @pytest.mark.parametrize(
     ("name", "shares"),
-    [("ofa-mobilenetv3@32px", True), ("proxylessnas@32px", True), ("fbnet-cifar", False), ("nas-bench-201@8px", False)],
+    [("ofa-mobilenetv3@32px", True), ("proxylessnas@32px", True), ("fbnet-cifar", False)],
 )
 def test_a_path_computes_what_its_network_does_when_it_is_taken_out(name: str, shares: bool) -> None:
     space = get_space(name, num_classes=10)
@@ -20,7 +20,7 @@ def test_a_path_computes_what_its_network_does_when_it_is_taken_out(name: str, s
     supernet = Supernet(space).eval()
     rng = np.random.default_rng(0)
     images = torch.rand(2, 3, *space.decode((0,) * len(space.num_choices)).input_shape[2:])
-    for _ in range(3):
+    for _ in range(2):
         chromosome = space.sample(rng)
         with torch.no_grad():
             found, taken_out = supernet(images, chromosome), supernet.extract(chromosome).eval()(images)
