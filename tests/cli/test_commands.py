@@ -157,6 +157,7 @@ WITHOUT_EFFECT = [
     "bench moga-a --device SERIAL --timeout-s 3",
     "profile -o {out} --screen on",
     "profile -o {out} --device SERIAL --clock wall",
+    "transfer --from {run} -o {out} --screen on",
     "compare moga-a --table {run} --quick",
     "compare moga-a --table {run} --device host --resume -o {out}",
     "compare moga-a --table {run} --factor 3 --reference moga-a",

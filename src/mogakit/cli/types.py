@@ -321,6 +321,36 @@ class Number(click.FloatRange):
         return number
 
 
+class Percent(Number):
+    """A number of percent: `5` or `5%`."""
+
+    name = "percent"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read the number, with or without the sign."""
+        return super().convert(value[:-1] if isinstance(value, str) and value.endswith("%") else value, param, ctx)
+
+
+class Duration(Number):
+    """Seconds, or a number with its unit: `90`, `120s`, `2min`, `1h`."""
+
+    name = "duration"
+    units = (("min", 60.0), ("s", 1.0), ("h", 3600.0))
+
+    def __init__(self) -> None:
+        """Bound by what any job of the kit takes."""
+        super().__init__(0, 10_000_000, open_low=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read the number and its unit; return seconds."""
+        if isinstance(value, str):
+            for unit, seconds in self.units:
+                number = value.strip().removesuffix(unit)
+                if number != value.strip() and number[-1:].isdigit():
+                    return super().convert(seconds * super().convert(number, param, ctx), param, ctx)
+        return super().convert(value, param, ctx)
+
+
 class Factor(Number):
     """A latency in milliseconds by which others are divided, or the word `inf`."""
 
@@ -392,7 +422,9 @@ CLASSES = Whole(1, 1_000_000)
 WIDTH = Number(0.05, 16.0)
 """As `nets.limits`."""
 SECONDS = Number(0, 10_000_000, open_low=True)
+DURATION = Duration()
 MILLISECONDS = Number(0, 10_000_000, open_low=True)
+PERCENT = Percent(0, 1000, open_low=True)
 FACTOR = Factor()
 """What a latency is divided by, in milliseconds; `inf` leaves a hardware out, as the multi-hardware paper's C does."""
 EPOCHS = Number(0, 1_000_000, open_low=True)
