@@ -16,7 +16,7 @@ FUZZ_SEED ?= 0
 # Two processes of one thread each; a file stays in one of them, so that what its tests share is made once.
 PYTEST_FLAGS ?= -n 2 --dist loadfile
 
-.PHONY: help demo test lint unit coverage docs notebooks package reference readers models adbd android benchmarks fuzz clean
+.PHONY: help demo test lint unit processes coverage docs notebooks package reference readers models adbd android benchmarks fuzz clean
 
 help:
 	@echo "make demo        export, profile, validate and search on this computer; ends with a page to open"
@@ -24,6 +24,7 @@ help:
 	@echo "make docs        build the documentation into site/, which opens without a network"
 	@echo "make notebooks   run the notebooks of examples/ in Jupyter"
 	@echo "make package     build wheel and source distribution, and try the wheel in an environment of its own"
+	@echo "make processes   run every command as a process: success, failure, bad input, Ctrl-C (a part of it is in make test)"
 	@echo "make coverage    run the tests and say which lines they did not reach"
 	@echo "make models      export networks of other packages and compare the files with torch (hours; see its --help)"
 	@echo "make reference   compare our files with TensorFlow's and litert-torch's converters (installs about 3 GB)"
@@ -105,6 +106,9 @@ readers: $(READERS_VENV)/installed
 
 reference: $(REFERENCE_VENV)/installed
 	$(REFERENCE_VENV)/bin/pytest -p no:anyio tests/reference  # litert-torch brings anyio, whose plugin warns at load
+
+processes: $(VENV)/installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m "" tests/cli/test_processes.py
 
 adbd: $(VENV)/installed-dev
 	$(BIN)/pytest tests/adbd -rs
