@@ -1,6 +1,8 @@
 # Two commands for a newcomer: `make demo` and `make test`. Each makes the virtual environment if it is missing.
 PYTHON ?= python3
 VENV ?= .venv
+SECURITY_VENV ?= .venv-security
+TRACKING_VENV ?= .venv-tracking
 REFERENCE_VENV ?= .venv-reference
 MODELS_VENV ?= .venv-models
 READERS_VENV ?= .venv-readers
@@ -11,12 +13,15 @@ PIP_FLAGS = --quiet --disable-pip-version-check
 PEERS = geffnet pytorchcv
 # Other people's readers of latency tables; only the modules that read are loaded, and what they need the kit has.
 READERS = ofa==0.1.0.post202307202001 nni==2.8 nn-meter==2.0
-FUZZ_SECONDS ?= 120
-FUZZ_SEED ?= 0
+ROBUSTNESS_SECONDS ?= 120
+ROBUSTNESS_SEED ?= 0
+ROBUSTNESS_INPUTS ?= 10000
+ROBUSTNESS_KILLS ?= 100
 # Two processes of one thread each; a file stays in one of them, so that what its tests share is made once.
 PYTEST_FLAGS ?= -n 2 --dist loadfile
 
-.PHONY: help demo test lint unit processes coverage docs notebooks package reference readers models adbd android benchmarks fuzz clean
+.PHONY: help demo test lint unit processes coverage docs notebooks package audit sbom tracking reference readers models adbd android
+.PHONY: benchmarks robustness clean
 
 help:
 	@echo "make demo        export, profile, validate and search on this computer; ends with a page to open"
@@ -25,13 +30,16 @@ help:
 	@echo "make notebooks   run the notebooks of examples/ in Jupyter"
 	@echo "make package     build wheel and source distribution, and try the wheel in an environment of its own"
 	@echo "make processes   run every command as a process: success, failure, bad input, Ctrl-C (a part of it is in make test)"
+	@echo "make audit       compare the pinned dependencies with databases of known vulnerabilities"
+	@echo "make sbom        write dist/moga-kit.cdx.json, a CycloneDX bill of materials for a release"
+	@echo "make tracking    run the commands with the real MLflow, in an environment of its own"
 	@echo "make coverage    run the tests and say which lines they did not reach"
 	@echo "make models      export networks of other packages and compare the files with torch (hours; see its --help)"
 	@echo "make reference   compare our files with TensorFlow's and litert-torch's converters (installs about 3 GB)"
 	@echo "make readers     let readers of Once-for-All, NNI and nn-Meter read tables that we write"
 	@echo "make adbd        run the adb layer against Debian's real adbd (Debian with root or user namespaces)"
 	@echo "make android     run Google's benchmark_model for Android under the real adbd (Debian with user namespaces)"
-	@echo "make fuzz        damage files of every kind and read them, for two minutes (FUZZ_SECONDS, FUZZ_SEED)"
+	@echo "make robustness  damaged files, hostile options, kills, full disks (ROBUSTNESS_SECONDS, _SEED, _INPUTS, _KILLS)"
 	@echo "make benchmarks  time the kit against its peers; further programs in tests/benchmarks say how they are called"
 	@echo "make clean       remove the virtual environments and caches"
 
@@ -85,6 +93,27 @@ package: $(VENV)/installed-docs
 	$(BIN)/python -m build --outdir dist .
 	$(BIN)/python tests/packaging/try_wheel.py dist
 
+# Beside the packages that are listed, so that a bill of materials does not hold what writes it.
+$(SECURITY_VENV)/installed: constraints.txt
+	test -x $(SECURITY_VENV)/bin/python || $(PYTHON) -m venv $(SECURITY_VENV)
+	$(SECURITY_VENV)/bin/python -m pip install $(PIP_FLAGS) -c constraints.txt pip-audit cyclonedx-bom packaging
+	touch $@
+
+audit: $(SECURITY_VENV)/installed
+	$(SECURITY_VENV)/bin/python tests/packaging/audit.py constraints.txt $(AUDIT_FLAGS)
+
+sbom: $(VENV)/installed-dev $(SECURITY_VENV)/installed
+	PYTHONPATH=$$($(SECURITY_VENV)/bin/python -c "import site; print(site.getsitepackages()[0])") \
+	  $(BIN)/python tests/packaging/sbom.py dist/moga-kit.cdx.json
+
+$(TRACKING_VENV)/installed: pyproject.toml constraints.txt
+	test -x $(TRACKING_VENV)/bin/python || $(PYTHON) -m venv $(TRACKING_VENV)
+	$(TRACKING_VENV)/bin/python -m pip install $(PIP_FLAGS) -c constraints.txt -e '.[dev,train,mlflow]'
+	touch $@
+
+tracking: $(TRACKING_VENV)/installed
+	$(TRACKING_VENV)/bin/pytest -p no:anyio tests/tracking   # MLflow brings anyio, whose plugin warns at load
+
 # Packages that declare torchvision, of which only the Python part is needed: hence --no-deps.
 $(READERS_VENV)/installed: pyproject.toml constraints.txt Makefile
 	test -x $(READERS_VENV)/bin/python || $(PYTHON) -m venv $(READERS_VENV)
@@ -116,8 +145,11 @@ adbd: $(VENV)/installed-dev
 android: $(VENV)/installed-dev
 	$(BIN)/pytest tests/android -rs --durations=0 --log-cli-level=INFO
 
-fuzz: $(VENV)/installed-dev
-	$(BIN)/python tests/fuzz/fuzz.py --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
+# The seconds are for the damaged inputs, and again for the kills; the surroundings take as long as they take.
+robustness: $(VENV)/installed-dev
+	$(BIN)/python tests/robustness/robustness.py --seconds $(ROBUSTNESS_SECONDS) --seed $(ROBUSTNESS_SEED) --inputs $(ROBUSTNESS_INPUTS)
+	$(BIN)/python tests/robustness/kills.py --seconds $(ROBUSTNESS_SECONDS) --seed $(ROBUSTNESS_SEED) --kills $(ROBUSTNESS_KILLS)
+	$(BIN)/python tests/robustness/surroundings.py
 
 benchmarks: $(VENV)/installed-dev
 	$(BIN)/python tests/benchmarks/bench_export.py
@@ -126,4 +158,4 @@ benchmarks: $(VENV)/installed-dev
 	$(BIN)/pytest -o addopts=--import-mode=importlib -s tests/benchmarks/bench_search.py
 
 clean:
-	rm -rf $(VENV) $(REFERENCE_VENV) $(MODELS_VENV) $(READERS_VENV) .models .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache site dist build .coverage
+	rm -rf $(VENV) $(SECURITY_VENV) $(TRACKING_VENV) $(REFERENCE_VENV) $(MODELS_VENV) $(READERS_VENV) .models .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache site dist build .coverage

@@ -32,6 +32,7 @@ _HOMES = {
     "export_files": "mogakit.library.shipping",
     "measure_files": "mogakit.library.measuring",
     "profile_space": "mogakit.library.measuring",
+    "transfer": "mogakit.library.measuring",
     "validate_table": "mogakit.library.measuring",
     "fit_cost_model": "mogakit.library.measuring",
     "Run": "mogakit.library.run",
@@ -95,6 +96,7 @@ __all__ = [
     "run_search",
     "save_network",
     "ship_bundle",
+    "transfer",
     "validate_table",
     "write_report",
 ]
@@ -103,7 +105,7 @@ if TYPE_CHECKING:
     from mogakit.android_runner.own import register_target
     from mogakit.errors import MogaKitError
     from mogakit.flows.measure.devices import register_device
-    from mogakit.library.measuring import fit_cost_model, measure_files, profile_space, validate_table
+    from mogakit.library.measuring import fit_cost_model, measure_files, profile_space, transfer, validate_table
     from mogakit.library.networks import get_network, load_table, predict, save_network
     from mogakit.library.reporting import draw_figures, write_report
     from mogakit.library.run import Run, load_run

@@ -9,7 +9,8 @@
     ├── ExportError           a written file does not agree with torch, or could not be written
     ├── MeasurementError      a tool or runtime failed, or said something that is not a measurement
     │   └── ParseError            the output of a tool did not hold what it must hold
-    └── DeviceError           a phone is absent, locked, unauthorized, or went away
+    ├── DeviceError           a phone is absent, locked, unauthorized, or went away
+    └── ClusterError          a cluster is not reachable, has no worker, or has one that would compute something else
 
 A message says what was given, what is supported, and what to do.
 """
@@ -69,6 +70,10 @@ class ParseError(MeasurementError):
 
 class DeviceError(MogaKitError):
     """A phone is absent, locked, unauthorized, or went away."""
+
+
+class ClusterError(MogaKitError):
+    """A cluster is not reachable, has no worker, or has one that would compute something else."""
 
 
 class TableError(InputError):

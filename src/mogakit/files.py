@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from mogakit.errors import closest
+from mogakit.errors import InputError, closest
 
 SCRATCH_PREFIX = "moga-kit-"
 _TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}\.part")
@@ -162,6 +162,35 @@ def closest_paths(path: Path) -> list[str]:
     except OSError:
         return []
     return [str(path.parent / name) for name in closest(path.name, names)]
+
+
+def inside(folder: Path, name: str | Path, named_by: Path) -> Path:
+    """Return `folder / name`, where `name` was read from a file and must not lead out of the folder.
+
+    Args:
+        folder: that must hold it.
+        name: relative to the folder.
+        named_by: the file that names it, for the message.
+
+    Raises:
+        InputError: it is absolute, goes up, leads out through a link, or is a device, a pipe or a socket.
+    """
+    relative = Path(name)
+    if relative.is_absolute() or ".." in relative.parts or not relative.parts or "\0" in str(name):
+        raise InputError(f"{named_by} names {str(name)!r}, which lies outside the folder")
+    path = folder
+    for part in relative.parts:
+        path /= part
+        if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
+            raise InputError(f"{named_by} names {str(name)!r}, a link that leads outside the folder")
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise InputError(f"{named_by} names {str(name)!r}, which is not a regular file")
+    return path
+
+
+def is_name(text: str) -> bool:
+    """Return whether `text`, read from a file, names a file in a folder and nothing else."""
+    return text not in ("", ".", "..") and "/" not in text and "\0" not in text
 
 
 def write_bytes(path: Path, data: bytes) -> None:

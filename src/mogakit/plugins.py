@@ -37,6 +37,7 @@ class Group(StrEnum):
 
 
 _registered: dict[Group, dict[str, Any]] = {group: {} for group in Group}
+_used: dict[str, None] = {}
 
 
 def is_reference(text: str) -> bool:
@@ -137,7 +138,7 @@ def use(module: str, what: str = "") -> Any:
     """
     try:
         with current_folder():
-            return importlib.import_module(module)
+            imported = importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name is None or not (module + ".").startswith(error.name + "."):
             raise
@@ -145,6 +146,13 @@ def use(module: str, what: str = "") -> Any:
             f"{what or repr(module)} cannot be imported: there is no module {error.name!r}, neither installed "
             f"nor in {Path.cwd()}"
         ) from error
+    _used[module] = None
+    return imported
+
+
+def used() -> tuple[str, ...]:
+    """Return the modules that `use` imported in this process, in their order: a worker process needs them as well."""
+    return tuple(_used)
 
 
 def called_with(factory: Callable[..., Any], given: dict[str, Any], what: str) -> Any:

@@ -54,7 +54,7 @@ class _Noise(CalibrationDataReader):
 
 
 def test_a_qdq_file_of_the_user_is_timed_as_int8(quick_phone: Phone, make_job: MakeJob, tmp_path: Path) -> None:
-    """As docs/phones.md says: onnxruntime.quantization makes the file that the kit does not write."""
+    """As docs/phones.md says: a file that onnxruntime.quantization made counts as what it is."""
     floats = make_job("onnx/cpu/float32").artifact
     path = tmp_path / "qdq.onnx"
     quantize_static(floats.path, path, _Noise(floats.inputs[0]), quant_format=QuantFormat.QDQ)

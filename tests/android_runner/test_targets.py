@@ -64,12 +64,22 @@ def test_what_is_not_possible_is_rejected_with_the_legal_ones(text: str, said: s
     assert said in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["onnx/cpu/int8", "onnx/nnapi/int8", "onnx/htp/int8", "onnx/htp/uint8"])
-def test_an_integer_onnx_file_is_the_users_own(text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("onnx/cpu/int8", "export it with --precision int8"),
+        ("onnx/nnapi/int8", "export it with --precision int8"),
+        ("onnx/htp/int8", "export it with --precision int8"),
+        ("onnx/htp/uint8", "quantise one and give that file"),  # the kit writes none with such ends
+    ],
+)
+def test_an_integer_onnx_target_takes_the_kits_file_or_the_users_own(text: str, advice: str) -> None:
     target = parse_target(text)
     row = find_row(target)
     check_file(target, row, Format.ONNX, Precision.UINT8, "theirs.onnx")
-    with pytest.raises(InputError, match=r"is a float32 file and .* quantise one and give that file"):
+    if target.precision is Precision.INT8:
+        check_file(target, row, Format.ONNX, Precision.INT8, "net.int8.onnx")
+    with pytest.raises(InputError, match=f"is a float32 file and .* {advice}"):
         check_file(target, row, Format.ONNX, Precision.FLOAT32, "net.onnx")
 
 

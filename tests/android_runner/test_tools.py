@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from mogakit import records
 from mogakit.android_runner import fetch, tools
 from mogakit.android_runner.elf import read_elf
+from mogakit.android_runner.home import home
 from mogakit.android_runner.targets import ToolKind, find_row
 from mogakit.bench.target import parse_target
 from mogakit.errors import InputError
@@ -185,6 +187,31 @@ def test_fetching_shows_progress_and_records_hash_and_source(address: str) -> No
 def test_a_failed_download_registers_nothing(address: str, page: str, said: str) -> None:
     with pytest.raises(fetch.FetchError, match=said):
         fetch.fetch("benchmark_model", address + page, silent)
+    assert tools.registered() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "sha256"), [("../../evil", "0" * 64), ("a/b", "0" * 64), ("ok", "../../.."), ("", "0")]
+)
+def test_a_registry_that_names_something_outside_is_rejected(name: str, sha256: str) -> None:
+    tool = tools.Tool(
+        kind="library",
+        name=name,
+        abi="arm64-v8a",
+        sha256=sha256,
+        num_bytes=1,
+        source="x",
+        added_at="2026-01-01T00:00:00",
+    )
+    records.save(tools.Registry((tool,)), home() / "tools" / "registry.json")
+    with pytest.raises(InputError, match="outside the folder of tools"):
+        tools.registered()
+
+
+def test_a_download_that_never_ends_is_broken_off(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch, "MAX_BYTES", 10)
+    with pytest.raises(fetch.FetchError, match="holds more than"):
+        fetch.fetch("benchmark_model", f"{address}/tool", silent)
     assert tools.registered() == []
 
 

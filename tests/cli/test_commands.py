@@ -1,6 +1,7 @@
 """What holds for every command: walked from the tree of commands, so that a new one is held to it as well."""
 
 import importlib
+import inspect
 import json
 import subprocess
 import sys
@@ -49,9 +50,20 @@ def test_every_command_prints_json_and_rejects_what_has_no_effect(name):
             assert param.help, f"{name} {param.opts}"
 
 
+def test_every_command_that_shows_progress_can_log_it():
+    shows = {"progress_bar", "progress_bars", "demo_steps"}
+    for name, command in LEAVES.items():
+        module = importlib.import_module(f"mogakit.cli.{name.split()[0]}")
+        called = inspect.unwrap(command.callback).__code__.co_names
+        inside = [value.__code__.co_names for value in vars(module).values() if inspect.isfunction(value)]
+        direct = shows & {*called} or ("_profiled" in called and any(shows & {*names} for names in inside))
+        has = "--log" in {word for param in command.params for word in param.opts}
+        assert has or not direct, name
+
+
 def test_what_one_engine_alone_reads_is_no_option_of_search():
-    """Fourteen options are what a search of any engine is asked for; the rest is `--set`."""
-    assert len([param for param in LEAVES["search"].params if isinstance(param, click.Option)]) == 14
+    """Fourteen options are what a search of any engine is asked for, and three say where it runs and reports to."""
+    assert len([param for param in LEAVES["search"].params if isinstance(param, click.Option)]) == 17
 
 
 @pytest.mark.parametrize("name", LEAVES)
@@ -76,8 +88,9 @@ def test_words_of_a_vocabulary_are_those_of_its_enumeration():
 
 
 def test_defaults_that_are_written_twice_are_equal():
-    from mogakit.cli import measuring, options, supernet, training_options, types
+    from mogakit.cli import export, measuring, options, supernet, training_options, types
     from mogakit.export.describe import MODEL_SUFFIXES
+    from mogakit.export.quantize import CALIBRATED
     from mogakit.flows.demo.digits import DEFAULT_EFFORTS
     from mogakit.flows.measure.devices import HOST
     from mogakit.nets import limits
@@ -90,6 +103,7 @@ def test_defaults_that_are_written_twice_are_equal():
         training_options.CHECKPOINT_S,
         training_options.NUM_WORKERS,
     )
+    assert export.CALIBRATED == CALIBRATED
     assert set(MODEL_SUFFIXES) <= set(types.MODEL_SUFFIXES)
     assert NETWORK_SUFFIX in types.MODEL_SUFFIXES
     assert options.NETWORK_SUFFIX == NETWORK_SUFFIX
@@ -143,6 +157,7 @@ WITHOUT_EFFECT = [
     "bench moga-a --device SERIAL --timeout-s 3",
     "profile -o {out} --screen on",
     "profile -o {out} --device SERIAL --clock wall",
+    "transfer --from {run} -o {out} --screen on",
     "compare moga-a --table {run} --quick",
     "compare moga-a --table {run} --device host --resume -o {out}",
     "compare moga-a --table {run} --factor 3 --reference moga-a",
@@ -154,6 +169,8 @@ WITHOUT_EFFECT = [
     "export model moga-a -o {out} --calibration {run}",
     "export model moga-a -o {out} --ranges {run}",
     "export model moga-a -o {out} --per-layer",
+    "export model moga-a -o {out} --float-layer stem",
+    "export model moga-a -o {out} --precision dynamic-range --ranges {run}",
     "export model moga-a -o {out} --weights {file} --seed 3",
     "export model moga-a -o {out} --weights-from timm",
     "export model moga-a -o {out} --set width=0.5",
@@ -186,6 +203,11 @@ WITHOUT_EFFECT = [
     "search --table {run} -o {out} --set factor=3 --set weight=2",
     "search --table {run} -o {out} --engine best --set picks=2",
     "search --table {run} -o {out} --set jobs=2",
+    "search --table {run} -o {out} --engine exact --cluster tcp://host:1",
+    "search --table {run} -o {out} --cluster tcp://host:1",
+    "search --table {run} -o {out} --accuracy module:function --cluster tcp://host:1 --set jobs=2",
+    "bench moga-a --cluster tcp://host:1",
+    "report {run} --cluster tcp://host:1",
     "ship moga-a --check {bundle}",
     "ship --check {bundle} -o {out}",
     "ship --check {bundle} --weights {file}",
@@ -210,6 +232,7 @@ WITHOUT_EFFECT = [
     "supernet rank {file} --schedule absolute",
     "supernet alternate --data digits --table {run} --target-ms 1 -o {out} --schedule absolute",
     "compare --published multi-hardware/1 --factor 1",
+    "compare --published multi-hardware/1 --accuracy {file}",
 ]
 
 

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -114,3 +115,26 @@ def test_completion_lists_the_commands():
         cli, [], prog_name="moga", env={"_MOGA_COMPLETE": "bash_complete", "COMP_WORDS": "moga s", "COMP_CWORD": "1"}
     )
     assert {"plain,show", "plain,search", "plain,ship", "plain,supernet"} == set(found.output.split())
+
+
+DROPPED = """
+import signal, sys, time
+from mogakit.cli.exits import exit_code_of
+
+class Finalised:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+def command():
+    Finalised()  # what the handler raises within a finaliser, Python drops
+    time.sleep(20)
+
+sys.exit(exit_code_of(command))
+"""
+
+
+def test_a_ctrl_c_that_falls_into_a_finaliser_is_not_lost():
+    started = time.monotonic()
+    ended = subprocess.run([sys.executable, "-c", DROPPED], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (130, "stopped; what was finished is kept\n")
+    assert time.monotonic() - started < 15

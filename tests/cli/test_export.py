@@ -47,7 +47,8 @@ def test_a_model_without_checkpoint_says_that_its_weights_are_random(
     [
         (("blocks", "--space", "nowhere"), "moga"),
         (("model", "resnet-51"), "moga-a"),
-        (("model", "moga-a", "--format", "onnx", "--precision", "int8"), "no writer makes onnx in int8"),
+        (("model", "moga-a", "--format", "mace", "--precision", "int8"), "no writer makes mace in int8"),
+        (("model", "moga-a", "--precision", "mixed"), "name them with --float-layer"),
         (("model", "moga-a", "--format", "coreml"), "tflite"),
     ],
 )

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mogakit.cli import output
-from mogakit.cli.text import one_line, printable
 from mogakit.flows.search.settings import ENGINE_SETTINGS
+from mogakit.neutral import one_line, printable
 
 WORDS = st.text(string.ascii_letters + string.digits + "-_", min_size=1, max_size=30)
 NUMBERS = st.integers(0, 10**9) | st.floats(0, 1e6, allow_nan=False).map(lambda value: round(value, 3))

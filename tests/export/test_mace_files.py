@@ -8,6 +8,7 @@ import torch
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ordinary import ordinary_block
 
 from mogakit.errors import InputError, UnsupportedOperator
 from mogakit.export.artifact import Format, Precision, TensorSpec
@@ -25,7 +26,6 @@ from mogakit.export.mace.writer import MaceFiles, write
 from mogakit.export.nodes import Activate, Activation, Concat, Conv2d, Padding, Pool, PoolKind
 from mogakit.export.run import run
 from mogakit.nets.block import parse_key
-from mogakit.nets.modules import build_block
 
 BLOCK = parse_key("mb_i40e120o40_h28_k5s1_hswish_se30_res")
 
@@ -81,7 +81,7 @@ def _google_message(name):
 
 @pytest.fixture(scope="module")
 def graph() -> Graph:
-    return lower(build_block(BLOCK), (1, 40, 28, 28))
+    return lower(*ordinary_block(BLOCK))
 
 
 @pytest.fixture(scope="module")

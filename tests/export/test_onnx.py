@@ -5,6 +5,7 @@ import collections
 import onnx
 import pytest
 import torch
+from ordinary import ordinary_block
 from torch import nn
 
 from mogakit.errors import InputError
@@ -13,16 +14,13 @@ from mogakit.export.artifact import Format, Precision
 from mogakit.export.graph import Graph
 from mogakit.export.lower import lower
 from mogakit.export.run import run
-from mogakit.nets.block import parse_key
-from mogakit.nets.modules import build_block
 
 BLOCK = "mb_i24e144o40_h56_k5s2_hswish_se36-relu-hsigmoid"
 HEAD = "head_i16f24m32o10_h7_hswish"
 
 
 def block_graph(key: str) -> Graph:
-    block = parse_key(key)
-    return lower(build_block(block), (1, block.in_channels, block.input_size, block.input_size))
+    return lower(*ordinary_block(key))
 
 
 def operators(data: bytes) -> dict[str, int]:

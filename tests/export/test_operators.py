@@ -3,33 +3,21 @@
 import numpy as np
 import pytest
 import torch
-from operator_cases import CASES
+from operator_cases import CASES, seeded
 from torch import nn
 
 from mogakit.errors import ExportError, UnsupportedOperator
 from mogakit.export import onnx, quality, quantize, tflite
 from mogakit.export.artifact import Format, Precision
+from mogakit.export.axes import to_channels_first
 from mogakit.export.calibration import Synthetic
 from mogakit.export.graph import Graph
 from mogakit.export.lower import lower
 from mogakit.export.mace import writer as mace_writer
 from mogakit.export.mace.check import checked
 from mogakit.export.mace.ends import joined
+from mogakit.export.quantize_weights import with_weights_of
 from mogakit.export.run import run
-
-
-def seeded(name: str) -> tuple[nn.Module, tuple[int, ...]]:
-    """Build a case with weights and statistics far from the identity."""
-    build, shape = CASES[name]
-    torch.manual_seed(0)
-    module = build()
-    generator = torch.Generator().manual_seed(1)
-    for key, value in module.state_dict().items():
-        if value.is_floating_point():
-            value.uniform_(-1, 1, generator=generator)
-            if key.endswith("running_var"):
-                value.abs_().add_(0.5)
-    return module.eval(), shape
 
 
 def inputs_of(shape: tuple[int, ...]) -> list[torch.Tensor]:
@@ -85,7 +73,7 @@ NO_SCALE = {"mean of everything"}
 @pytest.mark.parametrize("name", CASES)
 def test_an_integer_file_computes_the_same_with_the_noise_of_eight_bits(name: str) -> None:
     module, shape = seeded(name)
-    floats = tflite.build(lower(module, shape), integers=True).data
+    floats = tflite.build(lower(module, shape), form=tflite.Form.BYTES).data
     assert differences(module, lower(module, shape), floats, Format.TFLITE, shape) < 1e-5
     ranges = quantize.calibrate(floats, Synthetic(4))
     if name in WITHOUT_INTEGERS:
@@ -96,6 +84,43 @@ def test_an_integer_file_computes_the_same_with_the_noise_of_eight_bits(name: st
     assert not quantize.float_tensors(made)
     x = np.random.default_rng(5).standard_normal(tflite.channels_last(shape)).astype(np.float32)
     assert quality.compare(floats, made, [x]).sqnr_db > (5 if name in NO_SCALE else 18)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_an_integer_onnx_file_computes_the_same_with_the_noise_of_eight_bits(name: str) -> None:
+    module, shape = seeded(name)
+    graph = lower(module, shape)
+    ranges = quantize.calibrate(tflite.build(graph, form=tflite.Form.BYTES).data, Synthetic(4))
+    drawn = np.random.default_rng(5).standard_normal(tflite.channels_last(shape)).astype(np.float32)
+    x = np.ascontiguousarray(to_channels_first(drawn))
+    with torch.no_grad():
+        wanted = flat(module(torch.from_numpy(x)))
+    for opset in onnx.OPSETS:
+        made = onnx.write_integers(tflite.prepared(graph), quantize.widened(ranges.values), opset)
+        found = run(made, Format.ONNX, [x])
+        for ours, theirs in zip(found, wanted, strict=True):
+            assert quality.sqnr_db(theirs, ours) > (5 if name in NO_SCALE else 18)
+
+
+WITHOUT_WORDS = {**WITHOUT_INTEGERS, "pixel shuffle": "DEPTH_TO_SPACE"}
+"""The same for activations of 16 bits, by how the names of cases begin."""
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_file_of_16_bit_activations_is_nearer_than_8_bits_are(name: str) -> None:
+    module, shape = seeded(name)
+    floats = tflite.build(lower(module, shape), form=tflite.Form.WORDS).data
+    assert differences(module, lower(module, shape), floats, Format.TFLITE, shape) < 1e-5
+    data = Synthetic(4)
+    ranges = quantize.calibrate(floats, data)
+    lacking = next((operator for begun, operator in WITHOUT_WORDS.items() if name.startswith(begun)), None)
+    if lacking is not None:
+        with pytest.raises(ExportError, match=f"no integer file can hold {lacking} \\(makes '"):
+            quantize.quantize(floats, ranges, Precision.INT16X8)
+        return
+    made = quantize.quantize(floats, ranges, Precision.INT16X8)
+    own = with_weights_of(made, floats)
+    assert quality.compare(own, made, data.batches(tflite.channels_last(shape))).sqnr_db > 40
 
 
 IN_MACE = """

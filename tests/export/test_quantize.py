@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from ai_edge_litert import schema_py_generated as schema
-from ordinary import ordinary
+from ordinary import ordinary, ordinary_block, ordinary_network
 from PIL import Image
 from torch import nn
 
@@ -20,16 +20,13 @@ from mogakit.export.pipeline import export_module
 from mogakit.export.preprocessing import Preprocessing, for_size, load_image
 from mogakit.export.writers import Options
 from mogakit.nets import zoo
-from mogakit.nets.block import parse_key
-from mogakit.nets.modules import build_block, build_network
 
 SE_BLOCK = "mb_i40e120o40_h28_k5s1_hswish_se30_res"
 
 
 def _float_file(key: str) -> tuple[bytes, tuple[int, ...]]:
-    block = parse_key(key)
-    shape = (1, block.in_channels, block.input_size, block.input_size)
-    return tflite.write(lower(build_block(block), shape)), (1, block.input_size, block.input_size, block.in_channels)
+    module, shape = ordinary_block(key)
+    return tflite.write(lower(module, shape)), tflite.channels_last(shape)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +70,7 @@ def test_stored_ranges_rebuild_the_same_bytes(tmp_path, block_file, ranges):
 
 
 def test_a_rebuild_from_a_folder_of_ranges_gives_the_same_file(tmp_path):
-    module, shape = build_block(parse_key(SE_BLOCK)), (1, 40, 28, 28)
+    module, shape = ordinary_block(SE_BLOCK)
     first = export_module(module, "b", Role.CHOICE, Format.TFLITE, Precision.INT8, shape, tmp_path / "first")
     again = export_module(
         module, "b", Role.CHOICE, Format.TFLITE, Precision.INT8, shape, tmp_path / "again",
@@ -83,7 +80,7 @@ def test_a_rebuild_from_a_folder_of_ranges_gives_the_same_file(tmp_path):
     assert again.notes["calibration"] == first.notes["calibration"] == "synthetic, 3 standard normal inputs, seed 0"
     assert first.companions == {"b.ranges.json": again.companions["b.ranges.json"]}
     with pytest.raises(InputError, match=r"holds no \.ranges\.json for the float file"):
-        export_module(build_block(parse_key(SE_BLOCK), seed=1), "b", Role.CHOICE, Format.TFLITE, Precision.INT8, shape,
+        export_module(ordinary_block(SE_BLOCK, seed=1)[0], "b", Role.CHOICE, Format.TFLITE, Precision.INT8, shape,
                       tmp_path / "third", Options(ranges=tmp_path / "first"))  # fmt: skip
 
 
@@ -119,7 +116,7 @@ def test_the_quality_of_a_block_is_what_eight_bits_give(block_file, ranges):
 
 def test_the_quality_of_a_classifier_has_top1_agreement():
     network = zoo.get("mobilenet-v2", width=0.35, input_size=96).network
-    model = tflite.write(lower(build_network(network), network.input_shape))
+    model = tflite.write(lower(*ordinary_network(network)))
     made = quantize.quantize(model, quantize.calibrate(model, Synthetic(2)), Precision.UINT8)
     found = quality.compare(model, made, Synthetic(4, seed=1).batches((1, 96, 96, 3)))
     assert found.top1_agreement is not None and 0 <= found.top1_agreement <= 1

@@ -1,6 +1,7 @@
 """TFLite files: what they hold, byte by byte where delegates and old readers care."""
 
 import collections
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from ai_edge_litert import schema_py_generated as schema
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from ordinary import ordinary, ordinary_block
 from torch import nn
 
 from mogakit.errors import ExportError, InputError
@@ -18,16 +20,14 @@ from mogakit.export.graph import Graph
 from mogakit.export.lower import lower
 from mogakit.export.run import run, tflite_interpreter
 from mogakit.export.tflite_model import operators_in
-from mogakit.nets.block import Block, parse_key
-from mogakit.nets.modules import build_block
+from mogakit.export.writers import Options, writer_for
 
 STRIDE_2_SE = "mb_i24e144o40_h56_k5s2_hswish_se36"
 STRIDE_1_SE = "mb_i40e120o40_h28_k7s1_relu_se30_res"
 
 
 def block_graph(key: str) -> Graph:
-    block: Block = parse_key(key)
-    return lower(build_block(block), (1, block.in_channels, block.input_size, block.input_size))
+    return lower(*ordinary_block(key))
 
 
 def unpacked(data: bytes) -> Any:
@@ -142,15 +142,62 @@ def test_any_convolution_is_the_function_that_torch_computes(
     assume(min(spans) > 0)
     assume(stride == 1 or dilation == 1)  # TFLite's kernels know no strided dilation
     generator = torch.Generator().manual_seed(0)
-    conv = nn.Conv2d(2, 2, kernel, stride, padding, dilation, groups=2 if depthwise else 1).eval()
-    with torch.no_grad():
-        conv.weight.normal_(generator=generator)
+    conv = ordinary(nn.Conv2d(2, 2, kernel, stride, padding, dilation, groups=2 if depthwise else 1))
     shape = (1, 2, *size)
     data = tflite.write(lower(conv, shape))
     x = torch.randn(shape, generator=generator)
     (found,) = run(data, Format.TFLITE, [x.permute(0, 2, 3, 1).numpy()])
     expected = conv(x).detach().permute(0, 2, 3, 1).numpy()
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+OPERATIONS: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
+    "add": torch.add,
+    "subtract": torch.sub,
+    "multiply": torch.mul,
+    "divide": torch.div,
+    "maximum": torch.maximum,
+    "minimum": torch.minimum,
+    "power": torch.pow,
+}
+SIZES = (1, 3, 5, 4)
+"""Of a map: batch, channels, height, width, all different so that an axis in the wrong place does not fit or shows."""
+
+
+class WithConstant(nn.Module):
+    """A map (channels last in the file) and a constant of a lower rank, on either side of an operation."""
+
+    def __init__(self, operation: str, constant: torch.Tensor, is_left: bool) -> None:
+        super().__init__()
+        self.operation, self.is_left = OPERATIONS[operation], is_left
+        self.register_buffer("constant", constant)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        constant = self.get_buffer("constant")
+        positive = torch.relu(x) + 0.5
+        return self.operation(constant, positive) if self.is_left else self.operation(positive, constant)
+
+
+@given(
+    operation=st.sampled_from(sorted(OPERATIONS)),
+    rank=st.integers(1, 4),
+    varies=st.lists(st.booleans(), min_size=4, max_size=4),
+    is_left=st.booleans(),
+    format=st.sampled_from([Format.TFLITE, Format.ONNX]),
+)
+def test_a_constant_of_any_rank_varies_over_the_axes_that_it_varies_over_in_torch(
+    operation: str, rank: int, varies: list[bool], is_left: bool, format: Format
+) -> None:
+    """The file's maps are channels last: a constant over height or width has to lie along them there, too."""
+    shape = tuple(size if along else 1 for size, along in zip(SIZES, varies, strict=True))[4 - rank :]
+    generator = torch.Generator().manual_seed(0)
+    module = WithConstant(operation, torch.rand(shape, generator=generator) + 0.5, is_left).eval()
+    x = torch.randn(SIZES, generator=generator)
+    writer = writer_for(format, Precision.FLOAT32)
+    (found,) = writer.run(writer.write(lower(module, SIZES), Options()), [x.numpy()])
+    expected = module(x).numpy()
+    assert found.shape == expected.shape
+    np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6 * np.abs(expected).max())
 
 
 @given(size=st.integers(1, 64), kernel=st.integers(1, 9), stride=st.integers(1, 4))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as fn
-from ordinary import ordinary
+from ordinary import ordinary, ordinary_block, ordinary_network
 from torch import Tensor, nn
 
 from mogakit.errors import ExportError
@@ -21,8 +21,6 @@ from mogakit.export.nodes import Conv2d, Linear, Node, Padding
 from mogakit.export.pipeline import export, prepare
 from mogakit.export.writers import Options, writer_for
 from mogakit.nets import zoo
-from mogakit.nets.block import parse_key
-from mogakit.nets.modules import build_block, build_network
 from mogakit.nets.network import Network
 
 BLOCKS = ("mb_i16e48o24_h28_k3s2_relu", "mb_i24e72o24_h14_k5s1_hswish_se18_res")
@@ -36,11 +34,8 @@ def small(name: str) -> Network:
 def module_of(name: str) -> tuple[nn.Module, tuple[int, ...]]:
     """Return a block or network with the weights of an ordinary checkpoint, and the shape of its input."""
     if name in NETWORKS:
-        network = small(name)
-        return ordinary(build_network(network), network.input_shape), network.input_shape
-    block = parse_key(name)
-    shape = (1, block.in_channels, block.input_size, block.input_size)
-    return ordinary(build_block(block), shape), shape
+        return ordinary_network(small(name))
+    return ordinary_block(name)
 
 
 @lru_cache

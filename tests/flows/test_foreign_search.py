@@ -9,6 +9,7 @@ import yaml
 from click.testing import CliRunner
 
 from mogakit.cli.main import cli
+from mogakit.errors import InputError
 from mogakit.luts.foreign.mapping import blocks_of
 from mogakit.luts.foreign.ofa import mobilenetv3_names, proxylessnas_names
 from mogakit.nets.network import count_madds
@@ -56,10 +57,31 @@ def test_a_table_of_once_for_all_drives_both_engines(space: str, tmp_path: Path)
     assert json.loads(predicted)["networks"][0]["latency_ms"] == pytest.approx(latency, rel=1e-6)
 
 
+def test_a_table_with_gaps_drives_a_search_of_what_it_covers(tmp_path: Path) -> None:
+    content = yaml.safe_load(lookup_table("proxylessnas"))
+    known = {key: entry for key, entry in content.items() if "kernel:7" not in key and "Logits" not in key}
+    source, table = tmp_path / "lookup_table.yaml", tmp_path / "lut.json"
+    source.write_text(yaml.safe_dump(known | {key: content[key] for key in content if "Logits" in key}))
+    shown = moga("lut", "import", "--format", "ofa", source, "--unit", "ms", "-o", table).output
+    assert "space proxylessnas: 47 of 69 blocks have a number" in shown
+    assert "22 blocks without an entry: " in shown
+    assert "and 19 more (--json lists all)" in shown
+    words = ("--table", table, "--objective", "accuracy", "--objective", "latency", "-o", tmp_path / "S")
+    moga("search", "--space", "proxylessnas", "--engine", "exact", *words)
+    front = json.loads((tmp_path / "S" / "search.json").read_text())["front"]["chromosomes"]
+    networks = [get_space("proxylessnas").decode(tuple(map(int, text.split("-")))) for text in front]
+    assert len(networks) > 20
+    assert {block.kernel for network in networks for block in network.blocks} == {1, 3, 5}
+    head = {key: entry for key, entry in known.items() if "stride:2" not in key}
+    source.write_text(yaml.safe_dump(head))
+    moga("lut", "import", "--format", "ofa", source, "--unit", "ms", "-o", table)
+    with pytest.raises(InputError, match="has no number for any choice of gene 0, such as mb_i16e48o24_h112_k3s2"):
+        moga("search", "--space", "proxylessnas", "--engine", "exact", *words[:-1], tmp_path / "T")
+
+
 @pytest.mark.parametrize(
     "network",
     [
-        "ofa-mobilenetv3@64px/" + "-".join(["1", "4", "0", "8", "2"] * 5),
         "fbnet-cifar/" + "-".join(map(str, [5, *[1, 8, 5, 0], *[8, 1, 5, 8], *[3, 7] * 6, 1])),
         "nas-bench-201/3-4-0-1-2-1",
         "nas-bench-201/0-3-3-1-0-1",

@@ -126,9 +126,15 @@ def test_blocks_of_a_space_are_composed_and_the_rest_inferred(operators: Path, t
     assert alone.table.calibration.num_networks == 102
     assert alone.study.median_ratio == pytest.approx(0.833, abs=0.005)
     assert alone.notes == ()
-    uncalibrated = import_foreign(ForeignFormat.OPERATORS, [operators], output, asked)
-    assert any("0.83 and 0.90 of what was measured" in note for note in uncalibrated.notes)
+
+
+def test_a_file_without_whole_networks_says_how_low_sums_are(operators: Path, tmp_path: Path) -> None:
+    few = tmp_path / "few.csv"
+    few.write_text("\n".join(operators.read_text().splitlines()[:400]) + "\n")
+    output = tmp_path / "x.json"
+    found = import_foreign(ForeignFormat.OPERATORS, [few], output, Asked(column=COLUMN, space="multi-hardware"))
+    assert any("0.83 and 0.90 of what was measured" in note for note in found.notes)
     with pytest.raises(TableError, match="the operators of no block of 'digits'"):
-        import_foreign(ForeignFormat.OPERATORS, [operators], output, Asked(column=COLUMN, space="digits"))
+        import_foreign(ForeignFormat.OPERATORS, [few], output, Asked(column=COLUMN, space="digits"))
     with pytest.raises(InputError, match="name the space"):
-        import_foreign(ForeignFormat.OPERATORS, [operators], output, Asked(column=COLUMN, infer=True))
+        import_foreign(ForeignFormat.OPERATORS, [few], output, Asked(column=COLUMN, infer=True))

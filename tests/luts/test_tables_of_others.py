@@ -19,6 +19,7 @@ from made_tables import OFFSET_MS, OVERHEAD_MS, SCALE, table_of
 from mogakit.bench.measurement import Status
 from mogakit.errors import InputError, TableError
 from mogakit.export.artifact import Role
+from mogakit.flows.measure.predict import predict_networks
 from mogakit.luts.calibrate import Calibration
 from mogakit.luts.check import check_table
 from mogakit.luts.foreign import hw_nas_bench, nn_meter, nni, ofa
@@ -417,7 +418,19 @@ def test_whole_networks_of_nas_bench_201_have_their_measured_time(tmp_path: Path
     assert "no row for it" in (table.unpredictable(other) or "")
     with pytest.raises(TableError, match="has no row for nas-bench-201/3-3-3-3-3-3"):
         table.latency_ms(other)
+    (known,) = predict_networks(["nas-bench-201/4-2-1-2-1-0"], tmp_path / "x.json").networks
+    assert (known.latency_ms, [part.key for part in known.parts]) == (3.5, ["nas-bench-201/4-2-1-2-1-0"])
+    (unknown,) = predict_networks([other.name], tmp_path / "x.json").networks
+    assert (unknown.latency_ms, unknown.command) == (None, f"moga bench {other.name} --target TARGET")
     assert table.slot_costs(get_space("moga")) is None
+    again = tmp_path / "again.json"
+    again.write_text(write_foreign(table, ForeignOutput.HW_NAS_BENCH, TimeUnit.US).text)
+    assert json.loads(again.read_text())["cifar10"]["unknown_latency"] == [3500.0, 0.0]
+    back = import_foreign(ForeignFormat.HW_NAS_BENCH, [again], tmp_path / "z.json", Asked(unit=TimeUnit.US)).table
+    assert back is not None
+    assert {key: row.latency_ms for key, row in back.rows.items()} == {k: r.latency_ms for k, r in table.rows.items()}
+    with pytest.raises(TableError, match="holds whole networks, and files of ofa hold blocks"):
+        write_foreign(table, ForeignOutput.OFA)
     small = import_foreign(
         ForeignFormat.HW_NAS_BENCH, [path], tmp_path / "y.json", replace(MS, column="ImageNet16-120/pixel3_latency")
     ).table

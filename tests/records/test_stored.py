@@ -28,6 +28,7 @@ ABSENT_FROM_OLD = {
     "supernet-ranking",
     "supernet-training",
     "training",
+    "transfer-request",
 }
 """Kinds that nothing reads again, or that people write."""
 

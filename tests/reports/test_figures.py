@@ -17,9 +17,9 @@ from mogakit.reports import gallery, style
 from mogakit.reports.drawn import Drawn
 from mogakit.reports.figures import networks, searches, targets
 from mogakit.reports.figures.table import choice_label, slot_label
-from mogakit.reports.run import RunContent
+from mogakit.reports.run import RunContent, Samples
 from mogakit.reports.scaling import scaling_figures
-from mogakit.reports.search_gallery import compared_figures
+from mogakit.reports.search_gallery import compared_figures, samples_figures
 
 PAPERS = {
     # what the papers draw, and the figure here
@@ -86,7 +86,7 @@ def test_searches_with_the_same_axes_stand_in_one_picture(content: RunContent) -
 
 
 def test_scaling_follows_one_scale_while_the_other_stays(content: RunContent) -> None:
-    figures = scaling_figures(content)
+    figures = [one for one in scaling_figures(content) if one.name.startswith("scaling-latency")]
     assert [one.name for one in figures] == ["scaling-latency-0"]  # the other hardware has no two scales of a network
     width, size = figures[0].figure.axes[0].get_lines()
     assert (width.get_label(), size.get_label()) == ("mobilenet-v2, width", "mobilenet-v2 at 0.75x, input size")
@@ -95,6 +95,50 @@ def test_scaling_follows_one_scale_while_the_other_stays(content: RunContent) ->
     assert list(size.get_ydata()) == [11.0, 16.0, 22.0]
     texts = [text.get_text() for text in figures[0].figure.axes[0].texts]
     assert texts == ["0.75x", "1x", "160 px", "192 px", "224 px"]
+
+
+def test_scaled_networks_are_a_line_and_searched_ones_points(content: RunContent) -> None:
+    """MnasNet Figures 4 and 6: accuracy against latency; a network without one of them is named."""
+    comparison = content.comparison
+    assert comparison is not None
+    accuracies = {"mobilenet-v2": 72.0, "mobilenet-v2@0.75x": 69.8}
+    known = [one for one in comparison.networks if one.name.startswith("mobilenet-v2")]
+    rows = [replace(one, top1=accuracies.get(one.name)) for one in known]
+    rows.append(replace(rows[0], name="mine/0-1", top1=73.0, latencies_ms=(25.0, None)))
+    found = scaling_figures(replace(content, comparison=replace(comparison, networks=tuple(rows))))
+    (figure,) = [one for one in found if one.name.startswith("scaling-accuracy")]
+    scaled, own = figure.figure.axes[0].get_lines()
+    assert (scaled.get_label(), own.get_label()) == ("mobilenet-v2, scaled", "mine/0-1")
+    assert (list(scaled.get_xdata()), list(scaled.get_ydata())) == ([22.0, 32.0], [69.8, 72.0])
+    assert (list(own.get_xdata()), list(own.get_ydata())) == ([25.0], [73.0])
+    left_out = [one.name for one in rows if one.top1 is None]
+    assert left_out and all(name in figure.caption for name in left_out)
+
+
+def test_hardware_that_no_search_knew_is_marked(content: RunContent) -> None:
+    comparison = content.comparison
+    assert comparison is not None
+    mine = comparison.columns[0].name
+    first = content.searches[0]
+    front = first.result.front
+    metrics = tuple(
+        replace(one, source=f"table x, {mine} on a phone") if one.name == "latency" else one for one in front.metrics
+    )
+    searched = replace(first, result=replace(first.result, front=replace(front, metrics=metrics)))
+    drawn = gallery.comparison_figures(replace(content, searches=(searched,)))
+    (figure,) = [one for one in drawn if one.name == "accuracy-by-target"]
+    every = [axes.get_title(loc="left").replace("\n", " ") for axes in figure.figure.axes]
+    titles = [title for title in every if title]
+    assert ["not searched" in title for title in titles] == [one.name != mine for one in comparison.columns]
+
+
+def test_the_mean_reward_of_each_step_is_drawn(content: RunContent) -> None:
+    samples = Samples(steps=(0, 0, 1, 1), latency=(1.0,) * 4, accuracy=(0.5,) * 4, rewards=(0.1, 0.3, 0.5, 0.7))
+    first = content.searches[0]
+    settings = {"reward": {"kind": "mnasnet", "alpha": -0.07, "beta": -0.07, "target_ms": 1.0}}
+    learned = replace(first, samples=samples, result=replace(first.result, settings=settings))
+    (figure,) = [one for one in samples_figures(replace(content, searches=(learned,))) if one.name == "rewards-by-step"]
+    assert list(figure.figure.axes[0].get_lines()[0].get_ydata()) == pytest.approx([0.2, 0.6])
 
 
 def test_a_search_on_another_table_is_not_compared(content: RunContent) -> None:

@@ -1,5 +1,7 @@
 """The page: complete, self-contained, the same each time, and alive in a real browser at the width of a phone."""
 
+import base64
+import hashlib
 import html
 import json
 import re
@@ -8,7 +10,7 @@ import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -180,11 +182,38 @@ addEventListener("load", () => {
 """
 
 
+SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
+
+
+def hash_of(script: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+
+
+def test_the_page_runs_one_script_and_has_no_inline_handler(page: str) -> None:
+    (policy,) = re.findall(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', page)
+    rules = dict(rule.strip().partition(" ")[::2] for rule in policy.split(";"))
+    assert rules["default-src"] == rules["base-uri"] == rules["form-action"] == "'none'"
+    assert rules["script-src"].split() == [hash_of(script) for script in SCRIPT.findall(page)]
+    assert page.index("Content-Security-Policy") < page.index("<style")  # it holds from where it stands on
+
+    class Handlers(HTMLParser):
+        found: ClassVar[list[str]] = []
+
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            self.found += [f"{tag} {name}" for name, _ in attrs if name.startswith("on")]
+            self.found += [f"{tag} {name}" for name, value in attrs if (value or "").lstrip().startswith("javascript:")]
+
+    Handlers().feed(page)
+    assert Handlers.found == []
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine (apt-get install chromium)")
 @pytest.mark.parametrize("width", [1100, 360])
 def test_a_real_browser_shows_the_front_without_a_complaint(page: str, tmp_path: Path, width: int) -> None:
     """The page stands in a frame, since a headless window is never as narrow as a phone."""
     probed = page.replace("<style>", f"{PROBE}<style>", 1).replace("</body>", f"{ACTIONS}</body>")
+    ours = " ".join(hash_of(text) for text in SCRIPT.findall(PROBE + ACTIONS))
+    probed = probed.replace("script-src ", f"script-src {ours} ", 1)  # the page itself lets its own script run alone
     frame = f'<iframe width="{width}" height="800" style="border: 0" srcdoc="{html.escape(probed)}"></iframe>'
     path = tmp_path / "page.html"
     path.write_text(f"<!doctype html><body>{frame}</body>", encoding="utf-8")

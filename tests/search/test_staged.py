@@ -1,5 +1,6 @@
 """Sums over the blocks of staged spaces, and their exact front, against every network looked at."""
 
+import fnmatch
 from dataclasses import replace
 from itertools import product
 
@@ -16,6 +17,7 @@ from mogakit.nets.spaces import StagedSpace, get_space
 from mogakit.nets.spaces.staged import LayerChoice, Shortcut, Stage
 from mogakit.search.additive import on_grid
 from mogakit.search.exact_staged import exact_staged_front, finest_staged_front
+from mogakit.search.problem import allowed_choices
 from mogakit.search.sources import block_capacity
 from mogakit.search.staged import StagedCosts, all_staged, costs_of, staged_costs
 
@@ -115,6 +117,49 @@ def test_a_block_without_a_number_is_an_error_that_says_what_to_do() -> None:
     assert costs.has_holes
     with pytest.raises(Exception, match="--forbid"):
         exact_staged_front([costs], [True])
+
+
+@pytest.mark.parametrize("name", ["multi-hardware", "mnasnet", "tunas-proxyless", "ofa-mobilenetv3", "fbnet"])
+def test_genes_choose_the_blocks_that_networks_have(name: str) -> None:
+    space = get_space(name)
+    assert isinstance(space, StagedSpace)
+    columns = space.blocks_by_gene
+    assert tuple(map(len, columns)) == space.num_choices
+    rng = np.random.default_rng(4)
+    for _ in range(5):
+        chromosome = space.sample(rng)
+        choosable = {block for gene, values in zip(chromosome, columns, strict=True) for block in values[gene]}
+        body = set(space.decode(chromosome).blocks) - set(space.fixed_blocks)
+        assert body <= choosable
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern"),
+    [
+        ("multi-hardware", "fused_*"),
+        ("mnasnet", "*_k5*"),
+        ("tunas-proxyless", "*_k7*"),
+        ("fbnet", "own-shuffled*"),
+        ("moga", "*_se*"),
+    ],
+)
+def test_what_is_forbidden_is_in_no_network_that_is_left(name: str, pattern: str) -> None:
+    space = get_space(name)
+    allowed = allowed_choices(space, [pattern])
+    assert [len(kept) for kept in allowed] != list(space.num_choices)
+    rng = np.random.default_rng(5)
+    for _ in range(20):
+        network = space.decode(tuple(int(rng.choice(kept)) for kept in allowed))
+        assert not fnmatch.filter([block.key for block in network.blocks], pattern)
+
+
+def test_blocks_cannot_be_forbidden_where_genes_choose_none_or_nothing_would_be_left() -> None:
+    with pytest.raises(InputError, match="genes of space 'nas-bench-201' do not choose blocks"):
+        allowed_choices(get_space("nas-bench-201"), ["own-nbcell*"])
+    with pytest.raises(InputError, match="leave no choice in slot"):
+        allowed_choices(get_space("multi-hardware"), ["mb_*", "fused_*"])
+    with pytest.raises(InputError, match="matches no block"):
+        allowed_choices(get_space("fbnet"), ["*_hswish*"])
 
 
 def test_a_front_too_large_is_given_within_a_tolerance(monkeypatch: pytest.MonkeyPatch) -> None:

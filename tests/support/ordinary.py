@@ -10,6 +10,10 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from mogakit.nets.block import Block, parse_key
+from mogakit.nets.modules import build_block, build_network
+from mogakit.nets.network import Network
+
 M = TypeVar("M", bound=nn.Module)
 NUM_IMAGES = 8
 
@@ -36,6 +40,18 @@ def ordinary(module: M, input_shape: tuple[int, ...] | None = None, seed: int = 
             for norm in norms:
                 _draw_statistics(norm, generator)
     return module.eval()
+
+
+def ordinary_block(block: Block | str, seed: int = 0) -> tuple[nn.Module, tuple[int, ...]]:
+    """Return a block, given as itself or by its key, with ordinary weights and statistics, and the shape it reads."""
+    found = parse_key(block) if isinstance(block, str) else block
+    shape = (1, found.in_channels, found.input_size, found.input_size)
+    return ordinary(build_block(found, seed), shape, seed), shape
+
+
+def ordinary_network(network: Network, seed: int = 0) -> tuple[nn.Module, tuple[int, ...]]:
+    """Return a network with ordinary weights and statistics, and the shape of its input."""
+    return ordinary(build_network(network, seed), network.input_shape, seed), network.input_shape
 
 
 def _fill(module: nn.Module, generator: torch.Generator) -> None:

@@ -15,6 +15,9 @@ from mogakit.progress import Progress
 
 _TIMEOUT_S = 30.0
 _CHUNK = 256 * 1024
+_BINARY = b"\x7fELF"
+MAX_BYTES = 256 << 20
+"""A download that is larger is broken off: the largest tool has a tenth of it."""
 
 _CLASSIC = (
     "https://storage.googleapis.com/tensorflow-nightly-public/prod/tensorflow/release/lite/tools/nightly/latest/"
@@ -101,9 +104,16 @@ def fetch(
 def _download(source: str, path: Path, name: str, progress: Progress) -> None:
     try:
         with urllib.request.urlopen(source, timeout=_TIMEOUT_S) as answer, path.open("wb") as file:
-            total = int(answer.headers.get("Content-Length") or 0)
+            if source.startswith("https://") and not answer.url.startswith("https://"):
+                raise FetchError(f"{name}: {source} leads to {answer.url}, which is not encrypted; nothing was fetched")
+            length = answer.headers.get("Content-Length") or ""
+            total = int(length) if length.isdecimal() else 0
             done = 0
             while chunk := answer.read(_CHUNK):
+                if not done and not chunk.startswith(_BINARY):
+                    raise InputError(f"{source} is not an ELF binary: it begins with {chunk[:16]!r}")
+                if max(total, done + len(chunk)) > MAX_BYTES:
+                    raise FetchError(f"{source} holds more than {MAX_BYTES >> 20} MiB, which {name} does not have")
                 file.write(chunk)
                 done += len(chunk)
                 progress(done, max(total, done), name)

@@ -44,6 +44,8 @@ MAKERS: dict[ToolKind | HostTool, str] = {
     HostTool.SNPE_DIAGVIEW: _SDK.format(folder="x86_64-linux-clang") + "; runs on this computer",
 }
 
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tool:
@@ -157,7 +159,14 @@ def registered() -> list[Tool]:
     path = _registry_path()
     if not path.exists():
         return []
-    return list(records.load(Registry, path).tools)
+    found = list(records.load(Registry, path).tools)
+    for tool in found:
+        if not files.is_name(tool.name) or not _SHA256.fullmatch(tool.sha256):
+            raise InputError(
+                f"{path} names {tool.name!r} with the hash {tool.sha256[:80]!r}, which would lie outside the folder of "
+                "tools; remove that entry, or the file, and add the tools again"
+            )
+    return found
 
 
 class ToolMissing(DeviceError):  # noqa: N818 - named for what it says

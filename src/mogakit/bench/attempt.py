@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mogakit.errors import MeasurementError
+from mogakit.errors import MogaKitError
 
 _PR_SET_THP_DISABLE = 41
 _LONGEST_REASON = 4000  # characters; a pipe takes them at once
@@ -57,7 +57,7 @@ def attempt(act: Callable[[], object], limits: Limits) -> Tried:
             said = _measured(act, limits)
         except MemoryError:
             said = {"error": "it needs more memory than one file may take"}
-        except MeasurementError as error:
+        except MogaKitError as error:
             said = {"error": str(error)[:_LONGEST_REASON]}
         finally:
             os.write(writer, json.dumps(said).encode())

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from mogakit.errors import MAX_SUGGESTIONS, KeySyntaxError, closest
+from mogakit.errors import MAX_SUGGESTIONS, InputError, KeySyntaxError, closest
 from mogakit.export.artifact import Format, Precision
 
 
@@ -43,6 +43,44 @@ class Hardware(StrEnum):
     NPU = "npu"
     EDGETPU = "edgetpu"
     NNAPI = "nnapi"
+
+
+_F32, _F16, _INT8, _UINT8 = Precision.FLOAT32, Precision.FLOAT16, Precision.INT8, Precision.UINT8
+INTEGER_FILES: dict[Precision, tuple[Precision, ...]] = {
+    _INT8: (_INT8, _UINT8, Precision.INT8_FLOAT_IO),
+    _UINT8: (_UINT8,),
+}
+"""What integer hardware is given: the ends of a file make no other computation of it."""
+
+_AS_IT_IS: dict[Precision, tuple[Precision, ...]] = {
+    **{precision: (precision,) for precision in Precision},  # a CPU runs a file as what it is
+    **INTEGER_FILES,
+    _F32: (_F32, _F16),  # and half weights in float32
+}
+CPU_FILES: dict[Runtime, dict[Precision, tuple[Precision, ...]]] = {
+    Runtime.TFLITE: _AS_IT_IS,
+    Runtime.ONNX: _AS_IT_IS,
+    Runtime.MACE: {_F32: (_F32,), _F16: (_F16,)},
+    Runtime.SNPE: {},
+}
+"""Which precisions a CPU target may have, by runtime, and of which precisions its files may then be.
+
+The first of these is the one that a network is exported in. Whether the kit writes it, `export.writers` says; what
+other hardware takes stands in the rows of `android_runner.targets`.
+"""
+
+
+def cpu_files(target: "Target") -> tuple[Precision, ...]:
+    """Return the precisions of file that a CPU target runs, the one to export first.
+
+    Raises:
+        InputError: the runtime has no such target.
+    """
+    known = CPU_FILES[target.runtime]
+    if target.precision not in known:
+        supported = ", ".join(f"{target.runtime}/cpu/{precision}" for precision in known) or "no CPU target"
+        raise InputError(f"{target} is not a target of {target.runtime}; supported: {supported}")
+    return known[target.precision]
 
 
 @dataclass(frozen=True)

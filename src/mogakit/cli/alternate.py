@@ -12,7 +12,7 @@ import click
 from mogakit.cli.broken_images import print_broken_images
 from mogakit.cli.combine_options import combine_options
 from mogakit.cli.command import command as new_command
-from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say
+from mogakit.cli.output import json_option, log_option, print_json, print_table, progress_bar, say
 from mogakit.cli.reward_options import reward_options
 from mogakit.cli.training_options import training_options
 from mogakit.cli.types import NEW_FOLDER, PIXELS, SHARE, SPACE, TABLE, Number, Whole
@@ -80,6 +80,7 @@ Examples:
 @click.option("--input-size", type=PIXELS, help="Pixels of the images; default: the space's own, as in the tables.")
 @training_options
 @click.option("-o", "--output", "folder", required=True, type=NEW_FOLDER, help="Folder of the run.")
+@log_option
 @json_option
 def command(
     space: str,

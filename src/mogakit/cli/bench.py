@@ -20,7 +20,7 @@ from mogakit.cli.measuring import (
     rounds_option,
 )
 from mogakit.cli.options import converter_option, only_files
-from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say, warn
+from mogakit.cli.output import json_option, log_option, print_json, print_table, progress_bar, say, warn
 from mogakit.cli.phone_options import phone_options
 from mogakit.cli.types import MODEL, NEW_FOLDER, SEED, TARGET, Number, Whole
 
@@ -75,6 +75,7 @@ if TYPE_CHECKING:
 @agreement_option
 @phone_options
 @converter_option
+@log_option
 @json_option
 @ignored(
     "converter",

@@ -9,7 +9,7 @@ import click
 from mogakit.cli.command import command as new_command
 from mogakit.cli.command import ignored
 from mogakit.cli.options import converter_option, only_files
-from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say, warn
+from mogakit.cli.output import json_option, log_option, print_json, print_table, progress_bar, say, warn
 from mogakit.cli.types import MODEL, SPACE
 from mogakit.export.support.entry import Hardware
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # importing the flow imports torch, which `moga check --help`
 @click.option("--zoo", is_flag=True, help="Instead of MODEL: every network of the zoo.")
 @click.option("--space", type=SPACE, help="Instead of MODEL: what all the hardware together leaves of a search space.")
 @converter_option
+@log_option
 @json_option
 @ignored(
     "converter",

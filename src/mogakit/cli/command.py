@@ -8,11 +8,16 @@ import click
 from click.core import ParameterSource
 
 from mogakit.errors import closest
+from mogakit.neutral import printable
+from mogakit.progress import progress_log
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 Given = Mapping[str, Any]
 """The parameters of a call by the names that the command's function has for them."""
+
+LOG, OPEN_LOG = "mogakit.log", "mogakit.open_log"
+"""Keys of a context's `meta`: the file of `--log`, and the log while the command runs."""
 
 _RULES, _RENAMED = "__moga_ignored__", "__moga_renamed__"
 
@@ -82,6 +87,13 @@ class _Strict(click.Command):
                 self._check(ctx, rule)
         return left
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; where `--log` is given, with its file open until the command ends."""
+        if LOG in ctx.meta and OPEN_LOG not in ctx.meta:
+            name = ctx.command_path.partition(" ")[2]
+            ctx.meta[OPEN_LOG] = ctx.with_resource(progress_log(ctx.meta[LOG], name, _warn))
+        return super().invoke(ctx)
+
     def _check(self, ctx: click.Context, rule: Ignored) -> None:
         if rule.when(ctx.params):
             reject_given(rule.names, rule.because, ctx)
@@ -108,6 +120,10 @@ class _Strict(click.Command):
             click.echo(f"warning: {known.old} is deprecated; write {' '.join(new)}", err=True)
             done += new
         return done
+
+
+def _warn(text: str) -> None:
+    click.echo(f"warning: {printable(text)}", err=True)
 
 
 class Command(_Strict):

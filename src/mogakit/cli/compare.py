@@ -12,8 +12,8 @@ from mogakit.bench.target import Target
 from mogakit.cli.command import command as new_command
 from mogakit.cli.command import ignored
 from mogakit.cli.measuring import HOST
-from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say
-from mogakit.cli.types import FACTOR, MODEL, NETWORK, NEW_FOLDER, TABLE, TARGET, WEIGHT
+from mogakit.cli.output import json_option, log_option, print_json, print_table, progress_bar, say
+from mogakit.cli.types import FACTOR, FILE, MODEL, NETWORK, NEW_FOLDER, TABLE, TARGET, WEIGHT
 
 if TYPE_CHECKING:
     from mogakit.search.comparison import Comparison
@@ -64,14 +64,22 @@ Examples:
     help="The factor itself, one a column; inf leaves it out.",
 )
 @click.option("--weight", "weights", multiple=True, type=WEIGHT, help="Importance of each column in f_avg and f_max.")
+@click.option(
+    "--accuracy",
+    "accuracies",
+    type=FILE,
+    metavar="FILE.csv",
+    help="Accuracies of your own in percent (columns network, accuracy), instead of published ones.",
+)
 @click.option("--quick", is_flag=True, help="For --target: one round only.")
 @click.option("-o", "--output", "folder", type=NEW_FOLDER, help="Keep measured files and journal here.")
 @click.option("--resume", is_flag=True, help="Go on with the measurements in the folder.")
+@log_option
 @json_option
 @ignored("device", "quick", "folder", "resume", when=lambda given: not given["targets"], because=MEASURED_ONLY)
 @ignored("reference", when=lambda given: bool(given["factors"]), because="--factor gives the factors themselves")
 @ignored(
-    *("reference", "factors", "weights"),
+    *("reference", "factors", "weights", "accuracies"),
     when=lambda given: not given["models"],
     because="a paper's table is printed as the paper has it; name networks to compare",
 )
@@ -85,6 +93,7 @@ def command(
     reference: str,
     factors: tuple[float, ...],
     weights: tuple[float, ...],
+    accuracies: Path | None,
     quick: bool,
     folder: Path | None,
     resume: bool,
@@ -113,6 +122,7 @@ def command(
         reference=reference,
         factors_ms=factors,
         weights=weights or None,
+        accuracies=accuracies,
         quick=quick,
         folder=folder,
         resume=resume,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mogakit.cli.command import command as new_command
-from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say
+from mogakit.cli.output import json_option, log_option, print_json, print_table, progress_bar, say
 from mogakit.cli.types import MILLISECONDS, NEW_FOLDER, SPACE, TABLE, Whole
 from mogakit.search.rewards import RewardKind
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 @click.option("--population", type=Whole(4, 100_000), default=70, show_default=True, help="Networks a step.")
 @click.option("--generations", type=Whole(2, 100_000), default=120, show_default=True, help="Steps.")
 @click.option("-o", "--output", "folder", required=True, type=NEW_FOLDER, help="Folder for the result.")
+@log_option
 @json_option
 def command(
     table: Path,

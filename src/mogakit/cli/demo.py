@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mogakit.cli.command import command as new_command
-from mogakit.cli.output import demo_steps, json_option, print_json, say, warn
+from mogakit.cli.output import demo_steps, json_option, log_option, print_json, say, warn
 from mogakit.cli.types import NEW_FOLDER, SEED
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     help="Folder; a demonstration that was stopped there goes on.",
 )
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Of networks, order and search.")
+@log_option
 @json_option
 def command(folder: Path, seed: int, as_json: bool) -> None:
     """Export, profile, validate and search on this computer, ship one network, and build a page of it all.

@@ -9,7 +9,7 @@ import click
 
 from mogakit.cli.broken_images import print_broken_images
 from mogakit.cli.command import group, ignored
-from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say
+from mogakit.cli.output import json_option, log_option, print_json, print_table, progress_bar, say
 from mogakit.cli.training_options import torch_device_option, training_options
 from mogakit.cli.types import CLASSES, FILE, FOLDER, MODEL, NAMED_MODEL, NEW_FOLDER, PIXELS, SHARE, WIDTH
 from mogakit.training.detection.recipes import DETECTION_RECIPES
@@ -105,6 +105,7 @@ def show(detector: str, width: float, input_size: int | None, classes: int | Non
 @click.option("--input-size", type=PIXELS, help="Pixels; 320 where absent.")
 @training_options
 @click.option("-o", "--output", "folder", required=True, type=NEW_FOLDER, help="Folder of the run.")
+@log_option
 @json_option
 @ignored(
     *("dropout", "label_smoothing"),
@@ -175,6 +176,7 @@ def _score_rows(score: CocoScore) -> list[tuple[str, object]]:
 @click.option("--width", type=WIDTH, default=1.0, show_default=True, help="Where MODEL is a name.")
 @click.option("--input-size", type=PIXELS, help="Where MODEL is a name.")
 @torch_device_option
+@log_option
 @json_option
 @ignored(
     *("weights", "width", "input_size", "device"),

@@ -2,29 +2,36 @@
 
 import errno
 import io
+import math
 import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType
 
 import click
 
-from mogakit.cli.text import printable
 from mogakit.errors import MogaKitError
+from mogakit.neutral import printable
 
 DONE, FAILED, BAD_INPUT = 0, 1, 2
 INTERRUPTED = 128 + signal.SIGINT
 CLOSED_PIPE = 128 + 13  # SIGPIPE, which Windows does not define
 """What the shell sees; docs/cli.md describes each."""
+ENDING_S = 10.0
+"""For how long after a Ctrl-C further ones are ignored, while the command ends."""
+AGAIN_S = 0.05
+"""After which a Ctrl-C that Python dropped is raised again."""
 
 
 def exit_code_of(command: Callable[[], object]) -> int:
     """Run a command and return its exit code; an error of the kit becomes one message on standard error.
 
-    After the first Ctrl-C the code is 130, whatever error the interruption led to (a worker process that ended by the
-    same Ctrl-C, for example, or an import that was cut short), and further ones are ignored while the command ends.
+    After a Ctrl-C the code is 130, whatever error the interruption led to (a worker process that ended by the same
+    Ctrl-C, for example, or an import that was cut short), and further ones are ignored for ten seconds, while the
+    command ends.
     """
     ctrl_c = _CtrlC()
     try:
@@ -42,17 +49,34 @@ def exit_code_of(command: Callable[[], object]) -> int:
 
 
 class _CtrlC:
-    """Notes the first Ctrl-C and raises it; the second one would cut short how the command ends."""
+    """Raises Ctrl-C as `KeyboardInterrupt`; one more within `ENDING_S` would cut short how the command ends.
+
+    Python drops an exception that is raised within a finaliser or a callback of C code, and prints it. A Ctrl-C that
+    fell there is raised again, since without it the command would go on as if nobody had pressed anything.
+    """
 
     def __init__(self) -> None:
         self.pressed = False
+        self._ignored_until = -math.inf
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, self._handle)
+            sys.unraisablehook = self._dropped
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if not self.pressed:
-            self.pressed = True
+        now = time.monotonic()
+        if now >= self._ignored_until:
+            self.pressed, self._ignored_until = True, now + ENDING_S
             raise KeyboardInterrupt
+
+    def _dropped(self, dropped: "sys.UnraisableHookArgs") -> None:
+        if not isinstance(dropped.exc_value, KeyboardInterrupt):
+            sys.__unraisablehook__(dropped)
+            return
+        self._ignored_until = -math.inf
+        # A true signal, which also ends a sleep or a read.
+        again = threading.Timer(AGAIN_S, os.kill, (os.getpid(), signal.SIGINT))
+        again.daemon = True
+        again.start()
 
 
 def _ended(command: Callable[[], object]) -> int:

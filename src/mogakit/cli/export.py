@@ -2,14 +2,16 @@
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from mogakit.cli.cluster_option import cluster_option
 from mogakit.cli.command import Given, group, ignored
 from mogakit.cli.options import converter_option, with_options
-from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say
+from mogakit.cli.output import json_option, log_option, print_json, print_table, progress_bar, say
 from mogakit.cli.types import (
     CLASSES,
     FILE,
@@ -55,7 +57,7 @@ def _shared_options(function: F) -> F:
                      show_default=True,
                      help="May be given several times; dlc takes Qualcomm's SDK (SNPE_ROOT or QNN_SDK_ROOT)."),
         click.option("--precision", type=click.Choice(precisions), default="float32", show_default=True,
-                     help="Numeric type of weights and activations."),
+                     help="Numeric type of weights and activations; mixed is int8 with --float-layer."),
         click.option("--opset", type=click.Choice(["17", "13"]), default="17", show_default=True,
                      help="Of ONNX files, and of those that become DLC."),
         click.option("--calibration", type=FILE_OR_FOLDER,
@@ -67,6 +69,7 @@ def _shared_options(function: F) -> F:
         click.option("--seed", type=SEED, default=0, show_default=True, help="Of random weights."),
         click.option("-o", "--output", "folder", type=NEW_FOLDER, required=True,
                      help="Folder for the files and manifest.json."),
+        log_option,
         json_option,
     )  # fmt: skip
     rules = (
@@ -74,21 +77,27 @@ def _shared_options(function: F) -> F:
                 because="it is of ONNX files, and of DLC files made from them; add --format onnx"),
         ignored("h_sigmoid", when=lambda given: "mace" not in given["formats"],
                 because="it is of MACE files; add --format mace"),
-        ignored("calibration", "ranges", when=_is_float,
-                because="only integer files are calibrated; add --precision int8 or uint8"),
+        ignored("calibration", "ranges", when=lambda given: given["precision"] not in CALIBRATED,
+                because=f"of {', '.join(CALIBRATED)} files only; they are calibrated"),
     )  # fmt: skip
     return with_options(function, (*options, *rules))
 
 
+CALIBRATED = ("int8", "uint8", "int8-float-io", "int16x8")
+"""Files made from calibration ranges: `export.quantize.CALIBRATED`, which loads a runtime. A test compares them."""
+
+
 def _is_float(given: Given) -> bool:
-    return str(given["precision"]).startswith("float")
+    return not Precision(given["precision"]).is_quantised
 
 
 @command.command()
 @click.option("--space", "space_name", type=SPACE, default="moga", show_default=True, help="Search space.")
+@cluster_option("Make the files on the workers of this Dask scheduler")
 @_shared_options
 def blocks(
     space_name: str,
+    cluster: str | None,
     formats: tuple[str, ...],
     precision: str,
     opset: str,
@@ -105,15 +114,17 @@ def blocks(
     """
     from mogakit.flows.deploy.export import export_space
     from mogakit.nets.spaces import get_space
+    from mogakit.workers.cluster import open_cluster
 
     space = get_space(space_name).slotted
     if space is None:
         raise InputError(f"the space {space_name!r} has no independent slots, so it has no table of choice blocks")
     options = _options(opset, calibration, ranges, h_sigmoid)
-    with progress_bar(f"export {space_name}") as progress:
-        artifacts = export_space(
-            space, [Format(name) for name in formats], Precision(precision), folder, progress, options, seed
-        )
+    with ExitStack() as stack:
+        workers = None if cluster is None else stack.enter_context(open_cluster(cluster))
+        progress = stack.enter_context(progress_bar(f"export {space_name}"))
+        chosen = [Format(name) for name in formats]
+        artifacts = export_space(space, chosen, Precision(precision), folder, progress, options, seed, workers)
     _report(artifacts, folder, as_json)
 
 
@@ -142,7 +153,14 @@ def blocks(
 @click.option(
     "--set", "settings", multiple=True, help="Of package.module:function: an argument, as width=0.5; may be repeated."
 )
-@click.option("--per-layer", is_flag=True, help="Of int8 and uint8 files: the signal to noise of every layer.")
+@click.option("--per-layer", is_flag=True, help="Of quantised TFLite files: the signal to noise of every layer.")
+@click.option(
+    "--float-layer",
+    "float_layers",
+    multiple=True,
+    metavar="NAME",
+    help="Of quantised files: a layer, a module or a glob (*.project.conv) that stays in float; may be repeated.",
+)
 @converter_option
 @_shared_options
 @ignored("seed", when=lambda given: given["weights"] is not None, because="--weights are given")
@@ -154,11 +172,15 @@ def blocks(
 )
 @ignored("settings", when=lambda given: not given["inputs"], because="it is for package.module:function with --input")
 @ignored(
+    *("per_layer", "float_layers"),
+    when=_is_float,
+    because="only quantised files lose signal; add --precision int8, or another integer one",
+)
+@ignored(
     *("formats", "precision", "opset", "calibration", "ranges", "h_sigmoid"),
     when=lambda given: given["converter"] is not None,
     because="--converter writes its own format, in float32",
 )
-@ignored("per_layer", when=_is_float, because="only integer files lose signal; add --precision int8 or uint8")
 def model(
     network: str,
     weights: Path | None,
@@ -170,6 +192,7 @@ def model(
     inputs: tuple[str, ...],
     settings: tuple[str, ...],
     per_layer: bool,
+    float_layers: tuple[str, ...],
     converter: str | None,
     formats: tuple[str, ...],
     precision: str,
@@ -194,7 +217,7 @@ def model(
     from mogakit.nets.detection.network import resolve_model
     from mogakit.nets.published_weights import WeightsSource
 
-    options = _options(opset, calibration, ranges, h_sigmoid)
+    options = _options(opset, calibration, ranges, h_sigmoid, float_layers)
     maker = None if converter is None else Converter(converter)
     if inputs:
         kinds = [Format(name) for name in formats]
@@ -257,13 +280,21 @@ def _export_module(
         )  # fmt: skip
 
 
-def _options(opset: str, calibration: Path | None, ranges: Path | None, h_sigmoid: str) -> "Options":
+def _options(
+    opset: str, calibration: Path | None, ranges: Path | None, h_sigmoid: str, float_layers: Sequence[str] = ()
+) -> "Options":
     """Gather what a user may choose beyond format and precision."""
     from mogakit.export.calibration import from_path
     from mogakit.export.mace.plan import HSigmoid
     from mogakit.export.writers import Options
 
-    return Options(int(opset), from_path(calibration), ranges, HSigmoid(h_sigmoid))
+    return Options(
+        opset=int(opset),
+        calibration=from_path(calibration),
+        ranges=ranges,
+        h_sigmoid=HSigmoid(h_sigmoid),
+        float_layers=tuple(float_layers),
+    )
 
 
 def _report_layers(

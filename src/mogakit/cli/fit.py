@@ -9,7 +9,7 @@ import click
 
 from mogakit.cli.command import command as new_command
 from mogakit.cli.measuring import rounds_option
-from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say, warn
+from mogakit.cli.output import json_option, log_option, print_json, print_table, progress_bar, say, warn
 from mogakit.cli.types import RUN, SEED, Whole
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @click.option("--quick", is_flag=True, help="Fewer rounds.")
 @click.option("--resume", is_flag=True, help="Go on with the fit in the folder, or add pairs to it.")
 @rounds_option
+@log_option
 @json_option
 def command(folder: Path, pairs: int, seed: int, quick: bool, resume: bool, rounds: int | None, as_json: bool) -> None:
     """Fit a linear cost model on measured networks.

@@ -159,9 +159,10 @@ def _print_header(table: LatencyTable) -> None:
     overhead = "not measured"
     if table.overhead is not None:
         fit = table.overhead
+        line = "transferred" if fit.r2 is None else f"R2 {fit.r2:.4f}"
         overhead = (
             f"{fit.value_ms:.4f} ms ({fit.verdict}; intercept {fit.intercept_ms:.4f} "
-            f"[{fit.low_ms:.4f}, {fit.high_ms:.4f}], R2 {fit.r2:.4f})"
+            f"[{fit.low_ms:.4f}, {fit.high_ms:.4f}], {line})"
         )
     loo = "" if calibration.loo_mape_percent is None else f", leave-one-out MAPE {calibration.loo_mape_percent:.2f} %"
     lines = (

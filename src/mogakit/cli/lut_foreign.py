@@ -216,6 +216,8 @@ def _print_coverage(done: Imported) -> None:
         inferred = f", {len(found.inferred)} inferred" if found.inferred else ""
         say(f"space {found.space}: {found.num_mapped} of {found.num_blocks} blocks have a number{inferred}")
         _print_first("blocks without an entry", found.missing)
+        if found.missing and not found.inferred:
+            say("a search leaves such blocks out; --infer gives them numbers with intervals")
         _print_first("keys that no block has", found.unused)
     if done.omitted:
         counted = ", ".join(f"{count} {kind}" for kind, count in done.omitted.items())

@@ -26,6 +26,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "export": "Write choice blocks or whole models as TFLite, ONNX and MACE files.",
         "bench": "Time any model file or network on this computer or a phone.",
         "profile": "Measure a latency table for a search space on a device.",
+        "transfer": "Make a table of a new device from tables of others and few measurements.",
         "validate": "Compare a table's predictions with networks measured afresh.",
         "fit": "Fit a linear cost model on measured networks.",
         "lut": "Show, check, diff, merge, export or import latency tables.",

@@ -10,17 +10,19 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from mogakit.cli.text import one_line, printable
-from mogakit.progress import silent
+from mogakit.cli.command import LOG, OPEN_LOG
+from mogakit.neutral import one_line, printable
+from mogakit.progress import both, silent
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from mogakit.progress import Progress
+    from mogakit.progress import Progress, ProgressLog
 
 PIPE_WIDTH = 150
 """Columns of a table that does not go to a terminal, where COLUMNS does not say another number."""
@@ -33,6 +35,23 @@ F = TypeVar("F", bound=Callable[..., Any])
 def json_option(function: F) -> F:
     """Add `--json` to a command, as the parameter `as_json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a table.")(function)
+
+
+def log_option(function: F) -> F:
+    """Add `--log` to a command that shows progress; `Command` opens the file, `progress_bars` writes to it."""
+    return click.option(
+        "--log",
+        type=click.Path(dir_okay=False, path_type=Path),
+        expose_value=False,
+        callback=_note_log,
+        metavar="FILE",
+        help="Append one JSON line of progress a second to a file.",
+    )(function)
+
+
+def _note_log(ctx: click.Context, param: click.Parameter, path: Path | None) -> None:
+    if path is not None:
+        ctx.meta[LOG] = path
 
 
 def print_json(value: Any) -> None:
@@ -214,7 +233,19 @@ def demo_steps() -> Iterator["Callable[[int, int, str], Progress]"]:
 
 @contextmanager
 def progress_bars(names: Sequence[str]) -> Iterator[dict[str, "Progress"]]:
-    """Draw one bar for each name, as `progress_bar` does; each may be advanced from a thread of its own."""
+    """Draw one bar for each name, as `progress_bar` does, and write to the log of `--log`, if there is one.
+
+    Each may be advanced from a thread of its own.
+    """
+    context = click.get_current_context(silent=True)
+    log: ProgressLog | None = None if context is None else context.meta.get(OPEN_LOG)
+    with _drawn_bars(names) as bars:
+        yield bars if log is None else {name: both(bar, log.progress(name)) for name, bar in bars.items()}
+
+
+@contextmanager
+def _drawn_bars(names: Sequence[str]) -> Iterator[dict[str, "Progress"]]:
+    """Draw one bar for each name on a terminal."""
     if not sys.stderr.isatty():
         yield dict.fromkeys(names, silent)
         return

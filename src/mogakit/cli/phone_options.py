@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
+from mogakit.cli.cluster_option import cluster_option
 from mogakit.cli.command import ignored
 from mogakit.cli.measuring import all_host
 from mogakit.cli.options import with_options
@@ -17,14 +18,19 @@ _SCREEN: dict[str | None, bool | None] = {"on": True, "off": False, None: None}
 
 
 def phone_options(function: F) -> F:
-    """Add `--run-s`, `--max-wait`, `--fixed-performance` and `--screen`; the command gets one parameter `phone`.
+    """Add `--run-s`, `--max-wait`, `--fixed-performance`, `--screen` and `--cluster`, as one parameter `phone`.
 
     The command must have an option `--quick`, which shortens the runs.
     """
 
     @wraps(function)
     def gathered(
-        fixed_performance: bool, screen: str | None, run_s: float | None, max_wait_s: float | None, **others: Any
+        fixed_performance: bool,
+        screen: str | None,
+        run_s: float | None,
+        max_wait_s: float | None,
+        cluster: str | None,
+        **others: Any,
     ) -> Any:
         from mogakit.flows.measure.devices import PhoneRequest
 
@@ -34,6 +40,7 @@ def phone_options(function: F) -> F:
             screen_on=_SCREEN[screen],
             run_s=run_s,
             max_wait_s=max_wait_s,
+            cluster=cluster,
         )
         return function(phone=phone, **others)
 
@@ -55,8 +62,9 @@ def phone_options(function: F) -> F:
             help="Hold a phone at clocks that last (Android 11+); undone at the end.",
         ),
         click.option("--screen", type=click.Choice(["on", "off"]), help="Keep a phone's screen on or off meanwhile."),
+        cluster_option("Measure on a phone that a worker of this Dask scheduler owns"),
         ignored(
-            *("run_s", "max_wait_s", "fixed_performance", "screen"),
+            *("run_s", "max_wait_s", "fixed_performance", "screen", "cluster"),
             when=lambda given: all_host(given),
             because="it is of phones, and this computer measures; give a phone with --device",
         ),

@@ -37,7 +37,8 @@ def command(networks: tuple[str, ...], table: Path, parts: bool, as_json: bool) 
     """Predict the latency of networks from a table or cost model, without measuring.
 
     NET is a name of `moga zoo`, SPACE/CHROMOSOME, a network file, or package.module:name. The error bar is the mean
-    error of such predictions: from `moga validate`, or from leave-one-out where there is no validation. Exit code 1: a
+    error of such predictions: from `moga validate`, or from leave-one-out where there is no validation. A table of
+    `moga transfer` that is not validated gives the upper end of a 95 % interval, network by network. Exit code 1: a
     network has no prediction; below the table stands why, and the command that measures what is missing.
     """
     from mogakit.flows.measure.predict import predict_networks
@@ -84,8 +85,12 @@ def _print_error(found: PredictionReport) -> None:
         source = {
             "validation": "which nothing was fitted on (moga validate)",
             "leave-one-out": "each predicted by the fit on all others",
+            "transfer": "as the transfer expects",
         }[error.source]
-        say(f"±: mean error {error.mape_percent:.2f} %{interval}, over {error.num_networks} networks, {source}.")
+        what = "±: mean error"
+        if error.source == "transfer":
+            what = "±: to the upper end of each network's 95 % interval; mean error"
+        say(f"{what} {error.mape_percent:.2f} %{interval}, over {error.num_networks} networks, {source}.")
     if found.advice:
         say(f"Next: {found.advice}.")
 

@@ -11,16 +11,28 @@ from mogakit.bench.target import Target, parse_target
 from mogakit.cli.command import command as new_command
 from mogakit.cli.command import renamed
 from mogakit.cli.measuring import HOST, STOPPED, agreement_option, clock_option, rounds_option
-from mogakit.cli.output import json_option, print_json, print_table, progress_bar, progress_bars, report, say, warn
+from mogakit.cli.output import (
+    json_option,
+    log_option,
+    print_json,
+    print_table,
+    progress_bar,
+    progress_bars,
+    report,
+    say,
+    warn,
+)
 from mogakit.cli.phone_options import phone_options
+from mogakit.cli.tracking_option import mlflow_option, tracked_run
 from mogakit.cli.types import COUNT, NETWORK, NEW_FOLDER, PIXELS, SECONDS, SEED, SPACE, TARGET, Vocabulary
 
 if TYPE_CHECKING:
     from mogakit.flows.measure.devices import PhoneRequest
-    from mogakit.flows.measure.profile import ProfileResult
+    from mogakit.flows.measure.profile import ProfileRequest, ProfileResult
     from mogakit.flows.measure.turns import TargetOutcome
     from mogakit.luts.calibrate import Calibration
     from mogakit.luts.table import LatencyTable
+    from mogakit.tracking import Tracker
 
 DEFAULT_TARGET = "tflite/cpu/float32"
 
@@ -90,6 +102,8 @@ DEFAULT_TARGET = "tflite/cpu/float32"
 )
 @agreement_option
 @phone_options
+@mlflow_option
+@log_option
 @json_option
 @renamed("--calibration", "--correction", "{}")
 def command(
@@ -112,6 +126,7 @@ def command(
     per_op: bool,
     agreement: str,
     phone: PhoneRequest,
+    mlflow: str | None,
     as_json: bool,
 ) -> None:
     """Measure a latency table for a search space on a device.
@@ -128,7 +143,7 @@ def command(
     """
     from mogakit.bench.measurement import Clock
     from mogakit.flows.measure.agreement import AgreementScope
-    from mogakit.flows.measure.fleet import folder_of, profile_device, profile_fleet
+    from mogakit.flows.measure.fleet import folder_of
     from mogakit.flows.measure.profile import ProfileRequest
     from mogakit.luts.calibrate import CalibrationChoice
 
@@ -158,15 +173,45 @@ def command(
         )
         for device, target in pairs
     ]
-    if several:
-        names = list(dict.fromkeys(device for device, _ in pairs))
+    with tracked_run(mlflow) as tracker:
+        outcomes = _profiled(requests, folder, phone, per_op)
+        for outcome in outcomes:
+            _track(tracker, outcome, several)
+        if several:
+            _show_several(outcomes, as_json)
+        else:
+            _show_one(outcomes[0], as_json)
+
+
+def _profiled(requests: list[ProfileRequest], folder: Path, phone: PhoneRequest, per_op: bool) -> list[TargetOutcome]:
+    """Measure every table, several side by side."""
+    from mogakit.flows.measure.fleet import profile_device, profile_fleet
+
+    if len(requests) > 1:
+        names = list(dict.fromkeys(request.device for request in requests))
         with progress_bars(["export", *names]) as bars:
-            outcomes = profile_fleet(requests, folder, phone, bars, bars["export"], per_op)
-        _show_several(outcomes, as_json)
-        return
+            return profile_fleet(requests, folder, phone, bars, bars["export"], per_op)
     with progress_bar("profile") as progress:
-        (outcome,) = profile_device(requests, phone, progress, per_op=per_op)
-    _show_one(outcome, as_json)
+        return profile_device(requests, phone, progress, per_op=per_op)
+
+
+def _track(tracker: Tracker, outcome: TargetOutcome, several: bool) -> None:
+    """Log the numbers and the table of one outcome; where there are several, each under its device and target."""
+    result = outcome.result
+    if result is None:
+        return
+    table = result.table
+    prefix = f"{outcome.request.device}/{outcome.request.target}/" if several else ""
+    tracker.metrics(
+        {
+            f"{prefix}num_rows": len(table.rows),
+            f"{prefix}num_rows_that_count": sum(table.counts(row) for row in table.rows.values()),
+            f"{prefix}overhead_ms": None if table.overhead is None else table.overhead_ms,
+            f"{prefix}loo_mape_percent": table.calibration.loo_mape_percent,
+            f"{prefix}seconds": result.outcome.seconds,
+        }
+    )
+    tracker.artifacts(result.path, inside=prefix.rstrip("/") or None)
 
 
 def _show_one(outcome: TargetOutcome, as_json: bool) -> None:

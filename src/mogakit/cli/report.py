@@ -4,8 +4,10 @@ from pathlib import Path
 
 import click
 
+from mogakit.cli.cluster_option import cluster_option
 from mogakit.cli.command import command as new_command
-from mogakit.cli.output import json_option, print_json, progress_bar, say
+from mogakit.cli.command import ignored
+from mogakit.cli.output import json_option, log_option, print_json, progress_bar, say
 from mogakit.cli.types import FILE, FOLDER, NETWORK, NEW_FILE, NEW_FOLDER, RUN, TABLE_OR_RUN
 
 EPILOG = """
@@ -51,7 +53,12 @@ Examples:
     type=NETWORK,
     help="Network that figures of networks show, instead of published ones and picks; repeatable.",
 )
+@cluster_option("Draw the files of --figures and --figure on the workers of this Dask scheduler")
+@log_option
 @json_option
+@ignored(
+    "cluster", when=lambda given: given["figures"] is None and not given["numbers"], because="no --figures are asked"
+)
 def command(
     folder: Path,
     searches: tuple[Path, ...],
@@ -61,6 +68,7 @@ def command(
     figures: Path | None,
     numbers: tuple[str, ...],
     networks: tuple[str, ...],
+    cluster: str | None,
     as_json: bool,
 ) -> None:
     """Build one self-contained page from a run: overview, front, validation, table and where it comes from.
@@ -70,6 +78,7 @@ def command(
     """
     from mogakit.flows.report import ReportRequest
     from mogakit.flows.report import report as run
+    from mogakit.workers.cluster import open_workers
 
     request = ReportRequest(
         folder=folder,
@@ -81,8 +90,8 @@ def command(
         numbers=numbers,
         networks=networks,
     )
-    with progress_bar("figures") as progress:
-        result = run(request, progress)
+    with open_workers(cluster) as workers, progress_bar("figures") as progress:
+        result = run(request, progress, workers)
     if as_json:
         print_json(
             {

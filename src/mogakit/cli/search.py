@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mogakit.bench.target import Target
+from mogakit.cli.cluster_option import cluster_option
 from mogakit.cli.command import command as new_command
 from mogakit.cli.command import ignored, renamed
 from mogakit.cli.measuring import HOST
 from mogakit.cli.options import with_options
-from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say
-from mogakit.cli.search_settings import PROVEN, is_proven, split_settings
+from mogakit.cli.output import json_option, log_option, print_json, print_table, progress_bar, say
+from mogakit.cli.search_settings import COMPUTED, PROVEN, is_computed, is_proven, measures_here, split_settings
+from mogakit.cli.tracking_option import mlflow_option, tracked_run
 from mogakit.cli.types import CONSTRAINT, FORBIDDEN, LATENCY, NEW_FOLDER, SEED, SPACE, TARGET, Vocabulary
 from mogakit.export.support.entry import Hardware
 
@@ -52,6 +54,7 @@ Examples:
   moga search --table CPU --table GPU --set reference=moga-a -o both
   moga search --table RUN --engine ppo --set target_ms=12 -o RUN/ppo
   moga search --table RUN --accuracy mymodule:evaluate --set jobs=4 -o RUN/own
+  moga search --table RUN --accuracy supernet:CKPT --cluster tcp://host:8786 -o RUN/many
 """
 
 METHODS = ("nsga2", "sms-emoa", "random", "exact", "fit-front", "best", "ppo", "reinforce")
@@ -127,11 +130,16 @@ def _old_options(function: Any) -> Any:
 )
 @click.option("--set", "texts", multiple=True, metavar="NAME=VALUE", help="A setting, see below; may be repeated.")
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Of everything random.")
+@cluster_option("Evaluate an accuracy that is asked network by network, and measure --target, on these Dask workers")
 @click.option("--resume", is_flag=True, help="Continue a search that was stopped.")
 @click.option("-o", "--output", "folder", required=True, type=NEW_FOLDER, help="Folder for the result.")
+@mlflow_option
+@log_option
 @json_option
 @_old_options
 @ignored("device", when=lambda given: not given["targets"], because="only --target measures")
+@ignored("cluster", when=is_proven, because=PROVEN)
+@ignored("cluster", when=lambda given: is_computed(given) and measures_here(given), because=COMPUTED)
 @ignored("seed", when=is_proven, because=PROVEN)
 def command(
     space: str,
@@ -145,8 +153,10 @@ def command(
     engine: str,
     texts: tuple[str, ...],
     seed: int,
+    cluster: str | None,
     resume: bool,
     folder: Path,
+    mlflow: str | None,
     as_json: bool,
 ) -> None:
     """Search a space for networks that are accurate and fast.
@@ -155,8 +165,8 @@ def command(
     Pareto front of the whole space is computed as well, and the search is judged by it.
     """
     from mogakit import records
-    from mogakit.flows.measure.devices import open_runner
-    from mogakit.flows.search.find import search
+    from mogakit.flows.measure.devices import PhoneRequest, open_runner
+    from mogakit.flows.search.find import ARCHIVE, EXACT, RESULT, SAMPLES, search
     from mogakit.flows.search.plan import Method, SearchPlan, device_input, latency_input
     from mogakit.flows.search.settings import parse_settings, plan_settings
 
@@ -174,16 +184,34 @@ def command(
         **plan_settings(method, parse_settings(of_engine)),
         method=method,
         seed=seed,
+        cluster=None if is_computed({"accuracy": accuracy}) else cluster,
     )
-    with open_runner(device) if targets else nullcontext() as runner, progress_bar("searching") as progress:
+    phone = PhoneRequest(cluster=None if device == HOST else cluster)
+    with (
+        tracked_run(mlflow) as tracker,
+        open_runner(device, phone=phone) if targets else nullcontext() as runner,
+        progress_bar("searching") as progress,
+    ):
         if runner is not None:
             measured = tuple(device_input(runner, target) for target in targets)
             plan = replace(plan, latencies=plan.latencies + measured)
         result = search(plan, folder, resume, progress)
+        tracker.metrics(_metrics(result))
+        tracker.artifacts(*(folder / name for name in (RESULT, EXACT, ARCHIVE, SAMPLES)))
     if as_json:
         print_json({"folder": str(folder), **records.to_json(result)})
     else:
         _print(result, folder)
+
+
+def _metrics(result: SearchResult) -> dict[str, float | None]:
+    return {
+        "num_evaluations": result.num_evaluations,
+        "num_networks": result.num_networks,
+        "num_front": len(result.front),
+        "archive_percent": result.quality.archive_percent,
+        "population_percent": result.quality.population_percent,
+    }
 
 
 IN_MILLIONS = ("params", "madds")

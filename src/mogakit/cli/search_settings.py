@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from mogakit.cli.command import Given, Ignored
+from mogakit.cli.measuring import HOST
 from mogakit.cli.types import FACTOR, NETWORK, WEIGHT, Whole
 
 SETTINGS: Mapping[str, click.ParamType] = {  # type: ignore[type-arg]  # generic from click 8.4 on only
@@ -39,6 +40,17 @@ def is_proven(given: Given) -> bool:
     return given["engine"] in ("best", "exact")
 
 
+def is_computed(given: Given) -> bool:
+    """Return whether the accuracy of a call is computed at once, not network by network."""
+    return given["accuracy"] == "proxy" or bool(given["accuracy"].startswith(("proxy:", "table:", "fitted:")))
+
+
+def measures_here(given: Given) -> bool:
+    """Return whether a call measures nothing, or on this computer."""
+    return not given["targets"] or given["device"] == HOST
+
+
+COMPUTED = "such an accuracy is computed at once"
 ONE_LATENCY = "it is of several latencies, and there is one; add a --table"
 PROVEN = "engines best and exact solve, and neither draw nor evaluate"
 
@@ -47,11 +59,8 @@ RULES = (
     Ignored(("reference",), lambda given: is_set(given, "factor"), "--set factor gives the factors"),
     Ignored(("jobs",), is_proven, PROVEN),
     Ignored(("picks",), lambda given: given["engine"] == "best", "engine best finds one network"),
-    Ignored(
-        ("jobs",),
-        lambda given: given["accuracy"] == "proxy" or given["accuracy"].startswith(("table:", "fitted:")),
-        "such an accuracy is computed at once",
-    ),
+    Ignored(("jobs",), is_computed, COMPUTED),
+    Ignored(("jobs",), lambda given: given["cluster"] is not None, "the cluster's workers are as many as were started"),
 )
 
 

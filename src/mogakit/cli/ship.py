@@ -9,7 +9,7 @@ import click
 
 from mogakit.cli.command import Given, ignored
 from mogakit.cli.command import command as new_command
-from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say
+from mogakit.cli.output import json_option, log_option, print_json, print_table, progress_bar, say
 from mogakit.cli.types import CLASSES, FILE, FILE_OR_FOLDER, FOLDER, NAMED_MODEL, NEW_FOLDER, PIXELS, SEED, TABLE
 from mogakit.export.artifact import Converter
 
@@ -67,6 +67,7 @@ def _checks(given: Given) -> bool:
     multiple=True,
     help="Add the file of this converter of the format's makers; may be repeated.",
 )
+@log_option
 @json_option
 @ignored("seed", when=lambda given: given["weights"] is not None, because="--weights are given")
 @ignored("weights_from", "ema", when=lambda given: given["weights"] is None, because="no --weights are given")

@@ -11,7 +11,7 @@ import click
 from mogakit.cli.alternate import command as alternate
 from mogakit.cli.broken_images import print_broken_images
 from mogakit.cli.command import group, ignored
-from mogakit.cli.output import demo_steps, json_option, print_json, print_table, progress_bar, say
+from mogakit.cli.output import demo_steps, json_option, log_option, print_json, print_table, progress_bar, say
 from mogakit.cli.training_options import NUM_WORKERS, WORKERS, recipe_options, torch_device_option, training_options
 from mogakit.cli.types import (
     CHROMOSOME,
@@ -84,6 +84,7 @@ command.add_command(alternate)
 @click.option("--input-size", type=PIXELS, help="Pixels; default: the space's own.")
 @training_options
 @click.option("-o", "--output", "folder", required=True, type=NEW_FOLDER, help="Folder of the run.")
+@log_option
 @json_option
 def train(
     space: str,
@@ -135,6 +136,7 @@ def train(
 )
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Of the random networks.")
 @click.option("--data", help="Images; default: those it was trained with.")
+@log_option
 @json_option
 @ignored("seed", when=lambda given: not given["num_random"], because="it is of random networks; add --random N")
 def evaluate(
@@ -229,6 +231,7 @@ def extract(
 @click.option("--workers", type=WORKERS, default=NUM_WORKERS, show_default=True, help="Threads that decode images.")
 @click.option("-o", "--output", "folder", type=NEW_FOLDER, help="Folder for ranking.json and the trainings.")
 @click.option("--resume", is_flag=True, help="Go on where a killed ranking was; needs -o.")
+@log_option
 @json_option
 @ignored("resume", when=lambda given: given["folder"] is None, because="it goes on in a folder; name it with -o")
 def rank(
@@ -275,6 +278,7 @@ def rank(
     type=Whole(2, 10_000),
     help="Networks to train alone for the ranking.",
 )
+@log_option
 @json_option
 def demonstration(folder: Path, seed: int, networks: int, as_json: bool) -> None:
     """Supernet, table, search, three picks trained alone, ranking: on scikit-learn's digits, in minutes on a CPU.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mogakit.cli.command import group, ignored
-from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say, warn
+from mogakit.cli.output import json_option, log_option, print_json, print_table, progress_bar, say, warn
 from mogakit.cli.types import FILE
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def list_command(as_json: bool) -> None:
     help="The phone's instruction set, as moga devices --json names it.",
 )
 @click.option("--version", default="latest", show_default=True, help="A release of LiteRT, such as 2.1.5.")
+@log_option
 @json_option
 @ignored("abi", "version", when=lambda given: given["address"] is not None, because="--from names the build itself")
 def fetch(name: str, address: str | None, abi: str, version: str, as_json: bool) -> None:

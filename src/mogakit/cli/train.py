@@ -9,7 +9,8 @@ import click
 
 from mogakit.cli.broken_images import print_broken_images
 from mogakit.cli.command import command as new_command
-from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say
+from mogakit.cli.output import json_option, log_option, print_json, print_table, progress_bar, say
+from mogakit.cli.tracking_option import mlflow_option, tracked_run
 from mogakit.cli.training_options import training_options
 from mogakit.cli.types import NETWORK, NEW_FOLDER, PIXELS, WIDTH
 from mogakit.training.recipes import RECIPES
@@ -34,6 +35,8 @@ Examples:
 @click.option("--input-size", type=PIXELS, help="Pixels; default: the network's own.")
 @training_options
 @click.option("-o", "--output", "folder", required=True, type=NEW_FOLDER, help="Folder of the run.")
+@mlflow_option
+@log_option
 @json_option
 def command(
     network: str,
@@ -43,6 +46,7 @@ def command(
     input_size: int | None,
     training: dict[str, Any],
     folder: Path,
+    mlflow: str | None,
     as_json: bool,
 ) -> None:
     """Train NETWORK (a zoo name or space/chromosome) with a published recipe.
@@ -51,7 +55,7 @@ def command(
     named.
     """
     from mogakit import records
-    from mogakit.flows.train.classifier import TrainRequest, run_training
+    from mogakit.flows.train.classifier import CHECKPOINT, RESULT, TrainRequest, run_training
 
     request = TrainRequest(
         network=network,
@@ -62,12 +66,25 @@ def command(
         input_size=input_size,
         **training,
     )
-    with progress_bar(f"training {network}") as progress:
+    with tracked_run(mlflow) as tracker, progress_bar(f"training {network}") as progress:
         summary = run_training(request, progress)
+        tracker.metrics(_metrics(summary))
+        tracker.artifacts(folder / RESULT, folder / CHECKPOINT)
     if as_json:
         print_json(records.to_json(summary))
     else:
         _print(summary)
+
+
+def _metrics(summary: TrainSummary) -> dict[str, float | None]:
+    score = summary.score
+    return {
+        "top1_percent": score.top1_percent,
+        "top5_percent": score.top5_percent,
+        "nll": score.nll,
+        "num_steps": summary.num_steps,
+        "images_per_second": summary.images_per_second,
+    }
 
 
 def _print(summary: TrainSummary) -> None:

@@ -278,7 +278,7 @@ def space_names() -> tuple[str, ...]:
     """Return the names of the search spaces."""
     from mogakit.nets import spaces
 
-    return spaces.space_names()
+    return (*spaces.space_names(), *spaces.cell_space_names())
 
 
 def common_targets() -> tuple[str, ...]:
@@ -330,6 +330,26 @@ class Number(click.FloatRange):
         if not self.min <= number <= self.max or (self.min_open and number == self.min):  # type: ignore[operator]
             self.fail(f"{number:g} is not in the range {_bounds(self.min, self.max, self.min_open)}", param, ctx)
         return number
+
+
+class Duration(Number):
+    """Seconds, or a number with its unit: `90`, `120s`, `2min`, `1h`."""
+
+    name = "duration"
+    units = (("min", 60.0), ("s", 1.0), ("h", 3600.0))
+
+    def __init__(self) -> None:
+        """Bound by what any job of the kit takes."""
+        super().__init__(0, 10_000_000, open_low=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read the number and its unit; return seconds."""
+        if isinstance(value, str):
+            for unit, seconds in self.units:
+                number = value.strip().removesuffix(unit)
+                if number != value.strip() and number[-1:].isdigit():
+                    return super().convert(seconds * super().convert(number, param, ctx), param, ctx)
+        return super().convert(value, param, ctx)
 
 
 class Factor(Number):
@@ -403,7 +423,9 @@ CLASSES = Whole(1, 1_000_000)
 WIDTH = Number(0.05, 16.0)
 """As `nets.limits`."""
 SECONDS = Number(0, 10_000_000, open_low=True)
+DURATION = Duration()
 MILLISECONDS = Number(0, 10_000_000, open_low=True)
+DURATION = Duration()
 FACTOR = Factor()
 """What a latency is divided by, in milliseconds; `inf` leaves a hardware out, as the multi-hardware paper's C does."""
 EPOCHS = Number(0, 1_000_000, open_low=True)

@@ -10,8 +10,9 @@ import click
 from mogakit.cli.command import command as new_command
 from mogakit.cli.command import reject_given
 from mogakit.cli.measuring import HOST, STOPPED, budget_option, rounds_option
-from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say, warn
+from mogakit.cli.output import json_option, log_option, print_json, print_table, progress_bar, say, warn
 from mogakit.cli.phone_options import phone_options
+from mogakit.cli.tracking_option import mlflow_option, tracked_run
 from mogakit.cli.types import RUN, SEED, Whole
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 @rounds_option
 @budget_option
 @phone_options
+@mlflow_option
+@log_option
 @json_option
 def command(
     folder: Path,
@@ -39,6 +42,7 @@ def command(
     rounds: int | None,
     budget_s: float | None,
     phone: PhoneRequest,
+    mlflow: str | None,
     as_json: bool,
 ) -> None:
     """Compare a table's predictions with networks measured afresh.
@@ -65,16 +69,34 @@ def command(
     settings = RunFolder(folder).read_settings()
     if settings.device == HOST:
         reject_given(
-            ("run_s", "max_wait_s", "fixed_performance", "screen"), f"it is of phones, and {folder} is of this computer"
+            ("run_s", "max_wait_s", "fixed_performance", "screen", "cluster"),
+            f"it is of phones, and {folder} is of this computer",
         )
-    with open_runner(settings.device, settings.clock, phone) as runner, progress_bar("validate") as progress:
+    with (
+        tracked_run(mlflow) as tracker,
+        open_runner(settings.device, settings.clock, phone) as runner,
+        progress_bar("validate") as progress,
+    ):
         result = run(request, runner, progress)
+        tracker.metrics(_metrics(result))
+        tracker.artifacts(RunFolder(folder).validation)
     if as_json:
         print_json({**to_json(result), "scope": scope_of(settings.device)})
     else:
         _print(result, RunFolder(folder).validation)
         if scope := scope_of(settings.device):
             say(f"All times {scope}.")
+
+
+def _metrics(result: Validation) -> dict[str, float | None]:
+    """Return the errors of each stratum, raw and calibrated: `all/calibrated/mape_percent`."""
+    names = ("mape_percent", "rmse_ms", "bias_percent", "kendall_tau", "within_5_percent")
+    return {
+        f"{stratum.name}/{what}/{name}": getattr(report, name).value
+        for stratum in result.strata
+        for what, report in (("raw", stratum.raw), ("calibrated", stratum.calibrated))
+        for name in names
+    }
 
 
 def _print(result: Validation, path: Path) -> None:

@@ -27,13 +27,9 @@ class Precision(StrEnum):
     MIXED = "mixed"  # some operators compute in float, others in integers
 
     @property
-    def computed(self) -> "Precision":
-        """Return the precision of a CPU's arithmetic on such a file: half weights compute in float32."""
-        return {
-            Precision.FLOAT16: Precision.FLOAT32,
-            Precision.UINT8: Precision.INT8,
-            Precision.INT8_FLOAT_IO: Precision.INT8,
-        }.get(self, self)
+    def is_quantised(self) -> bool:
+        """Return whether weights or activations are rounded to integers: such files differ by more than rounding."""
+        return self not in (Precision.FLOAT32, Precision.FLOAT16)
 
 
 class Role(StrEnum):

@@ -177,6 +177,7 @@ def linear_as_convolution(graph: Graph) -> Graph:
         )
         nodes += [conv, Reshape(name=node.name, inputs=(conv.name,), shape=node.shape)]
         makers[node.name] = nodes[-1]
+        shapes[conv.name] = conv.shape
     return drop_unread(replace(graph, nodes=tuple(nodes)))
 
 

@@ -1,7 +1,7 @@
-"""Integer TFLite files as one row of the table of writers: calibrate or find ranges, quantise, report the quality."""
+"""Integer files as rows of the table of writers: calibrate or find ranges, quantise, report the quality."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -11,67 +11,179 @@ from numpy.typing import NDArray
 
 from mogakit import files, records
 from mogakit.errors import ExportError, InputError
-from mogakit.export import quality, tflite
+from mogakit.export import axes, onnx, quality, tflite
+from mogakit.export import run as runs
 from mogakit.export.artifact import Agreement, Format, Precision
 from mogakit.export.calibration import CalibrationData, Synthetic
+from mogakit.export.foreign import describe_onnx, describe_tflite
 from mogakit.export.graph import Graph
-from mogakit.export.quantize import TIMING_ONLY, Ranges, calibrate, load_ranges, quantize
+from mogakit.export.layer_names import chosen
+from mogakit.export.quantize import TIMING_ONLY, Ranges, calibrate, load_ranges, quantize, widened
+from mogakit.export.quantize_weights import with_weights_of
 from mogakit.export.run import Run, runtime_of
+from mogakit.export.tflite import Form
 
 RANGES_SUFFIX = ".ranges.json"
 MIN_SQNR_DB = 3.0
 """Below this, noise is as large as the output."""
 
+MIN_OWN_SQNR_DB = {Precision.INT16X8: 30.0, Precision.DYNAMIC_RANGE: 10.0}
+"""The least signal to noise against the float file with the same rounded weights: rounding activations to 16 bits, or
+to 8 with a scale for each run, adds little."""
+
 NUM_NOISE_INPUTS = 3
 NUM_REAL_INPUTS = 64
 
 
-@dataclass(frozen=True)
-class Integers:
-    """An integer file in memory, with the ranges it was made from and what the user should know of it."""
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """How integer files are made.
 
-    model: bytes
-    ranges: bytes
-    notes: dict[str, str]
-    agreement: Agreement
-
-
-def write(graph: Graph, precision: Precision, calibration: CalibrationData, stored: Path | None) -> Integers:
-    """Return the integer file of a graph.
-
-    Args:
+    Attributes:
         calibration: what to feed where ranges have to be measured.
         stored: a folder with `*.ranges.json` of an earlier export, at any depth; with it nothing is measured, and the
             bytes are those of that export.
+        float_layers: names of layers that stay in float (`layer_names.chosen`).
+    """
+
+    calibration: CalibrationData = field(default_factory=Synthetic)
+    stored: Path | None = None
+    float_layers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Integers:
+    """An integer file in memory, with the ranges it was made from and what the user should know of it.
+
+    Attributes:
+        precision: what the file computes in: `MIXED` where layers were left in float.
+        ranges: the bytes of the ranges' file; none where no range is needed.
+    """
+
+    model: bytes
+    precision: Precision
+    notes: dict[str, str]
+    agreement: Agreement
+    ranges: bytes = b""
+
+
+def write(graph: Graph, precision: Precision, request: Request) -> Integers:
+    """Return the integer TFLite file of a graph.
 
     Raises:
-        InputError: the data do not fit, or the folder has no ranges for this float file.
+        InputError: the data do not fit, the folder has no ranges for this float file, or a float layer is unknown.
         ExportError: what the integer file gives has little to do with what the float file gives.
     """
-    built = tflite.build(graph, integers=True)
-    float_model = built.data
-    ranges = _measured(float_model, calibration) if stored is None else _found(float_model, stored)
-    model = quantize(float_model, ranges, precision)
-    notes = built.notes | {"calibration": ranges.source} | ({"purpose": TIMING_ONLY} if ranges.timing_only else {})
-    inputs, described = quality_inputs(graph, calibration)
-    found = quality.compare(float_model, model, inputs)
-    if found.sqnr_db < MIN_SQNR_DB:
-        raise ExportError(
-            f"the {precision} file is too far from the float file that it was made from: {found.sqnr_db:.1f} dB of "
-            f"signal to noise on {described}, an error of {found.relative:.2g} of the output's scale; at least "
-            f"{MIN_SQNR_DB:g} dB are needed. Calibrate on inputs like those that the network will see (--calibration), "
-            "or export it in float16"
-        )
-    notes |= {"sqnr_db": f"{found.sqnr_db:.1f}", "quality_on": described}
+    built = tflite.build(graph, form=form_of(precision))
+    ranges = _ranges(built.data, request)
+    model = quantize(built.data, ranges, precision, request.float_layers)
+    notes = built.notes | _calibrated_notes(ranges)
+    return _judged(graph, precision, request, model, built.data, notes, ranges)
+
+
+def write_dynamic(graph: Graph, request: Request) -> Integers:
+    """Return the TFLite file of a graph with weights in 8 bits and activations in float, with the errors of `write`."""
+    floats = tflite.build(graph)
+    built = tflite.build(graph, Precision.DYNAMIC_RANGE, float_layers=request.float_layers)
+    return _judged(graph, Precision.DYNAMIC_RANGE, request, built.data, floats.data, built.notes, None)
+
+
+def write_onnx(graph: Graph, opset: int, request: Request) -> Integers:
+    """Return the integer ONNX file of a graph, with the errors of `write`: its ranges are the TFLite file's."""
+    ranges = _ranges(tflite.build(graph, form=Form.BYTES).data, request)
+    ready = tflite.prepared(graph)
+    left = chosen(request.float_layers, [node.name for node in ready.nodes])
+    model = onnx.write_integers(ready, widened(ranges.values), opset, left)
+    floats, integers = (runs.load(data, Format.ONNX) for data in (onnx.write(graph, opset=opset), model))
+    inputs, described = quality_inputs(graph, request.calibration)
+    found = quality.compare_runs(floats, integers, [[axes.to_channels_first(one)] for one in inputs])
+    _check(found.sqnr_db, MIN_SQNR_DB, "ONNX int8", "the float file", described, found.relative)
+    precision = describe_onnx.describe_graph(describe_onnx.parse(model).graph).precision if left else Precision.INT8
+    return Integers(
+        model=model,
+        precision=precision,
+        notes=_calibrated_notes(ranges) | _quality_notes(found, described),
+        agreement=_agreement(found, Format.ONNX),
+        ranges=_bytes_of(ranges),
+    )
+
+
+def form_of(precision: Precision) -> Form:
+    """Return the form of the float TFLite file that a file in `precision` is made from."""
+    if precision is Precision.DYNAMIC_RANGE:
+        return Form.FLOAT
+    return Form.WORDS if precision is Precision.INT16X8 else Form.BYTES
+
+
+def _ranges(float_model: bytes, request: Request) -> Ranges:
+    if request.stored is None:
+        return _measured(float_model, request.calibration)
+    return _found(float_model, request.stored)
+
+
+def _bytes_of(ranges: Ranges) -> bytes:
+    return files.json_bytes(records.to_json(ranges))
+
+
+def _calibrated_notes(ranges: Ranges) -> dict[str, str]:
+    return {"calibration": ranges.source} | ({"purpose": TIMING_ONLY} if ranges.timing_only else {})
+
+
+def _quality_notes(found: quality.Quality, described: str) -> dict[str, str]:
+    notes = {"sqnr_db": f"{found.sqnr_db:.1f}", "quality_on": described}
     if found.top1_agreement is not None:
         notes["top1_agreement"] = f"{found.top1_agreement:.3f}"
-    agreement = Agreement(
+    return notes
+
+
+def _agreement(found: quality.Quality, format: Format) -> Agreement:
+    return Agreement(
         max_abs_error=found.max_abs_error,
         relative=found.relative,
         num_inputs=found.num_inputs,
-        checked_with=runtime_of(Format.TFLITE),
+        checked_with=runtime_of(format),
     )
-    return Integers(model, files.json_bytes(records.to_json(ranges)), notes, agreement)
+
+
+def _judged(
+    graph: Graph,
+    precision: Precision,
+    request: Request,
+    model: bytes,
+    float_model: bytes,
+    notes: dict[str, str],
+    ranges: Ranges | None,
+) -> Integers:
+    """Compare a TFLite file with its float file, and with that one in its own weights where that says more."""
+    inputs, described = quality_inputs(graph, request.calibration)
+    found = quality.compare(float_model, model, inputs)
+    _check(found.sqnr_db, MIN_SQNR_DB, precision, "the float file", described, found.relative)
+    data = request.calibration
+    if precision in MIN_OWN_SQNR_DB and (ranges is None or ranges.source == data.describe()):
+        # On inputs that were calibrated on: others may lie outside of the ranges, and are cut off there.
+        shape = tflite.channels_last(graph.inputs[0].shape)
+        given = islice(data.batches(shape), NUM_NOISE_INPUTS)
+        own = quality.compare(with_weights_of(model, float_model), model, given)
+        what = "the float file with its own rounded weights"
+        _check(own.sqnr_db, MIN_OWN_SQNR_DB[precision], precision, what, data.describe(), own.relative)
+    is_mixed = bool(request.float_layers)
+    return Integers(
+        model=model,
+        precision=describe_tflite.describe(model).precision if is_mixed else precision,
+        notes=notes | _quality_notes(found, described),
+        agreement=_agreement(found, Format.TFLITE),
+        ranges=b"" if ranges is None else _bytes_of(ranges),
+    )
+
+
+def _check(sqnr_db: float, least: float, what: str, reference: str, described: str, relative: float) -> None:
+    if sqnr_db < least:
+        raise ExportError(
+            f"the {what} file is too far from {reference} that it was made from: {sqnr_db:.1f} dB of signal to noise "
+            f"on {described}, an error of {relative:.2g} of the output's scale; at least {least:g} dB are needed. "
+            "Calibrate on inputs like those that the network will see (--calibration), leave layers in float "
+            "(--float-layer), or export it in float16"
+        )
 
 
 def load(model: bytes) -> Run:

@@ -101,7 +101,8 @@ def _load(folder: Path) -> Manifest:
     manifest = Manifest(folder)
     if stored.export_version == EXPORT_VERSION:
         for artifact in stored.artifacts:
-            if artifact.path.is_absolute() or ".." in artifact.path.parts:
-                raise InputError(f"{path} names {artifact.path}, which lies outside the folder")
-            manifest.add(replace(artifact, path=folder / artifact.path))
+            whole = files.inside(folder, artifact.path, named_by=path)
+            for name in artifact.companions or {}:
+                files.inside(folder, artifact.path.parent / name, named_by=path)
+            manifest.add(replace(artifact, path=whole))
     return manifest

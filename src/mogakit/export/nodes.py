@@ -372,3 +372,8 @@ class DepthToSpace(Node):
     """(N, C*b*b, H, W) to (N, C, H*b, W*b) in torch's order of channels (C, b, b), its `pixel_shuffle`."""
 
     block: int
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class BlocksFirst(DepthToSpace):
+    """The same with channels in the order (b, b, C), as TFLite has them."""

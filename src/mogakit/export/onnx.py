@@ -7,6 +7,7 @@ The graph's float32 arrays are written as they are: no optimiser, no torch expor
 of torch in the bytes.
 """
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,11 @@ import onnx
 from onnx import helper
 
 from mogakit.errors import ExportError, InputError
-from mogakit.export import fold, spell
+from mogakit.export import fold, onnx_integers, spell
 from mogakit.export.artifact import Precision
 from mogakit.export.graph import Graph
 from mogakit.export.nodes import Activation, Node
+from mogakit.export.onnx_integers import Bounds
 from mogakit.export.onnx_rules import RULES
 
 OPSETS = (13, 17)
@@ -42,11 +44,39 @@ def write(graph: Graph, precision: Precision = Precision.FLOAT32, opset: int = D
         InputError: the opset or precision is not one that this writer makes.
         ExportError: onnx's own checker rejects the file, which is a bug here.
     """
-    if opset not in OPSETS:
-        raise InputError(f"opset {opset} is not written; supported: {', '.join(map(str, OPSETS))}")
+    _check_opset(opset)
     if precision is not Precision.FLOAT32:
         raise InputError(f"ONNX files are written in float32, not {precision}")
-    model = Writer(prepared(graph, opset), opset).write()
+    return _checked(Writer(prepared(graph, opset), opset).write())
+
+
+def write_integers(
+    graph: Graph, ranges: Mapping[str, Bounds], opset: int = DEFAULT_OPSET, left: Collection[str] = ()
+) -> bytes:
+    """Return the bytes of an integer ONNX file (`onnx_integers`); equal arguments give equal bytes.
+
+    Args:
+        graph: as prepared for TFLite, whose tensors the ranges are of.
+        ranges: smallest and largest value by tensor.
+        left: names of nodes that compute in float.
+
+    Raises:
+        InputError: the opset is not one that this writer makes.
+        ExportError: onnx's own checker rejects the file, which is a bug here.
+    """
+    _check_opset(opset)
+    split = onnx_integers.split(spell.split_activations(graph, SPELLED), opset)
+    writer = Writer(split, opset)
+    floats = writer.write()
+    return _checked(onnx_integers.quantised(floats, onnx_integers.scales(split, ranges), left, writer.parts))
+
+
+def _check_opset(opset: int) -> None:
+    if opset not in OPSETS:
+        raise InputError(f"opset {opset} is not written; supported: {', '.join(map(str, OPSETS))}")
+
+
+def _checked(model: onnx.ModelProto) -> bytes:
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
@@ -69,6 +99,7 @@ class Writer:
         self.graph = graph
         self.opset = opset
         self.shapes = graph.shapes()
+        self.parts: dict[str, str] = {}
         self._nodes: list[onnx.NodeProto] = []
         self._initializers: dict[str, onnx.TensorProto] = {}
 
@@ -105,6 +136,7 @@ class Writer:
     def part(self, node: Node, part: str, operator: str, inputs: list[str], **attributes: Any) -> str:
         """Append an ONNX node for an inner tensor of `node` and return its name."""
         name = f"{node.name}.{part}"
+        self.parts[name] = node.name
         self._nodes.append(helper.make_node(operator, inputs, [name], name=name, **attributes))
         return name
 

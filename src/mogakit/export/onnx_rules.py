@@ -12,6 +12,7 @@ from mogakit.export.nodes import (
     Along,
     Binary,
     BinaryKind,
+    BlocksFirst,
     Clamp,
     Concat,
     Conv2d,
@@ -296,5 +297,6 @@ RULES: dict[type[Node], Rule] = {
     Expand: _expand,
     Resize: _resize,
     DepthToSpace: lambda writer, node: writer.emit(node, "DepthToSpace", blocksize=node.block, mode="CRD"),
+    BlocksFirst: lambda writer, node: writer.emit(node, "DepthToSpace", blocksize=node.block, mode="DCR"),
 }
 """How each kind of node becomes an ONNX node."""

@@ -155,7 +155,7 @@ def _kept(
         role=role,
         path=path,
         format=kind[0],
-        precision=kind[1],
+        precision=written.precision or kind[1],
         sha256=main,
         num_bytes=sum(map(len, written.files.values())),
         inputs=written.inputs,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from mogakit import records
 from mogakit.errors import InputError
@@ -96,11 +96,7 @@ def load_image(path: Path, recipe: Preprocessing) -> NDArray[np.float32]:
     Raises:
         InputError: the file is not an image, or is broken; the message names it.
     """
-    try:
-        with Image.open(path) as image:
-            return recipe.apply(image)
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        raise InputError(f"{path} is not an image that can be read ({error}); fix it or take it away") from error
+    return recipe.apply(records.read_picture(path))
 
 
 def image_paths(folder: Path) -> Sequence[Path]:

@@ -1,8 +1,8 @@
 """How far an integer file is from the float file it was made from: reported, never assumed."""
 
 import math
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -53,13 +53,31 @@ def compare(float_model: bytes, quantized: bytes, inputs: Iterable[Array], *, pe
         InputError: no input is given.
     """
     reference, candidate = _Runner(float_model, per_layer), _Runner(quantized, per_layer)
-    pairs: list[tuple[Array, Array]] = []
     energies: dict[str, tuple[float, float]] = {}
     layers = set(made_tensors(float_model)) if per_layer else set()
-    for given in inputs:
-        pairs.append((reference.run(given), candidate.run(given)))
-        if per_layer:
-            _add_energies(energies, reference.tensors(layers), candidate.tensors(layers))
+
+    def measured() -> Iterator[Array]:
+        for given in inputs:
+            yield given
+            if per_layer:  # after both have run
+                _add_energies(energies, reference.tensors(layers), candidate.tensors(layers))
+
+    found = compare_runs(
+        lambda given: [reference.run(given[0])], lambda given: [candidate.run(given[0])], ([one] for one in measured())
+    )
+    return replace(found, layers=tuple(LayerQuality(name, _ratio_db(*pair)) for name, pair in energies.items()))
+
+
+Run = Callable[[Sequence[Array]], list[Array]]
+
+
+def compare_runs(reference: Run, candidate: Run, inputs: Iterable[Sequence[Array]]) -> Quality:
+    """Compare what two loaded files make of `inputs`, each a set of float32 arrays; several outputs count as one.
+
+    Raises:
+        InputError: no input is given.
+    """
+    pairs = [(_joined(reference(given)), _joined(candidate(given))) for given in inputs]
     if not pairs:
         raise InputError("at least one input is needed to compare two files")
     wanted, got = (np.stack(column).astype(np.float64) for column in zip(*pairs, strict=True))
@@ -74,11 +92,17 @@ def compare(float_model: bytes, quantized: bytes, inputs: Iterable[Array], *, pe
         num_inputs=len(pairs),
         max_abs_error=worst,
         relative=worst / largest if largest > 0 else worst,
-        layers=tuple(LayerQuality(name, _ratio_db(*pair)) for name, pair in energies.items()),
     )
 
 
-def in_floats(model: bytes) -> Callable[[Sequence[Array]], list[Array]]:
+def _joined(outputs: Sequence[Array]) -> Array:
+    """Return one output as it is, several as all their numbers in one column."""
+    if len(outputs) == 1:
+        return outputs[0]
+    return np.concatenate([value.reshape(1, -1, 1) for value in outputs], axis=1)
+
+
+def in_floats(model: bytes) -> Run:
     """Open a TFLite file with one input; return what it makes of a float32 input, in float32."""
     runner = _Runner(model, keep_all=False)
     return lambda inputs: runner.run_all(inputs[0])
@@ -129,8 +153,7 @@ class _Runner:
 
     def run(self, given: Array) -> Array:
         """Return the output of one input; where there are several, all their numbers in one column."""
-        found = self.run_all(given)
-        return found[0] if len(found) == 1 else np.concatenate([value.reshape(1, -1, 1) for value in found], axis=1)
+        return _joined(self.run_all(given))
 
     def run_all(self, given: Array) -> list[Array]:
         """Return every output of one input."""

@@ -1,4 +1,4 @@
-"""Full-integer TFLite files from float32 ones: int8 inside, int8 or uint8 at the ends, one scale a channel for weights.
+"""Integer TFLite files from float32 ones: activations in 8 or 16 bits, weights in 8 with one scale a channel.
 
 The ranges of the activations are measured once (`calibrate`), stored (`Ranges`), and every integer file is made from
 stored ranges (`quantize`): the float kernels, which differ in the last bit between CPUs, have no part in its bytes.
@@ -12,7 +12,7 @@ import hashlib
 import importlib
 import re
 import statistics
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -25,18 +25,36 @@ from mogakit import records
 from mogakit.errors import ExportError, InputError
 from mogakit.export.artifact import Precision
 from mogakit.export.calibration import CalibrationData
+from mogakit.export.layer_names import chosen
 from mogakit.export.quantize_channels import revive
-from mogakit.export.tflite_model import operators_in, packed
+from mogakit.export.quantize_float import put_back
+from mogakit.export.tflite_model import operator_name, operators_in, packed
 
 SUPPORTED_LITERT = "2.3.0"
 RANGES_VERSION = 1
 METADATA_NAME = "moga_kit.calibration"
 TIMING_ONLY = "for timing only"
 
-_IO_TYPES: dict[Precision, int] = {Precision.INT8: np.dtype(np.int8).num, Precision.UINT8: np.dtype(np.uint8).num}
-# Arguments of QuantizeModel after the two ends: allow_float, activations type, bias type, disable_per_channel,
-# disable_per_channel_for_dense. Types are NumPy's numbers, not TFLite's.
-_ALL_INTEGER = (False, np.dtype(np.int8).num, np.dtype(np.int32).num, False, False)
+
+@dataclass(frozen=True)
+class _Kind:
+    """What the wrapper is asked for; types are NumPy's numbers, not TFLite's."""
+
+    ends: type[np.generic]
+    activations: type[np.generic] = np.int8
+    bias: type[np.generic] = np.int32
+
+
+_KINDS: dict[Precision, _Kind] = {
+    Precision.INT8: _Kind(np.int8),
+    Precision.UINT8: _Kind(np.uint8),
+    Precision.INT8_FLOAT_IO: _Kind(np.float32),
+    Precision.INT16X8: _Kind(np.int16, np.int16, np.int64),
+}
+"""Integer precisions: all have weights in 8 bits with one scale a channel."""
+
+CALIBRATED = tuple(_KINDS)
+"""Precisions whose files are made from calibration ranges."""
 
 
 @records.stored(
@@ -96,51 +114,87 @@ def calibrate(model: bytes, data: CalibrationData) -> Ranges:
     )
 
 
-def quantize(model: bytes, ranges: Ranges, precision: Precision) -> bytes:
-    """Return the full-integer file of a float32 TFLite file; equal arguments give equal bytes on every machine.
+def quantize(model: bytes, ranges: Ranges, precision: Precision, float_layers: Sequence[str] = ()) -> bytes:
+    """Return the integer file of a float32 TFLite file; equal arguments give equal bytes on every machine.
 
     The file says in its description and in metadata what it was calibrated on.
 
+    Args:
+        float_layers: names of layers that stay in float, between DEQUANTIZE and QUANTIZE (`layer_names.chosen`).
+
     Raises:
-        InputError: `precision` is not an integer one, or the ranges belong to another file.
+        InputError: `precision` is not an integer one, the ranges belong to another file, or a float layer is unknown.
         ExportError: a float tensor was left, or ai-edge-litert is another version.
     """
-    if precision not in _IO_TYPES:
-        raise InputError(f"quantisation gives {' or '.join(_IO_TYPES)}, not {precision}")
+    if precision not in _KINDS:
+        raise InputError(f"quantisation gives {' or '.join(_KINDS)}, not {precision}")
     if hashlib.sha256(model).hexdigest() != ranges.float_sha256:
         raise InputError(
             "the ranges were measured on another float file (its checksum differs): weights or structure have changed. "
             "Calibrate again"
         )
-    io_type = _IO_TYPES[precision]
+    original = _unpack(model)
+    left = chosen(float_layers, made_tensors(model))
+    unpacked = _unpack(_in_integers(model, ranges, _KINDS[precision], bool(left)))
+    _fill_in_integers(unpacked)
+    revive(unpacked, original)
+    _scale_zeros(unpacked)
+    if left:
+        put_back(unpacked, original, left)
+    if wrong := _floats_inside(unpacked, left):
+        if left:
+            raise ExportError(_lacking(model, {operator for operator, _ in wrong}))
+        raise ExportError(f"quantisation left {len(wrong)} float tensors, the first is {wrong[0][1]!r}")
+    return packed(unpacked)
+
+
+def _in_integers(model: bytes, ranges: Ranges, kind: _Kind, allow_float: bool) -> bytes:
+    """Let the wrapper quantise a float file.
+
+    Args:
+        allow_float: leave operators without an integer form as they are, rather than reject the file.
+    """
+    ends, activations, bias = (np.dtype(each).num for each in (kind.ends, kind.activations, kind.bias))
     ranged = _with_ranges(model, ranges)  # a name of its own: the wrapper reads these bytes and does not own them
     try:
-        quantized = bytes(_wrapper(ranged).QuantizeModel(io_type, io_type, *_ALL_INTEGER))
+        return bytes(_wrapper(ranged).QuantizeModel(ends, ends, allow_float, activations, bias, False, False))
     except RuntimeError as error:
-        raise ExportError(_lacking(model, str(error))) from error
-    quantized = _repaired(quantized, model)
-    if left := float_tensors(quantized):
-        raise ExportError(f"quantisation left {len(left)} float tensors, the first is {left[0]!r}")
-    return quantized
+        unknown = set(re.findall(r"not yet supported for op: '(\w+)'", str(error)))
+        said = _lacking(model, unknown) if unknown else f"the quantiser of ai-edge-litert failed: {str(error).strip()}"
+        raise ExportError(said) from error
 
 
-def _lacking(model: bytes, said: str) -> str:
-    """Put the quantiser's words into ours: which operators have no integer form, and which tensors they make."""
-    unknown = set(re.findall(r"not yet supported for op: '(\w+)'", said))
-    if not unknown:
-        return f"the quantiser of ai-edge-litert failed: {said.strip()}"
+def _floats_inside(unpacked: Any, left: Collection[str]) -> list[tuple[str, str]]:
+    """Return (operator, tensor) of what makes a float and is neither meant to nor a turn into floats."""
+    graph = unpacked.subgraphs[0]
+    found = []
+    for operator in graph.operators:
+        entry = unpacked.operatorCodes[operator.opcodeIndex]
+        code = max(entry.builtinCode, entry.deprecatedBuiltinCode)
+        tensor = graph.tensors[operator.outputs[0]]
+        name = _name(tensor)
+        is_meant = name.endswith(".float") or name in left or code == schema.BuiltinOperator.DEQUANTIZE
+        if tensor.type in _FLOATS and not is_meant:
+            found.append((operator_name(code), name))
+    return found
+
+
+_FLOATS = (schema.TensorType.FLOAT16, schema.TensorType.FLOAT32, schema.TensorType.FLOAT64)
+
+
+def _lacking(model: bytes, unknown: Collection[str]) -> str:
+    """Return which operators have no integer form, and which tensors they make."""
     made = zip(operators_in(model), made_tensors(model), strict=True)
-    places = [f"{operator} (makes {name!r})" for operator, name in made if operator in unknown]
+    places = [f"{operator} (makes {name!r})" for operator, name in made if operator.partition("+")[0] in unknown]
     return (
-        f"no integer file can hold {', '.join(places)}: these operators have no int8 form. Export the network in "
-        "float32 or float16, or replace them"
+        f"no integer file can hold {', '.join(places)}: the quantiser has no integer form of these operators. Leave "
+        "them in float by name (--float-layer), export the network in float32 or float16, or replace them"
     )
 
 
 def float_tensors(model: bytes) -> list[str]:
     """Return the names of the tensors of a TFLite file that hold floating-point numbers."""
-    floats = (schema.TensorType.FLOAT16, schema.TensorType.FLOAT32, schema.TensorType.FLOAT64)
-    return [_name(tensor) for graph in _unpack(model).subgraphs for tensor in graph.tensors if tensor.type in floats]
+    return [_name(tensor) for graph in _unpack(model).subgraphs for tensor in graph.tensors if tensor.type in _FLOATS]
 
 
 def made_tensors(model: bytes) -> list[str]:
@@ -188,7 +242,7 @@ range loses nothing.
 """
 
 
-def _widened(values: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+def widened(values: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
     """Return the ranges with those of dead activations made wide enough to be expressed."""
     sizes = [max(abs(low), abs(high)) for low, high in values.values()]
     least = MIN_SHARE * float(np.float32(statistics.median(sizes))) if sizes else 0.0
@@ -198,21 +252,13 @@ def _widened(values: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float
     }
 
 
-def _repaired(model: bytes, original: bytes) -> bytes:
-    """Return an integer file without what the wrapper gets wrong: float fillers, channels of weights that are zero."""
-    unpacked = _unpack(model)
-    changed = [_fill_in_integers(unpacked), revive(unpacked, _unpack(original))]
-    return packed(unpacked) if any(changed) else model
-
-
-def _fill_in_integers(unpacked: Any) -> bool:
-    """Turn the number that a PADV2 fills with into an integer; return whether there was one.
+def _fill_in_integers(unpacked: Any) -> None:
+    """Turn the number that a PADV2 fills with into an integer.
 
     The wrapper quantises what an operator computes with and leaves that number as it is, a float. In the integers of
     the tensor that is padded, the number that never wins a maximum is the smallest one.
     """
     graph = unpacked.subgraphs[0]
-    changed = False
     for operator in graph.operators:
         if unpacked.operatorCodes[operator.opcodeIndex].builtinCode != schema.BuiltinOperator.PADV2:
             continue
@@ -221,18 +267,26 @@ def _fill_in_integers(unpacked: Any) -> bool:
             continue
         value = np.frombuffer(bytes(unpacked.buffers[filler.buffer].data), np.float32)
         scale, zero_point = float(padded.quantization.scale[0]), int(padded.quantization.zeroPoint[0])
-        steps = np.clip(np.round(value.astype(np.float64) / scale) + zero_point, -128, 127).astype(np.int8)
+        kind = np.int16 if padded.type == schema.TensorType.INT16 else np.int8
+        limits = np.iinfo(kind)
+        steps = np.clip(np.round(value.astype(np.float64) / scale) + zero_point, limits.min, limits.max).astype(kind)
         unpacked.buffers[filler.buffer] = schema.BufferT(data=steps.view(np.uint8))
         filler.type, filler.quantization = padded.type, padded.quantization
-        changed = True
-    return changed
+
+
+def _scale_zeros(unpacked: Any) -> None:
+    """Give constants that are all zero a step of 1: the wrapper gives those of 16 bits none, and kernels abort."""
+    for tensor in unpacked.subgraphs[0].tensors:
+        steps = None if tensor.quantization is None else tensor.quantization.scale
+        if steps is not None and len(steps) == 1 and steps[0] == 0:
+            tensor.quantization.scale = np.ones(1, np.float32)
 
 
 def _with_ranges(model: bytes, ranges: Ranges) -> bytes:
     """Return the float file with the ranges, and where they come from, written into it."""
     unpacked = _unpack(model)
     known = {_name(tensor): tensor for tensor in unpacked.subgraphs[0].tensors}
-    for name, (low, high) in _widened(ranges.values).items():
+    for name, (low, high) in widened(ranges.values).items():
         if name not in known:
             raise InputError(f"the ranges name a tensor {name!r}, which the float file does not have")
         known[name].quantization = schema.QuantizationParametersT(min=[low], max=[high])

@@ -21,24 +21,22 @@ SCALE = 1e-3
 """The scale of weights where no channel of a layer has one: small enough for a bias in units of it."""
 
 
-def revive(quantized: Any, original: Any) -> bool:
+def revive(quantized: Any, original: Any) -> None:
     """Give channels without a scale the smallest one of their layer, and their bias in units of it.
 
     Args:
         quantized: an unpacked integer file, which is changed.
         original: the unpacked float file it was made from, which has the biases.
-
-    Returns:
-        whether anything was changed.
     """
     graph = quantized.subgraphs[0]
     biases = {tensor.name: tensor for tensor in original.subgraphs[0].tensors}
-    changed = False
     for operator in graph.operators:
         places = _LAYERS.get(quantized.operatorCodes[operator.opcodeIndex].builtinCode)
         if places is None:
             continue
         source, weight, bias = (graph.tensors[operator.inputs[place]] for place in places)
+        if weight.type != schema.TensorType.INT8:
+            continue
         scales = np.array(weight.quantization.scale, np.float32)
         dead = scales <= np.finfo(np.float32).tiny
         if not dead.any():
@@ -48,9 +46,8 @@ def revive(quantized: Any, original: Any) -> bool:
         units = scales * np.float32(source.quantization.scale[0])
         bias.quantization.scale = units
         wanted = np.frombuffer(bytes(original.buffers[biases[bias.name].buffer].data), np.float32)
-        steps = np.frombuffer(bytes(quantized.buffers[bias.buffer].data), np.int32).copy()
+        kind = np.int64 if bias.type == schema.TensorType.INT64 else np.int32
         limits = np.iinfo(np.int32)
+        steps = np.frombuffer(bytes(quantized.buffers[bias.buffer].data), kind).copy()
         steps[dead] = np.clip(np.round(wanted[dead] / units[dead].astype(np.float64)), limits.min, limits.max)
         quantized.buffers[bias.buffer] = schema.BufferT(data=steps.view(np.uint8))
-        changed = True
-    return changed

@@ -101,9 +101,12 @@ def _load_tflite(file: Path | bytes) -> Run:
 
     def run_once(inputs: Sequence[Array]) -> list[Array]:
         _check(_label(file), specs, inputs)
-        for detail, value in zip(takes, inputs, strict=True):
-            interpreter.set_tensor(detail["index"], np.ascontiguousarray(value))
-        interpreter.invoke()
+        try:
+            for detail, value in zip(takes, inputs, strict=True):
+                interpreter.set_tensor(detail["index"], np.ascontiguousarray(value))
+            interpreter.invoke()
+        except (ValueError, RuntimeError) as error:
+            raise InputError(f"{_label(file)} does not run in LiteRT: {error}") from error
         return [interpreter.get_tensor(detail["index"]) for detail in gives]
 
     return run_once
@@ -116,7 +119,10 @@ def _load_onnx(file: Path | bytes) -> Run:
     def run_once(inputs: Sequence[Array]) -> list[Array]:
         _check(_label(file), specs, inputs)
         feed = {spec.name: np.ascontiguousarray(value) for spec, value in zip(specs, inputs, strict=True)}
-        return list(session.run(None, feed))
+        try:
+            return list(session.run(None, feed))
+        except runtime_failures() as error:
+            raise InputError(f"{_label(file)} does not run in ONNX Runtime: {error}") from error
 
     return run_once
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
 from mogakit.errors import ExportError
+from mogakit.export.tflite_versions import operator_code, stamp
 
 BUFFER_ALIGNMENT = 16
 """Bytes; XNNPACK and the GPU delegate read weights in place and expect them aligned (schema.fbs, `force_align: 16`)."""
@@ -20,6 +21,7 @@ MAX_BYTES = 2**31 - 1
 """A flatbuffer's offsets are 32 bits and signed in the Python builder."""
 
 _TYPES = {
+    np.dtype(np.int8): schema.TensorType.INT8,
     np.dtype(np.float32): schema.TensorType.FLOAT32,
     np.dtype(np.float16): schema.TensorType.FLOAT16,
     np.dtype(np.int32): schema.TensorType.INT32,
@@ -68,6 +70,15 @@ class ModelBuilder:
         self._buffers.append(_AlignedBuffer(data=data.reshape(-1).view(np.uint8)))
         return self._tensor(name, value.shape, data.dtype, buffer=len(self._buffers) - 1)
 
+    def scaled(self, name: str, value: npt.NDArray[np.int8], steps: npt.NDArray[np.float32], axis: int) -> int:
+        """Add weights in integers around 0 with a step for each channel along `axis`, and return their index."""
+        index = self.constant(name, value)
+        zeros = np.zeros(len(steps), np.int64)
+        self._tensors[index].quantization = schema.QuantizationParametersT(
+            scale=steps, zeroPoint=zeros, quantizedDimension=axis
+        )
+        return index
+
     def _tensor(self, name: str, shape: Sequence[int], dtype: np.dtype[Any], buffer: int) -> int:
         unique, count = name, 0
         while unique in self._names:
@@ -107,7 +118,7 @@ class ModelBuilder:
             raise ExportError(f"the weights are {size / 2**30:.1f} GiB; a TFLite file can hold 2 GiB")
         model = schema.ModelT(
             version=3,
-            operatorCodes=[_operator_code(code) for code in self._opcodes],
+            operatorCodes=[operator_code(code) for code in self._opcodes],
             subgraphs=[
                 schema.SubGraphT(
                     tensors=self._tensors,
@@ -128,6 +139,7 @@ class ModelBuilder:
                 )
             ],
         )
+        stamp(model)
         builder = flatbuffers.Builder(size + 2**16)
         builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
         return bytes(builder.Output())
@@ -135,6 +147,7 @@ class ModelBuilder:
 
 def packed(model: Any) -> bytes:
     """Return the bytes of a `ModelT` that was read from a file and changed; its weights stay aligned."""
+    stamp(model)
     model.buffers = [_AlignedBuffer(data=buffer.data) for buffer in model.buffers]
     size = sum(len(buffer.data) for buffer in model.buffers if buffer.data is not None)
     builder = flatbuffers.Builder(size + 2**16)
@@ -142,16 +155,9 @@ def packed(model: Any) -> bytes:
     return bytes(builder.Output())
 
 
-_VERSIONS = {schema.BuiltinOperator.BROADCAST_TO: 2, schema.BuiltinOperator.TRANSPOSE_CONV: 3}
-"""Versions other than 1: the first one of BROADCAST_TO, and the first TRANSPOSE_CONV with a bias."""
-
-
-def _operator_code(code: int) -> Any:
-    """Return the entry for an operator, in version 1 where that says it, which most have had since 2019.
-
-    Old readers look at `deprecatedBuiltinCode` only, one byte, in which codes from 127 on say "look at the new field".
-    """
-    return schema.OperatorCodeT(deprecatedBuiltinCode=min(code, 127), builtinCode=code, version=_VERSIONS.get(code, 1))
+def operator_name(code: int) -> str:
+    """Return the schema's name of an operator."""
+    return _names(schema.BuiltinOperator)[code]
 
 
 def operators_in(data: bytes) -> list[str]:

@@ -18,10 +18,11 @@ from mogakit.export.mace import naming as mace_naming
 from mogakit.export.mace import writer as mace_writer
 from mogakit.export.mace.plan import HSigmoid
 from mogakit.export.nodes import FloatArray, Shape
+from mogakit.export.quantize import CALIBRATED
 from mogakit.export.run import Array, load, runtime_of
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
     """What a user may choose beyond format and precision. A choice that changes bytes is in `tag` and in `notes`.
 
@@ -30,12 +31,19 @@ class Options:
         calibration: what integer files are calibrated on.
         ranges: a folder with the stored ranges of an earlier export, from which integer files are rebuilt.
         h_sigmoid: how MACE files write h-sigmoid.
+        float_layers: names of layers that integer files leave in float (`layer_names.chosen`).
     """
 
     opset: int = onnx.DEFAULT_OPSET
     calibration: CalibrationData = field(default_factory=Synthetic)
     ranges: Path | None = None
     h_sigmoid: HSigmoid = HSigmoid.PORTABLE
+    float_layers: tuple[str, ...] = ()
+
+    @property
+    def integers(self) -> integer.Request:
+        """Return what integer files are made with."""
+        return integer.Request(calibration=self.calibration, stored=self.ranges, float_layers=self.float_layers)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +58,7 @@ class Written:
         source: what the main file was converted from, where nothing here runs the main file itself.
         agreement: of an integer file with the float file that it was made from; None for the others, which are
             compared with torch.
+        precision: what the file computes in, where that is not what was asked for: `MIXED` with layers in float.
     """
 
     files: dict[str, bytes]
@@ -59,6 +68,7 @@ class Written:
     torch_shapes: tuple[Shape, ...] = ()
     source: bytes = b""
     agreement: Agreement | None = None
+    precision: Precision | None = None
 
     @property
     def main(self) -> bytes:
@@ -181,33 +191,84 @@ def _dlc() -> Writer:
 
 
 def _integer(precision: Precision) -> Writer:
-    suffix = f".{precision}.tflite"
+    end = {Precision.INT8_FLOAT_IO: "float32", Precision.DYNAMIC_RANGE: "float32", Precision.INT16X8: "int16"}
+    dtype = end.get(precision, precision.value)
+    own = f".{precision}" if precision is Precision.INT16X8 else ""  # its float file is another, so are the ranges
 
     def write(graph: Graph, options: Options) -> Written:
-        inputs, outputs = specs(graph, channels_last=True, dtype=precision.value)
-        made = integer.write(graph, precision, options.calibration, options.ranges)
-        return Written(
-            files={suffix: made.model, integer.RANGES_SUFFIX: made.ranges},
-            inputs=inputs,
-            outputs=outputs,
-            notes=made.notes,
-            agreement=made.agreement,
-        )
+        inputs, outputs = specs(graph, channels_last=True, dtype=dtype)
+        if precision is Precision.DYNAMIC_RANGE:
+            made = integer.write_dynamic(graph, options.integers)
+        else:
+            made = integer.write(graph, precision, options.integers)
+        return _written(made, suffix(options), own, options, inputs, outputs)
+
+    def suffix(options: Options) -> str:
+        return f".{precision}{_mixed_tag(options)}.tflite"
 
     def opened(written: Written) -> Run:
         return _channels_first(integer.load(written.main))
 
-    def notes(options: Options) -> dict[str, str]:
-        return {} if options.ranges is not None else {"calibration": options.calibration.describe()}
-
     return Writer(
         write=write,
-        suffix=lambda options: suffix,
+        suffix=suffix,
         load=opened,
         checked_with=lambda: runtime_of(Format.TFLITE),
         twin=(Format.TFLITE, Precision.FLOAT32),
-        notes=notes,
+        notes=_float_layer_notes if precision is Precision.DYNAMIC_RANGE else _integer_notes,
     )
+
+
+def _onnx_integer() -> Writer:
+    def write(graph: Graph, options: Options) -> Written:
+        inputs, outputs = specs(graph, channels_last=False)
+        made = integer.write_onnx(graph, options.opset, options.integers)
+        written = _written(made, suffix(options), "", options, inputs, outputs)
+        return replace(written, notes=written.notes | {"opset": str(options.opset)})
+
+    def suffix(options: Options) -> str:
+        return f".{Precision.INT8}{_mixed_tag(options)}{_onnx_suffix(options)}"
+
+    return Writer(
+        write=write,
+        suffix=suffix,
+        load=_onnx_load,
+        checked_with=lambda: runtime_of(Format.ONNX),
+        twin=(Format.ONNX, Precision.FLOAT32),
+        notes=_integer_notes,
+    )
+
+
+def _written(
+    made: integer.Integers,
+    suffix: str,
+    own: str,
+    options: Options,
+    inputs: tuple[TensorSpec, ...],
+    outputs: tuple[TensorSpec, ...],
+) -> Written:
+    """Return an integer file with its ranges beside it."""
+    return Written(
+        files={suffix: made.model} | ({f"{own}{integer.RANGES_SUFFIX}": made.ranges} if made.ranges else {}),
+        inputs=inputs,
+        outputs=outputs,
+        notes=made.notes | _float_layer_notes(options),
+        agreement=made.agreement,
+        precision=made.precision,
+    )
+
+
+def _mixed_tag(options: Options) -> str:
+    return ".mixed" if options.float_layers else ""
+
+
+def _float_layer_notes(options: Options) -> dict[str, str]:
+    return {"float_layers": ", ".join(options.float_layers)} if options.float_layers else {}
+
+
+def _integer_notes(options: Options) -> dict[str, str]:
+    known = {} if options.ranges is not None else {"calibration": options.calibration.describe()}
+    return known | _float_layer_notes(options)
 
 
 def _mace(precision: Precision) -> Writer:
@@ -262,19 +323,24 @@ WRITERS: dict[tuple[Format, Precision], Writer] = {
         load=_onnx_load,
         checked_with=lambda: runtime_of(Format.ONNX),
     ),
-    (Format.TFLITE, Precision.INT8): _integer(Precision.INT8),
-    (Format.TFLITE, Precision.UINT8): _integer(Precision.UINT8),
+    (Format.ONNX, Precision.INT8): _onnx_integer(),
+    **{(Format.TFLITE, kind): _integer(kind) for kind in (*CALIBRATED, Precision.DYNAMIC_RANGE)},
     (Format.MACE, Precision.FLOAT32): _mace(Precision.FLOAT32),
     (Format.MACE, Precision.FLOAT16): _mace(Precision.FLOAT16),
     (Format.DLC, Precision.FLOAT32): _dlc(),
 }
 """Everything that can be written."""
 
-BROUGHT = {
-    Format.ONNX: "quantise one with onnxruntime.quantization (QDQ) and give the file itself: moga bench FILE.onnx",
+INSTEAD = {
+    Format.ONNX: "quantise one with onnxruntime.quantization and give the file itself: moga bench FILE.onnx",
     Format.DLC: "quantise one with the SDK's snpe-dlc-quantize and give the file itself: moga bench FILE.dlc",
 }
 """How the user gets a precision that no writer makes, by format."""
+
+
+def precisions_of(format: Format) -> tuple[Precision, ...]:
+    """Return the precisions in which files of a format are written."""
+    return tuple(precision for known, precision in WRITERS if known is format)
 
 
 def writer_for(format: Format, precision: Precision) -> Writer:
@@ -284,8 +350,12 @@ def writer_for(format: Format, precision: Precision) -> Writer:
         InputError: there is none; the message lists those there are.
     """
     writer = WRITERS.get((format, precision))
-    if writer is None:
-        supported = ", ".join(f"{known}/{kind}" for known, kind in WRITERS)
-        advice = f". An integer file of your own is welcome: {BROUGHT[format]}" if format in BROUGHT else ""
-        raise InputError(f"no writer makes {format} in {precision}; supported: {supported}{advice}")
-    return writer
+    if writer is not None:
+        return writer
+    if precision is Precision.MIXED:
+        raise InputError("mixed is int8 with layers in float: ask for int8, and name them with --float-layer")
+    supported = ", ".join(f"{format}/{kind}" for kind in precisions_of(format))
+    others = ", ".join(dict.fromkeys(known for known, kind in WRITERS if kind is precision))
+    elsewhere = f" ({precision} is written for {others})" if others else ""
+    advice = f". An integer file of your own can be timed: {INSTEAD[format]}" if format in INSTEAD else ""
+    raise InputError(f"no writer makes {format} in {precision}; supported: {supported}{elsewhere}{advice}")

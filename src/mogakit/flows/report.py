@@ -18,6 +18,7 @@ from mogakit.luts.latencies import table_path
 from mogakit.luts.spaces import table_input_size
 from mogakit.luts.validation import load_validation
 from mogakit.nets.resolve import resolve
+from mogakit.neutral import cell
 from mogakit.progress import Progress, silent
 from mogakit.reports import gallery, style
 from mogakit.reports.page.build import build_page
@@ -26,6 +27,7 @@ from mogakit.reports.record import make_record, save_record
 from mogakit.reports.run import NamedSearch, Note, RunContent, Samples
 from mogakit.search.comparison import Comparison
 from mogakit.search.front import load_front, load_result
+from mogakit.workers.pool import LocalWorkers, Workers
 
 PAGE, FIGURES = "report.html", "figures"
 
@@ -69,8 +71,11 @@ class ReportResult:
     captions: tuple[str, ...] = ()
 
 
-def report(request: ReportRequest, progress: Progress = silent) -> ReportResult:
+def report(request: ReportRequest, progress: Progress = silent, workers: Workers | None = None) -> ReportResult:
     """Build page and record and write them, and the figures if they are asked for.
+
+    Args:
+        workers: who turns the figures into files' bytes; None for this process.
 
     Raises:
         TableError: the folder holds no table.
@@ -87,18 +92,19 @@ def report(request: ReportRequest, progress: Progress = silent) -> ReportResult:
     chosen = chosen_figures(drawn, request.numbers)
     files.write_text(page, text)
     save_record(make_record(content, drawn), record)
-    written: list[Path] = []
+    written: dict[int, tuple[Path, Path]] = {}
     target = request.figures or (request.folder / FIGURES if request.numbers else None)
     if target is not None:
-        for index, one in enumerate(chosen):
-            written += style.save(one.figure, target, one.name)
-            progress(index + 1, len(chosen), one.name)
+        calls = [(one.figure,) for one in chosen]
+        for index, drawing in (workers or LocalWorkers()).run(style.rendered, calls):
+            written[index] = style.write(drawing, target, chosen[index].name)
+            progress(len(written), len(chosen), chosen[index].name)
     return ReportResult(
         page=page,
         record=record,
         num_bytes=len(text.encode("utf-8")),
         parts=_parts(content),
-        figures=tuple(written),
+        figures=tuple(path for index in sorted(written) for path in written[index]),
         captions=tuple(one.caption for one in chosen) if request.numbers else (),
     )
 
@@ -169,7 +175,7 @@ def _samples(folder: Path) -> Samples | None:
     path = folder / SAMPLES
     if not path.exists():
         return None
-    accuracy, latency = (one.metric for one in load_result(folder / RESULT).front.objectives[:2])
+    accuracy, latency = (str(cell(one.metric)) for one in load_result(folder / RESULT).front.objectives[:2])
     rows = [row for _, row in records.read_csv(path, ("step", accuracy, latency, "reward"), "table of samples")]
     try:
         return Samples(

@@ -8,8 +8,10 @@ from mogakit.flows.measure.bench import BenchRequest, BenchResult, bench
 from mogakit.flows.measure.devices import HOST, open_runner
 from mogakit.flows.measure.fit import FitRequest, FitResult, fit_run
 from mogakit.flows.measure.profile import ProfileRequest, profile
+from mogakit.flows.measure.transfer import TransferRequest
+from mogakit.flows.measure.transfer import transfer as transfer_table
 from mogakit.flows.measure.validate import ValidateRequest, validate
-from mogakit.library.given import NetworkLike, RunLike, SpaceLike, choice, name_of, run_folder, space_name
+from mogakit.library.given import NetworkLike, RunLike, SpaceLike, choice, name_of, run_folder, space_name, table_file
 from mogakit.library.progress import progress_for
 from mogakit.library.run import Run
 from mogakit.luts.calibrate import CalibrationChoice
@@ -139,6 +141,74 @@ def profile_space(
     )
     with open_runner(device) as runner:
         profile(request, runner, progress_for("profile", progress))
+    return Run(Path(folder))
+
+
+def transfer(
+    sources: RunLike | Sequence[RunLike],
+    folder: str | Path,
+    *,
+    device: str = HOST,
+    target: str = "tflite/cpu/float32",
+    space: SpaceLike | None = None,
+    input_size: int | None = None,
+    budget_s: float | None = None,
+    num_measurements: int | None = None,
+    quick: bool = False,
+    resume: bool = False,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Run:
+    """Make a table of a new device from tables of others and few measurements on it, chosen where they tell most.
+
+    Args:
+        sources: runs of other devices or targets, or their folders; one or several.
+        folder: of the new run.
+        device: `host`, a phone's serial, or a device of your own.
+        target: of the new table: `runtime/hardware/precision` with options.
+        space: None for that of the first source.
+        input_size: of images in pixels; None for the space's own.
+        budget_s: seconds that this call may take; None for 120, or as long as `num_measurements` take.
+        num_measurements: blocks, chains and networks to time; None for as many as the budget allows.
+        quick: shorter runs, whose times are less sure.
+        resume: continue the transfer in `folder`, killed or with a new budget.
+        seed: of the networks and of the order.
+        progress: as in `measure_files`.
+
+    Returns:
+        The run. Rows of its `table` say whether they were measured or transferred, with a 95 % interval in
+        milliseconds each; `table.transferred` has sources and measurements, `table.relative_error(network)` the
+        relative standard deviation of a prediction.
+
+    Raises:
+        InputError: no source says anything of the space's blocks, the target does not run on the device, or `folder`
+            holds another run.
+        TableError: a source has no table.
+        DeviceError, MeasurementError, ExportError: what was finished is kept for `resume`.
+
+    Source: docs/transfer.md has the model and its learning curves.
+
+    Examples:
+        >>> new = mk.transfer("run", "transferred", target="tflite/cpu/float32,xnnpack=off", num_measurements=6)
+        >>> len(new.table.transferred.measured), len(new.table.rows)
+        (6, 62)
+    """
+    given = [sources] if isinstance(sources, str | Path | Run) else list(sources)
+    request = TransferRequest(
+        sources=tuple(table_file(one) for one in given),
+        target=parse_target(target),
+        folder=Path(folder),
+        device=device,
+        space=None if space is None else space_name(space),
+        input_size=input_size,
+        budget_s=budget_s,
+        num_measurements=num_measurements,
+        seed=seed,
+        quick=quick,
+        resume=resume,
+    )
+    with open_runner(device) as runner:
+        transfer_table(request, runner, progress_for("transfer", progress))
     return Run(Path(folder))
 
 

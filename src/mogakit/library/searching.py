@@ -162,6 +162,7 @@ def compare_networks(
     targets: Sequence[str] = (),
     device: str = HOST,
     published: Sequence[str] = (),
+    accuracies: str | Path | None = None,
     reference: str = "mobilenet-v1",
     factors_ms: Sequence[float] = (),
     weights: Sequence[float] | None = None,
@@ -176,6 +177,7 @@ def compare_networks(
         targets: to measure on.
         device: to measure on, as in `measure_files`.
         published: words of devices whose published latencies are shown, such as `Pixel 4`.
+        accuracies: CSV file of accuracies of your own in percent, columns network and accuracy.
         reference: network whose latency normalises each column.
         factors_ms: these latencies in milliseconds.
         weights: importance of each column.
@@ -205,6 +207,7 @@ def compare_networks(
         targets=tuple(parse_target(text) for text in targets),
         published=tuple(published),
         reference=reference,
+        accuracies=None if accuracies is None else Path(accuracies),
         factors_ms=tuple(factors_ms),
         weights=None if weights is None else tuple(weights),
         quick=quick,

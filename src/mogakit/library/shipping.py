@@ -30,6 +30,7 @@ def export_files(
     precision: str = "float32",
     weights: str | Path | None = None,
     calibration: str | Path | None = None,
+    float_layers: Sequence[str] = (),
     input_shape: Sequence[int] | None = None,
     name: str = "model",
     seed: int = 0,
@@ -41,9 +42,10 @@ def export_files(
         model: a network, or a module in eval mode.
         folder: for the files.
         formats: `tflite`, `onnx`, `mace`, `dlc`; one or several.
-        precision: `float32`, `float16`, `int8` or `uint8`.
+        precision: `float32`, `float16`, `dynamic-range`, `int8`, `uint8`, `int8-float-io`, `int16x8`.
         weights: checkpoint of a network; None for seeded random weights, which are for timing only.
         calibration: images or `.npy` files for the integer precisions; None for noise, which is for timing only.
+        float_layers: names of layers that quantised files leave in float: layers, modules or globs.
         input_shape: of a module: (N, C, H, W).
         name: of a module's files.
         seed: of random weights.
@@ -71,7 +73,8 @@ def export_files(
     """
     wanted = [choice(Format, each) for each in ([formats] if isinstance(formats, str) else formats)]
     kind = choice(Precision, precision)
-    options = replace(Options(), calibration=from_path(None if calibration is None else Path(calibration)))
+    data = from_path(None if calibration is None else Path(calibration))
+    options = replace(Options(), calibration=data, float_layers=tuple(float_layers))
     drawn = progress_for("export", progress)
     if not isinstance(model, nn.Module):
         if input_shape is not None:
@@ -136,7 +139,7 @@ def ship_bundle(
     Examples:
         >>> bundle = mk.ship_bundle("digits/0-0-0-0-0-0", "bundle", tables=["run"])
         >>> len(bundle.artifacts), bundle.random_weights
-        (8, True)
+        (9, True)
     """
     request = ShipRequest(
         network=resolve_model(network) if isinstance(network, str) and is_detector(network) else network_of(network),

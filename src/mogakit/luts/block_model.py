@@ -9,7 +9,6 @@ and a few dozen networks give every block of a space a number with an error bar,
 The hyperparameters maximise the marginal likelihood of the measured blocks (Rasmussen and Williams 2006, section 5.4).
 """
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -20,9 +19,8 @@ from scipy.optimize import minimize, nnls
 
 from mogakit.errors import InputError
 from mogakit.luts.error_metrics import FloatArray
+from mogakit.luts.physical_terms import block_terms
 from mogakit.nets.block import Activation, Block, Op
-from mogakit.nets.layer import Layer
-from mogakit.nets.network import block_layers
 
 MIN_BLOCKS = 8
 """Measured blocks from which a model is fitted."""
@@ -37,36 +35,7 @@ _PENALTY = 1e-3
 """Ridge on the terms of the mean, relative to their own scale, so that terms that always grow together share a cost."""
 
 
-def _terms(block: Block) -> dict[str, float]:
-    """Return the physical terms of a block: millions of multiply-accumulates, weights and activations, and layers."""
-    found: dict[str, float] = defaultdict(float)
-    found["blocks"] = 1.0
-    for layer in block_layers(block):
-        kind = f"depthwise {layer.kernel}" if layer.groups > 1 else f"dense {layer.kernel}"
-        if layer.output_size == 1:
-            kind = "vector"
-        found[f"MAdds of {kind}"] += layer.madds / 1e6
-        found["weights"] += layer.num_weights / 1e6
-        found["layers"] += 1.0
-        found[f"values of {'depthwise' if layer.groups > 1 else 'dense'}"] += _values(layer, block) / 1e6
-        if block.activation in (Activation.HSWISH, Activation.SILU):
-            found["values of smooth activations"] += layer.out_channels * layer.output_size**2 / 1e6
-    if block.residual or block.pool_skip:
-        found["values added"] += block.out_channels * block.output_size**2 / 1e6
-    if block.se is not None:
-        found["values scaled"] += (block.expanded_channels or block.in_channels) * block.output_size**2 / 1e6
-    return found
-
-
-def _values(layer: Layer, block: Block) -> float:
-    """Return how many activation values a layer reads and writes; its input has the block's size before the stride."""
-    before = block.input_size if layer.kernel > 1 or layer.output_size == block.input_size else layer.output_size
-    if layer.output_size == 1:
-        before = 1
-    return layer.in_channels * before**2 + layer.out_channels * layer.output_size**2
-
-
-def _numbers(block: Block) -> list[float]:
+def block_numbers(block: Block) -> list[float]:
     """Return the coordinates of a block for the Gaussian process: log2 of channels, resolution, kernel, expansion."""
     middle = block.expanded_channels or block.in_channels
     return [
@@ -78,7 +47,7 @@ def _numbers(block: Block) -> list[float]:
     ]
 
 
-def _kind(block: Block) -> list[int]:
+def block_kind(block: Block) -> list[int]:
     """Return the categorical features of a block (operator, stride, SE, ...), as whole numbers."""
     se = block.se is not None
     return [_OPS[block.op], block.stride, se, block.residual, block.pool_skip, _ACTIVATIONS[block.activation]]
@@ -122,7 +91,7 @@ class BlockModel:
                 f"given {len(self._blocks)}"
             )
         measured_ms = np.array([measured.blocks_ms[block] for block in self._blocks])
-        self._columns = sorted({name for block in self._blocks for name in _terms(block)})
+        self._columns = sorted({name for block in self._blocks for name in block_terms(block)})
         self._weights = _fit_mean(self._design(self._blocks), measured_ms)
         self._relative = measured_ms / self.mean_ms(self._blocks) - 1.0
         errors = np.array([measured.blocks_std_ms.get(block, 0.0) for block in self._blocks]) / measured_ms
@@ -164,7 +133,7 @@ class BlockModel:
     def _design(self, blocks: Sequence[Block]) -> FloatArray:
         rows = []
         for block in blocks:
-            terms = _terms(block)
+            terms = block_terms(block)
             rows.append([terms.get(name, 0.0) for name in self._columns])
         return np.array(rows)
 
@@ -228,7 +197,7 @@ class _Hyperparameters:
         """Return shape (left, right): a Matern 5/2 over the coordinates, times `alike` per differing feature."""
         far = np.sqrt(5 * np.maximum(distance.squares @ self.lengths**-2, 0.0))
         same = self.alike**distance.differing
-        return np.asarray(same * (self.smooth**2 * _matern(far) + self.local**2 * _matern(_LOCAL * far)))
+        return np.asarray(same * (self.smooth**2 * matern52(far) + self.local**2 * matern52(_LOCAL * far)))
 
 
 @dataclass(frozen=True)
@@ -240,15 +209,15 @@ class _Distance:
 
 
 def _distance(left: Sequence[Block], right: Sequence[Block]) -> _Distance:
-    numbers = [np.array([_numbers(block) for block in blocks]) for blocks in (left, right)]
-    kinds = [np.array([_kind(block) for block in blocks]) for blocks in (left, right)]
+    numbers = [np.array([block_numbers(block) for block in blocks]) for blocks in (left, right)]
+    kinds = [np.array([block_kind(block) for block in blocks]) for blocks in (left, right)]
     return _Distance(
         (numbers[0][:, None, :] - numbers[1][None, :, :]) ** 2,
         np.sum(kinds[0][:, None, :] != kinds[1][None, :, :], axis=2).astype(np.float64),
     )
 
 
-def _matern(scaled: FloatArray) -> FloatArray:
+def matern52(scaled: FloatArray) -> FloatArray:
     return np.asarray((1 + scaled + scaled**2 / 3) * np.exp(-scaled))
 
 

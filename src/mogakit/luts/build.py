@@ -74,7 +74,7 @@ def build_table(
             overhead, usable, parts, {key: row.latency_ms or 0.0 for key, row in measured.items()}
         )
     overhead_ms = 0.0 if overhead is None else overhead.value_ms
-    rows = {key: _net_of(row, overhead_ms) for key, row in alone.items()}
+    rows = {key: net_of(row, overhead_ms) for key, row in alone.items()}
     if not rows:
         raise TableError(f"none of the {len(estimates)} measured files is a block or fixed part, so there is no table")
     table = LatencyTable(
@@ -118,7 +118,7 @@ def calibrate_table(
     return fit(kind, predicted, latencies, usable)
 
 
-def _net_of(row: Row, overhead_ms: float) -> Row:
+def net_of(row: Row, overhead_ms: float) -> Row:
     """Subtract what a network pays once, from the value and its interval."""
     if row.latency_ms is None:
         return row

@@ -222,7 +222,7 @@ def _overhead_and_calibration(table: LatencyTable) -> list[Finding]:
         findings.append(Finding(Suspicion.OVERHEAD, Severity.INFO, (), message))
     elif overhead.verdict is OverheadVerdict.REFUSED:
         message = (
-            f"the overhead was rejected: the times of the chains do not lie on a line (R2 {overhead.r2:.3f}); "
+            f"the overhead was rejected: the times of the chains do not lie on a line (R2 {overhead.r2 or 0.0:.3f}); "
             "measure more rounds"
         )
         findings.append(Finding(Suspicion.OVERHEAD, Severity.WARNING, (), message))

@@ -6,10 +6,8 @@ from mogakit.errors import KeySyntaxError
 from mogakit.export.artifact import Role
 from mogakit.luts.block_model import BlockModel, Measured, nearest
 from mogakit.luts.table import Row, RowSource
+from mogakit.luts.transferred import Z95
 from mogakit.nets.block import Block, parse_key
-
-Z95 = 1.96
-"""Standard deviations from the middle of a normal distribution to the ends of its 95 % interval."""
 
 _UNKNOWN_SPREAD = 0.01
 """Relative standard error of a row that comes without an interval (ours)."""

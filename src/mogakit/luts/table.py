@@ -24,6 +24,7 @@ from mogakit.luts.calibrate import Calibration
 from mogakit.luts.error_metrics import FloatArray
 from mogakit.luts.model import Part, Prediction
 from mogakit.luts.statistic import Statistic
+from mogakit.luts.transferred import Transferred
 from mogakit.nets.network import Network
 from mogakit.nets.spaces import SearchSpace
 from mogakit.tabular import Sheet, Tabular
@@ -53,6 +54,7 @@ class RowSource(StrEnum):
 
     MEASURED = "measured"  # the block's own file was timed, by the kit or by the makers of an imported table
     INFERRED = "inferred"  # from other blocks of the same target (`luts.block_model`); its interval is the model's
+    TRANSFERRED = "transferred"  # from tables of other devices (`luts.transfer`); its interval is the model's
     COMPOSED = "composed"  # the sum of the times of its parts, timed one by one: biased low (`luts.foreign.compose`)
 
 
@@ -129,7 +131,7 @@ class Overhead:
         value_ms: what is used: the intercept, drawn to what the networks say of it, or zero (see `verdict`).
         intercept_ms: as fitted. low_ms, high_ms: its 95 % interval.
         slopes_ms: cost of one more block, for each chained key.
-        r2: of the straight line. num_chains: points on it.
+        r2: of the straight line; None where the value was transferred. num_chains: points on it.
         num_networks: whole networks that narrowed `value_ms`.
     """
 
@@ -139,7 +141,7 @@ class Overhead:
     low_ms: float
     high_ms: float
     slopes_ms: dict[str, float]
-    r2: float
+    r2: float | None
     num_chains: int
     num_networks: int = 0
 
@@ -212,6 +214,7 @@ class LatencyTable(Tabular):
         accepted: statuses besides `ok` whose rows count, because the person who measured said so.
         seed: of the bootstrap, and of the order in which things were measured.
         agreements: of whole networks measured beside the table: their outputs on the target with the reference's.
+        transferred: how rows came from tables of other devices; None where none did.
 
     Raises:
         TableError: from `predict` and `slot_costs`, where a row is missing or does not count.
@@ -238,6 +241,7 @@ class LatencyTable(Tabular):
     seed: int = 0
     accepted: tuple[Status, ...] = ()
     agreements: dict[str, DeviceAgreement] = field(default_factory=dict)
+    transferred: Transferred | None = None
     schema_version: int = SCHEMA_VERSION
 
     def sheet(self) -> Sheet:
@@ -261,15 +265,15 @@ class LatencyTable(Tabular):
 
     @property
     def num_inferred(self) -> int:
-        """Return how many rows were inferred from others, not measured."""
-        return sum(row.source is RowSource.INFERRED for row in self.rows.values())
+        """Return how many rows were inferred from others or transferred from other devices, not measured."""
+        return sum(row.source is not RowSource.MEASURED for row in self.rows.values())
 
     @property
     def row_sources(self) -> str:
-        """Return of how many rows the numbers are measured, and of how many inferred, or composed of parts."""
+        """Return of how many rows the numbers are measured, inferred, transferred, or composed of parts."""
         counted = Counter(row.source for row in self.rows.values())
-        composed = f", {counted[RowSource.COMPOSED]} composed" if counted[RowSource.COMPOSED] else ""
-        return f"{counted[RowSource.MEASURED]} measured, {counted[RowSource.INFERRED]} inferred{composed}"
+        always = (RowSource.MEASURED, RowSource.INFERRED)
+        return ", ".join(f"{counted[one]} {one}" for one in RowSource if counted[one] or one in always)
 
     @property
     def of_networks(self) -> bool:
@@ -312,6 +316,22 @@ class LatencyTable(Tabular):
             doubtful=tuple(sorted({part.key for part in parts if part.status is not Status.OK})),
             loo_mape_percent=self.calibration.loo_mape_percent,
         )
+
+    def relative_error(self, network: Network) -> float | None:
+        """Return the relative standard deviation around the prediction of a network, as a transferred table knows it.
+
+        Returns:
+            None where no row was transferred: such a table's error is what a validation finds.
+
+        Raises:
+            TableError: a block has no row, or a row without a number that counts.
+        """
+        if self.transferred is None:
+            return None
+        parts_ms: dict[str, float] = {}
+        for part in self.predict(network).parts:
+            parts_ms[part.key] = parts_ms.get(part.key, 0.0) + part.latency_ms
+        return self.transferred.relative_error(parts_ms, self.overhead_ms)
 
     def latency_ms(self, network: Network) -> float:
         """Return the calibrated latency in milliseconds.

@@ -16,6 +16,7 @@ and read with `load(LatencyTable, path)`, written with `save(table, path)`.
 """
 
 from mogakit.records.convert import finite, from_json, to_json
+from mogakit.records.pictures import read_picture
 from mogakit.records.reading import (
     Limits,
     check_file,
@@ -63,6 +64,7 @@ __all__ = [
     "read_csv",
     "read_json",
     "read_npy",
+    "read_picture",
     "read_text",
     "read_yaml",
     "save",

@@ -193,11 +193,12 @@ def comparison_figures(content: RunContent) -> list[Drawn]:
     accuracies = {one.name: one.top1 for one in found.networks if one.top1 is not None}
     if not accuracies:
         return drawn
+    unsearched = _unsearched(content, found)
     latencies = {
-        column.name: {one.name: one.latencies_ms[place] for one in found.networks}
+        column.name + unsearched.get(place, ""): {one.name: one.latencies_ms[place] for one in found.networks}
         for place, column in enumerate(found.columns)
     }
-    words = f"Published accuracy against latency on each hardware. {_without_accuracy(found)}".strip()
+    words = f"Accuracy, published or given, against latency on each hardware. {_without_accuracy(found)}".strip()
     missing = [
         f"{one.name} on {column.name}"
         for place, column in enumerate(found.columns)
@@ -216,6 +217,18 @@ def comparison_figures(content: RunContent) -> list[Drawn]:
             words += f" Left out, since a hardware has no number of theirs: {', '.join(unknown)}."
         drawn.append(Drawn("accuracy-by-metric", figure, words, wide=True))
     return drawn
+
+
+def _unsearched(content: RunContent, found: Comparison) -> dict[int, str]:
+    """Return a mark for each column whose hardware no search of the run knew; none where no search knew any."""
+    sources = [
+        metric.source
+        for search in content.searches
+        for metric in search.result.front.metrics
+        if metric.name.partition(":")[0] == "latency"
+    ]
+    known = {place for place, one in enumerate(found.columns) if any(f"{one.name} on " in text for text in sources)}
+    return {place: " (not searched)" for place in range(len(found.columns)) if known and place not in known}
 
 
 def _without_accuracy(found: Comparison) -> str:

@@ -28,8 +28,15 @@ PAPER_FIGURES: dict[str, PaperFigure] = {
     "moga/8": PaperFigure(("architectures",), "nothing; --network names the networks"),
     "moga/9": PaperFigure(("params-compared*",), "two searches over the same metrics (--search)"),
     "mnasnet/2": PaperFigure(("rewards",), "nothing"),
-    "mnasnet/4": PaperFigure(("scaling-latency-*", "scaling"), "a comparison at several scales (--comparison)"),
-    "mnasnet/5": PaperFigure(("samples",), "a search by a controller (moga search --engine ppo --set target_ms=T)"),
+    "mnasnet/4": PaperFigure(
+        ("scaling-latency-*", "scaling-accuracy-*", "scaling"), "a comparison at several scales (--comparison)"
+    ),
+    "mnasnet/5": PaperFigure(
+        ("samples", "rewards-by-step"), "a search by a controller (moga search --engine ppo --set target_ms=T)"
+    ),
+    "mnasnet/6": PaperFigure(
+        ("scaling-accuracy-*",), "a comparison of one network at several scales with accuracies (--comparison)"
+    ),
     "mnasnet/7": PaperFigure(("architectures",), "nothing; --network names the networks"),
     "multi-hardware/1": PaperFigure(("accuracy-by-metric",), "a comparison with accuracies (--comparison)"),
     "multi-hardware/2": PaperFigure(

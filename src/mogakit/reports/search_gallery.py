@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from mogakit.luts.spaces import table_input_size
@@ -9,6 +10,7 @@ from mogakit.nets.network import Network
 from mogakit.nets.spaces import get_space, parse_chromosome
 from mogakit.reports.drawn import Drawn
 from mogakit.reports.figures import networks, searches
+from mogakit.reports.figures.rewards import rewards_by_step
 from mogakit.reports.run import NamedSearch, RunContent
 from mogakit.search.front import Front, MetricInfo
 
@@ -87,7 +89,25 @@ def samples_figures(content: RunContent) -> list[Drawn]:
     if not panels:
         return []
     words = "Every network that a controller drew, repeats included, with the front; below, how often each latency."
-    return [Drawn("samples", searches.sampled(panels, f"{axes[1]} (ms)", axes[0]), words, wide=True)]
+    return [
+        Drawn("samples", searches.sampled(panels, f"{axes[1]} (ms)", axes[0]), words, wide=True),
+        *_rewards_by_step(content),
+    ]
+
+
+def _rewards_by_step(content: RunContent) -> list[Drawn]:
+    """Draw the mean reward of the networks that each step of a controller drew."""
+    means: dict[str, list[float]] = {}
+    for one in content.searches:
+        if one.samples is not None and one.samples.rewards:
+            steps, rewards = np.array(one.samples.steps), np.array(one.samples.rewards)
+            means[f"{one.name}: {one.result.engine}"] = [
+                float(rewards[steps == step].mean()) for step in np.unique(steps)
+            ]
+    if not means:
+        return []
+    words = "Mean reward of the networks that a controller drew in each step, and its running mean."
+    return [Drawn("rewards-by-step", rewards_by_step(means), words)]
 
 
 def _params_compared(name: str, named: dict[str, NamedSearch]) -> Drawn:

@@ -112,10 +112,23 @@ def log_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
 
 def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
     """Write `<name>.svg` and `<name>.png` into `folder`, atomically; equal figures give equal bytes."""
+    return write(rendered(figure), folder, name)
+
+
+def rendered(figure: Figure) -> tuple[bytes, bytes]:
+    """Return a figure as the bytes of an SVG and of a PNG file."""
+    pixels = io.BytesIO()
+    vector = to_svg(figure).encode("utf-8")
+    with matplotlib.rc_context(RC):
+        figure.savefig(pixels, format="png", metadata={"Software": None})
+    return vector, pixels.getvalue()
+
+
+def write(drawing: tuple[bytes, bytes], folder: Path, name: str) -> tuple[Path, Path]:
+    """Write what `rendered` returned as `<name>.svg` and `<name>.png` into `folder`, atomically."""
     vector, pixels = folder / f"{name}.svg", folder / f"{name}.png"
-    files.write_text(vector, to_svg(figure))
-    with matplotlib.rc_context(RC), files.replacing(pixels) as temporary:
-        figure.savefig(temporary, format="png", metadata={"Software": None})
+    files.write_bytes(vector, drawing[0])
+    files.write_bytes(pixels, drawing[1])
     return vector, pixels
 
 

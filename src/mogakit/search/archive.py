@@ -1,13 +1,13 @@
 """Everything that a search evaluated, in order, each network once."""
 
-import csv
-import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from mogakit import files
 from mogakit.nets.spaces import format_chromosome
+from mogakit.neutral import csv_text
 from mogakit.search.additive import Genes, Values
 from mogakit.search.front_quality import nondominated
 from mogakit.search.problem import Problem
@@ -99,14 +99,12 @@ def write_samples(path: Path, archive: Archive, problem: Problem, rewards: Value
         rewards: of the archive's networks, shape (n,).
     """
     genes, values = archive.genes, archive.values
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["step", "chromosome", *(metric.name for metric in problem.metrics), "reward"])
+    rows: list[Sequence[object]] = [["step", "chromosome", *(metric.name for metric in problem.metrics), "reward"]]
     for step, row in archive.samples:
         numbers = [*values[row].tolist(), float(rewards[row])]
         chromosome = format_chromosome(tuple(genes[row].tolist()))
-        writer.writerow([step, chromosome, *("" if x != x else repr(x) for x in numbers)])
-    files.write_text(path, text.getvalue())
+        rows.append([step, chromosome, *("" if x != x else repr(x) for x in numbers)])
+    files.write_text(path, csv_text(rows))
 
 
 def sorted_front(problem: Problem, genes: Genes, values: Values, objectives: Values) -> tuple[Genes, Values]:
@@ -121,11 +119,9 @@ def write_networks(
     path: Path, problem: Problem, genes: Genes, values: Values, generations: list[int] | None = None
 ) -> None:
     """Write networks as CSV; numbers are written so that they read back exactly."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     first = [] if generations is None else ["generation"]
-    writer.writerow([*first, "chromosome", *(metric.name for metric in problem.metrics)])
+    rows: list[Sequence[object]] = [[*first, "chromosome", *(metric.name for metric in problem.metrics)]]
     for row, (chosen, metrics) in enumerate(zip(genes.tolist(), values.tolist(), strict=True)):
         lead = [] if generations is None else [generations[row]]
-        writer.writerow([*lead, format_chromosome(tuple(chosen)), *("" if x != x else repr(x) for x in metrics)])
-    files.write_text(path, text.getvalue())
+        rows.append([*lead, format_chromosome(tuple(chosen)), *("" if x != x else repr(x) for x in metrics)])
+    files.write_text(path, csv_text(rows))

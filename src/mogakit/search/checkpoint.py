@@ -3,15 +3,16 @@
 import hashlib
 import io
 import json
-import zipfile
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
 from mogakit import files, records
 from mogakit.errors import InputError
 from mogakit.nets.spaces import format_chromosome
+from mogakit.search.additive import Genes, Values
 from mogakit.search.archive import Archive
 from mogakit.search.evolution import Evolution, State
 from mogakit.search.problem import Problem
@@ -77,7 +78,9 @@ def load(path: Path, evolution: Evolution, identity: str) -> None:
     records.check_zip(path, "checkpoint of a search", "remove it to start from scratch")
     try:
         with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
+            arrays: dict[str, Any] = {name: stored[name] for name in stored.files}
+        if others := [name for name, value in arrays.items() if not isinstance(value, np.ndarray)]:
+            raise ValueError(f"its member {others[0]!r} is not an array")
         head = json.loads(str(arrays["head"]))
         if head["version"] != VERSION:
             raise InputError(f"{path} is a checkpoint of version {head['version']}; this release reads {VERSION}")
@@ -96,7 +99,35 @@ def load(path: Path, evolution: Evolution, identity: str) -> None:
         )
         genes, values, generations = (arrays[f"archive_{name}"] for name in ("genes", "values", "generations"))
         num_evaluations = int(head["num_evaluations"])
-    except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
+        _check(evolution.problem, state, genes, values, generations)
+    except (ValueError, OverflowError, RecursionError, KeyError, TypeError, EOFError, OSError, BadZipFile) as error:
         raise InputError(f"{path} is not a search checkpoint ({error}); remove it to start from scratch") from error
     archive = Archive.restored(evolution.problem, genes, values, generations, num_evaluations)
-    evolution.restore(state, archive)
+    try:
+        evolution.restore(state, archive)
+    except (ValueError, TypeError, KeyError, OverflowError) as error:  # a state that no bit generator has
+        raise InputError(f"{path} is not a search checkpoint ({error}); remove it to start from scratch") from error
+
+
+def _check(problem: Problem, state: State, genes: Genes, values: Values, generations: Genes) -> None:
+    """Check that arrays are what a search of `problem` leaves.
+
+    Raises:
+        ValueError: a shape or type is another, a choice does not exist, or a network's generation is not before this.
+    """
+    sizes, num_metrics = np.asarray(problem.num_indices), len(problem.metrics)
+    for name, chosen, bounds in (("indices", state.indices, sizes), ("genes", genes, problem.space.num_choices)):
+        if chosen.dtype != np.int64 or chosen.ndim != 2 or chosen.shape[1] != len(sizes):
+            raise ValueError(f"{name} of shape {chosen.shape}, {chosen.dtype}")
+        if ((chosen < 0) | (chosen >= np.asarray(bounds))).any():
+            raise ValueError(f"{name} hold a choice that does not exist")
+    for name, numbers, shape in (
+        ("values", state.values, (len(state.indices), num_metrics)),
+        ("values of the archive", values, (len(genes), num_metrics)),
+        ("rank", state.rank, (len(state.indices),)),
+        ("crowding", state.crowding, (len(state.indices),)),
+    ):
+        if numbers.dtype != np.float64 or numbers.shape != shape:
+            raise ValueError(f"{name} of shape {numbers.shape}, {numbers.dtype}")
+    if generations.dtype != np.int64 or generations.shape != (len(genes),) or state.generation < 0:
+        raise ValueError("generations that no search has")

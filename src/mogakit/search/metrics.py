@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
-import joblib
 import numpy as np
 
 from mogakit.nets.network import Network
@@ -15,6 +14,7 @@ from mogakit.search.additive import Genes, Values
 from mogakit.search.cache import EvaluationCache
 from mogakit.search.multi_hardware import f_avg
 from mogakit.search.staged import Costs, sum_of
+from mogakit.workers.pool import LocalWorkers, Workers
 
 
 class Metric(Protocol):
@@ -138,10 +138,10 @@ class NetworkMetric:
 
     Attributes:
         identity: what cached values belong to: a source with another identity shares none of them.
-        ask: returns the value of one network, None where there is none. It must be picklable where `num_jobs` > 1.
+        ask: returns the value of one network, None where there is none. It must be picklable where other processes ask.
         cache: where values are kept, or None.
-        num_jobs: of joblib; the backend is the one set by `joblib.parallel_config`, so that a Dask or Ray cluster
-            works without a change here.
+        num_jobs: how many networks are asked for at once where there are no `workers`.
+        workers: who asks; None for `num_jobs` processes of this computer.
     """
 
     name: str
@@ -152,6 +152,7 @@ class NetworkMetric:
     ask: Callable[[Chromosome, Network], float | None]
     cache: EvaluationCache | None = None
     num_jobs: int = 1
+    workers: Workers | None = None
     _memory: dict[str, float] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -176,11 +177,9 @@ class NetworkMetric:
         return np.array([self._memory[name] for name in names])
 
     def _ask_all(self, missing: Sequence[tuple[str, Chromosome]]) -> Iterator[tuple[str, float]]:
-        if self.num_jobs == 1:
-            yield from (_asked(self.ask, self.space, name, chromosome) for name, chromosome in missing)
-        elif missing:
-            run = joblib.Parallel(n_jobs=self.num_jobs, return_as="generator_unordered")
-            yield from run(joblib.delayed(_asked)(self.ask, self.space, *each) for each in missing)
+        workers = self.workers or LocalWorkers(self.num_jobs)
+        for _, answer in workers.run(_asked, [(self.ask, self.space, *each) for each in missing]):
+            yield answer
 
 
 def _asked(

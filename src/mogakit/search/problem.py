@@ -10,7 +10,8 @@ from functools import cached_property
 import numpy as np
 
 from mogakit.errors import InputError
-from mogakit.nets.spaces import SearchSpace
+from mogakit.nets.block import Block
+from mogakit.nets.spaces import SearchSpace, StagedSpace
 from mogakit.search.additive import Genes, Values
 from mogakit.search.metrics import Metric
 
@@ -70,27 +71,39 @@ def parse_constraint(text: str) -> Constraint:
 def allowed_choices(space: SearchSpace, forbidden: Sequence[str]) -> tuple[tuple[int, ...], ...]:
     """Return the choices of each gene whose block key matches none of the patterns (`*_se*`, `mb_*_k7*`).
 
+    In a staged space a layer's choice is several blocks, one for each number of filters; it is left out where any of
+    them matches.
+
     Raises:
-        InputError: patterns are given for a space whose genes are no blocks, a pattern matches nothing, or a slot is
+        InputError: patterns are given for a space whose genes are no blocks, a pattern matches nothing, or a gene is
             left without a choice.
     """
     everything = tuple(tuple(range(count)) for count in space.num_choices)
     if not forbidden:
         return everything
-    if space.slotted is None:
-        raise InputError(f"space {space.name!r} has no independent slots, so blocks cannot be forbidden in it")
+    columns = blocks_by_gene(space)
+    if columns is None:
+        raise InputError(f"the genes of space {space.name!r} do not choose blocks, so blocks cannot be forbidden in it")
     keys = [block.key for block in space.choice_blocks]
     for pattern in forbidden:
         if not fnmatch.filter(keys, pattern):
             raise InputError(f"{pattern!r} matches no block of {space.name!r}; its keys look like {keys[0]}")
+    rejected = {key for key in keys if any(fnmatch.fnmatchcase(key, pattern) for pattern in forbidden)}
     left = tuple(
-        tuple(i for i, block in enumerate(choices) if not any(fnmatch.fnmatchcase(block.key, p) for p in forbidden))
-        for choices in space.slotted.slots
+        tuple(i for i, blocks in enumerate(values) if not any(block.key in rejected for block in blocks))
+        for values in columns
     )
     empty = [slot for slot, choices in enumerate(left) if not choices]
     if empty:
         raise InputError(f"{', '.join(forbidden)} leave no choice in slot(s) {empty}; forbid less")
     return left
+
+
+def blocks_by_gene(space: SearchSpace) -> tuple[tuple[tuple[Block, ...], ...], ...] | None:
+    """Return for each gene and each of its values the blocks that it can be; None where genes do not choose blocks."""
+    if space.slotted is not None:
+        return tuple(tuple((block,) for block in choices) for choices in space.slotted.slots)
+    return space.blocks_by_gene if isinstance(space, StagedSpace) else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from mogakit.nets.network import Network
 from mogakit.nets.spaces import Chromosome, SearchSpace, get_space
 from mogakit.search.cache import EvaluationCache
 from mogakit.search.metrics import NetworkMetric
-from mogakit.training.data import Dataset, open_dataset
+from mogakit.training.data import Dataset, check_sizes, located, open_dataset
 from mogakit.training.loop import Settings, train
 from mogakit.training.recipes import Schedule, get_recipe
 from mogakit.training.world import World
@@ -29,6 +29,7 @@ class TrainedAccuracy:
 
     Attributes:
         space, recipe, data: by name. settings: of each training. device: `cpu`, `cuda`.
+        sizes: numbers of training and validation images that every process must find; None for any.
     """
 
     space: str
@@ -36,10 +37,12 @@ class TrainedAccuracy:
     data: str
     settings: Settings
     device: str
+    sizes: tuple[int, int] | None = None
 
     def __call__(self, chromosome: Chromosome, network: Network) -> float:
         """Return the accuracy on images held out of training, of a network of the data's classes."""
         data = _datasets(self.data, network.input_size)
+        check_sizes(self.data, data, self.sizes)
         same = get_space(self.space, network.input_size, data[0].num_classes).decode(chromosome)
         world = World(0, 1, torch.device(self.device))
         return train(same, data, get_recipe(self.recipe), self.settings, world).score.top1_percent
@@ -74,14 +77,22 @@ def open_trained_accuracy(
     except ValueError as error:
         raise InputError(f"train:{argument} is not {_FORM}") from error
     settings = Settings(epochs=epochs, batch_size=batch_size, seed=seed, schedule=schedule)
-    ask = TrainedAccuracy(space=space.name, recipe=recipe.name, data=given["data"], settings=settings, device=device)
-    training, validation = _datasets(ask.data, space.decode((0,) * len(space.num_choices)).input_size)
+    data = given["data"]
+    training, validation = _datasets(located(data), space.decode((0,) * len(space.num_choices)).input_size)
+    ask = TrainedAccuracy(
+        space=space.name,
+        recipe=recipe.name,
+        data=located(data),
+        settings=settings,
+        device=device,
+        sizes=(len(training), len(validation)),
+    )
     _check_batch(settings.batch_size or recipe.batch_size, training)
     return NetworkMetric(
         name="accuracy",
         unit="%",
-        source=f"trained alone on {ask.data}, recipe {recipe.name}, {epochs:g} epochs; scored on {validation.name}",
-        identity=f"trained {recipe} {ask.data} {len(training)} {sorted(settings.identity().items())}",
+        source=f"trained alone on {data}, recipe {recipe.name}, {epochs:g} epochs; scored on {validation.name}",
+        identity=f"trained {recipe} {data} {len(training)} {sorted(settings.identity().items())}",
         space=space,
         ask=ask,
         cache=cache,

@@ -15,10 +15,11 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
-from mogakit.errors import InputError
+from mogakit import records
+from mogakit.errors import ClusterError, InputError
 
 Images = npt.NDArray[np.float32]
 
@@ -85,10 +86,9 @@ class ImageFolder:
         """Decode one image: random resized crop and flip with `rng`, resize and centre crop without."""
         path, label = self.files[index]
         try:
-            with Image.open(path) as opened:
-                image = opened.convert("RGB")
-        except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError):
-            self.broken.add(path)  # Pillow raises SyntaxError on some truncated PNG files
+            image = records.read_picture(path).convert("RGB")
+        except InputError:
+            self.broken.add(path)
             return None
         cropped = _centre(image, self.resize, self.input_size) if rng is None else _random(image, self.input_size, rng)
         pixels = np.asarray(cropped, dtype=np.float32) / 255.0
@@ -309,3 +309,22 @@ def open_dataset(text: str, input_size: int, held_out: HeldOut = HeldOut.CARVED)
     if not root.is_dir():
         raise InputError(f"--data {text!r} is neither a folder (one folder a class) nor the word digits")
     return open_image_folder(root, input_size, held_out=held_out)
+
+
+def located(text: str) -> str:
+    """Return what `open_dataset` takes in a form that means the same in a process which runs in another folder."""
+    return text if text == "digits" else str(Path(text).resolve())
+
+
+def check_sizes(text: str, found: tuple[Dataset, Dataset], wanted: tuple[int, int] | None) -> None:
+    """Check that a worker of a cluster has opened as many images as the client has; None for no check.
+
+    Raises:
+        ClusterError: it has not.
+    """
+    sizes = (len(found[0]), len(found[1]))
+    if wanted is not None and sizes != wanted:
+        raise ClusterError(
+            f"{text} holds {sizes[0]} training and {sizes[1]} validation images on a worker, and {wanted[0]} and "
+            f"{wanted[1]} on this computer; give both the same images"
+        )

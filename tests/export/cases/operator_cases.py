@@ -226,3 +226,17 @@ CASES: dict[str, tuple[Callable[[], nn.Module], Shape]] = {
     ),
     "flatten before linear": (lambda: nn.Sequential(nn.Conv2d(8, 4, 3), nn.Flatten(), nn.Linear(140, 5)), MAP),
 }  # fmt: skip
+
+
+def seeded(name: str) -> tuple[nn.Module, tuple[int, ...]]:
+    """Build a case with weights and statistics far from the identity."""
+    build, shape = CASES[name]
+    torch.manual_seed(0)
+    module = build()
+    generator = torch.Generator().manual_seed(1)
+    for key, value in module.state_dict().items():
+        if value.is_floating_point():
+            value.uniform_(-1, 1, generator=generator)
+            if key.endswith("running_var"):
+                value.abs_().add_(0.5)
+    return module.eval(), shape

@@ -208,6 +208,19 @@ def test_a_manifest_that_names_files_outside_is_rejected(copied: Path) -> None:
         read_manifest(copied)
 
 
+@pytest.mark.parametrize("name", ["../../secret.bin", "/etc/passwd", "link.bin"])
+def test_a_companion_outside_is_rejected(copied: Path, tmp_path: Path, name: str) -> None:
+    path = copied / "manifest.json"
+    stored = json.loads(path.read_text())
+    stored["artifacts"][0]["companions"] = {name: "0" * 64}
+    del stored["checksum"]
+    path.write_text(json.dumps(stored))
+    (tmp_path / "secret").write_text("secret")
+    (copied / stored["artifacts"][0]["path"]).with_name("link.bin").symlink_to(tmp_path / "secret")
+    with pytest.raises(InputError, match="outside the folder"):
+        read_manifest(copied)
+
+
 def test_files_of_another_export_version_are_written_anew(copied: Path) -> None:
     path = copied / "manifest.json"
     stored = json.loads(path.read_text())
@@ -221,8 +234,10 @@ def test_files_of_another_export_version_are_written_anew(copied: Path) -> None:
 
 
 def test_a_combination_without_writer_is_rejected_before_anything_is_written(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no writer makes onnx in int8; supported: tflite/float32"):
-        export_space(small_space(), [Format.ONNX], Precision.INT8, tmp_path / "new")
+    with pytest.raises(
+        InputError, match=r"no writer makes onnx in uint8; supported: onnx/float32, onnx/int8 \(uint8 is"
+    ):
+        export_space(small_space(), [Format.ONNX], Precision.UINT8, tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
 

@@ -43,7 +43,7 @@ def test_images_are_what_the_quality_is_measured_on(tmp_path):
 
 def test_float_files_have_no_quality_by_layer(tmp_path):
     (artifact,) = export_network(NETWORK, [Format.TFLITE], Precision.FLOAT32, tmp_path)
-    with pytest.raises(InputError, match="only integer TFLite files"):
+    with pytest.raises(InputError, match="layers are compared in quantised TFLite files only"):
         layer_quality(NETWORK, artifact)
 
 

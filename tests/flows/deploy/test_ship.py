@@ -105,6 +105,15 @@ def test_a_missing_and_a_foreign_file_are_named(bundle):
     assert found == {"models/digits_10-7-6-3-3-0.onnx": "is missing", "notes.txt": "does not belong to the bundle"}
 
 
+def test_a_link_or_a_pipe_in_a_bundle_is_named(bundle, tmp_path):
+    (tmp_path / "secret").write_text("secret")
+    (bundle / "labels.txt").symlink_to(tmp_path / "secret")
+    os.mkfifo(bundle / "models" / "pipe")
+    found = {(one.file, one.problem) for one in damages(bundle)}
+    problem = "is a link, a device or a pipe, not a regular file"
+    assert found == {("labels.txt", problem), ("models/pipe", problem)}
+
+
 def test_a_damaged_file_is_named_once_and_the_others_are_still_run(bundle):
     path = bundle / "models" / "digits_10-7-6-3-3-0.tflite"
     path.write_bytes(path.read_bytes()[:-1])

@@ -5,27 +5,14 @@ The device is made up (a runner whose truth is known); files, journals, schedule
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from made_up import TARGET, MadeUpRunner, block_ms
 
-from mogakit.bench.measurement import (
-    Clock,
-    Conditions,
-    Delegation,
-    DelegationKind,
-    Identity,
-    Measurement,
-    Status,
-)
-from mogakit.bench.runner import Job, OperatorTime, RunnerKind
-from mogakit.bench.target import Target, parse_target
 from mogakit.errors import DeviceError, InputError, TableError
-from mogakit.export.artifact import Artifact, Role
 from mogakit.flows.measure.fit import FitRequest, FitResult, fit_run
 from mogakit.flows.measure.profile import ProfileRequest, profile
 from mogakit.flows.measure.validate import ValidateRequest, validate
@@ -33,104 +20,9 @@ from mogakit.flows.search.find import search
 from mogakit.flows.search.plan import Method, SearchPlan, table_input
 from mogakit.luts.linear import ModelKind, load_model
 from mogakit.luts.table import RowSource, load
-from mogakit.nets.block import Activation, Block, Op, parse_key
-from mogakit.nets.network import count_madds
-from mogakit.nets.resolve import resolve
+from mogakit.nets.block import Activation, Block, Op
 from mogakit.nets.spaces import StagedSpace, register_space
 from mogakit.nets.spaces.staged import LayerChoice, Shortcut, Stage
-
-TARGET = parse_target("tflite/cpu/float32")
-STATE = Conditions(at="2026-11-21T00:00:00+00:00")
-
-
-def block_ms(key: str) -> float:
-    return 0.05 + 1e-6 * count_madds(parse_key(key))
-
-
-def truth_ms(artifact: Artifact) -> float:
-    if artifact.role is Role.NETWORK:
-        return 1.1 * sum(block_ms(block.key) for block in resolve(artifact.name, input_size=8).blocks)
-    if artifact.role is Role.CHAIN:
-        copies, key = artifact.name.removeprefix("chain-").split("x", 1)
-        return int(copies) * block_ms(key)
-    return block_ms(artifact.name)
-
-
-@dataclass
-class MadeUpRunner:
-    """A device of known truth, 1 % noise, and a speed of its own in every process; it may go away."""
-
-    driver: str = ""
-    kind = RunnerKind.HOST
-    jobs_per_window: int | None = None
-    windows_left: int = 10**6
-    measured: list[tuple[str, int, int]] = field(default_factory=list)
-    num_sessions: int = 0
-    falls_back: bool = False  # every fifth network runs on another hardware, ten times slower
-
-    def identity(self, target: Target) -> Identity:
-        return Identity(
-            device="made-up",
-            device_name="made up",
-            driver=self.driver,
-            runtime="none",
-            tool_sha256="",
-            flags=(),
-            affinity="",
-            export_version="1",
-        )
-
-    def conditions(self) -> Conditions:
-        return STATE
-
-    def profile_operators(self, job: Job) -> tuple[OperatorTime, ...]:
-        raise InputError("it times whole files only")
-
-    def unsupported(self, target: Target) -> str | None:
-        return None
-
-    @contextmanager
-    def session(self, jobs: Sequence[Job], round_number: int, seed: int) -> Iterator["MadeUpSession"]:
-        self.num_sessions += 1
-        yield MadeUpSession(self, round_number, self.num_sessions)
-
-
-@dataclass
-class MadeUpSession:
-    """One process of it."""
-
-    runner: MadeUpRunner
-    round_number: int
-    number: int
-
-    def measure(self, jobs: Sequence[Job], window: int) -> Iterator[Measurement]:
-        if self.runner.windows_left == 0:
-            raise DeviceError("the device went away")
-        self.runner.windows_left -= 1
-        rng = np.random.default_rng([self.number, window])
-        speed = float(np.exp(np.random.default_rng(self.number).normal(0, 0.02)))
-        for job in {job.artifact.sha256: job for job in jobs}.values():
-            fell = (
-                self.runner.falls_back and job.artifact.role is Role.NETWORK and int(job.artifact.sha256, 16) % 5 == 0
-            )
-            times = truth_ms(job.artifact) * speed * np.exp(rng.normal(0, 0.01, 4)) * (10 if fell else 1)
-            self.runner.measured.append((job.artifact.name, self.round_number, window))
-            yield Measurement(
-                artifact_name=job.artifact.name,
-                artifact_sha256=job.artifact.sha256,
-                role=job.artifact.role,
-                target=job.target,
-                round=self.round_number,
-                window=window,
-                process=f"process-{self.number}",
-                clock=Clock.THREAD_CPU,
-                status=Status.FALLBACK if fell else Status.OK,
-                delegation=Delegation(kind=DelegationKind.NOT_ASKED),
-                before=STATE,
-                after=STATE,
-                samples_ms=tuple(times),
-                cold_ms=tuple(times[:2]),
-            )
 
 
 @pytest.fixture(scope="module")

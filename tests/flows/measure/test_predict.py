@@ -11,7 +11,9 @@ from mogakit.bench.measurement import Status
 from mogakit.errors import InputError
 from mogakit.flows.measure.predict import predict_networks
 from mogakit.luts.foreign.ofa import import_ofa
+from mogakit.luts.foreign.reading import Given
 from mogakit.luts.foreign.tunas import import_tunas
+from mogakit.luts.foreign.units import TimeUnit
 from mogakit.luts.linear import Pairs, fit_one_hot
 from mogakit.luts.table import LatencyTable, load, save
 from mogakit.luts.validation import CheckedNetwork, Drift, NoiseFloor, Validation, stratum_report
@@ -154,7 +156,7 @@ def test_an_imported_cost_model_predicts_without_an_error_bar(tmp_path: Path) ->
 
 def test_an_imported_table_of_foreign_rows_is_answered_with_what_it_lacks(tmp_path: Path) -> None:
     (tmp_path / "ofa.yaml").write_text("Conv-input:224x224x3-output:112x112x32: {count: 9, mean: 1.5}\n")
-    save(import_ofa(tmp_path / "ofa.yaml"), tmp_path / "ofa.json")
+    save(import_ofa(tmp_path / "ofa.yaml", Given(unit=TimeUnit.MS)), tmp_path / "ofa.json")
     (found,) = predict_networks(["moga-a"], tmp_path / "ofa.json").networks
     assert found.latency_ms is None
     assert "names its rows in another way" in found.problem

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from tunas_networks import chromosome_from_oneofs
 
 from mogakit.bench.host import HostRunner
 from mogakit.bench.target import parse_target
@@ -13,7 +14,6 @@ from mogakit.cli.compare import command
 from mogakit.errors import InputError
 from mogakit.flows.lut import ForeignFormat, import_foreign
 from mogakit.flows.search.compare import CompareRequest, compare
-from mogakit.luts.foreign.tunas import chromosome_from_oneofs
 from mogakit.luts.table import load, save
 from mogakit.nets.resolve import resolve
 from mogakit.nets.spaces import format_chromosome
@@ -160,6 +160,28 @@ def test_factors_and_accuracies_travel_with_the_papers_table():
     assert [row.top1 for row in found.networks] == [75.1, 75.3, 74.9, 74.9, 76.2, 75.8, 74.9, 75.3]
     assert {row.top1_source for row in found.networks} == {"multi-hardware paper (arXiv 2008.08178) Table 1"}
     assert "inferred" in found.reference
+
+
+def test_accuracies_of_a_users_own_overrule_published_ones(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text("network,accuracy\nmoga-a,76.5\nmobilenet-v2@0.5x,64.1\n")
+    request = CompareRequest(models=("moga-a", "moga-b", "mobilenet-v2@0.5x"), published=("Pixel 1",), accuracies=path)
+    rows = compare(request).networks
+    assert [(one.top1, one.top1_source) for one in rows] == [
+        (76.5, "table mine.csv"),
+        (rows[1].top1, rows[1].top1_source),
+        (64.1, "table mine.csv"),
+    ]
+    assert rows[1].top1 == 75.5 and "mine" not in rows[1].top1_source
+    for text, words in (
+        ("network,accuracy\nmoga-c,75\n", "names none of the networks compared"),
+        ("network,accuracy\nmoga-a,7x\n", "line 2: '7x' is not a number"),
+        ("network,accuracy\nmoga-a,nan\n", "percent from 0 to 100"),
+        ("net,top1\nmoga-a,75\n", "network"),
+    ):
+        path.write_text(text)
+        with pytest.raises(InputError, match=words):
+            compare(request)
 
 
 def test_an_infinite_factor_leaves_a_hardware_out_and_stays_json():

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from mogakit.export.artifact import Artifact
 from mogakit.export.bundle.layout import MODELS, SAMPLES, SNIPPETS, Bundle
 from mogakit.export.preprocessing import Preprocessing
+from mogakit.neutral import code, markdown
 
 RANDOM_WARNING = "The weights are RANDOM: these files are for timing and for trying the code, they recognise nothing."
 SHELL_WARNING = (
@@ -22,7 +23,7 @@ def warnings(bundle: Bundle) -> list[str]:
 def render(bundle: Bundle) -> str:
     """Return README.md."""
     parts = [
-        f"# {bundle.network}",
+        f"# {markdown(bundle.network)}",
         *(f"> **{text}**" for text in _file_warnings(bundle)),
         _facts(bundle),
         "## Files",
@@ -73,10 +74,10 @@ def _facts(bundle: Bundle) -> str:
     labels = "`labels.txt`, one a line" if bundle.has_labels else "not given; outputs are indices"
     return "\n".join(
         (
-            f"- architecture: {bundle.architecture_source}",
+            f"- architecture: {markdown(bundle.architecture_source)}",
             f"- {bundle.params:,} parameters, {bundle.madds:,} multiply-adds, input {bundle.input_size} px, "
             f"{bundle.num_classes} classes",
-            f"- weights: {bundle.weights}",
+            f"- weights: {markdown(bundle.weights)}",
             f"- labels: {labels}",
             f"- made by MoGA Kit {bundle.kit_version}, export version {bundle.export_version}",
         )
@@ -86,12 +87,12 @@ def _facts(bundle: Bundle) -> str:
 def _file_row(artifact: Artifact) -> Sequence[object]:
     found = artifact.agreement
     return (
-        f"`{artifact.path.as_posix()}`",
+        code(artifact.path.as_posix()),
         artifact.format,
         artifact.precision,
         f"{artifact.num_bytes:,}",
         "-" if found is None else f"{found.relative:.2g}",
-        "-" if found is None else found.checked_with,
+        "-" if found is None else markdown(found.checked_with),
     )
 
 
@@ -103,7 +104,7 @@ def _mace_text(bundle: Bundle) -> str:
         f"MACE: of the four `.pb` of a precision under `{MODELS}/`, `multi` is for v1.1.1 and later, `net` for v1.0.4 "
         "and earlier; all share one `.data`."
     )
-    return text + (f" h-sigmoid is written as: {'; '.join(sorted(map(str, forms)))}." if forms else "")
+    return text + (f" h-sigmoid is written as: {'; '.join(sorted(map(markdown, forms)))}." if forms else "")
 
 
 def _quality(bundle: Bundle) -> list[str]:
@@ -113,10 +114,16 @@ def _quality(bundle: Bundle) -> list[str]:
     rows = []
     for item in integers:
         notes = item.notes or {}
-        rows.append((f"`{item.path.name}`", notes["sqnr_db"], notes.get("top1_agreement", "-"), notes["quality_on"]))
+        rows.append(
+            (
+                code(item.path.name),
+                *map(markdown, (notes["sqnr_db"], notes.get("top1_agreement", "-"), notes["quality_on"])),
+            )
+        )
     return [
         "## Quantisation",
-        f"Calibrated on: {bundle.calibration}. Weights have one scale a channel; no tensor is floating point.",
+        f"Calibrated on: {markdown(bundle.calibration)}. Weights have one scale a channel. No tensor of the TFLite "
+        "files is floating point; the ONNX file takes and gives float32, and its runtime computes in integers between.",
         _table(("file", "signal to noise, dB", "same top-1 as float", "on"), rows),
     ]
 
@@ -161,12 +168,12 @@ def _latency(bundle: Bundle) -> list[str]:
         return ["No table or measurement was given."]
     rows = [
         (
-            item.target,
-            item.device,
+            markdown(item.target),
+            markdown(item.device),
             f"{item.latency_ms:.3f}",
-            item.spread or "unknown",
-            ", ".join(filter(None, (item.kind, item.comment))),
-            item.source,
+            markdown(item.spread or "unknown"),
+            markdown(", ".join(filter(None, (item.kind, item.comment)))),
+            markdown(item.source),
         )
         for item in bundle.latencies
     ]

@@ -133,9 +133,9 @@ def load(folder: Path) -> Bundle:
     named = [artifact.path for artifact in bundle.artifacts]
     named += [Path(name) for sample in bundle.samples.values() for name in (sample.input, sample.output)]
     named += [] if bundle.detection is None else [Path(bundle.detection)]
+    named += [artifact.path.parent / name for artifact in bundle.artifacts for name in artifact.companions or {}]
     for one in named:
-        if one.is_absolute() or ".." in one.parts:
-            raise InputError(f"{path} names {one}, which lies outside the bundle")
+        files.inside(folder, one, named_by=path)
     return bundle
 
 
@@ -147,6 +147,9 @@ def damages(folder: Path) -> list[Damage]:
     """
     if not (folder / SUMS_NAME).is_file():
         raise InputError(f"{folder} is not a bundle: it has no {SUMS_NAME}")
+    odd = [Damage(name, "is a link, a device or a pipe, not a regular file") for name in _irregular(folder)]
+    if odd:
+        return odd
     raw, actual = (folder / SUMS_NAME).read_bytes(), _digests(folder)
     seal = folder / SEAL_NAME
     sealed = seal.is_file() and seal.read_bytes() == _seal(raw).encode()
@@ -162,6 +165,12 @@ def damages(folder: Path) -> list[Damage]:
     found += [Damage(name, "does not belong to the bundle") for name in sorted(set(actual) - set(listed))]
     changed = sorted(name for name in set(actual) & set(listed) if actual[name] != listed[name])
     return found + [Damage(name, "its bytes have changed") for name in changed]
+
+
+def _irregular(folder: Path) -> list[str]:
+    """Return what lies under a bundle and is neither a file nor a folder itself; links are not followed."""
+    found = (path for path in folder.rglob("*") if path.is_symlink() or not (path.is_file() or path.is_dir()))
+    return sorted(path.relative_to(folder).as_posix() for path in found)
 
 
 def _digests(folder: Path) -> dict[str, str]:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mogakit import files
-from mogakit.export.artifact import Artifact, Format, Precision
+from mogakit.export.artifact import Artifact, Format
 from mogakit.export.axes import to_channels_last
 from mogakit.export.bundle.layout import SAMPLES, Sample
 from mogakit.export.run import run, tflite_interpreter
@@ -50,7 +50,7 @@ def _input_of(image: NDArray[np.float32], artifact: Artifact, folder: Path) -> N
     if artifact.format is Format.ONNX:
         return image
     turned = np.ascontiguousarray(to_channels_last(image))
-    if artifact.precision in (Precision.INT8, Precision.UINT8):
+    if artifact.inputs[0].dtype != "float32":
         detail = tflite_interpreter(folder / artifact.path).get_input_details()[0]
         scale, zero_point = detail["quantization"]
         limits = np.iinfo(detail["dtype"])

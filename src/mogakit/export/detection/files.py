@@ -157,9 +157,18 @@ def run_file(model: Path, metadata: DetectionMetadata, image: Floats) -> tuple[F
     else:
         turned = np.ascontiguousarray(to_channels_last(image))
         if format is Format.TFLITE:
-            found = list(quality.in_floats(model.read_bytes())([turned]))
+            found = _tflite_outputs(model, turned)
         else:
             found = list(ends.joined(run.run(model, format, [turned]), shapes))
     if [value.shape for value in found] != shapes:
         raise InputError(f"{model} gives {[value.shape for value in found]}; its metadata says {shapes}")
+    if not all(np.isfinite(value).all() for value in found):
+        raise InputError(f"{model} gives numbers that are not finite")
     return np.asarray(found[0], np.float32), np.asarray(found[1], np.float32)
+
+
+def _tflite_outputs(model: Path, image: Floats) -> list[Floats]:
+    try:
+        return list(quality.in_floats(model.read_bytes())([image]))
+    except (ValueError, RuntimeError, TypeError, IndexError, KeyError) as error:  # as LiteRT and its wrapper have it
+        raise InputError(f"{model} does not run in LiteRT on an image of {image.shape}: {error}") from error

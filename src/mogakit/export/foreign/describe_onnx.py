@@ -24,6 +24,9 @@ _MOVING = words(
     "Reshape Squeeze Unsqueeze Flatten Transpose Slice Split Concat Gather GatherND GatherElements Pad Tile Expand "
     "Shape Size Identity Where ConstantOfShape Constant Range DepthToSpace SpaceToDepth Dropout"
 )
+_LAYERS = words("Conv ConvTranspose Gemm MatMul")
+_CLIPPING = words("Relu Clip")
+_IN_INTEGERS = Step(Role.COMPUTES, frozenset({Number.INT8}), frozenset())
 _KEEPS_INDICES = words("Cast Reshape Squeeze Unsqueeze Flatten Transpose Identity Where Add Max Min Clip")
 _MAX_DEPTH = 32
 """Of graphs inside control flow; real models have one or two."""
@@ -160,7 +163,26 @@ def _steps(root: onnx.GraphProto) -> Iterator[Step]:
             elif node.op_type == "DequantizeLinear":
                 scaled.update(node.output)
         for node in graph.node:
-            yield _step(node, kinds, stored, scaled)
+            step = _step(node, kinds, stored, scaled)
+            if step == _IN_INTEGERS and _clipped_only(graph, node):
+                scaled.update(node.output)
+            yield step
+
+
+def _clipped_only(graph: onnx.GraphProto, node: onnx.NodeProto) -> bool:
+    """Return whether nothing but a ReLU reads what a node makes: it becomes part of the node's integer kernel."""
+    readers = [other.op_type for other in graph.node if set(other.input) & set(node.output)]
+    return bool(readers) and set(readers) <= _CLIPPING
+
+
+def _computed_in_integers(
+    node: onnx.NodeProto, kinds: Mapping[str, Number], stored: Mapping[str, Number], scaled: set[str]
+) -> bool:
+    """Return whether runtimes fuse a node into an integer kernel: it reads nothing but integers turned into floats."""
+    data = [name for name in node.input if name and name not in stored]
+    floats = [name for name in data if kinds.get(name, Number.FLOAT) in (Number.FLOAT, Number.HALF)]
+    weights = stored.get(node.input[1]) if node.op_type in _LAYERS and len(node.input) > 1 else None
+    return bool(floats) and scaled.issuperset(floats) and weights not in (Number.FLOAT, Number.HALF)
 
 
 def _step(node: onnx.NodeProto, kinds: Mapping[str, Number], stored: Mapping[str, Number], scaled: set[str]) -> Step:
@@ -172,9 +194,9 @@ def _step(node: onnx.NodeProto, kinds: Mapping[str, Number], stored: Mapping[str
     elif node.op_type in _MOVING:
         role = Role.MOVES
     if role is Role.COMPUTES and (node.op_type.startswith("QLinear") or node.op_type.endswith("Integer")):
-        return Step(role, frozenset({Number.INT8}), frozenset())
-    if role is Role.COMPUTES and any(name in scaled for name in node.input):  # what runtimes fuse into integer kernels
-        return Step(role, frozenset({Number.INT8}), frozenset())
+        return _IN_INTEGERS
+    if role is Role.COMPUTES and _computed_in_integers(node, kinds, stored, scaled):
+        return _IN_INTEGERS
     used, made = [name for name in node.input if name], [name for name in node.output if name]
     return Step(
         role,

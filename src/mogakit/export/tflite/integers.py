@@ -26,6 +26,7 @@ from mogakit.export.nodes import (
     Node,
     Permute,
     Pool,
+    PRelu,
     Reduce,
     ReduceKind,
     Reshape,
@@ -34,14 +35,18 @@ from mogakit.export.nodes import (
 )
 
 
-def integer_ready(graph: Graph) -> Graph:
-    """Spell out what the quantiser lacks: ELU, limits at 1, sums, and quotients by what is positive by construction."""
+def integer_ready(graph: Graph, words: bool = False) -> Graph:
+    """Spell out what the quantiser lacks: ELU, limits at 1, sums, and quotients by what is positive by construction.
+
+    Args:
+        words: for activations of 16 bits, of which it also lacks PReLU and limits at -1.
+    """
     made: list[Node] = []
     constants = dict(graph.constants)
     bounds = _Bounds(graph)
     for node in graph.nodes:
         spelling = _Spelling(node, constants)
-        rule = _RULES.get(type(node))
+        rule = (_RULES_OF_WORDS if words else _RULES).get(type(node))
         if rule is not None and rule(spelling, node, bounds):
             made += spelling.nodes
         else:
@@ -58,8 +63,11 @@ class _Spelling:
         self.nodes: list[Node] = []
 
     def number(self, value: float, part: str) -> str:
+        return self.constant(np.full(1, value, np.float32), part)
+
+    def constant(self, value: FloatArray, part: str) -> str:
         name = f"{self._node.name}.{part}"
-        self._constants[name] = np.full(1, value, np.float32)
+        self._constants[name] = value
         return name
 
     def name(self, part: str) -> str:
@@ -75,9 +83,11 @@ class _Spelling:
         return self.name(part)
 
     def minimum(self, x: str, bound: float, part: str = "") -> str:
+        return self.limit(BinaryKind.MINIMUM, x, bound, part)
+
+    def limit(self, kind: BinaryKind, x: str, bound: float, part: str = "") -> str:
         limit = self.number(bound, f"{part}limit")
-        shape = self._node.shape
-        self.nodes.append(Binary(name=self.name(part), inputs=(x, limit), shape=shape, kind=BinaryKind.MINIMUM))
+        self.nodes.append(Binary(name=self.name(part), inputs=(x, limit), shape=self._node.shape, kind=kind))
         return self.name(part)
 
 
@@ -152,6 +162,23 @@ def _clamp(spelling: _Spelling, node: Clamp, bounds: _Bounds) -> bool:
     return True
 
 
+def _clamp_of_words(spelling: _Spelling, node: Clamp, bounds: _Bounds) -> bool:
+    """The larger of x and -1, then the smaller of it and 1."""
+    if (node.low, node.high) != (-1.0, 1.0):
+        return _clamp(spelling, node, bounds)
+    spelling.minimum(spelling.limit(BinaryKind.MAXIMUM, node.inputs[0], -1.0, "above"), 1.0)
+    return True
+
+
+def _prelu(spelling: _Spelling, node: PRelu, bounds: _Bounds) -> bool:
+    """relu(x) + slopes * min(x, 0)."""
+    below = spelling.minimum(node.inputs[0], 0.0, "below")
+    slopes = spelling.constant(node.slopes.reshape(-1, *(1,) * (len(node.shape) - 2)), "slopes")
+    scaled = spelling.pair(Mul, below, slopes, node.shape, "scaled")
+    spelling.pair(Add, spelling.activate(Activation.RELU, node.inputs[0], node.shape, "above"), scaled, node.shape)
+    return True
+
+
 def _sum(spelling: _Spelling, node: Reduce, bounds: _Bounds) -> bool:
     """The mean times the count: LiteRT's int8 kernel of SUM loses most of its bits."""
     if node.kind is not ReduceKind.SUM:
@@ -180,4 +207,6 @@ def _binary(spelling: _Spelling, node: Binary, bounds: _Bounds) -> bool:
     return True
 
 
-_RULES: dict[type[Node], Callable[..., bool]] = {Elu: _elu, Clamp: _clamp, Reduce: _sum, Binary: _binary}
+_Rules = dict[type[Node], Callable[..., bool]]
+_RULES: _Rules = {Elu: _elu, Clamp: _clamp, Reduce: _sum, Binary: _binary}
+_RULES_OF_WORDS: _Rules = {**_RULES, Clamp: _clamp_of_words, PRelu: _prelu}

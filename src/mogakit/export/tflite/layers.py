@@ -32,7 +32,8 @@ def _conv(writer: Writer, node: Conv2d) -> None:
         options = schema.DepthwiseConv2DOptionsT(depthMultiplier=multiplier, **common)
         code, kind = Operator.DEPTHWISE_CONV_2D, Options.DepthwiseConv2DOptions
     else:  # how many groups there are, LiteRT reads off the weights: they have I/groups channels
-        weight = writer.weight(f"{node.name}.weight", node.weight.transpose(0, 2, 3, 1))
+        laid = node.weight.transpose(0, 2, 3, 1)
+        weight = writer.weight(f"{node.name}.weight", laid) if node.grouped else writer.layer_weight(node, laid)
         options = schema.Conv2DOptionsT(**common)
         code, kind = Operator.CONV_2D, Options.Conv2DOptions
     bias = writer.weight(f"{node.name}.bias", node.bias)
@@ -101,7 +102,7 @@ def _linear(writer: Writer, node: Linear) -> None:
         rank = len(node.shape)
         order = with_last(writer.order(source), rank - 1)
         inputs = [writer.index(source, order)]
-    inputs += [writer.weight(f"{node.name}.weight", rows), writer.weight(f"{node.name}.bias", node.bias)]
+    inputs += [writer.layer_weight(node, rows), writer.weight(f"{node.name}.bias", node.bias)]
     options = schema.FullyConnectedOptionsT(
         fusedActivationFunction=FUSED[node.activation], keepNumDims=len(node.shape) > 2
     )

@@ -3,6 +3,7 @@
 from ai_edge_litert import schema_py_generated as schema
 
 from mogakit.export.nodes import (
+    BlocksFirst,
     Concat,
     DepthToSpace,
     Expand,
@@ -16,7 +17,6 @@ from mogakit.export.nodes import (
     Slice,
 )
 from mogakit.export.tflite.layout import CHANNELS_LAST, permuted, physical, reshaped
-from mogakit.export.tflite.prepare import BlocksFirst
 from mogakit.export.tflite.writer import Operator, Options, Rule, Writer
 
 MAX_JOINED = 4

@@ -1,31 +1,38 @@
 """A graph in the form in which TFLite's operators can say it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from enum import StrEnum
 
 import numpy as np
 
 from mogakit.export import fold, spell
 from mogakit.export.graph import Graph
-from mogakit.export.nodes import Activation, Conv2d, DepthToSpace, Gather, Mul, Node, Pool, PoolKind
+from mogakit.export.nodes import Activation, BlocksFirst, Conv2d, DepthToSpace, Gather, Mul, Node, Pool, PoolKind
 from mogakit.export.tflite.integers import integer_ready
 from mogakit.export.tflite.windows import area, scheme_of
 
+
+class Form(StrEnum):
+    """What the operators of a file have to be able to do."""
+
+    FLOAT = "float"
+    BYTES = "bytes"  # become 8-bit integers by LiteRT's quantiser
+    WORDS = "words"  # become 16-bit activations with 8-bit weights
+
+
 SPELLED = (Activation.HSIGMOID, Activation.SILU, Activation.MISH, Activation.SOFTPLUS, Activation.NEG)
+WITHOUT_WORDS = (Activation.HSWISH, Activation.GELU_TANH)
+"""Activations that have no kernel of 16 bits."""
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class BlocksFirst(DepthToSpace):
-    """DEPTH_TO_SPACE as TFLite has it: channels in the order (b, b, C)."""
-
-
-def prepared(graph: Graph, integers: bool = False) -> Graph:
+def prepared(graph: Graph, form: Form = Form.FLOAT) -> Graph:
     """Return `graph` with h-sigmoid and the like spelled out, relu fused, channels and averages as TFLite has them.
 
-    With `integers`, only in operators that LiteRT's quantiser knows, where there is such a form.
+    In the other forms, only in operators that LiteRT's quantiser knows, where there is such a form.
     """
-    graph = spell.split_activations(graph, SPELLED)
-    if integers:
-        graph = integer_ready(graph)
+    graph = spell.split_activations(graph, (*SPELLED, *WITHOUT_WORDS) if form is Form.WORDS else SPELLED)
+    if form is not Form.FLOAT:
+        graph = integer_ready(graph, words=form is Form.WORDS)
     graph = fold.fuse_activations(fold.fold_scales(graph), (Activation.RELU, Activation.RELU6))
     return blocks_first(averages_over_padding(graph))
 

@@ -1,6 +1,6 @@
 """The file under construction: which tensor, in which order of axes, stands for each name of the graph."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
 from mogakit.errors import ExportError, InputError
+from mogakit.export.artifact import Precision
 from mogakit.export.graph import Graph
 from mogakit.export.nodes import Activation, FloatArray, Node, Padding, Shape
 from mogakit.export.tflite.layout import CHANNELS_LAST, Order, moves, physical, standard
@@ -30,7 +31,13 @@ MAX_TRANSPOSED = 6
 class Writer:
     """Turns nodes into operators one by one; the rules of `tflite.RULES` call its methods."""
 
-    def __init__(self, graph: Graph, half: bool) -> None:
+    def __init__(self, graph: Graph, stored: Precision = Precision.FLOAT32, left: Collection[str] = ()) -> None:
+        """Start a file.
+
+        Args:
+            stored: FLOAT16 and DYNAMIC_RANGE store weights in half, and those of layers in 8 bits.
+            left: names of layers whose weights stay in float.
+        """
         self.graph = graph
         self.model = ModelBuilder()
         self.shapes = graph.shapes()
@@ -38,7 +45,10 @@ class Writer:
         self.readers = graph.readers()
         self.flattened: dict[str, str] = {}
         self.num_transposes = 0
-        self._half = half
+        self._half = stored is Precision.FLOAT16
+        self._in_bytes = stored is Precision.DYNAMIC_RANGE
+        self._left = frozenset(left)
+        self.num_in_bytes = 0
         self._placed: dict[str, dict[Order, int]] = {}
         self._outputs = frozenset(graph.outputs)
 
@@ -129,6 +139,19 @@ class Writer:
         self.model.operator(Operator.DEQUANTIZE, [stored], wide, Options.DequantizeOptions, schema.DequantizeOptionsT())
         return wide
 
+    def layer_weight(self, node: Node, value: FloatArray) -> int:
+        """Add the weights of a layer, output channels first: in 8 bits with a step for each channel, where asked for.
+
+        LiteRT then scales the layer's input by the values of each run. XNNPACK does so for dense convolutions and
+        linear layers only; the weights of other layers, few beside these, stay in float so that it keeps the graph.
+        """
+        name = f"{node.name}.weight"
+        if not self._in_bytes or node.name in self._left:
+            return self.weight(name, value)
+        self.num_in_bytes += 1
+        steps, integers = by_channel(value)
+        return self.model.scaled(name, integers, steps, axis=0)
+
     def number(self, name: str, value: float) -> int:
         """Add a single float32 number."""
         return self.model.constant(name, np.array([value], np.float32))
@@ -192,6 +215,15 @@ class Writer:
             return self.part(node, "padded", shape, Operator.PAD, inputs, Options.PadOptions, schema.PadOptionsT())
         inputs.append(self.number(f"{node.name}.padding_value", value))
         return self.part(node, "padded", shape, Operator.PADV2, inputs, Options.PadV2Options, schema.PadV2OptionsT())
+
+
+def by_channel(value: FloatArray) -> tuple[FloatArray, npt.NDArray[np.int8]]:
+    """Return a step for each channel (axis 0), and the weights in these steps: -127 to 127."""
+    largest = np.abs(value).max(axis=tuple(range(1, value.ndim)))
+    # The steps of a channel without weights are never used; a step of zero would be rejected.
+    steps = np.maximum(largest / np.float32(127), np.finfo(np.float32).tiny).astype(np.float32)
+    integers = np.round(value / steps.reshape(-1, *(1,) * (value.ndim - 1)))
+    return steps, np.clip(integers, -127, 127).astype(np.int8)
 
 
 Rule: TypeAlias = Callable[[Writer, Any], None]

@@ -10,16 +10,17 @@ from pathlib import Path
 
 from torch import nn
 
+from mogakit.errors import ExportError, InputError
 from mogakit.export import converters
 from mogakit.export.artifact import Artifact, Converter, Format, Precision, Role
-from mogakit.export.calibration import CalibrationData, ImageFolder
+from mogakit.export.calibration import CalibrationData, ImageFolder, Synthetic
 from mogakit.export.detection import files as detection
 from mogakit.export.mace.deployment import REQUIRED_OPSET, deployment
 from mogakit.export.manifest import Manifest, open_manifest
 from mogakit.export.pipeline import Source, convert, converted_path, export, file_path, file_stem, prepare
 from mogakit.export.preprocessing import for_size
 from mogakit.export.writers import Options, writer_for
-from mogakit.files import sha256_of, write_text
+from mogakit.files import scratch, sha256_of, write_bytes, write_text
 from mogakit.nets.block import Block
 from mogakit.nets.detection.modules import build_model
 from mogakit.nets.detection.network import Detector
@@ -29,6 +30,7 @@ from mogakit.nets.published_weights import WeightsSource
 from mogakit.nets.spaces import SlotSpace
 from mogakit.nets.weights import load_weights
 from mogakit.progress import Progress, silent
+from mogakit.workers.pool import Workers
 
 SAVE_EVERY_S = 1.0
 """Seconds between two writings of the manifest while a long export runs: a kill loses no more than that."""
@@ -54,8 +56,12 @@ def export_space(
     progress: Progress = silent,
     options: Options | None = None,
     seed: int = 0,
+    workers: Workers | None = None,
 ) -> list[Artifact]:
     """Write the distinct choice blocks of a space under `folder/choice` and its fixed parts under `folder/fixed`.
+
+    Args:
+        workers: who makes the files; None for this process. Each comes back as bytes and is written here.
 
     Returns:
         One artifact a block and format, choice blocks first, in the space's order.
@@ -63,8 +69,10 @@ def export_space(
     Raises:
         InputError: `folder` holds something else, or no writer makes a format in `precision`.
         ExportError: a file does not agree with torch; what was finished before stays.
+        ClusterError: the workers went away; what was finished before stays.
     """
-    return export_parts(space.choice_blocks, space.fixed_blocks, formats, precision, folder, progress, options, seed)
+    choices, fixed = space.choice_blocks, space.fixed_blocks
+    return export_parts(choices, fixed, formats, precision, folder, progress, options, seed, workers)
 
 
 def export_parts(
@@ -76,11 +84,12 @@ def export_parts(
     progress: Progress = silent,
     options: Options | None = None,
     seed: int = 0,
+    workers: Workers | None = None,
 ) -> list[Artifact]:
     """Write choice blocks under `folder/choice` and fixed parts under `folder/fixed`; see `export_space`."""
     jobs = [_block_job(block, Role.CHOICE, folder / "choice", seed) for block in choices]
     jobs += [_block_job(block, Role.FIXED, folder / "fixed", seed) for block in fixed]
-    return _export_jobs(jobs, formats, precision, folder, progress, options or Options())
+    return _export_jobs(jobs, formats, precision, folder, progress, options or Options(), workers)
 
 
 def export_network(
@@ -201,6 +210,7 @@ def _export_jobs(
     folder: Path,
     progress: Progress,
     options: Options,
+    workers: Workers | None = None,
 ) -> list[Artifact]:
     """Export what is missing or changed; the manifest is written from time to time and at every way out."""
     formats = list(dict.fromkeys(formats))
@@ -210,19 +220,87 @@ def _export_jobs(
     manifest = open_manifest(folder)
     manifest.save()  # from here on the folder is known as ours, also if the first file never comes
     saved = time.monotonic()
-    results: list[Artifact] = []
+    results: dict[tuple[int, int], Artifact] = {}
+    if workers is None:
+        made = _made_here(jobs, formats, precision, manifest, options)
+    else:
+        made = _made_by(workers, jobs, formats, precision, manifest, options)
     try:
-        for job in jobs:
-            for artifact in _export_job(job, formats, precision, manifest, options):
-                manifest.add(artifact)
-                results.append(artifact)
-                progress(len(results), len(jobs) * len(formats), artifact.name)
-                if time.monotonic() - saved > SAVE_EVERY_S:
-                    manifest.save()
-                    saved = time.monotonic()
+        for place, artifact in made:
+            manifest.add(artifact)
+            results[place] = artifact
+            progress(len(results), len(jobs) * len(formats), artifact.name)
+            if time.monotonic() - saved > SAVE_EVERY_S:
+                manifest.save()
+                saved = time.monotonic()
     finally:
         manifest.save()
-    return results
+    return [results[place] for place in sorted(results)]
+
+
+def _made_here(
+    jobs: Sequence[_Job], formats: Sequence[Format], precision: Precision, manifest: Manifest, options: Options
+) -> Iterator[tuple[tuple[int, int], Artifact]]:
+    """Yield every artifact with its place, one after the other."""
+    for index, job in enumerate(jobs):
+        for number, artifact in enumerate(_export_job(job, formats, precision, manifest, options)):
+            yield (index, number), artifact
+
+
+def _made_by(
+    workers: Workers,
+    jobs: Sequence[_Job],
+    formats: Sequence[Format],
+    precision: Precision,
+    manifest: Manifest,
+    options: Options,
+) -> Iterator[tuple[tuple[int, int], Artifact]]:
+    """Yield what is intact, then what workers make, each with its place.
+
+    Raises:
+        InputError: the files are calibrated on data of this computer.
+        ExportError: a file did not arrive as it was made.
+    """
+    if options.ranges is not None or not isinstance(options.calibration, Synthetic):
+        raise InputError(
+            "workers calibrate on synthetic inputs only; leave out --calibration and --ranges, or --cluster"
+        )
+    calls: list[tuple[_Job, list[Format], Precision, Options]] = []
+    places: list[int] = []
+    for index, job in enumerate(jobs):
+        missing = []
+        for number, format in enumerate(formats):
+            path = file_path(job.name, format, precision, job.folder, options)
+            artifact = manifest.intact(path, job.notes | writer_for(format, precision).notes(options))
+            if artifact is None:
+                missing.append(format)
+            else:
+                yield (index, number), _with_deployment(artifact)
+        if missing:
+            calls.append((job, missing, precision, options))
+            places.append(index)
+    for call, made in workers.run(_export_in_memory, calls):
+        for artifact, contents in made:
+            for name, content in contents.items():
+                write_bytes(jobs[places[call]].folder / name, content)
+            kept = replace(artifact, path=jobs[places[call]].folder / artifact.path.name)
+            if sha256_of(kept.path) != kept.sha256:
+                raise ExportError(f"{kept.name}: {kept.path.name} did not arrive as it was made; export it again")
+            yield (places[call], formats.index(artifact.format)), _with_deployment(kept)
+
+
+def _export_in_memory(
+    job: _Job, formats: Sequence[Format], precision: Precision, options: Options
+) -> list[tuple[Artifact, dict[str, bytes]]]:
+    """Make and verify the files of a job; return each artifact with its files, the main one last."""
+    source = prepare(job.build(), job.name, job.role, job.input_shape, notes=job.notes)
+    made = []
+    with scratch() as folder:
+        for format in formats:
+            artifact = export(source, format, precision, folder, options)
+            names = [*(artifact.companions or {}), artifact.path.name]
+            made.append((artifact, {name: (folder / name).read_bytes() for name in names}))
+    return made
 
 
 def _export_job(

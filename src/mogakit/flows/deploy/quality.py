@@ -5,9 +5,9 @@ from pathlib import Path
 
 from mogakit.errors import InputError
 from mogakit.export import quality, tflite
-from mogakit.export.artifact import Artifact, Format, Precision
+from mogakit.export.artifact import Artifact, Format
 from mogakit.export.calibration import CalibrationData, Synthetic
-from mogakit.export.integer import quality_inputs
+from mogakit.export.integer import form_of, quality_inputs
 from mogakit.export.lower import lower
 from mogakit.nets.modules import build_network
 from mogakit.nets.network import Network
@@ -32,15 +32,16 @@ def layer_quality(
     The float file is written again from the same weights; tensors are matched by name.
 
     Args:
-        artifact: int8 or uint8 TFLite, exported from `network` with `weights`, `weights_from`, `ema` and `seed`.
+        artifact: quantised TFLite, exported from `network` with `weights`, `weights_from`, `ema` and `seed`.
         calibration: what to run both on; noise where absent.
 
     Raises:
-        InputError: the artifact is not an integer TFLite file.
+        InputError: the artifact is not a quantised TFLite file.
     """
-    if artifact.format is not Format.TFLITE or artifact.precision not in (Precision.INT8, Precision.UINT8):
+    if artifact.format is not Format.TFLITE or not artifact.precision.is_quantised:
         raise InputError(
-            f"{artifact.path.name} is {artifact.format} {artifact.precision}; only integer TFLite files lose by layer"
+            f"{artifact.path.name} is {artifact.format} {artifact.precision}; layers are compared in quantised TFLite "
+            "files only"
         )
     module = build_network(network, seed)
     if weights is not None:
@@ -48,5 +49,8 @@ def layer_quality(
     graph = lower(module.eval(), network.input_shape)
     inputs, _ = quality_inputs(graph, calibration or Synthetic())
     return quality.compare(
-        tflite.build(graph, integers=True).data, artifact.path.read_bytes(), islice(inputs, MAX_INPUTS), per_layer=True
+        tflite.build(graph, form=form_of(artifact.precision)).data,
+        artifact.path.read_bytes(),
+        islice(inputs, MAX_INPUTS),
+        per_layer=True,
     )

@@ -48,6 +48,7 @@ SHIPPED: tuple[tuple[Format, Precision, int], ...] = (
     (Format.TFLITE, Precision.UINT8, 17),
     (Format.ONNX, Precision.FLOAT32, 17),
     (Format.ONNX, Precision.FLOAT32, 13),
+    (Format.ONNX, Precision.INT8, 17),
     (Format.MACE, Precision.FLOAT32, 17),
     (Format.MACE, Precision.FLOAT16, 17),
 )

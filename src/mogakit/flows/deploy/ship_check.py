@@ -1,13 +1,16 @@
 """Check a bundle again on the receiver's machine: its checksums, its signatures, and what its files compute."""
 
+import json
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from mogakit import records
+from mogakit.bench.attempt import DEFAULT_MEMORY_BYTES, DEFAULT_SECONDS, Limits, attempt
 from mogakit.errors import MogaKitError
-from mogakit.export.artifact import Artifact, Format, Precision
+from mogakit.export.artifact import Artifact, Format
 from mogakit.export.bundle.layout import BUNDLE_NAME, Bundle, damages, load, payload
 from mogakit.export.bundle.samples import answer
 from mogakit.export.mace.interpreter import load as load_mace
@@ -52,8 +55,27 @@ def check(folder: Path, progress: Progress = silent) -> list[Check]:
         parts = {artifact.path.as_posix(), *_companions(artifact)} | set(_sample_files(bundle, artifact))
         if parts & touched:
             continue  # named already
-        checks += _check_artifact(folder, bundle, artifact)
+        checks += _apart(folder, bundle, artifact)
     return checks
+
+
+def _apart(folder: Path, bundle: Bundle, artifact: Artifact) -> list[Check]:
+    """Check a file in a child: whoever made the bundle also made what the runtime loads."""
+    with tempfile.TemporaryDirectory() as scratch:
+        answer_file = Path(scratch) / "checks.json"
+
+        def act() -> None:
+            found = _check_artifact(folder, bundle, artifact)
+            answer_file.write_text(json.dumps(records.to_json(found)), encoding="utf-8")
+
+        path = folder / artifact.path
+        size = path.stat().st_size if path.is_file() else 0
+        tried = attempt(act, Limits(DEFAULT_MEMORY_BYTES + 8 * size, DEFAULT_SECONDS))
+        if tried.error is not None:
+            return [Check(artifact.path.as_posix(), "loads", False, tried.error)]
+        if not answer_file.exists():  # nothing can be tried in a child on this system
+            return _check_artifact(folder, bundle, artifact)
+        return records.from_json(json.loads(answer_file.read_text(encoding="utf-8")), list[Check], "checks")
 
 
 def _companions(artifact: Artifact) -> list[str]:
@@ -87,19 +109,30 @@ def _check_signature(folder: Path, artifact: Artifact) -> Check:
 
 
 def _check_sample(folder: Path, bundle: Bundle, artifact: Artifact) -> Check:
-    sample = bundle.samples[artifact.path.as_posix()]
-    given, wanted = (records.read_npy(folder / name, "sample of a bundle") for name in (sample.input, sample.output))
-    got = answer(folder / artifact.path, artifact.format, given)
     name, what = artifact.path.as_posix(), "agreement on the sample"
-    if got.shape != wanted.shape:
-        return Check(name, what, False, f"gives {got.shape}, shipped with {wanted.shape}")
-    if artifact.precision in (Precision.INT8, Precision.UINT8):
-        quality = sqnr_db(wanted.astype(np.float64) - np.mean(wanted), got.astype(np.float64) - np.mean(wanted))
-        return Check(
-            name, what, quality >= MIN_INTEGER_SQNR_DB, f"{quality:.1f} dB, {MIN_INTEGER_SQNR_DB:g} are needed"
-        )
-    limit = _rounding(artifact)
-    difference = float(np.abs(got - wanted).max() / np.abs(wanted).max())
+    sample = bundle.samples.get(name)
+    if sample is None:
+        return Check(name, what, False, f"{BUNDLE_NAME} names no sample of it")
+    given, stored = (records.read_npy(folder / each, "sample of a bundle") for each in (sample.input, sample.output))
+    answered = answer(folder / artifact.path, artifact.format, given)
+    if answered.shape != stored.shape:
+        return Check(name, what, False, f"gives {answered.shape}, shipped with {stored.shape}")
+    got, wanted = answered.astype(np.float64), stored.astype(np.float64)
+    if not wanted.size or not np.isfinite(wanted).all():
+        return Check(name, what, False, f"{sample.output} holds no finite numbers")
+    if not np.isfinite(got).all():
+        return Check(name, what, False, "gives numbers that are not finite")
+    if np.array_equal(got, wanted):
+        return Check(name, what, True, "the same numbers")
+    if artifact.precision.is_quantised:
+        quality = sqnr_db(wanted - np.mean(wanted), got - np.mean(wanted))
+        enough = quality >= MIN_INTEGER_SQNR_DB
+        shown = f"{quality:.1f} dB" if np.isfinite(quality) else "no signal"
+        return Check(name, what, enough, f"{shown}, {MIN_INTEGER_SQNR_DB:g} are needed")
+    limit, scale = _rounding(artifact), float(np.abs(wanted).max())
+    if scale == 0:
+        return Check(name, what, False, "shipped with zeros only, and gives others")
+    difference = float(np.abs(got - wanted).max() / scale)
     return Check(name, what, difference <= limit, f"{difference:.2g} of the output's scale, up to {limit:g} is allowed")
 
 

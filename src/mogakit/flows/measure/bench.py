@@ -12,7 +12,7 @@ from mogakit.bench.journal import Journal
 from mogakit.bench.measurement import Clock, Status
 from mogakit.bench.runner import Job, Runner, RunnerKind
 from mogakit.bench.schedule import Outcome, Plan, run_plan
-from mogakit.bench.target import FORMATS, Hardware, Runtime, Target
+from mogakit.bench.target import CPU_FILES, FORMATS, Hardware, Runtime, Target
 from mogakit.errors import InputError
 from mogakit.export.artifact import Artifact, Converter, Precision, Role
 from mogakit.export.describe import MODEL_SUFFIXES, open_file
@@ -280,7 +280,9 @@ def _targets_of(artifact: Artifact, runtime: Runtime, targets: Sequence[Target] 
         raise InputError(
             f"{artifact.path} is a {artifact.format} file and no target runs that; add --target {runtime}/cpu/float32"
         )
-    allowed = dict.fromkeys((artifact.precision, artifact.precision.computed))
+    own = artifact.precision
+    takes = [kind for kind, files in CPU_FILES[runtime].items() if own in files]
+    allowed = sorted(takes, key=lambda kind: kind is not own)
     for target in fitting:
         if target.hardware is Hardware.CPU and target.precision not in allowed:
             shown = " or ".join(f"{runtime}/cpu/{precision}" for precision in allowed)

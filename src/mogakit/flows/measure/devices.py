@@ -4,13 +4,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 from mogakit.bench.attempt import DEFAULT_MEMORY_BYTES, DEFAULT_SECONDS, Limits
 from mogakit.bench.host import HostRunner
 from mogakit.bench.measurement import Clock
 from mogakit.bench.runner import Runner
-from mogakit.bench.target import FORMATS, Hardware, Target
+from mogakit.bench.target import FORMATS, Hardware, Target, cpu_files
 from mogakit.errors import InputError
 from mogakit.export.artifact import Format, Precision
 from mogakit.plugins import Group, find, register
@@ -27,6 +28,7 @@ class PhoneRequest:
         quick: shorter runs.
         run_s: how long each process measures at least; None for one second (a fifth where `quick`).
         max_wait_s: how long a phone may take to cool before a run; None for ten minutes.
+        cluster: address of the Dask scheduler one of whose workers owns the phone; None for this computer's adb.
         fixed_performance: Android's lower clocks that last (`cmd power set-fixed-performance-mode-enabled`).
         screen_on: keep the screen on (True) or off (False); None leaves it.
     """
@@ -36,6 +38,7 @@ class PhoneRequest:
     screen_on: bool | None = None
     run_s: float | None = None
     max_wait_s: float | None = None
+    cluster: str | None = None
 
 
 @contextmanager
@@ -59,9 +62,21 @@ def open_runner(
 
     Raises:
         DeviceError: there is no such phone, it is not usable, or another process measures on it.
+        ClusterError: the phone's cluster is not reachable.
     """
     if device == HOST:
+        if phone is not None and phone.cluster is not None:
+            raise InputError(
+                "a cluster measures phones that its workers own, and `host` is this computer; name a phone"
+            )
         yield HostRunner(clock=clock, limits=limits)
+        return
+    if phone is not None and phone.cluster is not None:
+        from mogakit.flows.measure.remote import open_remote
+
+        opener = partial(open_runner, device, phone=replace(phone, cluster=None))
+        with open_remote(phone.cluster, device, opener) as far:
+            yield far
         return
     own = find(Group.RUNNERS, device)
     if own is not None:
@@ -166,7 +181,7 @@ def file_kind(target: Target) -> tuple[Format, Precision]:
         InputError: nothing runs such a target.
     """
     if target.hardware is Hardware.CPU:
-        return FORMATS[target.runtime], target.precision
+        return FORMATS[target.runtime], cpu_files(target)[0]
     from mogakit.android_runner.targets import find_row  # this computer's own targets need no table of phones
 
     return FORMATS[target.runtime], find_row(target).files[target.precision][0]

@@ -1,5 +1,6 @@
 """Predict networks from a latency table or cost model, with what is known about the error of such predictions."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from mogakit.luts.error_metrics import Metric
 from mogakit.luts.latencies import load_latencies, scope_note, table_path
 from mogakit.luts.linear import CostModel
 from mogakit.luts.table import LatencyTable
+from mogakit.luts.transferred import MEAN_OF_NORMAL, Z95
 from mogakit.luts.validation import Validation
 from mogakit.nets.block import Block
 from mogakit.nets.network import Network
@@ -24,12 +26,14 @@ from mogakit.nets.spaces import get_space
 class ErrorBar:
     """How far predictions of a table or model lie from measurements.
 
+    A transferred table knows an interval for each network until a validation has measured its error.
+
     Attributes:
         mape_percent: mean absolute error in percent of the measured latency, network by network.
         low_percent, high_percent: its 95 % bootstrap interval over networks; None from leave-one-out.
-        num_networks: measured networks that it is the mean over.
+        num_networks: measured networks that it is the mean over; of `transfer` the networks asked for.
         source: `validation`: networks that nothing was fitted on; `leave-one-out`: each predicted by the fit on all
-            others.
+            others; `transfer`: what the model of a transferred table expects, with a 95 % interval for each network.
     """
 
     mape_percent: float
@@ -63,7 +67,8 @@ class PredictedNetwork:
     Attributes:
         network: as it was named.
         latency_ms: milliseconds, calibrated; None where a part has no number.
-        low_ms, high_ms: the same less and plus the mean error of such predictions; None where that is not known.
+        low_ms, high_ms: the same less and plus the mean error of such predictions, or the ends of its own 95 % interval
+            (`ErrorBar.source`: `transfer`); None where neither is known.
         overhead_ms: what a network pays once (of a cost model: its constant).
         calibration_ms: what the calibration adds to overhead and parts; may be negative.
         parts: in the network's order; empty where a cost model does not know the network.
@@ -122,8 +127,8 @@ def predict_networks(networks: Sequence[str | Network], table: str | Path) -> Pr
     """
     path = table_path(table)
     model = load_latencies(path)
-    error = _error_bar(model, path)
     resolved = [each if isinstance(each, Network) else resolve(each) for each in networks]
+    error = _error_bar(model, path, resolved)
     advice = ""
     if error is None or error.source != "validation":
         run = path.parent if (path.parent / "run.json").is_file() else None
@@ -140,8 +145,8 @@ def predict_networks(networks: Sequence[str | Network], table: str | Path) -> Pr
     )
 
 
-def _error_bar(model: LatencyTable | CostModel, path: Path) -> ErrorBar | None:
-    """Return the error of a validation of this very table or model, else that of leave-one-out."""
+def _error_bar(model: LatencyTable | CostModel, path: Path, networks: Sequence[Network]) -> ErrorBar | None:
+    """Return the error of a validation of this very table or model, else what a transfer or leave-one-out expects."""
     validated = _validated(model, RunFolder(path.parent).validation)
     if validated is not None:
         metric, num = validated
@@ -153,11 +158,21 @@ def _error_bar(model: LatencyTable | CostModel, path: Path) -> ErrorBar | None:
                 num_networks=num,
                 source="validation",
             )
+    if isinstance(model, LatencyTable) and model.transferred is not None:
+        spreads = [spread for one in networks if (spread := _spread(model, one)) is not None]
+        if spreads:
+            mean_percent = 100 * MEAN_OF_NORMAL * sum(spreads) / len(spreads)
+            return ErrorBar(mape_percent=mean_percent, num_networks=len(spreads), source="transfer")
     fitted = model.calibration if isinstance(model, LatencyTable) else model
     num_fitted = fitted.num_pairs if isinstance(fitted, CostModel) else fitted.num_networks
     if fitted.loo_mape_percent is None or not num_fitted:
         return None
     return ErrorBar(mape_percent=fitted.loo_mape_percent, num_networks=num_fitted, source="leave-one-out")
+
+
+def _spread(table: LatencyTable, network: Network) -> float | None:
+    """Return a transferred table's relative standard deviation of a network; None where it does not predict it."""
+    return None if table.unpredictable(network) else table.relative_error(network)
 
 
 def _validated(model: LatencyTable | CostModel, path: Path) -> tuple[Metric, int] | None:
@@ -169,7 +184,7 @@ def _validated(model: LatencyTable | CostModel, path: Path) -> tuple[Metric, int
         return None
     whole = found.strata[0]
     if isinstance(model, LatencyTable):
-        return (whole.calibrated.mape_percent, whole.calibrated.num) if found.table == model.name else None
+        return (whole.calibrated.mape_percent, whole.calibrated.num) if found.table == Path(model.name).name else None
     report = whole.models.get(model.name)
     return None if report is None else (report.mape_percent, report.num)
 
@@ -181,12 +196,12 @@ def _predicted(
     if problem is not None:
         return _unpredicted(model, path, network, problem)
     found = model.predict(network)
-    share = None if error is None else error.mape_percent / 100
+    low, high = _interval(model, network, error)
     return PredictedNetwork(
         network=network.name,
         latency_ms=found.latency_ms,
-        low_ms=None if share is None else found.latency_ms * (1 - share),
-        high_ms=None if share is None else found.latency_ms * (1 + share),
+        low_ms=None if low is None else found.latency_ms * low,
+        high_ms=None if high is None else found.latency_ms * high,
         overhead_ms=found.overhead_ms,
         calibration_ms=found.latency_ms - found.raw_ms,
         parts=tuple(
@@ -196,12 +211,24 @@ def _predicted(
     )
 
 
+def _interval(
+    model: LatencyTable | CostModel, network: Network, error: ErrorBar | None
+) -> tuple[float | None, float | None]:
+    """Return the ends of a prediction's error bar, as factors."""
+    if error is None:
+        return None, None
+    if error.source == "transfer" and isinstance(model, LatencyTable):
+        spread = model.relative_error(network) or 0.0
+        return math.exp(-Z95 * spread), math.exp(Z95 * spread)
+    return 1 - error.mape_percent / 100, 1 + error.mape_percent / 100
+
+
 def _unpredicted(model: LatencyTable | CostModel, path: Path, network: Network, problem: str) -> PredictedNetwork:
     if isinstance(model, CostModel):
         return PredictedNetwork(
             network=network.name, latency_ms=None, overhead_ms=model.intercept_ms, parts=(), problem=problem
         )
-    keys = [block.key for block in network.blocks]
+    keys = [network.name] if model.of_networks else [block.key for block in network.blocks]
     foreign = not model.space and not set(keys) & set(model.rows)
     if foreign:
         problem = f"the table ({model.origin.made_by}) names its rows in another way: none is the key of a block"
@@ -210,7 +237,7 @@ def _unpredicted(model: LatencyTable | CostModel, path: Path, network: Network, 
         network=network.name,
         latency_ms=None,
         overhead_ms=model.overhead_ms,
-        parts=tuple(_part(model, block.key, command) for block in network.blocks),
+        parts=tuple(_part(model, key, command) for key in keys),
         problem=problem,
         command=command,
     )
@@ -225,7 +252,11 @@ def _remedy(table: LatencyTable, path: Path, network: str, keys: Sequence[str]) 
     device = run.read_settings().device if run.settings_path.is_file() else None
     if device is None:
         device = "SERIAL" if SHELL_FLAG in table.identity.flags else HOST
-    if table.space and set(keys) <= {block.key for block in _blocks_of(table.space)} | set(table.rows):
+    if (
+        table.space
+        and not table.of_networks
+        and set(keys) <= {block.key for block in _blocks_of(table.space)} | set(table.rows)
+    ):
         return profile_command(table.space, device, table.target)
     where = "" if device == HOST else f" --device {device}"
     return f"moga bench {network}{where} --target {'TARGET' if table.target is None else table.target}"

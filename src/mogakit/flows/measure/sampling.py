@@ -10,6 +10,7 @@ from mogakit.errors import InputError
 from mogakit.nets.block import Block
 from mogakit.nets.network import Network
 from mogakit.nets.spaces import SearchSpace, SlotSpace, StagedSpace
+from mogakit.nets.spaces.staged import Stage
 
 LARGE_KERNEL = 7
 """Kernels from this size on are so slow in some runtimes (XNNPACK on x86: ten times 5x5) that they hide all else."""
@@ -44,16 +45,21 @@ def _without_large_kernels(space: SearchSpace) -> SearchSpace | None:
         slots = tuple(tuple(block for block in choices if block.kernel < LARGE_KERNEL) for choices in space.slots)
         return None if slots == space.slots or not all(slots) else replace(space, slots=slots)
     if isinstance(space, StagedSpace):
-        stages = tuple(
-            replace(stage, choices=tuple(choice for choice in stage.choices if choice.kernel < LARGE_KERNEL))
-            for stage in space.stages
+        stages = tuple(_stage_without_large_kernels(stage) for stage in space.stages)
+        emptied = any(
+            not stage.choices or bool(whole.first_choices) > bool(stage.first_choices)
+            for stage, whole in zip(stages, space.stages, strict=True)
         )
-        return (
-            None
-            if stages == space.stages or not all(stage.choices for stage in stages)
-            else replace(space, stages=stages)
-        )
+        return None if stages == space.stages or emptied else replace(space, stages=stages)
     return None
+
+
+def _stage_without_large_kernels(stage: Stage) -> Stage:
+    small = [
+        tuple(choice for choice in choices if choice.kernel < LARGE_KERNEL)
+        for choices in (stage.choices, stage.first_choices)
+    ]
+    return replace(stage, choices=small[0], first_choices=small[1])
 
 
 def blocks_to_measure(space: SearchSpace, num: int, seed: int) -> tuple[Block, ...]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mogakit import records
 from mogakit.bench.measurement import Identity
 from mogakit.bench.runner import Runner
 from mogakit.bench.target import Target
@@ -25,6 +26,8 @@ from mogakit.progress import Progress, silent
 from mogakit.search.comparison import Column, ComparedNetwork, Comparison, Origin
 from mogakit.search.multi_hardware import f_avg, f_max
 
+_ACCURACIES = "table of accuracies (CSV with columns network and accuracy, in percent)"
+
 
 @dataclass(frozen=True, kw_only=True)
 class CompareRequest:
@@ -36,6 +39,7 @@ class CompareRequest:
         targets: to measure on.
         published: words of devices whose published latencies are shown, e.g. `Pixel 4`; or a paper's table, e.g.
             `multi-hardware/1`.
+        accuracies: CSV file with columns network and accuracy (percent), which overrules published accuracies.
         reference: network whose latency normalises each column; where a paper's table has no row for it, and metrics of
             its own, the table's factors stand in. factors_ms: the factors themselves, which win; infinity leaves a
             column out.
@@ -48,6 +52,7 @@ class CompareRequest:
     targets: tuple[Target, ...] = ()
     published: tuple[str, ...] = ()
     reference: str = "mobilenet-v1"
+    accuracies: Path | None = None
     factors_ms: tuple[float, ...] = ()
     weights: tuple[float, ...] | None = None
     quick: bool = False
@@ -88,7 +93,7 @@ def compare(request: CompareRequest, runner: Runner | None = None, progress: Pro
     factors = _factors(request, sources)
     columns = [_column(source, factor) for source, factor in zip(sources, factors, strict=True)]
     rows = [_row(model, networks[model], sources, factors, request.weights) for model in request.models]
-    shown = _with_paper_accuracy(rows, request.published)
+    shown = _with_own_accuracy(_with_paper_accuracy(rows, request.published), request.accuracies)
     return Comparison(tuple(columns), shown, _normalised_by(request, sources, factors))
 
 
@@ -121,6 +126,33 @@ def _with_paper_accuracy(rows: Sequence[ComparedNetwork], published: Sequence[st
     (place,) = table.index_of(Holds.TOP1)
     printed = {row.network: row.cells[place].value for row in table.rows}
     return tuple(replace(each, top1=printed.get(each.name), top1_source=table.source) for each in rows)
+
+
+def _with_own_accuracy(rows: Sequence[ComparedNetwork], path: Path | None) -> tuple[ComparedNetwork, ...]:
+    """Return the rows with the accuracies of a user's table where it has them.
+
+    Raises:
+        InputError: the table cannot be read, or names none of the networks.
+    """
+    if path is None:
+        return tuple(rows)
+    own: dict[str, float] = {}
+    for line, row in records.read_csv(path, ("network", "accuracy"), _ACCURACIES):
+        try:
+            own[row["network"]] = float(row["accuracy"])
+        except ValueError as error:
+            raise InputError(f"{path} line {line}: {row['accuracy']!r} is not a number") from error
+        if not 0 <= own[row["network"]] <= 100:
+            raise InputError(f"{path} line {line}: accuracy is {row['accuracy']}; supported: percent from 0 to 100")
+    if not any(each.name in own for each in rows):
+        raise InputError(
+            f"{path} names none of the networks compared ({', '.join(each.name for each in rows)}); it names "
+            f"{', '.join(list(own)[:5]) or 'none'}"
+        )
+    return tuple(
+        replace(each, top1=own[each.name], top1_source=f"table {path.name}") if each.name in own else each
+        for each in rows
+    )
 
 
 def _row(

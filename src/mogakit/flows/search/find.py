@@ -32,6 +32,7 @@ from mogakit.search.sources import PROXY, AccuracyTable, FittedModel
 from mogakit.search.staged import slot_sums
 from mogakit.search.surrogate import search_by_fit
 from mogakit.search.truth import Truth, find_truth
+from mogakit.workers.cluster import open_workers
 
 RESULT, EXACT, ARCHIVE, SAMPLES = "search.json", "exact.json", "archive.csv", "samples.csv"
 CHECKPOINT, EVALUATIONS, MODEL = "checkpoint.npz", "evaluations.sqlite", "model-{metric}.json"
@@ -62,13 +63,18 @@ def search(plan: SearchPlan, folder: Path, resume: bool = False, progress: Progr
     Raises:
         InputError: the plan does not fit the space or itself, or the folder holds a search and `resume` is false.
         TableError: a table lacks a row that the space needs.
+        ClusterError: the plan's cluster is not there, or not any more; `resume` continues.
     """
     if not resume and any((folder / name).exists() for name in (CHECKPOINT, RESULT)):
         raise InputError(f"{folder} holds a search already; add --resume to go on, or name another folder with -o")
     folder.mkdir(parents=True, exist_ok=True)
     # An accuracy of the user's own may be a module of the current folder, which the processes of --jobs import again.
-    with current_folder(), EvaluationCache(folder / EVALUATIONS) as cache:
-        problem = build_problem(plan, cache)
+    with (
+        current_folder(),
+        EvaluationCache(folder / EVALUATIONS) as cache,
+        open_workers(plan.cluster, plan.num_jobs) as workers,
+    ):
+        problem = build_problem(plan, cache, workers)
         truth = find_truth(problem)
         outcome = _run(plan, problem, truth, folder, progress)
         if isinstance(truth, Truth):
@@ -173,7 +179,10 @@ def _learn(plan: SearchPlan, problem: Problem, progress: Progress) -> _Outcome:
     from mogakit.search.controllers.task import Task, fraction_scale
 
     if plan.reward is None:
-        raise InputError(f"{plan.method} maximises a reward, which needs a latency to aim at: --set target_ms=12")
+        raise InputError(
+            f"{plan.method} maximises a reward, which needs a latency to aim at: --set target_ms=12 "
+            "(--set target_ms=1 where the latency is f_avg or f_max)"
+        )
     accuracy = problem.metric(problem.objectives[0].metric)
     scale = fraction_scale(accuracy, problem) if accuracy.name == PROXY else (0.0, plan.accuracy_scale)
     task = Task(problem, plan.reward, *scale)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol, cast
@@ -17,7 +17,7 @@ from mogakit.luts.latencies import load_latencies, scope_note, table_path
 from mogakit.luts.linear import CostModel
 from mogakit.luts.table import LatencyTable
 from mogakit.nets.network import Network, count_madds, count_params
-from mogakit.nets.spaces import Chromosome, SearchSpace, get_space
+from mogakit.nets.spaces import Chromosome, SearchSpace, StagedSpace, get_space
 from mogakit.plugins import Group, find
 from mogakit.search.cache import EvaluationCache
 from mogakit.search.evolution import Settings
@@ -37,6 +37,7 @@ from mogakit.search.sources import (
 )
 from mogakit.search.staged import costs_of
 from mogakit.search.surrogate import SurrogateSettings
+from mogakit.workers.pool import Workers
 
 LATENCY, PARAMS, MADDS, F_AVG, F_MAX = "latency", "params", "madds", "f_avg", "f_max"
 """Names of metrics, besides `accuracy` or `proxy`."""
@@ -92,6 +93,7 @@ class SearchPlan:
             put between 0.68 and 0.76 for it; other accuracies are multiplied by `accuracy_scale` (0.01 for percent).
         num_picks: networks taken from the front at equal distance.
         num_jobs: evaluations of an expensive accuracy at once.
+        cluster: address of a Dask scheduler whose workers evaluate an expensive accuracy; None for this computer.
         checkpoint_every_s: seconds between two checkpoints; what is lost by a kill is computed again, equally.
     """
 
@@ -114,6 +116,7 @@ class SearchPlan:
     seed: int = 0
     num_picks: int = 3
     num_jobs: int = 1
+    cluster: str | None = None
     checkpoint_every_s: float = 5.0
 
 
@@ -202,16 +205,21 @@ def _beside(identity: Identity) -> str:
     return "" if note is None else f" ({note})"
 
 
-def build_problem(plan: SearchPlan, cache: EvaluationCache) -> Problem:
+def build_problem(plan: SearchPlan, cache: EvaluationCache, workers: Workers | None = None) -> Problem:
     """Open every source of a plan and put objectives and constraints on top.
+
+    Args:
+        workers: who evaluates an accuracy that is asked network by network; None for `num_jobs` local processes.
 
     Raises:
         InputError: the plan does not fit the space or itself.
         TableError: a table lacks a row that the space needs.
     """
     space = get_space(plan.space)
-    allowed = _allowed(plan, space)
+    allowed = _with_numbers(plan, space, _allowed(plan, space))
     accuracy = accuracy_metric(plan.accuracy, space, cache, plan.num_jobs)
+    if isinstance(accuracy, NetworkMetric):
+        accuracy = replace(accuracy, workers=workers)
     latencies = _latency_metrics(plan.latencies, space, cache)
     metrics = [accuracy, *latencies]
     if len(latencies) > 1:
@@ -248,6 +256,36 @@ def _allowed(plan: SearchPlan, space: SearchSpace) -> tuple[tuple[int, ...], ...
             f"(`moga check --space {space.name} --hardware {plan.runs_on[0]}` says why)"
         )
     return left
+
+
+def _with_numbers(
+    plan: SearchPlan, space: SearchSpace, allowed: tuple[tuple[int, ...], ...]
+) -> tuple[tuple[int, ...], ...]:
+    """Leave out the layer choices of a staged space that have no number in some table, whatever the filters are.
+
+    No network with one has a latency, so nothing is lost; what is left may have an exact front.
+
+    Raises:
+        InputError: a layer is left without a choice.
+    """
+    if not isinstance(space, StagedSpace):
+        return allowed
+    for item in plan.latencies:
+        costs = item.source.block_costs(unsupported_ms=math.nan) if isinstance(item.source, LatencyTable) else None
+        if costs is None:
+            continue
+        lacking = {key for key, cost in costs[1].items() if math.isnan(cost)}
+        columns = zip(allowed, space.blocks_by_gene, strict=True)
+        left = tuple(
+            tuple(one for one in kept if not values[one] or any(block.key not in lacking for block in values[one]))
+            for kept, values in columns
+        )
+        if not all(left):
+            gene = [bool(kept) for kept in left].index(False)
+            example = space.blocks_by_gene[gene][0][0].key
+            raise InputError(f"{item.described} has no number for any choice of gene {gene}, such as {example}")
+        allowed = left
+    return allowed
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from mogakit import files, records
+from mogakit.bench.attempt import DEFAULT_MEMORY_BYTES, DEFAULT_SECONDS, Limits, attempt
 from mogakit.errors import InputError
+from mogakit.export.describe import describe_file
 from mogakit.export.detection.files import DetectionMetadata, metadata_of, run_file
 from mogakit.flows.train.classifier import CHECKPOINT, broken_images, tensorboard_scalars
 from mogakit.nets.detection.boxes import Floats, PostProcessing, detections
@@ -21,6 +23,7 @@ from mogakit.nets.detection.network import (
     get_detector,
 )
 from mogakit.nets.detection.published import PUBLISHED, PublishedDetector
+from mogakit.nets.limits import check_sizes
 from mogakit.nets.weights import load_weights
 from mogakit.progress import Progress, silent
 from mogakit.training.detection.data import CocoDataset, open_coco_folder
@@ -216,7 +219,7 @@ def score_model(
     """
     path = Path(model)
     if path.suffix in (".tflite", ".onnx", ".pb"):
-        metadata = metadata_of(path)
+        metadata = _opened(path)
         _, dataset = open_coco_folder(data, metadata.input_size)
         _check_classes(model, metadata.num_classes, dataset)
         return _scored(model, data, dataset, _file_outputs(path, metadata), _anchors(metadata), progress)
@@ -242,6 +245,21 @@ def _scored(
 ) -> DetectScore:
     score = score_detections(dataset, raw, against, progress=progress)
     return DetectScore(model, str(data), score, broken_images(dataset))
+
+
+def _opened(path: Path) -> DetectionMetadata:
+    """Return a file's metadata once it was run in a child: whoever made it also made what the runtime loads."""
+    metadata = metadata_of(path)
+    check_sizes(input_size=metadata.input_size, num_classes=metadata.num_classes)
+    if not all(metadata.std):
+        raise InputError(f"the metadata of {path} divide by a deviation of zero")
+    describe_file(path)
+    blank = np.zeros((1, 3, metadata.input_size, metadata.input_size), np.float32)
+    limits = Limits(DEFAULT_MEMORY_BYTES + 8 * path.stat().st_size, DEFAULT_SECONDS)
+    tried = attempt(lambda: run_file(path, metadata, blank), limits)
+    if tried.error is not None:
+        raise InputError(f"{path}: {tried.error}")
+    return metadata
 
 
 def _file_outputs(path: Path, metadata: DetectionMetadata) -> RawOutputs:
@@ -280,12 +298,8 @@ def find_objects(model: Path, image: Path, threshold: float = DEFAULT_THRESHOLD)
     Raises:
         InputError: the file has no metadata beside it, or the image cannot be read.
     """
-    metadata = metadata_of(model)
-    try:
-        with Image.open(image) as opened:
-            picture = opened.convert("RGB")
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise InputError(f"{image} is not an image that can be read ({error})") from error
+    metadata = _opened(model)
+    picture = records.read_picture(image).convert("RGB")
     boxes, scores = run_file(model, metadata, prepared(picture, metadata))
     given = metadata.post_processing
     settings = PostProcessing(threshold, given.iou_threshold, given.max_per_class, given.max_total)

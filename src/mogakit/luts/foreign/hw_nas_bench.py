@@ -18,8 +18,8 @@ from mogakit.export.artifact import Role
 from mogakit.luts.foreign.reading import Given, foreign_table, number
 from mogakit.luts.table import LatencyTable, Row
 from mogakit.nets.block import Block, Op
-from mogakit.nets.spaces import format_chromosome
-from mogakit.nets.spaces.nas_bench_201 import nas_bench_201_space
+from mogakit.nets.spaces import format_chromosome, get_space, parse_chromosome
+from mogakit.nets.spaces.nas_bench_201 import CellSpace, nas_bench_201_space
 
 _SUFFIX = "_latency"
 _IDENTITY = re.compile(r"Skip_H\d+_W\d+_Cin(?P<before>\d+)_Cout(?P<after>\d+)_stride1", re.ASCII)
@@ -93,6 +93,30 @@ def is_identity(key: str) -> bool:
     """Return whether a key of FBNet's table is a skip that keeps its shape: no operator, and no block here."""
     found = _IDENTITY.fullmatch(key)
     return found is not None and found["before"] == found["after"]
+
+
+def networks_to_document(times: Mapping[str, float], space: str, device: str) -> dict[str, Any]:
+    """Return what a file of whole networks of NAS-Bench-201 holds.
+
+    Args:
+        times: by name, `nas-bench-201/3-0-...`, in the unit that the file is to have.
+        space: name of theirs, at its resolution.
+        device: what the latency is called after.
+
+    Raises:
+        TableError: they are networks of another space.
+    """
+    known = get_space(space)
+    if not isinstance(known, CellSpace):
+        raise TableError(f"HW-NAS-Bench holds whole networks of nas-bench-201, and these are of {space}")
+    dataset = next((name for name, pixels in _PIXELS.items() if pixels == known.input_size), "cifar10")
+    strings = [known.format_architecture(parse_chromosome(name.rpartition("/")[2])) for name in times]
+    return {
+        dataset: {
+            f"{device}{_SUFFIX}": list(times.values()),
+            "config": [{"arch_str": text} for text in strings],
+        }
+    }
 
 
 def _conv_norm(size: int, before: int, after: int, kernel: int, stride: int) -> str:

@@ -93,7 +93,7 @@ class Imported:
     notes: tuple[str, ...] = ()
 
 
-def import_foreign(kind: ForeignFormat, sources: Sequence[Path], output: Path, asked: Asked) -> Imported:
+def import_foreign(kind: ForeignFormat, sources: Sequence[Path], output: Path, asked: Asked | None = None) -> Imported:
     """Read a table or model of others and write it in the kit's own format.
 
     Args:
@@ -101,13 +101,14 @@ def import_foreign(kind: ForeignFormat, sources: Sequence[Path], output: Path, a
         sources: `tunas`: file of coefficients, file of the bias; `operators`: file of operator times and, if whole
             networks are to be compared, a file of those; otherwise one file.
         output: JSON file to write.
-        asked: what the files do not say.
+        asked: what the files do not say; None where there is nothing to add.
 
     Raises:
         InputError: another number of files than the format has, no unit where the files have none, a latency that must
             be chosen among several, or a space that is not known.
         TableError: a file is absent or malformed, or has no entry for the space.
     """
+    asked = asked or Asked()
     expected = _NUM_FILES.get(kind, (1,))
     if len(sources) not in expected:
         raise InputError(f"format {kind} takes {' or '.join(map(str, expected))} file(s), given {len(sources)}")

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from mogakit.errors import KeySyntaxError, TableError
 from mogakit.luts.foreign import nn_meter, nni, ofa
-from mogakit.luts.foreign.hw_nas_bench import fbnet_names
+from mogakit.luts.foreign.hw_nas_bench import fbnet_names, networks_to_document
 from mogakit.luts.foreign.mapping import Names
 from mogakit.luts.foreign.units import TimeUnit
 from mogakit.luts.spaces import IMAGE_CHANNELS
@@ -76,6 +76,8 @@ def write_foreign(table: LatencyTable, output: ForeignOutput, unit: TimeUnit | N
             network pays once.
     """
     chosen = unit or output.unit
+    if table.of_networks:
+        return _whole_networks(table, output, chosen)
     names: Names = {
         ForeignOutput.OFA: _ofa_names(table),
         ForeignOutput.NNI: nni.nni_names,
@@ -92,6 +94,33 @@ def write_foreign(table: LatencyTable, output: ForeignOutput, unit: TimeUnit | N
         ForeignOutput.HW_NAS_BENCH: lambda: _fbnet_json(table, parts, names),
     }
     return Written(text=write[output](), unit=chosen, num_rows=len(parts), left_out=left_out, notes=notes)
+
+
+def _whole_networks(table: LatencyTable, output: ForeignOutput, unit: TimeUnit) -> Written:
+    """Return a table of whole networks in the one format that has them."""
+    if output is not ForeignOutput.HW_NAS_BENCH:
+        raise TableError(
+            f"table {table.name} holds whole networks, and files of {output} hold blocks; use hw-nas-bench"
+        )
+    times = {
+        key: unit.from_ms(table.calibration.apply(table.overhead_ms + row.latency_ms))
+        for key, row in table.rows.items()
+        if row.latency_ms is not None and table.counts(row)
+    }
+    document = networks_to_document(times, table.space, _device_word(table))
+    return Written(
+        text=json.dumps(document, indent=1) + "\n",
+        unit=unit,
+        num_rows=len(times),
+        left_out=tuple(key for key in table.rows if key not in times),
+        notes=(f"table {table.name} of {table.identity.device_name}, written by moga lut export",),
+    )
+
+
+def _device_word(table: LatencyTable) -> str:
+    """Return the device's name as a metric is called after it."""
+    name = table.identity.device_name.lower()
+    return "".join(letter if letter.isalnum() else "_" for letter in name).strip("_") or "device"
 
 
 def _parts(table: LatencyTable, names: Names, unit: TimeUnit) -> tuple[list[_Part], tuple[str, ...]]:
@@ -131,14 +160,13 @@ def _entries(parts: list[_Part], names: Names) -> dict[str, dict[str, float]]:
 
 
 def _fbnet_json(table: LatencyTable, parts: list[_Part], names: Names) -> str:
-    device = "".join(letter if letter.isalnum() else "_" for letter in table.identity.device_name.lower()).strip("_")
     times = {name: entry["mean"] for name, entry in _entries(parts, names).items()}
     for part in parts:
         block = part.block
         if block.op is not Op.HEAD and block.in_channels != IMAGE_CHANNELS:
             size, width = block.output_size, block.out_channels
             times[f"Skip_H{size}_W{size}_Cin{width}_Cout{width}_stride1"] = 0.0  # the identity, which computes nothing
-    return json.dumps({f"{device or 'device'}_latency": times}, indent=1) + "\n"
+    return json.dumps({f"{_device_word(table)}_latency": times}, indent=1) + "\n"
 
 
 def _ofa_names(table: LatencyTable) -> Names:

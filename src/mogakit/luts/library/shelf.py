@@ -6,15 +6,13 @@ stands in for a table of the device that you have: each entry says what it is go
 
 import gzip
 import importlib.resources
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from mogakit import files
+from mogakit import files, records
 from mogakit.errors import InputError, unknown_name
 from mogakit.luts.check import Finding, Severity, check_table
 from mogakit.luts.check_model import check_model
-from mogakit.luts.latencies import load_latencies
 from mogakit.luts.linear import CostModel
 from mogakit.luts.table import LatencyTable
 
@@ -140,11 +138,12 @@ def load_entry(name: str) -> LatencyTable | CostModel:
     Raises:
         InputError: there is no such entry.
     """
-    content = _content(_entry(name))
-    with tempfile.TemporaryDirectory(prefix="moga-library-") as folder:
-        path = Path(folder) / f"{name}.json"
-        path.write_bytes(content)
-        return load_latencies(path)
+    where = f"table {name} of the library"
+    document = records.parse_json(_content(_entry(name)).decode(), where)
+    is_model = document["file_kind"] == records.kind_of(CostModel).name
+    if is_model:
+        return records.from_document(CostModel, document, where)
+    return records.from_document(LatencyTable, document, where)
 
 
 def get(name: str, output: Path) -> Listed:

@@ -276,6 +276,29 @@ class StagedSpace:
         """Whether layers are slices of their widest, so that a supernet can share weights: not where some are `own`."""
         return all(each.op is not Op.OWN for stage in self.stages for each in (*stage.first_choices, *stage.choices))
 
+    @cached_property
+    def blocks_by_gene(self) -> tuple[tuple[tuple[Block, ...], ...], ...]:
+        """For each gene of a chromosome and each of its values, the blocks that the value can be.
+
+        A layer's choice is one block for each number of filters before it and of its own. Filters, depths and absence
+        are no blocks.
+        """
+        found: list[tuple[tuple[Block, ...], ...]] = []
+        before: tuple[int, ...] = (3,)
+        size = self.input_size
+        for stage in self.stages:
+            after = (size - 1) // stage.stride + 1
+            pairs = [(channels, filters) for channels in before for filters in stage.filters]
+            first = [self.layer_blocks(stage, *pair, size, first=True) for pair in pairs]
+            later = [self.layer_blocks(stage, width, width, after, first=False) for width in stage.filters]
+            of_first = first + (later if stage.shared and max(stage.depths) > 1 else [])
+            columns = [[()] * len(stage.filters), [()] * len(stage.depths), list(zip(*of_first, strict=True))]
+            absent = [()] * stage.skippable
+            columns += [[*zip(*later, strict=True), *absent]] * (len(stage.genes) - len(columns))
+            found += [tuple(column) for column in columns if len(column) > 1]
+            before, size = stage.filters, after
+        return tuple(found)
+
     def layer_blocks(self, stage: Stage, channels: int, filters: int, size: int, *, first: bool) -> list[Block]:
         """Return what a layer of a stage may be, one block a choice.
 

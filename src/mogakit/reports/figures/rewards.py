@@ -1,11 +1,11 @@
-"""How the reward of a controller grows while it learns in turn with a supernet."""
+"""How the reward of a controller grows while it learns, alone or in turn with a supernet."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from mogakit.reports.style import BLUE, GREY, blank, drawn
+from mogakit.reports.style import BLUE, GREY, SERIES, blank, drawn
 
 
 @drawn
@@ -29,4 +29,21 @@ def reward_curve(mean_rewards: Sequence[float | None], label: str) -> Figure:
     axes.set_ylabel(label)
     if len(values):
         axes.legend(loc="lower right")
+    return figure
+
+
+@drawn
+def rewards_by_step(means: Mapping[str, Sequence[float]]) -> Figure:
+    """Draw the mean reward of each step of several controllers, thin, and its running mean over a twentieth of them."""
+    figure, axes = blank()
+    for index, (name, values) in enumerate(means.items()):
+        colour, window = SERIES[index % len(SERIES)], max(len(values) // 20, 1)
+        axes.plot(range(len(values)), values, color=colour, linewidth=0.5, alpha=0.4)
+        smooth = np.convolve(np.asarray(values), np.ones(window) / window, mode="valid")
+        axes.plot(
+            range(window - 1, len(values)), smooth, color=colour, linewidth=1.8, label=f"{name}, mean of {window} steps"
+        )
+    axes.set_xlabel("step of the controller")
+    axes.set_ylabel("mean reward")
+    axes.legend(loc="lower right")
     return figure

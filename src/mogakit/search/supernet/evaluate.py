@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from mogakit.errors import InputError
+from mogakit.errors import ClusterError, InputError
 from mogakit.files import sha256_of
 from mogakit.nets.modules import NetworkModule
 from mogakit.nets.network import Network
@@ -23,8 +23,10 @@ from mogakit.training.data import (
     Batch,
     Dataset,
     ImageFolder,
+    check_sizes,
     epoch_order,
     evaluation_batches,
+    located,
     open_dataset,
     read_batch,
 )
@@ -92,6 +94,8 @@ class SupernetAccuracy:
         data: as given to `--data`.
         figure: what is returned; larger is better for both.
         device: `cpu`, `cuda`, or None for a GPU where there is one, another for each worker.
+        sha256: of the checkpoint that every process must find; None for any.
+        sizes: numbers of training and validation images that every process must find; None for any.
     """
 
     checkpoint: Path
@@ -99,6 +103,8 @@ class SupernetAccuracy:
     figure: Figure = Figure.TOP1
     num_recalibration_images: int = NUM_RECALIBRATION_IMAGES
     device: str | None = None
+    sha256: str | None = None
+    sizes: tuple[int, int] | None = None
 
     def __call__(self, chromosome: Chromosome, network: Network) -> float:
         """Return the figure of one chromosome."""
@@ -121,7 +127,7 @@ class SupernetAccuracy:
         return loaded.training, loaded.validation
 
     def _loaded(self) -> "_Loaded":
-        return _load(self.checkpoint, self.data, self.num_recalibration_images, self.device)
+        return _load(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,15 +140,23 @@ class _Loaded:
 
 
 @lru_cache(maxsize=1)
-def _load(checkpoint: Path, data: str, num_images: int, device: str | None) -> _Loaded:
-    """Read the checkpoint and the images, once a process, onto the GPU that is this process's turn."""
-    supernet, run = load_supernet(checkpoint)
-    training, validation = open_dataset(data, int(run["input_size"]))
-    place = torch.device("cpu") if device == "cpu" else _worker_device()
+def _load(asked: SupernetAccuracy) -> _Loaded:
+    """Read the checkpoint and the images, once a process, onto the GPU that is this process's turn.
+
+    Raises:
+        ClusterError: this process finds another checkpoint or other images than the one that asks.
+    """
+    path = asked.checkpoint
+    if asked.sha256 is not None and not (path.is_file() and sha256_of(path) == asked.sha256):
+        raise ClusterError(f"{path} on a worker is not the checkpoint of that name on this computer; copy it there")
+    supernet, run = load_supernet(asked.checkpoint)
+    training, validation = open_dataset(asked.data, int(run["input_size"]))
+    check_sizes(asked.data, (training, validation), asked.sizes)
+    place = torch.device("cpu") if asked.device == "cpu" else _worker_device()
     supernet.to(place)
     return _Loaded(
         supernet=supernet,
-        batches=recalibration_batches(training, num_images),
+        batches=recalibration_batches(training, asked.num_recalibration_images),
         training=training,
         validation=validation,
         world=World(0, 1, place),
@@ -181,11 +195,19 @@ def open_supernet_accuracy(
     data = given.get("data", run.get("data", ""))
     if not data:
         raise InputError(f"{checkpoint} does not say what it was trained on: add ,data=DIR to supernet:{name}")
-    ask = SupernetAccuracy(checkpoint=checkpoint, data=str(data), figure=Figure(given.get("figure", "top1")))
-    identity = f"supernet {sha256_of(checkpoint)} {data} held out of train {ask.figure} {ask.num_recalibration_images}"
+    digest = sha256_of(checkpoint)
+    training, validation = open_dataset(str(data), int(run["input_size"]))
+    ask = SupernetAccuracy(
+        checkpoint=checkpoint.resolve(),
+        data=located(str(data)),
+        figure=Figure(given.get("figure", "top1")),
+        sha256=digest,
+        sizes=(len(training), len(validation)),
+    )
+    identity = f"supernet {digest} {data} held out of train {ask.figure} {ask.num_recalibration_images}"
     unit = "%" if ask.figure is Figure.TOP1 else "nats"
     source = f"supernet {checkpoint.name} on {data}, batch norms recalibrated ({ask.figure})"
-    source += _without_broken(str(data), int(run["input_size"]))
+    source += _without_broken(validation)
     return NetworkMetric(
         name="accuracy",
         unit=unit,
@@ -198,12 +220,11 @@ def open_supernet_accuracy(
     )
 
 
-def _without_broken(data: str, input_size: int) -> str:
+def _without_broken(validation: Dataset) -> str:
     """Count and name the validation images that cannot be decoded, for the source of every score.
 
     All of them are read once, as for one network's score, since workers that find them later could not tell anybody.
     """
-    _, validation = open_dataset(data, input_size)
     if not isinstance(validation, ImageFolder):
         return ""
     for _ in evaluation_batches(validation, _RECALIBRATION_BATCH):

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
 from mogakit import records
@@ -82,10 +82,9 @@ class CocoDataset:
         """Decode one image, cropped and flipped with `rng` where given; None if it is broken."""
         found = self.images[index]
         try:
-            with Image.open(found.path) as opened:
-                image = opened.convert("RGB")
-        except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError):
-            self.broken.add(found.path)  # Pillow raises SyntaxError on some truncated PNG files
+            image = records.read_picture(found.path).convert("RGB")
+        except InputError:
+            self.broken.add(found.path)
             return None
         boxes, labels = found.boxes, found.labels
         window = (0.0, 0.0, 1.0, 1.0)

@@ -1,18 +1,16 @@
-"""Fuzz every reader of files that others write: `make fuzz`, or `python tests/fuzz/fuzz.py --seconds 600 --seed 7`.
+"""Every reader of files that others write, called directly: thousands of inputs a minute, where commands take hundreds.
 
 An input is a seed (a small sound file of `tests/`) with damage. A reader must return or raise one of the kit's own
-errors, within `MAX_SECONDS` and `MAX_BYTES`. Whatever else happens is written to `tests/fuzz/failures/`, where the test
-suite reads it again for ever after.
+errors, within `MAX_SECONDS` and `MAX_BYTES`. Whatever else happens is written to `failures/`, where the test suite reads
+it again for ever after.
 """
 
-import argparse
 import hashlib
 import importlib
 import os
 import random
 import resource
 import signal
-import sys
 import tempfile
 import time
 import traceback
@@ -20,20 +18,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from damage import damage
+
 from mogakit.errors import MogaKitError
 
 MAX_SECONDS = 10
 MAX_BYTES = 2 * 2**30
 FAILURES = Path(__file__).parent / "failures"
 TESTS = Path(__file__).parents[1]
+SEEDS = Path(__file__).parent / "seeds"
 CASES = TESTS / "export" / "data" / "cases"
-
-_TOKENS = [
-    b"nan", b"-inf", b"1e999", b"9223372036854775808", b"-1", b"0", b"null", b"true", b'""', b"[]", b"{}", b"\x00",
-    b"\xff\xfe", b"\xef\xbb\xbf", b"\r", b";", b",", b"..", b"/", b"\\u0000", b"\\ud800", b"&a", b"*a",
-    b"!!python/name:os",
-    b"[" * 3000, b'{"a":' * 3000, b"a: " * 50, b"9" * 5000,
-]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -64,7 +58,7 @@ def _models() -> Iterator[Target]:
             check(operators, hardware)
 
     def with_weights(path: Path) -> None:
-        data_of(path).write_bytes((TESTS / "fuzz" / "seeds" / "small.data").read_bytes())
+        data_of(path).write_bytes((SEEDS / "small.data").read_bytes())
         open_file(path)
 
     small = [path for path in sorted((CASES / "tflite").glob("*.tflite")) if path.stat().st_size < 20_000]
@@ -73,9 +67,9 @@ def _models() -> Iterator[Target]:
     yield Target("tflite-check", ".tflite", small, checked)
     yield Target("onnx", ".onnx", onnx, open_file)
     yield Target("onnx-check", ".onnx", onnx, checked)
-    yield Target("ort", ".ort", sorted((TESTS / "fuzz" / "seeds").glob("*.ort")), open_file)
-    yield Target("mace", ".pb", sorted((TESTS / "fuzz" / "seeds").glob("*.pb")), with_weights)
-    yield Target("mace-alone", ".pb", sorted((TESTS / "fuzz" / "seeds").glob("*.pb")), open_file)
+    yield Target("ort", ".ort", sorted((SEEDS).glob("*.ort")), open_file)
+    yield Target("mace", ".pb", sorted((SEEDS).glob("*.pb")), with_weights)
+    yield Target("mace-alone", ".pb", sorted((SEEDS).glob("*.pb")), open_file)
 
 
 def _texts() -> Iterator[Target]:
@@ -93,7 +87,7 @@ def _texts() -> Iterator[Target]:
         edgetpu.parse_report(records.read_text(path))
 
     text = CASES / "text"
-    seeds = TESTS / "fuzz" / "seeds"
+    seeds = SEEDS
     yield Target(
         "accuracies", ".csv", sorted(text.glob("*.csv")), lambda path: load_accuracy_table(path, get_space("moga"))
     )
@@ -131,28 +125,10 @@ _DECLARING = [
 """Modules that declare kinds of stored files."""
 
 
-def damage(seeds: Sequence[bytes], rng: random.Random) -> bytes:
-    """Return a seed with a few changes: bytes, tokens, cuts, repeats, a piece of another seed."""
-    data = bytearray(rng.choice(seeds))
-    for _ in range(rng.choice([1, 1, 2, 4, 16])):
-        place = rng.randrange(len(data) + 1)
-        end = min(len(data), place + rng.choice([1, 2, 4, 8, 64]))
-        kind = rng.randrange(6)
-        if kind == 0 and data:
-            data[place % len(data)] = rng.choice([0, 1, 0x7F, 0x80, 0xFF, rng.randrange(256)])
-        elif kind == 1:
-            data[place:place] = rng.choice(_TOKENS)
-        elif kind == 2:
-            del data[place:end]
-        elif kind == 3:
-            data[place:place] = data[place:end] * rng.choice([1, 2, 50])
-        elif kind == 4:
-            other = rng.choice(seeds)
-            start = rng.randrange(len(other) + 1)
-            data[place:end] = other[start : start + 64]
-        else:
-            data[place:end] = rng.randrange(2**32).to_bytes(4, "little")
-    return bytes(data[: rng.randrange(len(data) + 1)] if rng.random() < 0.05 else data)
+def spoiled(target: Target, seeds: Sequence[bytes], number: int, seed: int) -> bytes:
+    """Return a seed with damage of its format, or of bytes."""
+    rng = random.Random(f"{target.name}/{seed}/{number}")
+    return damage(target.suffix, rng.choice(seeds), rng, silent=False).data
 
 
 def run(target: Target, num_inputs: int, seconds: float, seed: int) -> tuple[int, list[Path]]:
@@ -190,7 +166,7 @@ def _in_child(
     if status == 0:
         return read or len(numbers), None
     number = numbers[min(read, len(numbers) - 1)]
-    data = damage(seeds, _rng(target, number, seed))
+    data = spoiled(target, seeds, number, seed)
     FAILURES.mkdir(exist_ok=True)
     path = FAILURES / f"{target.name}-{hashlib.sha256(data).hexdigest()[:12]}{target.suffix}"
     path.write_bytes(data)
@@ -204,7 +180,7 @@ def _child(target: Target, seeds: Sequence[bytes], numbers: range, seed: int, en
         for number in numbers:
             if time.monotonic() > ends:
                 break
-            path.write_bytes(damage(seeds, _rng(target, number, seed)))
+            path.write_bytes(spoiled(target, seeds, number, seed))
             if not sound(target, path):
                 return 1
             os.write(told, b".")
@@ -231,29 +207,3 @@ def sound(target: Target, path: Path) -> bool:
     finally:
         signal.alarm(0)
     return True
-
-
-def _rng(target: Target, number: int, seed: int) -> random.Random:
-    return random.Random(f"{target.name}/{seed}/{number}")
-
-
-def main() -> None:
-    """Fuzz for a time shared by all readers, and end with 1 where one broke."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=120.0)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", help="readers whose name holds this")
-    asked = parser.parse_args()
-    chosen = [target for target in targets() if not asked.only or asked.only in target.name]
-    failures: list[Path] = []
-    for target in chosen:
-        count, broken = run(target, 10**9, asked.seconds / len(chosen), asked.seed)
-        failures.extend(broken)
-        sys.stdout.write(f"{target.name}: {count} inputs, {len(broken)} broke it\n")
-    for path in failures:
-        sys.stdout.write(f"failure kept: {path}\n")
-    sys.exit(1 if failures else 0)
-
-
-if __name__ == "__main__":
-    main()
