@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -95,6 +96,13 @@ ROWS = {
     ),
     "fit": Row(
         does="{run} --pairs 5 --quick --rounds 1", bad="{absent}", after=("profile",), lasts="{tables} --seed 1"
+    ),
+    "transfer": Row(
+        does="--from {run} --target tflite/cpu/float32,xnnpack=off --measurements 5 --quick -o {transferred}",
+        bad="-o {out}",
+        fails="--from {table} --device nowhere -o {out}",
+        after=("profile",),
+        lasts="--from {table} --measurements 5 -o {out}",
     ),
     "lut show": Row(does="{table}", bad="{absent}"),
     "lut check": Row(does="{table}", bad="{absent}", fails="{table} --against {copied}"),
@@ -197,10 +205,10 @@ ROWS = {
 }
 
 TRAINING = {name for name in ROWS if name.startswith(("train", "supernet", "detect"))}
-HEAVY = TRAINING | {"controllers", "check", "export blocks"}
+HEAVY = TRAINING | {"controllers", "check", "export blocks", "bench", "validate", "fit", "transfer"}
 """Whose success only `make processes` asks for: `make test` has one chain from a profile to a report and a bundle."""
 
-HEAVY_FAILURES = HEAVY | {"demo", "export model", "bench", "profile", "validate", "fit", "report"}
+HEAVY_FAILURES = HEAVY | {"demo", "export model", "profile", "report", "ship"}
 """Those whose failure takes as long as their success."""
 
 ONLY_IN_FULL = pytest.mark.processes
@@ -330,10 +338,10 @@ def test_failure_is_1_with_a_message(session: Session, name: str) -> None:
     session.make(name)
     call = row.does if row.fails in (None, FULL_DISK) else row.fails
     words = session.words(name, re.sub(r"-o {\w+}", "-o {out}", "-o {out}" if call is None else call))
-    with Path(os.devnull if row.fails is not None else "/dev/full").open("w") as output:
+    with ExitStack() as stack:
         ended = subprocess.run(
             [PROGRAM, *words],
-            stdout=output,
+            stdout=stack.enter_context(Path("/dev/full").open("w")) if row.fails is None else subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             env=session.environment,
@@ -341,7 +349,7 @@ def test_failure_is_1_with_a_message(session: Session, name: str) -> None:
             preexec_fn=_no_file_grows if row.fails == FULL_DISK else None,
         )
     assert ended.returncode == 1, ended.stderr
-    assert ended.stderr
+    assert ended.stderr or ended.stdout
     assert "Traceback" not in ended.stderr
 
 
