@@ -138,3 +138,30 @@ def test_a_ctrl_c_that_falls_into_a_finaliser_is_not_lost():
     ended = subprocess.run([sys.executable, "-c", DROPPED], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (130, "stopped; what was finished is kept\n")
     assert time.monotonic() - started < 15
+
+
+PRESSED = """
+import atexit, signal, sys
+from mogakit.__main__ import start
+
+class Pressing:
+    def find_spec(self, name, path=None, target=None):
+        if name == "mogakit.cli.main":
+            signal.raise_signal(signal.SIGINT)
+
+if sys.argv[1] == "loads":
+    sys.meta_path.insert(0, Pressing())
+else:
+    atexit.register(signal.raise_signal, signal.SIGINT)
+sys.argv = ["moga", "zoo"]
+start()
+"""
+
+
+@pytest.mark.parametrize(
+    ("when", "code", "said"), [("loads", 130, "stopped before anything was done\n"), ("has ended", 0, "")]
+)
+def test_ctrl_c_while_the_command_loads_is_130_and_after_it_has_ended_nothing(when, code, said):
+    ended = subprocess.run([sys.executable, "-c", PRESSED, when], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (code, said)
+    assert bool(ended.stdout) is (code == 0)

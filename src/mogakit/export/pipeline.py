@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import nn
 
-from mogakit.errors import ExportError
+from mogakit.errors import ExportError, InputError
 from mogakit.export import converters, verify
 from mogakit.export.artifact import Agreement, Artifact, Converter, Format, Precision, Role
 from mogakit.export.describe import describe_file
@@ -132,7 +132,10 @@ def convert(
     reference = _reference(module, role, *input_shapes)
     said = {**(notes or {}), **written.notes}
     label = f"{name} as {converter.writes} by {said[converters.NOTE]}"
-    run = converters.opened(written, converter)
+    try:
+        run = converters.opened(written, converter)
+    except InputError as error:
+        raise ExportError(f"{label} does not run here: {error}") from error
     agreement = _compared(reference, run, converters.checked_with(converter), label)
     kind = (converter.writes, Precision.FLOAT32)
     return _kept(name, role, converted_path(name, converter, folder), kind, written, agreement, said)
