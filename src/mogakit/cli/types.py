@@ -321,6 +321,16 @@ class Number(click.FloatRange):
         return number
 
 
+class Percent(Number):
+    """A number of percent: `5` or `5%`."""
+
+    name = "percent"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read the number, with or without the sign."""
+        return super().convert(value[:-1] if isinstance(value, str) and value.endswith("%") else value, param, ctx)
+
+
 class Duration(Number):
     """Seconds, or a number with its unit: `90`, `120s`, `2min`, `1h`."""
 
@@ -414,7 +424,7 @@ WIDTH = Number(0.05, 16.0)
 SECONDS = Number(0, 10_000_000, open_low=True)
 DURATION = Duration()
 MILLISECONDS = Number(0, 10_000_000, open_low=True)
-DURATION = Duration()
+PERCENT = Percent(0, 1000, open_low=True)
 FACTOR = Factor()
 """What a latency is divided by, in milliseconds; `inf` leaves a hardware out, as the multi-hardware paper's C does."""
 EPOCHS = Number(0, 1_000_000, open_low=True)
