@@ -1,5 +1,7 @@
 """Who runs which operator: the answers for the zoo, the space's intersection, and where each answer was read."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -24,6 +26,8 @@ from mogakit.nets import zoo
 from mogakit.nets.block import parse_key
 from mogakit.nets.modules import build_block
 from mogakit.nets.spaces import get_space
+
+CASES = Path(__file__).parent / "data" / "cases"
 
 
 @pytest.mark.parametrize("hardware", list(Hardware))
@@ -101,6 +105,15 @@ def test_a_condition_that_does_not_hold_is_a_no_that_says_so():
     report = check(Operators(Precision.INT8, False, usages), Hardware.EDGETPU)
     assert report.answer is Answer.NO
     assert report.findings[0].reason == "supported only where it leaves the batch alone"
+
+
+@pytest.mark.parametrize("hardware", list(Hardware))
+def test_no_hardware_takes_text_whatever_the_operator(hardware):
+    """Lists name operators by the numbers they compute on; a GATHER of strings is none of theirs."""
+    operators = of_file(CASES / "tflite" / "string_in.tflite")
+    assert check(operators, hardware).answer is Answer.NO
+    (finding,) = [each for each in check(operators, hardware).findings if each.operator == "GATHER"]
+    assert finding.reason == "supported only where no tensor holds text"
 
 
 def test_a_file_of_the_wrong_precision_is_rejected_as_a_whole():

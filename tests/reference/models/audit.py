@@ -6,8 +6,8 @@
 Each network is exported through the kit's own pipeline, in TFLite float32, ONNX and TFLite int8, by a worker process
 with a limit of time and memory. The files are then run by LiteRT and ONNX Runtime as any app would run them, on four
 kinds of input, and compared with torch in double precision: nothing here calls the kit's own comparison. A file of
-floats passes where its error is at most ten times torch's own, or 1e-5 of the output's scale; an integer file where
-its signal is at least 3 dB over its noise.
+floats passes where its error is at most ten times torch's own, or 1e-5 of the output's scale; an integer file,
+calibrated on other inputs of the same four kinds, where its signal is at least 3 dB over its noise.
 
 Every result is kept at once, so that a second run does what is missing. The order is that of a hash of the names: what
 was done when a run is stopped is a fair sample. `--converters` takes those that the kit's own writers did not, and lets
@@ -41,6 +41,8 @@ OTHERS = {"tflite": "litert-torch", "onnx": "torch.onnx"}
 """By a format of ours, the converter of its makers."""
 FLOAT_LIMIT = 1e-5
 LEAST_DB = 3.0
+NUM_CALIBRATION = 3
+"""Sets of four inputs."""
 TIMES_TORCH = 10.0
 
 Shape = tuple[int, ...]
@@ -59,9 +61,9 @@ def read_list(path: Path) -> dict[str, tuple[str, Shape]]:
 # In a worker
 
 
-def inputs_of(shape: Shape) -> list[np.ndarray]:
+def inputs_of(shape: Shape, seed: int = 7) -> list[np.ndarray]:
     """Return a normal, an image-like, a negative and a constant input."""
-    rng = np.random.default_rng(7)
+    rng = np.random.default_rng(seed)
     normal = rng.standard_normal(shape, dtype=np.float32)
     return [normal, rng.random(shape, dtype=np.float32), -np.abs(normal), np.full(shape, 0.5, np.float32)]
 
@@ -160,15 +162,26 @@ class Judge:
         return noise_ratio_db(self.measured(path), self.exact)
 
 
+def calibration_in(folder: Path, shape: Shape) -> Path:
+    """Write what integer files are calibrated on: other inputs of the same four kinds, as the file takes them."""
+    path = folder / "calibration.npy"
+    drawn = [value for seed in range(NUM_CALIBRATION) for value in inputs_of(shape, seed)]
+    np.save(path, np.concatenate([np.moveaxis(value, 1, -1) if value.ndim == 4 else value for value in drawn]))
+    return path
+
+
 def examine(name: str, shape: Shape, folder: Path) -> dict[str, Any]:
     """Export one network in every format by the kit's own writers and measure the files."""
     from build import build
 
     from mogakit.errors import MogaKitError
     from mogakit.export.artifact import Format, Precision, Role
+    from mogakit.export.calibration import from_path
     from mogakit.export.pipeline import export, prepare
+    from mogakit.export.writers import Options
 
     module = build(name, shape)
+    options = Options(calibration=from_path(calibration_in(folder, shape)))
     result: dict[str, Any] = {"name": name, "shape": list(shape)}
     began = time.process_time()
     try:
@@ -183,7 +196,7 @@ def examine(name: str, shape: Shape, folder: Path) -> dict[str, Any]:
     for key, (format, precision) in kinds.items():
         began = time.process_time()
         try:
-            artifact = export(source, format, precision, folder)
+            artifact = export(source, format, precision, folder, options)
         except MogaKitError as error:
             result[key] = f"{type(error).__name__}: {error}"
             continue
@@ -315,9 +328,13 @@ def keep_whole_lines(path: Path) -> None:
 
 
 def smaller(name: str, kind: str, shape: Shape, side: int | None) -> Shape:
-    """Return the shape with sides of at most `side` pixels; networks that are listed for their size keep it."""
+    """Return the shape with sides of at most `side` pixels; networks that are listed for their size keep it.
+
+    Those of super-resolution compute at the full size throughout, and get a quarter.
+    """
     if side is None or kind != "conv" or len(shape) != 4 or name.startswith(("size/", "hand/")):
         return shape
+    side = side // 4 if name.startswith("super_image/") else side
     return (*shape[:2], *(min(side, size) for size in shape[2:]))
 
 

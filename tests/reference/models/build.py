@@ -146,11 +146,19 @@ _PACKAGES: dict[str, Callable[[str, Shape], nn.Module]] = {
 
 
 def build(name: str, shape: Shape) -> nn.Module:
-    """Build a network and give its batch norms statistics of data, with scales and shifts off 1 and 0."""
+    """Build a network and give its batch norms statistics of data, with scales and shifts off 1 and 0.
+
+    Weights that start at zero, as last layers and branches of some packages do, would hide what lies before them: they
+    are drawn like the others.
+    """
     package, _, rest = name.partition("/")
     torch.manual_seed(0)
     network = _PACKAGES[package](rest, shape)
     generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if parameter.dim() > 1 and not parameter.any():
+                parameter.normal_(0, parameter[0].numel() ** -0.5, generator=generator)
     norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     with torch.no_grad():
         for norm in norms:

@@ -214,6 +214,7 @@ RULES: dict[Condition, Callable[[View], bool]] = {
     _C.HALF_CONSTANT: lambda view: _converts(view, ["FLOAT16"], ["FLOAT32"]) and view.is_static(0),
     _C.BYTES_IN: lambda view: _types(view.inputs) <= set(_BYTES),
     _C.SAME_SIGN: lambda view: _computed(view) in ({"INT8"}, {"UINT8"}) and 1 / 256 <= _ratio(view) <= 128,
+    _C.NO_TEXT: lambda view: "STRING" not in _types([*view.inputs, *view.outputs]),
     _C.GPU_TYPES: _reads_no_index,
     _C.INDEX_TYPES: lambda view: "INT16" not in _types(view.runtime) and max(_ranks(view), default=0) <= 4,
     _C.NOT_INT16: lambda view: "INT16" not in _types(view.inputs),

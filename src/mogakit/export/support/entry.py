@@ -33,6 +33,7 @@ class Condition(StrEnum):
 
     NONE = "none"
     # types
+    NO_TEXT = "no tensor holds text"  # of every entry: no source knows such tensors
     FLOAT = "its activations are float32"
     BYTES = "its activations are all int8 or all uint8"
     SIGNED_BYTES = "its activations are int8"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mogakit.export.artifact import Precision
-from mogakit.export.support.entry import Answer, Entry, Hardware
+from mogakit.export.support.entry import Answer, Condition, Entry, Hardware
 from mogakit.export.support.tables import TABLES
 from mogakit.export.support.usage import Operators, Usage
 
@@ -117,6 +117,8 @@ def check(operators: Operators, hardware: Hardware, precision: Precision | None 
 
 def _looked_up(usage: Usage, entries: Sequence[Entry], unmet: Answer) -> tuple[Entry, Answer, str]:
     """Return the entry that decides an operator, its answer, and why where that is not a yes."""
+    if Condition.NO_TEXT not in usage.holds:
+        return entries[0], Answer.NO, f"supported only where {Condition.NO_TEXT}"
     holding = [entry for entry in entries if usage.holds.issuperset(entry.conditions)]
     for answer in (Answer.YES, Answer.NO, Answer.UNKNOWN):
         for entry in holding:
