@@ -1,6 +1,5 @@
 """The exit codes of docs/cli.md reach the shell, however a command ends."""
 
-import json
 import os
 import signal
 import subprocess
@@ -116,29 +115,6 @@ def test_completion_lists_the_commands():
         cli, [], prog_name="moga", env={"_MOGA_COMPLETE": "bash_complete", "COMP_WORDS": "moga s", "COMP_CWORD": "1"}
     )
     assert {"plain,show", "plain,search", "plain,ship", "plain,supernet"} == set(found.output.split())
-
-
-@pytest.mark.parametrize(
-    "call",
-    [
-        "zoo",
-        "show moga-a",
-        "lut show {table}",
-        "lut check {table}",
-        "lut diff {table} {table}",
-        "lut export {table} -o {out}",
-        "predict moga-a --table {table}",
-        "tools list",
-        "compare moga-a moga-b --table {table} --reference moga-a",
-        "search --table {table} --engine best --limit latency<=8 -o {out}",
-    ],
-)
-def test_success_is_0_and_json_is_one_document(moga, tmp_path, call):
-    words = call.format(table=TABLE, out=tmp_path / "out").split()
-    ended = moga(*words, "--json", MOGA_HOME=str(tmp_path / "home"))
-    assert ended.code == 0, ended.err
-    assert isinstance(json.loads(ended.out), dict | list)
-    assert "Traceback" not in ended.err
 
 
 DROPPED = """
