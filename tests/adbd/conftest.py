@@ -18,8 +18,8 @@ from phone_simulator.adb_server import AdbServer
 from phone_simulator.fixtures import bundled_adb
 from phone_simulator.workbench import Mode
 
-from mogakit.android_runner.adb import AdbServer as KitServer
 from mogakit.android_runner.adb import Link
+from mogakit.android_runner.adb_server import AdbServer as KitServer
 
 
 class Debian(NamedTuple):

@@ -1,6 +1,7 @@
 """The kit's whole adb layer against Android's real adbd, shell and userland."""
 
 import hashlib
+import json
 import os
 import threading
 import time
@@ -8,22 +9,28 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from debian_adbd.device import ABI, AdbdDevice
+from click.testing import CliRunner
+from debian_adbd.device import ABI, BUSYBOX, AdbdDevice
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from old_androids import ANDROIDS, age
 from phone_simulator.binaries import Tool
+from phone_simulator.faults import Fault
 
-from mogakit.android_runner import deploy, detached, discovery, tools
+from mogakit.android_runner import deploy, detached, discovery, tools, userland
 from mogakit.android_runner import state as phone_state
-from mogakit.android_runner.adb import Link, LinkLost, ShellTimeout
+from mogakit.android_runner.adb import Link
+from mogakit.android_runner.adb_server import LinkLost, ShellTimeout
 from mogakit.android_runner.commands import RunLength
 from mogakit.android_runner.deploy import Wanted
 from mogakit.android_runner.guard import GuardLimits
 from mogakit.android_runner.quoting import quote
 from mogakit.android_runner.runner import PhoneOptions, open_phone
+from mogakit.bench.agreement import Verdict
 from mogakit.bench.measurement import DelegationKind, Measurement, Status
 from mogakit.bench.runner import Job
 from mogakit.bench.target import parse_target
+from mogakit.cli.main import cli
 from mogakit.errors import DeviceError
 from mogakit.export.artifact import Artifact, Format, Precision
 from mogakit.flows.deploy.export import export_network, export_parts
@@ -202,6 +209,19 @@ def test_a_run_that_never_ends_is_ended_by_its_pid(device: AdbdDevice, link: Lin
     assert not running(device, "sleep 77")
 
 
+@pytest.mark.parametrize("ended_by", ["deadline", "sweep"])
+def test_the_children_of_a_tool_that_hangs_end_with_it(device: AdbdDevice, link: Link, ended_by: str) -> None:
+    tool = "sh -c '( /system/bin/sleep 6001 & ); /system/bin/sleep 6002 & wait'"
+    run = detached.launch(link, "a-run", tool, boot_id(link))
+    wait_until_running(device, "sleep 6001")
+    wait_until_running(device, "sleep 6002")
+    if ended_by == "deadline":
+        assert detached.wait(link, run, {}, expected_s=0.1, deadline_s=0.3).exit_code is None
+    else:
+        assert len(detached.sweep(link)) == 3
+    assert not running(device, "sleep 600")
+
+
 def test_what_an_earlier_session_left_is_swept(device: AdbdDevice, link: Link) -> None:
     sleeper(link, 88)
     wait_until_running(device, "sleep 88")
@@ -248,6 +268,47 @@ def test_a_file_is_really_run(device: AdbdDevice, tmp_path: Path) -> None:
     assert measured.summary is not None
     assert 0.001 < measured.summary.mean_ms < 100.0
     assert measured.process
+
+
+def test_one_wrong_value_is_found_and_never_counts(
+    device: AdbdDevice, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tools.add(device.write_tool(tmp_path / "bin", Tool.BENCHMARK_MODEL))
+    job = make_job(tmp_path, CPU)
+    with open_phone(device.serial, OPTIONS) as runner:
+        right = runner.agreement(job)
+        device.faults.add(Fault.WRONG_OUTPUT)
+        wrong = runner.agreement(job)
+    assert (right.verdict, wrong.verdict) == (Verdict.AGREES, Verdict.WRONG_OUTPUT), f"{right}; {wrong}"
+    device.faults.add(Fault.WRONG_OUTPUT)
+    words = ["bench", str(job.artifact.path), "--device", device.serial, "--quick", "--rounds", "1", "--json"]
+    found = CliRunner().invoke(cli, words)
+    (row,) = json.loads(found.stdout)["timings"]
+    assert (found.exit_code, row["status"], row["latency_ms"]) == (1, "wrong-output", None)
+
+
+@pytest.mark.parametrize("android", [*ANDROIDS, "9"])
+def test_older_userlands_are_measured_verified_and_bounded(
+    device: AdbdDevice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, android: str
+) -> None:
+    lacks = ANDROIDS.get(android, {})
+    applet = {name: "busybox" if name in BUSYBOX else "toybox" for name in lacks}
+    age(device.host_path("/system/bin"), lacks, lambda one: f"/usr/bin/{applet[one.name]} {one.name}", "/system/bin/sh")
+    monkeypatch.setattr(detached, "MAX_OUTPUT_BYTES", 20_000)
+    tools.add(device.write_tool(tmp_path / "bin", Tool.BENCHMARK_MODEL))
+    job = make_job(tmp_path, CPU)
+    with open_phone(device.serial, OPTIONS) as runner:
+        assert (runner.link.userland == userland.MODERN) == (not lacks)
+        agreement = runner.agreement(job)
+        assert agreement.verdict is Verdict.AGREES, str(agreement)
+        with runner.session([job], 0, seed=0) as session:
+            (measured,) = session.measure([job], 0)
+            assert (measured.status, measured.error) == (Status.OK, None)
+            device.faults.add(Fault.ENDLESS_OUTPUT, times=-1)
+            (endless,) = session.measure([job], 1)
+    assert endless.status is Status.FAILED
+    assert "printed more than 20000 bytes" in (endless.error or "")
+    assert not running(device, "benchmark_model")
 
 
 def test_a_library_that_the_device_lacks_is_named_before_the_tool_is_run(device: AdbdDevice, tmp_path: Path) -> None:

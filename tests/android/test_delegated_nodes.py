@@ -5,31 +5,23 @@ every network of the zoo (about an hour), a number that many of each.
 """
 
 import logging
-import os
 from pathlib import Path
 
 import pytest
 from debian_adbd.delegated_nodes import Compared, compare
 from debian_adbd.device import AdbdDevice
+from debian_adbd.samples import blocks, files_of, sampled
 
-from mogakit.android_runner.adb import AdbServer, Link
+from mogakit.android_runner.adb import Link
+from mogakit.android_runner.adb_server import AdbServer
 from mogakit.export.artifact import Artifact, Format, Precision
-from mogakit.flows.deploy.export import export_network, export_parts
+from mogakit.flows.deploy.export import export_network
 from mogakit.nets import zoo
-from mogakit.nets.spaces import get_space
 
 LOG = logging.getLogger(__name__)
-DEFAULT_SAMPLE = 2
 PRECISIONS = (Precision.FLOAT32, Precision.FLOAT16, Precision.INT8)
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
-
-
-def sampled(names: list[object]) -> list[object]:
-    """Return as many as were asked for, evenly over the list."""
-    asked = os.environ.get("MOGA_ANDROID_SAMPLE", str(DEFAULT_SAMPLE))
-    count = len(names) if asked == "all" else min(int(asked), len(names))
-    return [names[index * len(names) // count] for index in range(count)]
 
 
 def compared(device: AdbdDevice, tool: Path, artifacts: list[Artifact]) -> list[Compared]:
@@ -41,14 +33,10 @@ def compared(device: AdbdDevice, tool: Path, artifacts: list[Artifact]) -> list[
 
 
 def test_blocks(device: AdbdDevice, tool: Path, tmp_path: Path) -> None:
-    blocks = sampled(list(get_space("moga").choice_blocks))
-    artifacts = [
-        artifact
-        for precision in PRECISIONS
-        for artifact in export_parts(blocks, (), [Format.TFLITE], precision, tmp_path / precision)
-    ]
+    wanted = blocks()
+    artifacts = [file for precision in PRECISIONS for file in files_of(wanted, precision, tmp_path / precision)]
     found = compared(device, tool, artifacts)
-    assert len(found) == len(blocks) * (2 * len(PRECISIONS) - 1)
+    assert len(found) == len(wanted) * (2 * len(PRECISIONS) - 1)
     assert not [str(one) for one in found if one.disagrees]
 
 

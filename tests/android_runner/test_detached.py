@@ -1,5 +1,6 @@
 """A run under a name that was used before is this run: its process, its output, its exit code, and no other's."""
 
+import threading
 import time
 
 import pytest
@@ -82,3 +83,64 @@ def test_a_run_whose_start_was_not_heard_of_is_ended_and_made_again(
     assert sorted(quick_phone.faults.happened) == [Fault.ANSWER_LOST, Fault.HANG]
     assert len(quick_phone.runs) == 2  # the exit code of the first was not taken for a failure of the second
     assert not [process for process in quick_phone.processes() if "benchmark_model" in process.text]
+
+
+@pytest.mark.parametrize(
+    ("tool", "how"),
+    [
+        ("sh -c 'sleep 6001 & sleep 6002 & wait'", "hangs"),
+        ("sh -c '( sleep 6001 & ) ; sleep 6002'", "hangs"),  # its child has another parent by then
+        ("sh -c 'sleep 6001 & sleep 6002 & kill -9 $$'", "dies"),  # they hold its output open
+        ("sh -c 'setsid sleep 6001 & sleep 6002'", "hangs"),
+    ],
+)
+@pytest.mark.parametrize("ended_by", ["deadline", "launch", "sweep", "kill"])
+def test_the_children_of_a_tool_that_hangs_end_with_it(
+    phone: Phone, link: Link, tool: str, how: str, ended_by: str
+) -> None:
+    run = detached.launch(link, "again", tool, boot_id="")
+    started(phone, "sleep 6001")
+    started(phone, "sleep 6002")
+    if ended_by == "deadline":
+        assert detached.wait(link, run, {}, expected_s=0.01, deadline_s=0.2).exit_code in (None, 137)
+    elif ended_by == "launch":
+        detached.launch(link, "again", "sleep 6003", boot_id="")
+    elif ended_by == "sweep":
+        assert len(detached.sweep(link)) >= 2
+    else:
+        detached.kill(link, run.folder)
+    assert not running(phone, "sleep 6001")
+    assert not running(phone, "sleep 6002")
+    detached.sweep(link)
+
+
+def test_a_run_is_ended_and_no_other_one(phone: Phone, link: Link) -> None:
+    mine = detached.launch(link, "mine", "sleep 6004", boot_id="")
+    detached.launch(link, "theirs", "sleep 6005", boot_id="")
+    started(phone, "sleep 6004")
+    started(phone, "sleep 6005")
+    detached.kill(link, mine.folder)
+    assert not running(phone, "sleep 6004")
+    assert running(phone, "sleep 6005")
+    assert len(detached.sweep(link)) == 1
+
+
+def test_a_tool_that_ends_while_it_is_asked_about_is_asked_again(phone: Phone, link: Link) -> None:
+    """A question that removes what it reads must not be put before the end was seen: its answer would be lost."""
+    folder = "/data/local/tmp/mogakit/runs/mine"
+    link.shell(f"mkdir -p {folder}; cd {folder}; echo 4711 >kept; : >out; mkfifo pid")
+    pid = phone.host_path(f"{folder}/pid")
+
+    def end_in_the_middle() -> None:
+        with pid.open("w") as asked:  # opened by the question for the pid, which stands behind that for the exit code
+            phone.host_path(f"{folder}/rc").write_text("0\n")
+            pid.unlink()
+            pid.write_text("1\n")
+            asked.write("1\n")
+
+    thread = threading.Thread(target=end_in_the_middle)
+    thread.start()
+    run = detached.Run(folder, "")
+    finished = detached.wait(link, run, {"kept": "cat kept; rm kept"}, expected_s=0.01, deadline_s=10.0)
+    thread.join()
+    assert (finished.exit_code, finished.answers["kept"], finished.num_polls) == (0, "4711", 2)

@@ -2,6 +2,7 @@
 
 import json
 import platform
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,11 +10,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from phone_simulator import answers
+from phone_simulator import snpe as phone_snpe
 from phone_simulator.binaries import Abi, Tool, elf_header, write_tool
 from phone_simulator.faults import Fault
 from phone_simulator.latency import Plan
 from phone_simulator.phone import Phone
-from phone_simulator.snpe import container_model, write_diagview
+from phone_simulator.snpe import CONVERTED, container_model, write_diagview
 from phone_simulator.truth import request_of
 
 from mogakit.android_runner import diagview, snpe_tools, tools
@@ -21,13 +24,17 @@ from mogakit.android_runner.commands import Call, RunLength, shell_command
 from mogakit.android_runner.runner import PhoneOptions, open_phone
 from mogakit.android_runner.targets import HostTool, ToolKind, find_row
 from mogakit.android_runner.tools import Probe, ToolMissing
+from mogakit.bench.agreement import DeviceAgreement, Verdict
 from mogakit.bench.measurement import Measurement, Status
 from mogakit.bench.runner import Job
 from mogakit.bench.target import parse_target
 from mogakit.cli.main import cli
 from mogakit.errors import InputError, KeySyntaxError, MeasurementError
+from mogakit.export import snpe
 from mogakit.export.artifact import Artifact, Format, Precision, Role, TensorSpec
 from mogakit.export.describe import describe_file
+from mogakit.flows.deploy.export import export_network
+from mogakit.nets.resolve import resolve
 
 TARGET = "snpe/dsp/int8,tool=net-run,input=1x224x224x3"
 NUM_BYTES = 100_000
@@ -168,7 +175,8 @@ def test_a_network_that_the_kit_exports_needs_no_shape(
     converter.write_text(f"#!{sys.executable}\nopen('network.dlc', 'wb').write(bytes({NUM_BYTES}))")
     monkeypatch.setenv("SNPE_ROOT", str(tmp_path / "2.31.0"))
     target = "snpe/dsp/float32,tool=net-run"
-    result = moga("bench", "moga-a", "--device", snapdragon.serial, "--target", target, "--quick", "--json")
+    words = ("moga-a", "--device", snapdragon.serial, "--target", target, "--agreement", "off", "--quick", "--json")
+    result = moga("bench", *words)
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["timings"][0]["status"] == "ok"
 
@@ -296,3 +304,78 @@ def test_the_tool_is_listed_as_one_that_measures(tmp_path: Path) -> None:
     result = moga("tools", "add", write_tool(tmp_path / "bin", Tool.SNPE_NET_RUN))
     assert (result.exit_code, result.stderr) == (0, "")
     assert "no target runs it" not in moga("tools", "list").output
+
+
+# -- whether the container computes what it was converted from
+
+
+@pytest.fixture
+def sdk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set up a stand-in for the SDK's converter, whose containers compute what they were made of."""
+    converter = tmp_path / "2.31.0" / "bin" / "x86_64-linux-clang" / "snpe-onnx-to-dlc"
+    converter.parent.mkdir(parents=True)
+    body = f"data = open('network.onnx', 'rb').read()\nopen('network.dlc', 'wb').write({CONVERTED!r} + data)"
+    converter.write_text(f"#!{sys.executable}\n{body}")
+    monkeypatch.setenv("SNPE_ROOT", str(tmp_path / "2.31.0"))
+
+
+def agreement(phone: Phone, options: PhoneOptions, path: Path, target: str) -> DeviceAgreement:
+    found = parse_target(target)
+    job = Job(replace(describe_file(path), precision=found.precision), found)
+    with open_phone(phone.serial, options) as runner:
+        return runner.agreement(job)
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_the_output_of_a_container_of_the_kit_is_compared_with_its_source(
+    snapdragon: Phone, reader: Path, sdk: None, wrong: bool
+) -> None:
+    if wrong:
+        snapdragon.faults.add(Fault.WRONG_OUTPUT)
+    target = "snpe/dsp/float32,tool=net-run"
+    words = ("digits/10-7-6-3-3-0", "--device", snapdragon.serial, "--target", target, "--quick", "--json")
+    result = moga("bench", *words)
+    (timing,) = json.loads(result.stdout)["timings"]
+    assert (result.exit_code, timing["status"]) == ((1, "wrong-output") if wrong else (0, "ok"))
+    assert timing["agreement"]["verdict"] == ("wrong-output" if wrong else "agrees")
+    assert timing["agreement"]["reference"].startswith("onnxruntime ")
+    assert timing["agreement"]["reference"].endswith(".dlc.onnx")
+    assert not list(snapdragon.host_path("/data/local/tmp/mogakit").rglob("Result_*"))
+
+
+@pytest.mark.parametrize("layout", ["last", "first"])
+@pytest.mark.parametrize("source", ["mine.onnx", "mine.dlc.onnx", None])
+def test_the_output_of_a_container_of_the_user_is_compared_where_its_source_lies_beside_it(
+    snapdragon: Phone,
+    reader: Path,
+    options: PhoneOptions,
+    artifacts: dict[tuple[Format, Precision], list[Artifact]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    source: str | None,
+    layout: str,
+) -> None:
+    (onnx, *_) = artifacts[Format.ONNX, Precision.FLOAT32]
+    (tmp_path / "mine.dlc").write_bytes(CONVERTED + onnx.path.read_bytes())
+    if source is not None:
+        shutil.copy(onnx.path, tmp_path / source)
+    if layout == "first":  # its maker kept the layout while converting
+        monkeypatch.setattr(phone_snpe, "container_outputs", answers.container_outputs_as_they_lie)
+    shape = "x".join(map(str, onnx.inputs[0].shape))
+    found = agreement(snapdragon, options, tmp_path / "mine.dlc", f"snpe/gpu/float32,tool=net-run,input={shape}")
+    if source is None:
+        assert found.verdict is Verdict.NOT_CHECKED
+        assert "put it there as mine.onnx" in found.reason
+        return
+    assert found.verdict is Verdict.AGREES, str(found)
+    assert found.relative is not None
+    assert found.relative < 1e-5
+
+
+def test_a_source_that_was_changed_since_is_not_taken(tmp_path: Path, sdk: None, snapdragon: Phone) -> None:
+    (made,) = export_network(resolve("digits/10-7-6-3-3-0"), [Format.DLC], Precision.FLOAT32, tmp_path / "files")
+    source = snpe.source_of(made)
+    assert source == made.path.with_name(made.path.name + ".onnx")
+    assert made.num_bytes == made.path.stat().st_size
+    source.write_bytes(source.read_bytes() + b"\0")
+    assert snpe.source_of(made) is None

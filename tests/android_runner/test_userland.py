@@ -3,7 +3,9 @@
 import re
 from dataclasses import replace
 
+import old_androids
 import pytest
+from old_androids import ANDROIDS, GONE
 from phone_jobs import CPU, MakeJob, assert_true, measure
 from phone_simulator.faults import Fault
 from phone_simulator.phone import Phone
@@ -11,33 +13,15 @@ from phone_simulator.phone import Phone
 from mogakit.android_runner import detached, discovery, userland
 from mogakit.android_runner.adb import Link
 from mogakit.android_runner.runner import PhoneOptions, PhoneRunner, open_phone
+from mogakit.bench.agreement import Verdict
 from mogakit.bench.measurement import Status
 from mogakit.bench.target import parse_target
 from mogakit.errors import DeviceError
 
-GONE = "absent"
-NO_C = """#!/bin/sh
-for word; do [ "$word" != -c ] || {{ echo "{name}: Unknown option c" >&2; exit 1; }}; done
-exec {real} "$@"
-"""
-
-ANDROIDS = {
-    "7.0": {"sha256sum": GONE, "stat": NO_C},
-    "8.0": {"head": NO_C},
-    "8.0 without nohup and env": {"head": NO_C, "nohup": GONE, "env": GONE},
-    "a bare one": {**dict.fromkeys(("sha256sum", "sha1sum", "stat", "nohup", "setsid", "env"), GONE), "head": NO_C},
-}
-
 
 def age(phone: Phone, lacks: dict[str, str]) -> None:
     """Take from a phone's userland what an older one has not."""
-    for name, text in lacks.items():
-        command = phone.root.bin / name
-        real = command.resolve()
-        command.unlink()
-        if text != GONE:
-            command.write_text(text.format(name=name, real=real))
-            command.chmod(0o755)
+    old_androids.age(phone.root.bin, lacks, lambda command: str(command.resolve()))
 
 
 @pytest.mark.parametrize("android", ANDROIDS)
@@ -49,6 +33,29 @@ def test_an_old_phone_is_measured(
     with open_phone(quick_phone.serial, options) as runner:
         (measured,) = measure(runner, make_job(target))
     assert_true(quick_phone, make_job(target), measured)
+
+
+@pytest.mark.parametrize("android", ANDROIDS)
+@pytest.mark.parametrize("wrong", [False, True])
+def test_an_old_phone_is_asked_for_its_answers(
+    quick_phone: Phone, options: PhoneOptions, make_job: MakeJob, android: str, wrong: bool
+) -> None:
+    age(quick_phone, ANDROIDS[android])
+    if wrong:
+        quick_phone.faults.add(Fault.WRONG_OUTPUT)
+    with open_phone(quick_phone.serial, options) as runner:
+        agreement = runner.agreement(make_job(CPU))
+    assert agreement.verdict is (Verdict.WRONG_OUTPUT if wrong else Verdict.AGREES), str(agreement)
+
+
+def test_a_phone_that_cannot_send_an_output_is_not_said_to_be_wrong(
+    quick_phone: Phone, options: PhoneOptions, make_job: MakeJob
+) -> None:
+    age(quick_phone, {"base64": GONE})
+    with open_phone(quick_phone.serial, options) as runner:
+        agreement = runner.agreement(make_job(CPU))
+    assert agreement.verdict is Verdict.NOT_CHECKED
+    assert "has no base64" in agreement.reason
 
 
 @pytest.mark.parametrize("android", ["7.0", "a bare one"])

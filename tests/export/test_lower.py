@@ -252,6 +252,49 @@ def test_a_form_without_export_is_rejected_with_a_reason(name: str) -> None:
         lower(seeded(Function(function)), (1, 3, 8, 8))
 
 
+class ConditionalConv(nn.Module):
+    """A convolution whose weights are mixed by the sample (CondConv), the samples of a batch side by side as groups."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.route, self.experts = nn.Linear(3, 4), nn.Parameter(torch.randn(4, 4 * 3 * 9))
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, channels, height, width = x.shape
+        mixed = torch.sigmoid(self.route(x.mean((2, 3)))) @ self.experts
+        kernel = mixed.view(batch * 4, 3, 3, 3)
+        made = fn.conv2d(x.reshape(1, batch * channels, height, width), kernel, padding=1, groups=batch)
+        return made.view(batch, 4, height, width)
+
+
+class Unpooling(nn.Module):
+    """A maximum's place is read again behind it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool, self.unpool = nn.MaxPool2d(2, return_indices=True), nn.MaxUnpool2d(2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        made: Tensor = self.unpool(*self.pool(x))
+        return made
+
+
+@pytest.mark.parametrize(
+    ("module", "said"),
+    [
+        (ConditionalConv(), ["nn.Conv2d in the module's own forward: its weights depend on the input; supported are"]),
+        (
+            Unpooling(),
+            ["nn.MaxPool2d in module 'pool': its result 1 is read", "nn.MaxUnpool2d in module 'unpool': not"],
+        ),
+    ],
+)
+def test_what_no_format_holds_is_rejected_by_name_and_place(module: nn.Module, said: list[str]) -> None:
+    with pytest.raises(UnsupportedOperator) as caught:
+        lower(module.eval(), (1, 3, 8, 8))
+    assert [line in str(caught.value) for line in said] == [True] * len(said)
+
+
 def test_a_module_in_training_mode_is_rejected() -> None:
     module = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)).eval()
     module[1].train()

@@ -54,6 +54,23 @@ def test_numbers_copied_from_another_device_are_found(table: LatencyTable, space
     assert Suspicion.EQUAL_ACROSS_DEVICES not in kinds(table, table)
 
 
+@pytest.mark.parametrize(("share", "found"), [(0.02, False), (0.3, False), (0.7, True), (1.0, True)])
+def test_whole_microseconds_that_chance_makes_equal_are_no_suspicion(
+    table: LatencyTable, share: float, found: bool
+) -> None:
+    """As two phones of one model have them where a tool prints no more digits; a copied table has most of them."""
+    whole = {key: replace(row, latency_ms=round(row.latency_ms or 0, 3)) for key, row in table.rows.items()}
+    ours = replace(table, rows=whole)
+    keys = sorted(whole)[: round(share * len(whole))]
+    rows = {key: replace(row, latency_ms=round(1.05 * (row.latency_ms or 0), 3)) for key, row in whole.items()}
+    rows |= {key: whole[key] for key in keys}
+    theirs = replace(
+        table, name="theirs", identity=replace(table.identity, device="phone", device_name="a phone"), rows=rows
+    )
+    assert (Suspicion.EQUAL_ACROSS_DEVICES in kinds(theirs, ours)) == found
+    assert Suspicion.EQUAL_IN_TABLE not in kinds(ours)
+
+
 def test_a_larger_kernel_that_is_faster_beyond_noise_is_told(table: LatencyTable, space: SlotSpace) -> None:
     three, five = space.slots[7][0].key, space.slots[7][2].key
     fast = with_row(table, five, latency_ms=0.001, low_ms=0.0009, high_ms=0.0011)

@@ -9,6 +9,7 @@ import importlib.metadata
 import importlib.util
 import json
 import os
+import random
 import sys
 import tempfile
 import types
@@ -16,11 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import yaml
+from torch import nn
 
 from mogakit.luts.foreign.writing import ForeignOutput, write_foreign
 from mogakit.nets.block import Activation, Block
-from mogakit.nets.network import Network
+from mogakit.nets.modules import NetworkModule
+from mogakit.nets.network import Network, count_params
 from mogakit.nets.spaces import get_space
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
@@ -45,11 +49,18 @@ def load(distribution: str, path: str, **stand_ins: dict[str, Any]) -> Any:
     return module
 
 
+def latency_tables() -> Any:
+    """Return Once-for-All's module of latency tables."""
+    nothing = {"download_url": None, "make_divisible": None, "MyNetwork": type("MyNetwork", (), {})}
+    missing = {} if "ofa.utils" in sys.modules else nothing
+    module = load("ofa", "ofa/nas/efficiency_predictor/latency_lookup_table.py", ofa__utils=missing)
+    module.yaml = types.SimpleNamespace(load=yaml.safe_load)  # theirs names no loader, which PyYAML 6 wants
+    return module
+
+
 def once_for_all(folder: Path) -> None:
     """Their predictors sum what this kit predicts, for networks of three spaces."""
-    nothing = {"download_url": None, "make_divisible": None, "MyNetwork": type("MyNetwork", (), {})}
-    module = load("ofa", "ofa/nas/efficiency_predictor/latency_lookup_table.py", ofa__utils=nothing)
-    module.yaml = types.SimpleNamespace(load=yaml.safe_load)  # theirs names no loader, which PyYAML 6 wants
+    module = latency_tables()
     readers = {
         "ofa-mobilenetv3": module.MBv3LatencyTable,
         "ofa-mobilenetv3-w1.2@160px": module.MBv3LatencyTable,
@@ -67,6 +78,76 @@ def once_for_all(folder: Path) -> None:
             found = theirs.predict_network_latency_given_config(their_config(network), network.input_size)
             worst = max(worst, abs(found / table.latency_ms(network) - 1))
         report(f"ofa, {reader.__name__}, {name}: {NUM_NETWORKS} networks", worst)
+
+
+SUPERNETS = {
+    "ofa-mobilenetv3": ("ofa_mbv3", "OFAMobileNetV3", 1.0),
+    "ofa-mobilenetv3-w1.2": ("ofa_mbv3", "OFAMobileNetV3", 1.2),
+    "ofa-proxylessnas": ("ofa_proxyless", "OFAProxylessNASNets", 1.3),
+}
+
+
+def once_for_all_networks(folder: Path) -> None:
+    """Networks of their supernets are those of the same chromosome here: weights, outputs, latency by their table."""
+    once_for_all_package()
+    for name, (module_name, class_name, width) in SUPERNETS.items():
+        module = importlib.import_module(f"ofa.imagenet_classification.elastic_nn.networks.{module_name}")
+        torch.manual_seed(0)
+        random.seed(0)
+        elastic: dict[str, Any] = {"ks_list": [3, 5, 7], "expand_ratio_list": [3, 4, 6], "depth_list": [2, 3, 4]}
+        supernet = getattr(module, class_name)(width_mult=width, dropout_rate=0, **elastic)
+        for layer in supernet.modules():
+            if isinstance(layer, nn.BatchNorm2d):
+                for values, low, high in (
+                    (layer.running_mean, -0.1, 0.1),
+                    (layer.running_var, 0.5, 1.5),
+                    (layer.weight.data, 0.5, 1.5),
+                    (layer.bias.data, -0.2, 0.2),
+                ):
+                    values.uniform_(low, high)
+        table = table_of(name)
+        (folder / "table.yaml").write_text(write_foreign(table, ForeignOutput.OFA).text)
+        reader = "MBv3LatencyTable" if "mbv3" in module_name else "ProxylessNASLatencyTable"
+        theirs = getattr(latency_tables(), reader)(url=str(folder / "table.yaml"))
+        worst_output, worst_latency = 0.0, 0.0
+        for _ in range(5):
+            network = get_space(name).decode(their_chromosome(supernet.sample_active_subnet()))
+            subnet, mine = supernet.get_active_subnet(True).eval(), NetworkModule(network).eval()
+            assert sum(weight.numel() for weight in subnet.parameters()) == count_params(network)
+            given = list(subnet.state_dict().values())
+            own = mine.state_dict()
+            assert len(given) == len(own)
+            mine.load_state_dict(
+                {key: new.reshape(old.shape) for (key, old), new in zip(own.items(), given, strict=True)}
+            )
+            images = torch.rand(2, 3, 224, 224)
+            with torch.no_grad():
+                wanted, found = subnet(images), mine(images)
+            worst_output = max(worst_output, float((wanted - found).abs().max() / wanted.abs().max()))
+            latency = theirs.predict_network_latency_given_config(supernet.get_active_net_config(), 224)
+            worst_latency = max(worst_latency, abs(latency / table.latency_ms(network) - 1))
+        report(f"ofa, {class_name}, {name}: outputs of 5 networks, equal parameters", worst_output, 1e-5)
+        report(f"ofa, {class_name}, {name}: latency of their configurations by their table", worst_latency)
+
+
+def their_chromosome(drawn: dict[str, list[int]]) -> tuple[int, ...]:
+    """Write a draw of a supernet (kernels, expansions, depths) as a chromosome; ProxylessNAS's last unit is a layer."""
+    places = {3: 0, 4: 1, 6: 2}
+    layers = [3 * places[e] + (k - 3) // 2 for e, k in zip(drawn["e"], drawn["ks"], strict=True)]
+    genes = [gene for unit in range(5) for gene in (drawn["d"][unit] - 2, *layers[4 * unit : 4 * unit + 4])]
+    return (*genes, *layers[20:])
+
+
+def once_for_all_package() -> None:
+    """Let modules of the package be imported, without those that load images (torchvision)."""
+    root = Path(str(importlib.metadata.distribution("ofa").locate_file("ofa")))
+    for name in ("ofa", "ofa.utils", "ofa.imagenet_classification"):
+        package = types.ModuleType(name)
+        package.__path__ = [str(root.joinpath(*name.split(".")[1:]))]
+        sys.modules[name] = package
+    for part in ("pytorch_modules", "pytorch_utils", "my_modules", "common_tools"):
+        found = vars(importlib.import_module(f"ofa.utils.{part}"))
+        vars(sys.modules["ofa.utils"]).update({key: one for key, one in found.items() if not key.startswith("_")})
 
 
 def their_config(network: Network) -> dict[str, Any]:
@@ -156,13 +237,13 @@ def nn_meter(folder: Path) -> None:
     report(f"nn-meter, read_profiled_results, moga: {len(theirs)} blocks", worst)
 
 
-def report(what: str, worst: float) -> None:
+def report(what: str, worst: float, limit: float = 1e-9) -> None:
     print(f"{what}, largest relative difference {worst:.1e}")
-    if not worst < 1e-9:
+    if not worst < limit:
         raise SystemExit(f"{what}: the reader finds another time than this kit")
 
 
-CHECKS = {"ofa": once_for_all, "nni": nni, "nn-meter": nn_meter}
+CHECKS = {"ofa": once_for_all, "ofa-networks": once_for_all_networks, "nni": nni, "nn-meter": nn_meter}
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as name:

@@ -77,7 +77,7 @@ def test_what_is_known_is_not_evaluated_when_a_search_is_resumed(dask_processes,
     monkeypatch.chdir(Path(__file__).parent)
     monkeypatch.setenv("MOGA_TEST_LOG", str(tmp_path / "local.txt"))
     monkeypatch.setattr("mogakit.workers.cluster.PATIENCE_S", 0.5)
-    monkeypatch.setattr("mogakit.workers.cluster.CONNECT_S", 2.0)
+    monkeypatch.setattr("mogakit.workers.cluster.CONNECT_S", 4.0)
     scheduler = dask_processes.scheduler()
     dask_processes.worker()
     wait_until(lambda: dask_processes.joined() == 1, "the worker joins")

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mogakit.android_runner import snpe_tools
 from mogakit.android_runner.commands import Call, RunLength
 from mogakit.android_runner.quoting import quote
 from mogakit.android_runner.targets import ToolKind
 from mogakit.errors import MeasurementError
-from mogakit.export.artifact import Artifact, Format
-from mogakit.export.run import tflite_interpreter
+from mogakit.export.artifact import Artifact
 
 Array = NDArray[Any]
 
@@ -38,7 +38,8 @@ class Computing:
     Attributes:
         arguments: what stands behind the tool's usual arguments.
         prelude: shell text that puts the inputs where the tool looks for them, in the run's own folder.
-        outputs: names of the files that it writes there, each with one or more outputs one behind the other.
+        outputs: names of the files that it writes there, as shell text, each with one or more outputs one behind the
+            other.
     """
 
     arguments: Callable[[Call, Sequence[str]], list[str]]
@@ -56,9 +57,14 @@ class Computation:
 
 
 def cannot(artifact: Artifact, tool: str) -> str | None:
-    """Return why a file's output cannot be had from a tool, or None where it can."""
-    if tool not in TOOLS:
-        return f"{tool} has no flag that writes the output"
+    """Return why a file's output cannot be had from a tool, or None where it can.
+
+    Args:
+        artifact: the reference: the file itself, or what a container was converted from.
+        tool: one of `TOOLS`.
+    """
+    if tool == ToolKind.SNPE_NET_RUN and (len(artifact.inputs), len(artifact.outputs)) != (1, 1):
+        return "snpe-net-run names outputs in its own way; files of one input and one output are compared"
     if not artifact.inputs or not artifact.outputs:
         return f"nothing here reads the inputs and outputs of a {artifact.format} file"
     for spec in artifact.inputs:
@@ -72,36 +78,17 @@ def cannot(artifact: Artifact, tool: str) -> str | None:
     return None
 
 
-def seeded_values(artifact: Artifact) -> list[Array]:
-    """Return standard normal values for each input as the file takes them; integers are their quantised steps.
+def computation(call: Call, inputs: Sequence[str]) -> Computation:
+    """Return how `call` computes on input files that lie at `inputs` on the phone.
 
     Raises:
-        InputError: the file does not load here.
+        MeasurementError: the phone's commands cannot bring the output back.
     """
-    rng = np.random.default_rng(0)
-    drawn: list[Array] = [rng.standard_normal(spec.shape, dtype=np.float32) for spec in artifact.inputs]
-    if artifact.format is not Format.TFLITE:
-        return drawn
-    details = {detail["name"]: detail for detail in tflite_interpreter(artifact.path).get_input_details()}
-    return [_quantised(value, details[spec.name]) for spec, value in zip(artifact.inputs, drawn, strict=True)]
-
-
-def _quantised(value: Array, detail: Mapping[str, Any]) -> Array:
-    kind = np.dtype(detail["dtype"])
-    scale, zero_point = detail["quantization"]
-    if kind.kind not in "iu" or not scale:
-        return value.astype(kind)
-    limits = np.iinfo(kind)
-    return np.asarray(np.clip(np.round(value / scale) + zero_point, limits.min, limits.max), kind)
-
-
-def computation(call: Call, inputs: Sequence[str]) -> Computation:
-    """Return how `call` computes on input files that lie at `inputs` on the phone."""
+    if "base64" not in call.userland.has:
+        raise MeasurementError("the phone has no base64, by which the output would come back")
     tool = TOOLS[call.row.tool]
-    names = tool.outputs(call)
-    questions = {
-        f"output-{index}": f"head -c {MAX_OUTPUT_BYTES + 1} {quote(name)} | base64" for index, name in enumerate(names)
-    }
+    bound = call.userland.bounded(MAX_OUTPUT_BYTES + 1)
+    questions = {f"output-{index}": f"cat {name} | {bound} | base64" for index, name in enumerate(tool.outputs(call))}
     return Computation(tool.arguments(call, inputs), tool.prelude(call, inputs), questions)
 
 
@@ -162,8 +149,13 @@ TOOLS: dict[str, Computing] = {
     ToolKind.MACE_RUN: Computing(
         arguments=lambda call, inputs: [],
         prelude=_mace_prelude,
-        outputs=lambda call: [mace_file("out_tensor", spec.name) for spec in call.artifact.outputs],
+        outputs=lambda call: [quote(mace_file("out_tensor", spec.name)) for spec in call.artifact.outputs],
+    ),
+    ToolKind.SNPE_NET_RUN: Computing(
+        arguments=lambda call, inputs: [],
+        prelude=lambda call, inputs: f"ln -sf {quote(inputs[0])} {snpe_tools.INPUT}",
+        outputs=lambda call: [snpe_tools.FIRST_OUTPUT],
     ),
 }
-"""Tools that write their output. LiteRT's own tool, onnxruntime_perf_test and SNPE's throughput tool have no such flag;
-what a container for SNPE computes, nothing here can compute as well."""
+"""Tools that write their output. LiteRT's own tool, onnxruntime_perf_test and SNPE's throughput tool have no such
+flag."""

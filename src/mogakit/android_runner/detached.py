@@ -2,7 +2,8 @@
 
 The run's folder holds `pid`, `out` (bounded: endless output ends the tool by SIGPIPE), and `rc`, which is written last.
 When a stream ends, adbd hangs up only the shell; what runs under it may live on and spoil the next measurement, so
-whatever does not end by itself is killed by pid, and what an earlier session left running is looked for and ended.
+whatever does not end by itself is killed, with all that it started: every process of a run has the run's name in its
+environment. What an earlier session left running is looked for and ended.
 """
 
 import time
@@ -10,7 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from mogakit.android_runner import script
-from mogakit.android_runner.adb import Link, LinkLost, ShellTimeout
+from mogakit.android_runner.adb import Link
+from mogakit.android_runner.adb_server import LinkLost, ShellTimeout
 from mogakit.android_runner.deploy import ROOT
 from mogakit.android_runner.quoting import quote
 from mogakit.errors import DeviceError
@@ -19,11 +21,12 @@ MAX_OUTPUT_BYTES = 1_000_000
 _OUT = "@@moga:out\n"
 _VANISHED_POLLS = 3  # so many polls without process and without exit code: it is gone
 _MAX_POLL_S = 2.0
-# $1 is a run's folder. A pid is ended only while its environment still names that run: numbers are used again
+# $1 is a run's folder. A process is ended only while its environment names that run: numbers are used again
 _KILL_FUNCTION = (
-    'moga_kill() { p=$(cat "$1/pid" 2>/dev/null); if [ -n "$p" ] && [ ! -e "$1/rc" ] && '
-    'grep -q "MOGA_RUN=${1##*/}" "/proc/$p/environ" 2>/dev/null; then kill "$p" 2>/dev/null; sleep 0.2; '
-    'kill -9 "$p" 2>/dev/null; echo "ended $p"; fi; }; '
+    'moga_of() { for f in $(grep -l "MOGA_RUN=$1" /proc/[0-9]*/environ 2>/dev/null); do '
+    'f=${f#/proc/}; echo "${f%/environ}"; done; }; '
+    'moga_kill() { p=$(moga_of "${1##*/}"); if [ -n "$p" ]; then kill $p 2>/dev/null; sleep 0.2; '
+    'kill -9 $(moga_of "${1##*/}") 2>/dev/null; for one in $p; do echo "ended $one"; done; fi; }; '
 )
 
 
@@ -63,8 +66,8 @@ def launch(
     """Start `command` (already quoted) in the background and return as soon as it is under way.
 
     What an earlier attempt under the same `run_id` left is ended and removed first, in the same trip: its process would
-    run beside this one, and its `rc` would be read as this one's. The process goes first, since only `pid` in the
-    folder finds it; what its shell still writes goes into the removed folder.
+    run beside this one, and its `rc` would be read as this one's. What its shell still writes goes into the removed
+    folder.
 
     Args:
         run_id: names the run's folder; letters, digits, `-`.
@@ -86,7 +89,8 @@ def launch(
         f"{link.userland.bounded(MAX_OUTPUT_BYTES)} >out; {ended}mv rc.part rc"
     )
     answer = link.shell(
-        f"{_KILL_FUNCTION} moga_kill {folder}; rm -rf {folder} {quote(discard) if discard else ''} || "
+        f"{_KILL_FUNCTION} [ ! -d {folder} ] || moga_kill {folder}; "
+        + f"rm -rf {folder} {quote(discard) if discard else ''} || "
         + f"{{ sleep 0.2; rm -rf {folder}; }}; "  # an ended process may have written into it meanwhile
         + f"mkdir -p {ROOT}/runs && mkdir {folder} && cd {folder} && {{ {prelude or ':'}; }} && "
         + f"{{ {link.userland.detached(quote(body))} >/dev/null 2>&1 </dev/null & echo launched; }}"
@@ -127,6 +131,7 @@ def wait(
                 return replace(finished, num_polls=num_polls)
             vanished = vanished + 1 if finished.answers.get("alive") == "no" else 0
             if vanished >= _VANISHED_POLLS:
+                kill(link, run.folder)  # what it started may live on
                 return finished
             if time.monotonic() - began > deadline_s:
                 return _give_up(link, run, questions, reconnect_s)
@@ -139,7 +144,7 @@ def wait(
 
 
 def kill(link: Link, folder: str) -> None:
-    """End what runs in a run's folder; a phone that is away is left alone, and swept when it is next opened."""
+    """End a run with all that it started; a phone that is away is left alone, and swept when it is next opened."""
     try:
         link.shell(f"{_KILL_FUNCTION} moga_kill {quote(folder)}")
     except (LinkLost, ShellTimeout):
@@ -188,15 +193,19 @@ def _collect(link: Link, run: Run, questions: Mapping[str, str], reconnect_s: fl
 
 
 def _question(run: Run, questions: Mapping[str, str]) -> str:
-    """Return a script that asks little while the tool runs, and for everything once it has ended."""
+    """Return a script that asks little while the tool runs, and for everything once it has ended.
+
+    Whether it has ended is looked at once: a question may remove what it has read, and is not asked before its answer
+    is taken.
+    """
     basic = {
         "boot": "cat /proc/sys/kernel/random/boot_id",
-        "rc": "cat rc",
+        "rc": "[ $ended = no ] || cat rc",
         "pid": "cat pid",
         "alive": 'if [ -e rc ] || { [ -s pid ] && [ -d "/proc/$(cat pid)" ]; }; then echo yes; else echo no; fi',
     }
     rest = {name: command for name, command in questions.items() if name not in basic}
     return (
-        f"cd {quote(run.folder)} || exit 1; {script.build(basic)}; "
-        f"if [ -e rc ]; then {script.build(rest) or ':'}; fi; echo '{_OUT.strip()}'; cat out 2>/dev/null; true"
+        f"cd {quote(run.folder)} || exit 1; ended=no; [ ! -e rc ] || ended=yes; {script.build(basic)}; "
+        f"if [ $ended = yes ]; then {script.build(rest) or ':'}; fi; echo '{_OUT.strip()}'; cat out 2>/dev/null; true"
     )

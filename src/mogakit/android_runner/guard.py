@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from mogakit.android_runner.adb import adb_command
+from mogakit.android_runner.adb_server import adb_command
 from mogakit.android_runner.state import THERMAL_NAMES, PhoneState
 from mogakit.bench.warning import ConditionWarning, WarningKind
 from mogakit.errors import DeviceError

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from mogakit.android_runner import commands, detached, state
-from mogakit.android_runner.adb import Link, LinkLost, ShellTimeout
+from mogakit.android_runner.adb import Link
+from mogakit.android_runner.adb_server import LinkLost, ShellTimeout
 from mogakit.android_runner.commands import Call
 from mogakit.android_runner.computing import Computation
 from mogakit.android_runner.state import PhoneState
@@ -57,8 +58,8 @@ class Launcher:
         questions = {
             state.MEANWHILE: f"cat {_CLOCKS}",
             **state.SECTIONS,
+            **(computation.questions if computation else {}),  # before the driver's, which remove what is left
             **driver.questions,
-            **(computation.questions if computation else {}),
         }
         least_s = _least_s(call)
         learned_s = self._expected_s.get(call.target, max(least_s, call.length.expected_s))

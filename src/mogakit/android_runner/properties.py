@@ -15,7 +15,8 @@ _CPU_FOLDER = "/sys/devices/system/cpu"
 SECTIONS = {
     "getprop": "getprop",
     "cpu": f'grep -H "" {_CPU_FOLDER}/cpu[0-9]*/cpufreq/cpuinfo_max_freq {_CPU_FOLDER}/cpu[0-9]*/cpu_capacity',
-    "online": f"cat {_CPU_FOLDER}/online",
+    "online": f"cat {_CPU_FOLDER}/online || grep ^processor /proc/cpuinfo",
+    "android_id": "settings get secure android_id",
     "gles": "dumpsys SurfaceFlinger | grep GLES:",
 }
 
@@ -36,7 +37,13 @@ class Cluster:
 
 @dataclass(frozen=True, kw_only=True)
 class PhoneProperties:
-    """A phone's unchanging description; what it does not say is an empty string or an empty tuple."""
+    """A phone's unchanging description; what it does not say is an empty string or an empty tuple.
+
+    Attributes:
+        android_id: Android's own number of this phone and user, until a factory reset.
+        clusters: empty where the phone hides its clocks.
+        online_cpus: the cores that were on when it was asked.
+    """
 
     serialno: str
     manufacturer: str
@@ -50,6 +57,7 @@ class PhoneProperties:
     gpu_driver: str
     clusters: tuple[Cluster, ...]
     online_cpus: tuple[int, ...]
+    android_id: str = ""
 
     @property
     def name(self) -> str:
@@ -89,6 +97,7 @@ def parse(sections: Mapping[str, str]) -> PhoneProperties:
         gpu_driver=driver,
         clusters=clusters(sections.get("cpu", "")),
         online_cpus=cpu_list(sections.get("online", "")),
+        android_id=_android_id(sections.get("android_id", "")),
     )
 
 
@@ -108,13 +117,21 @@ def clusters(text: str) -> tuple[Cluster, ...]:
 
 
 def cpu_list(text: str) -> tuple[int, ...]:
-    """Read the kernel's list of cores, `0-3,5`."""
+    """Read the kernel's list of cores, `0-3,5`, or the lines of /proc/cpuinfo that name those that are on."""
+    named = re.findall(r"^processor\s*:\s*(\d+)\s*$", text, re.MULTILINE)
+    if named:
+        return tuple(map(int, named))
     cpus: list[int] = []
     for part in text.strip().split(","):
         first, dash, last = part.partition("-")
         if first.isdecimal():
             cpus.extend(range(int(first), (int(last) if dash and last.isdecimal() else int(first)) + 1))
     return tuple(cpus)
+
+
+def _android_id(text: str) -> str:
+    found = re.fullmatch(r"[0-9a-f]{8,16}", text.strip())
+    return found.group() if found else ""
 
 
 def _gpu(gles: str, props: dict[str, str]) -> tuple[str, str]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mogakit import files
-from mogakit.android_runner import affinity, commands, detached, discovery, settings, state, tools
-from mogakit.android_runner.adb import AdbServer, Link
+from mogakit.android_runner import affinity, beside, commands, detached, discovery, settings, state, tools
+from mogakit.android_runner.adb import Link
+from mogakit.android_runner.adb_server import AdbServer
 from mogakit.android_runner.agreement import check_agreement
 from mogakit.android_runner.commands import Call, RunLength
 from mogakit.android_runner.computing import ONCE, computation
@@ -31,6 +32,7 @@ from mogakit.bench.agreement import DeviceAgreement
 from mogakit.bench.measurement import Clock, Conditions, Delegation, DelegationKind, Identity, Measurement, Status
 from mogakit.bench.runner import Job, OperatorTime, RunnerKind
 from mogakit.bench.target import Hardware, Target
+from mogakit.bench.warning import ConditionWarning
 from mogakit.errors import DeviceError, InputError, MeasurementError
 from mogakit.export import EXPORT_VERSION
 
@@ -284,7 +286,7 @@ class PhoneRunner:
             status=Status.FAILED,
             delegation=Delegation(kind=DelegationKind.UNKNOWN),
             before=before.conditions(cpu, warnings),
-            after=after.conditions(cpu, (*heat, *self._guard.accepted(after))),
+            after=after.conditions(cpu, (*heat, *self._guard.accepted(after), *self._beside(call, before, after))),
         )
         try:
             timing, verdict = read_run(call, finished)
@@ -295,6 +297,9 @@ class PhoneRunner:
         verdict = self._history.same_backend(job.target, verdict)
         hot = bool(heat or self._guard.heat(before))
         return filled(blank, timing, verdict, status_of(job.target, verdict, hot))
+
+    def _beside(self, call: Call, before: PhoneState, after: PhoneState) -> tuple[ConditionWarning, ...]:
+        return beside.warnings(self.properties, call.target, call.taskset, before, after)
 
     # -- pieces
 

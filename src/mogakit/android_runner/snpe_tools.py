@@ -22,7 +22,9 @@ MAX_INPUT_BYTES = 256 * 2**20
 _BLOCK = 65536
 _MAX_BLOCKS = MAX_LOG_BYTES // _BLOCK + 1  # more than the limit, so that what is over it is seen
 _FLOAT_BYTES = 4  # input files hold float32, whatever the container computes in, unless a flag says otherwise
-_LIST, _INPUT, _OUTPUT = "input_list.txt", "input.raw", "output"  # in the run's own folder
+_LIST, INPUT, _OUTPUT = "input_list.txt", "input.raw", "output"  # in the run's own folder
+FIRST_OUTPUT = f"{_OUTPUT}/Result_0/*.raw"
+"""What the first line of the list came to: one file an output, in float32, named after the output."""
 _LOG = f"{_OUTPUT}/{diagview.LOG_NAME}"
 
 # every inference leaves its output in a folder of its own, which nobody reads
@@ -56,8 +58,8 @@ def net_run_prelude(artifact: Artifact, target: Target, num_runs: int, userland:
     """
     return (
         f"rm -rf {_OUTPUT} {_LIST} && mkdir {_OUTPUT} && "
-        f"{userland.zeros(input_bytes(artifact, target), _INPUT)} && "
-        f"{{ i=0; while [ $i -lt {num_runs} ]; do echo {_INPUT}; i=$((i+1)); done; }} >{_LIST}"
+        f"{userland.zeros(input_bytes(artifact, target), INPUT)} && "
+        f"{{ i=0; while [ $i -lt {num_runs} ]; do echo {INPUT}; i=$((i+1)); done; }} >{_LIST}"
     )
 
 

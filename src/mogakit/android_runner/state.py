@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from mogakit.android_runner import script
@@ -17,10 +17,14 @@ _SKIN = 3  # mType of the sensor under the case
 _CPU_FOLDER = "/sys/devices/system/cpu"
 _SENSOR = re.compile(r"Temperature\{mValue=([-\d.]+|NaN), mType=(-?\d+), mName=([^,]*), mStatus=(\d+)\}")
 _CLOCK = re.compile(r"cpu/cpu(\d+)/cpufreq/(cpuinfo_max_freq|scaling_max_freq|scaling_cur_freq):\s*(\d+)")
+_TICKS = re.compile(r"^cpu(\d+)((?: \d+){7,})", re.MULTILINE)
+_IDLE, _IO_WAIT, _ACCOUNTED = 3, 4, 8  # columns of /proc/stat; guests, behind these, are counted as user already
+_HZ = 100  # of /proc/stat, whatever the kernel's own
 _GOVERNOR = re.compile(r"scaling_governor:\s*(\w+)")
 _FILES = ("cpuinfo_max_freq", "scaling_max_freq", "scaling_cur_freq", "scaling_governor")
 
 SECTIONS = {
+    "ticks": "grep ^cpu /proc/stat",  # first: what the other questions cost is not the run's
     "boot": "cat /proc/sys/kernel/random/boot_id",
     "thermal": "dumpsys thermalservice",
     "battery": "dumpsys battery",
@@ -44,6 +48,7 @@ class PhoneState:
         thermal_overridden: somebody set the status by hand, so it says nothing.
         caps_khz: top clock that each core is allowed now; below `max_khz` a core is throttled.
         battery_faked: `dumpsys battery set` is in force, so the battery's values say nothing.
+        ticks: of each core since the phone started, in hundredths of a second: how long it worked, and in all.
     """
 
     at: str
@@ -61,6 +66,7 @@ class PhoneState:
     current_khz: dict[int, int]
     governor: str | None
     load_1min: float | None
+    ticks: dict[int, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def temperature_c(self) -> float | None:
@@ -108,6 +114,8 @@ def parse(sections: Mapping[str, str]) -> PhoneState:
     governor = _GOVERNOR.search(sections.get("clocks", ""))
     status, overridden, skin_c = _thermal(sections.get("thermal", ""))
     battery = sections.get("battery", "")
+    if re.search(r"^\s*present: false", battery, re.MULTILINE):
+        battery = ""  # a board: what it says of a battery that it does not have is level 0
     level, scale = _battery_number(battery, "level"), _battery_number(battery, "scale")
     tenths = _battery_number(battery, "temperature")
     wakefulness = re.search(r"mWakefulness=(\w+)", sections.get("wakefulness", ""))
@@ -129,7 +137,23 @@ def parse(sections: Mapping[str, str]) -> PhoneState:
         current_khz=clocks["scaling_cur_freq"],
         governor=None if governor is None else governor.group(1),
         load_1min=float(load[0]) if load and re.fullmatch(r"\d+\.?\d*", load[0]) else None,
+        ticks={int(cpu): _worked(values.split()) for cpu, values in _TICKS.findall(sections.get("ticks", ""))},
     )
+
+
+def busy_cores(before: PhoneState, after: PhoneState, least_s: float = 1.0) -> dict[int, float]:
+    """Return which share of the time between two readings each core worked; empty where that is not known.
+
+    Args:
+        least_s: what is shorter says nothing: asking takes its own part of it.
+    """
+    shares = {}
+    for cpu, (worked, passed) in after.ticks.items():
+        earlier = before.ticks.get(cpu)
+        if earlier is None or passed - earlier[1] < least_s * _HZ or worked < earlier[0]:
+            continue  # it was off, restarted, or is asked too soon
+        shares[cpu] = (worked - earlier[0]) / (passed - earlier[1])
+    return shares
 
 
 def while_running(after: PhoneState, clocks: str) -> PhoneState:
@@ -162,6 +186,12 @@ def _thermal(text: str) -> tuple[int | None, bool, float | None]:
         bool(re.search(r"IsStatusOverride: true", text)),
         max(real, default=None),
     )
+
+
+def _worked(columns: list[str]) -> tuple[int, int]:
+    """Return how many ticks of a line of /proc/stat a core worked, and how many passed."""
+    values = [int(text) for text in columns[:_ACCOUNTED]]
+    return sum(values) - values[_IDLE] - values[_IO_WAIT], sum(values)
 
 
 def _possible(celsius: float) -> bool:

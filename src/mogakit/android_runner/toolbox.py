@@ -29,8 +29,8 @@ class Brought:
 
     @property
     def libs(self) -> str:
-        """Return that folder; the tool's own where no library is registered."""
-        return libraries_folder(self.tool, self.libraries)
+        """Return that folder."""
+        return libraries_folder(self.libraries)
 
     @property
     def provenance(self) -> dict[str, str]:
@@ -89,7 +89,8 @@ class Toolbox:
     def _bring(self, tool: Tool, libraries: tuple[Tool, ...]) -> None:
         """Deploy a tool, and all libraries for its ABI into one folder that holds these and nothing else.
 
-        That folder is named by what lies in it, so what another computer left beside the same tool is never loaded.
+        That folder is named by what lies in it, so what another computer left beside the same tool is never loaded; it
+        is empty where no library is registered.
         """
         wanted = [
             Wanted(source=tool.path, sha256=tool.sha256, num_bytes=tool.num_bytes, name=tool.name, executable=True)
@@ -98,11 +99,9 @@ class Toolbox:
             Wanted(source=item.path, sha256=item.sha256, num_bytes=item.num_bytes, name=item.name) for item in libraries
         ]
         self._link.retry_on_disconnect(self._reconnect_s, lambda: deploy(self._link, wanted))
-        if not libraries:
-            return
-        folder = quote(libraries_folder(tool, libraries))
-        links = "; ".join(f"ln -sf {quote(item.remote)} {folder}/" for item in wanted[1:])
-        script = f"rm -rf {folder}; mkdir -p {folder}; {links}"
+        folder = quote(libraries_folder(libraries))
+        links = "".join(f"; ln -sf {quote(item.remote)} {folder}/" for item in wanted[1:])
+        script = f"rm -rf {folder}; mkdir -p {folder}{links}"
         self._link.retry_on_disconnect(self._reconnect_s, lambda: self._link.shell(script))
 
     def _ask(self, tool: Tool, libraries: tuple[Tool, ...]) -> Probe:
@@ -110,7 +109,7 @@ class Toolbox:
 
         An answer without flags is not kept: the next session asks again.
         """
-        environment = assignments({"LD_LIBRARY_PATH": libraries_folder(tool, libraries)})
+        environment = assignments({"LD_LIBRARY_PATH": libraries_folder(libraries)})
         command = f"{environment} {quote(tool_path(tool))} --help 2>&1 </dev/null | "
         command += self._link.userland.bounded(_MAX_HELP_BYTES)
         said = self._link.retry_on_disconnect(self._reconnect_s, lambda: self._link.shell(command)).stdout
@@ -130,10 +129,8 @@ class Toolbox:
         return probe
 
 
-def libraries_folder(tool: Tool, libraries: tuple[Tool, ...]) -> str:
-    """Return the folder on a phone in which a tool finds its libraries."""
-    if not libraries:
-        return tool_path(tool).rpartition("/")[0]
+def libraries_folder(libraries: tuple[Tool, ...]) -> str:
+    """Return the folder on a phone in which a tool finds these libraries, and nothing else."""
     held = "".join(sorted(f"{item.sha256} {item.name}\n" for item in libraries))
     return f"{ROOT}/files/{hashlib.sha256(held.encode()).hexdigest()}"
 

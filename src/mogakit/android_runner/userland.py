@@ -29,6 +29,7 @@ _CHECKS = {
     "env": '[ "$(env MOGA=1 sh -c "echo \\$MOGA")" = 1 ]',
     "nohup": "command -v nohup >/dev/null",
     "setsid": "command -v setsid >/dev/null",
+    "base64": '[ "$(printf abc | base64)" = YWJj ]',
 }
 SCRIPT = f"{{ {_HASHES}; }} 2>/dev/null; " + "; ".join(
     f"{{ {test}; }} 2>/dev/null && echo {_ANSWER}{name}" for name, test in _CHECKS.items()
@@ -42,7 +43,8 @@ class Userland:
 
     Attributes:
         digest: the strongest hash that it computes, by `hashlib`'s name.
-        has: of `head` (with `-c`), `dd`, `stat` (with `-c`), `wc`, `taskset`, `env`, `nohup`, `setsid`.
+        has: of `head` (with `-c`), `dd`, `stat` (with `-c`), `wc`, `taskset`, `env`, `nohup`, `setsid`,
+            `base64`.
     """
 
     digest: str

@@ -21,6 +21,8 @@ class WarningKind(StrEnum):
     CAPPED_CLOCKS = "capped-clocks"
     CAPS_ACCEPTED = "caps-accepted"
     STILL_WARM = "still-warm"
+    BUSY = "busy"
+    HIDDEN_CLOCKS = "hidden-clocks"
     OTHER = "other"  # a sentence of release 0.1 that states no value
 
 
@@ -36,6 +38,8 @@ _SENTENCES = {
     WarningKind.CAPPED_CLOCKS: "clocks of cores {value} are capped below their maximum",
     WarningKind.CAPS_ACCEPTED: "clocks of cores {value} stayed capped on a cool phone",
     WarningKind.STILL_WARM: "the phone is at {value:.1f} °C, above {limit:.1f} °C, after the longest wait",
+    WarningKind.BUSY: "other programs kept {value:.1f} of the device's cores busy, above {limit:g}",
+    WarningKind.HIDDEN_CLOCKS: "the phone hides its clocks",
     WarningKind.OTHER: "{value}",
 }
 

@@ -66,16 +66,69 @@ def clean(parent: tuple[str, ...] | None, addresses: tuple[str, ...], serial: st
         say(f"{name}: {size / 1e6:.1f} MB removed")
 
 
+_ONE_ADB = click.option("--adb", "server", metavar="HOST:PORT", help="The adb server. [default: adb's own]")
+
+
+@command.command("pair", epilog="Example: moga devices pair 192.168.1.5:37099 482913")
+@click.argument("address", metavar="HOST:PORT")
+@click.argument("code", metavar="CODE")
+@_ONE_ADB
+@json_option
+@click.pass_obj
+def pair(parent: tuple[str, ...] | None, address: str, code: str, server: str | None, as_json: bool) -> None:
+    """Pair this computer with a phone over Wi-Fi (Android 11 or newer).
+
+    The phone shows HOST:PORT and the six digits of CODE under Developer options > Wireless debugging > Pair device with
+    pairing code, while that dialog is open.
+    """
+    from mogakit.flows.measure.phones import pair_phone
+
+    name = pair_phone(address, code, server or _only(parent))
+    if as_json:
+        print_json({"address": address, "name": name})
+        return
+    say(f"paired with {name}; it may be listed by itself now (moga devices), else: moga devices connect HOST:PORT")
+
+
+@command.command("connect", epilog="Example: moga devices connect 192.168.1.5:37211")
+@click.argument("address", metavar="HOST:PORT")
+@_ONE_ADB
+@json_option
+@click.pass_obj
+def connect(parent: tuple[str, ...] | None, address: str, server: str | None, as_json: bool) -> None:
+    """Connect to a phone over the network.
+
+    HOST:PORT stands on the phone under Developer options > Wireless debugging. The port is not the one of the pairing
+    dialog, and changes whenever wireless debugging is switched on.
+    """
+    from mogakit.flows.measure.phones import connect_phone
+
+    serial = connect_phone(address, server or _only(parent))
+    if as_json:
+        print_json({"serial": serial})
+        return
+    say(f"{serial} is connected; see: moga devices")
+
+
+def _only(addresses: tuple[str, ...] | None) -> str | None:
+    """Return the server that stands before a sub-command; of several, none is meant."""
+    if addresses and len(addresses) > 1:
+        raise click.UsageError("a phone is paired with and connected to one adb server; give one --adb")
+    return addresses[0] if addresses else None
+
+
 def _document(report: PhoneReport) -> dict[str, object]:
     from mogakit.records import to_json
 
     found = report.found
     return {
         "serial": found.link.serial,
+        "name": found.link.name,
         "adb_server": str(found.link.server),
         "state": found.state,
         "problem": report.problem,
         "waits_for": list(report.waits_for),
+        "notes": list(report.notes),
         "same_as": found.same_as,
         "busy": report.busy,
         "mended": list(report.fixed),
@@ -100,26 +153,28 @@ def _print(reports: list[PhoneReport], all_targets: bool) -> None:
         phone, now = report.found.properties, report.found.condition
         state = "busy" if report.busy else "ready" if report.found.state == "device" else report.found.state
         if phone is None or now is None:
-            rows.append((report.found.link.serial, state, *("-",) * 6))
+            rows.append((report.found.link.name, state, *("-",) * 6))
             continue
         heat = _heat(now)
         battery = "-" if now.battery_percent is None else f"{now.battery_percent:.0f}"
         clusters = ", ".join(f"{len(c.cpus)}x{c.max_mhz:.0f} ({c.mask})" for c in phone.clusters)
         gpu = f"{phone.gpu}, {phone.gpu_driver}" if phone.gpu_driver else phone.gpu
         system = f"{phone.soc}; Android {phone.android}"
-        rows.append((report.found.link.serial, state, phone.name, system, gpu, clusters, heat, battery))
+        rows.append((report.found.link.name, state, phone.name, system, gpu, clusters, heat, battery))
     columns = ("serial", "state", "phone", "system", "GPU", "cores x MHz (mask)", "°C", "battery %")
     print_table("Phones", columns, rows)
     for report in reports:
         for line in report.fixed:
-            say(f"{report.found.link.serial}: left by an earlier session: {line}")
+            say(f"{report.found.link.name}: left by an earlier session: {line}")
         if report.problem:
-            say(f"{report.found.link.serial}: {report.problem}")
+            say(f"{report.found.link.name}: {report.problem}")
         for line in report.waits_for:
-            say(f"{report.found.link.serial}: a run would wait: {line}")
+            say(f"{report.found.link.name}: a run would wait: {line}")
+        for line in report.notes:
+            say(f"{report.found.link.name}: {line}")
     for report in reports:
         shown = [answer for answer in report.targets if all_targets or is_primary(answer)]
         answers = [(answer.target, "yes" if answer.reason is None else answer.reason) for answer in shown]
         if answers:
-            title = f"Targets on {report.found.link.serial} (a run shows whether its drivers take them)"
+            title = f"Targets on {report.found.link.name} (a run shows whether its drivers take them)"
             print_table(title, ("target", "would work"), answers)

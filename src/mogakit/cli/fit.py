@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mogakit.cli.cluster_option import cluster_option
 from mogakit.cli.command import command as new_command
 from mogakit.cli.measuring import rounds_option
 from mogakit.cli.output import json_option, log_option, print_json, print_table, progress_bar, say, warn
@@ -23,22 +24,35 @@ if TYPE_CHECKING:
 @click.option("--quick", is_flag=True, help="Fewer rounds.")
 @click.option("--resume", is_flag=True, help="Go on with the fit in the folder, or add pairs to it.")
 @rounds_option
+@cluster_option("Measure on a phone that a worker of this Dask scheduler owns")
 @log_option
 @json_option
-def command(folder: Path, pairs: int, seed: int, quick: bool, resume: bool, rounds: int | None, as_json: bool) -> None:
+def command(
+    folder: Path,
+    pairs: int,
+    seed: int,
+    quick: bool,
+    resume: bool,
+    rounds: int | None,
+    cluster: str | None,
+    as_json: bool,
+) -> None:
     """Fit a linear cost model on measured networks.
 
     Measures random networks of the run's space on its device, and fits two models that stay additive, so that the
     exact front stays exact: one number a choice on top of the table, and one number a choice without it. Writes
     RUN/cost-model.json, RUN/cost-model-one-hot.json and RUN/fit.json (pairs, learning curves).
     """
-    from mogakit.flows.measure.devices import open_runner, scope_of
+    from mogakit.flows.measure.devices import PhoneRequest, open_runner, scope_of
     from mogakit.flows.measure.fit import FitFolder, FitRequest, fit_run
     from mogakit.flows.measure.runs import RunFolder
 
     request = FitRequest(folder=folder, num_pairs=pairs, seed=seed, quick=quick, resume=resume, rounds=rounds)
     settings = RunFolder(folder).read_settings()
-    with open_runner(settings.device, clock=settings.clock) as runner, progress_bar("fit") as progress:
+    with (
+        open_runner(settings.device, settings.clock, PhoneRequest(cluster=cluster)) as runner,
+        progress_bar("fit") as progress,
+    ):
         result = fit_run(request, runner, progress)
     if as_json:
         print_json({**_summary(result), "scope": scope_of(settings.device)})

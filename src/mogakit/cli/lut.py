@@ -10,8 +10,8 @@ import click
 
 from mogakit.cli.command import group, ignored, renamed
 from mogakit.cli.lut_foreign import export, get, import_, list_, print_findings
-from mogakit.cli.output import json_option, print_fields, print_json, print_table, say
-from mogakit.cli.types import COUNT, NEW_FILE, TABLE
+from mogakit.cli.output import json_option, print_fields, print_json, print_table, report, say
+from mogakit.cli.types import COUNT, NEW_FILE, PERCENT, TABLE
 
 if TYPE_CHECKING:
     from mogakit.luts.linear import CostModel
@@ -103,21 +103,40 @@ def check(table: Path, against: tuple[Path, ...], as_json: bool) -> None:
 @click.argument("first", type=TABLE, metavar="RUN|FILE")
 @click.argument("second", type=TABLE, metavar="RUN|FILE")
 @click.option("--all", "show_all", is_flag=True, help="Show rows without a difference, too.")
+@click.option(
+    "--fail-above",
+    "limit_percent",
+    type=PERCENT,
+    help="Also compare by kind of block, and end with exit code 1 where a kind is surely slower and may be so by this "
+    "many percent.",
+)
 @json_option
 @ignored("show_all", when=lambda given: given["as_json"], because="--json always holds every row")
-def diff(first: Path, second: Path, show_all: bool, as_json: bool) -> None:
+def diff(first: Path, second: Path, show_all: bool, limit_percent: float | None, as_json: bool) -> None:
     """Compare two tables row by row: Mann-Whitney on the runs, or whether intervals overlap.
+
+    --fail-above is a gate for a new driver, runtime or system: the change of each kind of block (its operator, kernel,
+    squeeze-and-excitation) with a 95 % interval. With it, --json holds rows, kinds and the names of those that failed.
 
     \b
     moga lut diff RUN_MONDAY RUN_TUESDAY
+    moga lut diff RUN_OLD_DRIVER RUN_NEW_DRIVER --fail-above 5
     """
-    from mogakit.flows.lut import diff_tables, load_table
+    from mogakit.flows.lut import diff_kinds, diff_tables, load_table
     from mogakit.luts.latencies import scope_note
     from mogakit.records import to_json
 
     differences = diff_tables(first, second)
+    kinds = [] if limit_percent is None else diff_kinds(first, second, limit_percent)
+    failed = [one.kind for one in kinds if one.failed]
     if as_json:
-        print_json([to_json(one) for one in differences])
+        rows = [to_json(one) for one in differences]
+        print_json(
+            rows
+            if limit_percent is None
+            else {"rows": rows, "kinds": [to_json(one) for one in kinds], "failed": failed}
+        )
+        _fail_where(failed)
         return
     shown = [one for one in differences if show_all or one.difference != "same"]
     cells = [
@@ -130,6 +149,25 @@ def diff(first: Path, second: Path, show_all: bool, as_json: bool) -> None:
         note = scope_note(load_table(table).identity)
         if note is not None:
             say(f"{which}: {note}")
+    if kinds:
+        lines = [
+            (
+                one.kind,
+                str(one.num_rows),
+                f"{one.change_percent:+.2f} [{one.low_percent:+.2f}, {one.high_percent:+.2f}]",
+                "slower" if one.failed else "",
+            )
+            for one in kinds
+        ]
+        print_table(f"by kind of block, limit {limit_percent:g} %", ("kind", "rows", "change %", ""), lines)
+    if failed:
+        report(f"moga: slower, by {limit_percent:g} % or not surely less: {', '.join(failed)}")
+    _fail_where(failed)
+
+
+def _fail_where(failed: list[str]) -> None:
+    if failed:
+        raise click.exceptions.Exit(1)
 
 
 @command.command()

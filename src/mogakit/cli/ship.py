@@ -10,10 +10,22 @@ import click
 from mogakit.cli.command import Given, ignored
 from mogakit.cli.command import command as new_command
 from mogakit.cli.output import json_option, log_option, print_json, print_table, progress_bar, say
-from mogakit.cli.types import CLASSES, FILE, FILE_OR_FOLDER, FOLDER, NAMED_MODEL, NEW_FOLDER, PIXELS, SEED, TABLE
+from mogakit.cli.types import (
+    CLASSES,
+    FILE,
+    FILE_OR_FOLDER,
+    FOLDER,
+    NAMED_MODEL,
+    NEW_FOLDER,
+    PIXELS,
+    SEED,
+    TABLE,
+    TARGET,
+)
 from mogakit.export.artifact import Converter
 
 if TYPE_CHECKING:  # importing the flow imports torch, which `moga ship --help` does not need
+    from mogakit.bench.target import Target
     from mogakit.export.bundle.layout import Bundle
     from mogakit.export.calibration import CalibrationData
     from mogakit.export.preprocessing import Preprocessing
@@ -67,8 +79,21 @@ def _checks(given: Given) -> bool:
     multiple=True,
     help="Add the file of this converter of the format's makers; may be repeated.",
 )
+@click.option(
+    "--agreement", is_flag=True, help="With --check: run the files on --device, too, and compare what they compute."
+)
+@click.option("--device", default="any", show_default=True, metavar="SERIAL", help="A phone; any: the only one there.")
+@click.option(
+    "--target",
+    "targets",
+    type=TARGET,
+    multiple=True,
+    help="Target on the phone; may be repeated. [default: all for which it has what they need]",
+)
 @log_option
 @json_option
+@ignored("device", "targets", when=lambda given: not given["agreement"], because="nothing is run without --agreement")
+@ignored("agreement", when=lambda given: not _checks(given), because="what is run is a bundle that --check names")
 @ignored("seed", when=lambda given: given["weights"] is not None, because="--weights are given")
 @ignored("weights_from", "ema", when=lambda given: given["weights"] is None, because="no --weights are given")
 @ignored(
@@ -93,6 +118,9 @@ def command(
     classes: int | None,
     seed: int,
     converters: tuple[str, ...],
+    agreement: bool,
+    device: str,
+    targets: tuple[Target, ...],
     as_json: bool,
 ) -> None:
     """Bundle NETWORK for an app's author: every format, a sample, a model card, code that loads it, checksums.
@@ -100,14 +128,16 @@ def command(
     NETWORK is a network or detector (moga-a, moga/8-10-6-..., ssdlite-mobilenet-v2).
 
     With --check, re-run everything on this machine: checksums, signatures, agreement on the sample. The command then
-    ends with 1 if anything differs, and names the file.
+    ends with 1 if anything differs, and names the file. With --agreement, each file is also run on a phone, on every
+    target that takes it, and its output compared with this computer's.
 
     \b
     moga ship moga-a --weights moga_a.pth --calibration photos -o moga-a-bundle
     moga ship --check moga-a-bundle
+    moga ship --check moga-a-bundle --agreement --device 1A081FDEE0001T --target tflite/gpu/float16
     """
     if bundle is not None:
-        _check(bundle, as_json)
+        _check(bundle, as_json, device if agreement else None, targets)
         return
     if network is None or folder is None:
         raise click.UsageError("give NETWORK and -o, or --check BUNDLE")
@@ -171,18 +201,41 @@ def _report(made: Bundle, folder: Path, as_json: bool) -> None:
     say(f"check it anywhere with: moga ship --check {folder}")
 
 
-def _check(bundle: Path, as_json: bool) -> None:
+def _check(bundle: Path, as_json: bool, device: str | None, targets: tuple[Target, ...]) -> None:
     from mogakit.flows.deploy.ship_check import check
     from mogakit.records import to_json
 
     with progress_bar("check") as progress:
         checks: list[Check] = check(bundle, progress)
-    failed = [item for item in checks if not item.passed]
+    damaged = any(item.passed is False for item in checks)
+    if device is not None and not damaged:
+        checks += _on_device(bundle, device, targets)
+    failed = [item for item in checks if item.passed is False]
     if as_json:
         print_json({"passed": not failed, "checks": to_json(checks)})
     else:
-        rows = [[item.file, item.what, "ok" if item.passed else "FAILED", item.detail or None] for item in checks]
+        results = {True: "ok", False: "FAILED", None: "not checked"}
+        rows = [[item.file, item.what, results[item.passed], item.detail or None] for item in checks]
         print_table(str(bundle), ["file", "check", "result", "detail"], rows)
         say("the bundle is as it was shipped" if not failed else f"{len(failed)} checks failed")
+        if device is not None:
+            say("nothing was run on the phone: the bundle itself is not whole" if damaged else _summary(checks))
     if failed:
         raise click.exceptions.Exit(1)
+
+
+def _on_device(bundle: Path, device: str, targets: tuple[Target, ...]) -> list[Check]:
+    from mogakit.flows.deploy.ship_on_device import check_on_device
+    from mogakit.flows.measure.devices import HOST, open_runner
+
+    if device == HOST:
+        raise click.UsageError("--check compares on this computer anyway; name a phone with --device")
+    with open_runner(device) as runner, progress_bar("check on the phone") as progress:
+        return check_on_device(bundle, runner, targets, progress)
+
+
+def _summary(checks: list[Check]) -> str:
+    """Return what the phone came to, in one line."""
+    ran = [item for item in checks if item.what.startswith("output on ")]
+    agree, wrong = (sum(item.passed is value for item in ran) for value in (True, False))
+    return f"on the phone: {agree} outputs agree, {wrong} are wrong, {len(ran) - agree - wrong} could not be checked"

@@ -10,7 +10,7 @@ import click
 from mogakit.bench.target import Target
 from mogakit.cli.command import command as new_command
 from mogakit.cli.measuring import device_option
-from mogakit.cli.output import json_option, print_json, print_table, progress_bar, say, warn
+from mogakit.cli.output import json_option, log_option, print_json, print_table, progress_bar, say, warn
 from mogakit.cli.phone_options import phone_options
 from mogakit.cli.types import COUNT, DURATION, NEW_FOLDER, PIXELS, SEED, SPACE, TABLE, TARGET
 
@@ -65,6 +65,7 @@ Examples:
     help="Let files count whose log does not say what ran them. [default: as the run has it, no]",
 )
 @phone_options
+@log_option
 @json_option
 def command(
     sources: tuple[Path, ...],

@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import nn
 
 from mogakit.errors import ExportError, InputError
-from mogakit.export import converters, verify
+from mogakit.export import converters, snpe, verify
 from mogakit.export.artifact import Agreement, Artifact, Converter, Format, Precision, Role
 from mogakit.export.describe import describe_file
 from mogakit.export.graph import Graph
@@ -190,8 +190,13 @@ def _compared(reference: verify.Reference, run: Run, checked_with: str, label: s
 
 
 def _store(written: Written, folder: Path, stem: str) -> dict[str, str]:
-    """Write the files, the main one last so that it is never without the others, and return their sha256 by name."""
+    """Write the files, the main one last so that it is never without the others, and return their sha256 by name.
+
+    What the main file was converted from lies beside it: where a device computes, that says what should come out.
+    """
     digests = {}
+    if written.source:
+        write_bytes(folder / f"{stem}{next(iter(written.files))}{snpe.SOURCE_SUFFIX}", written.source)
     for suffix, content in reversed(written.files.items()):
         write_bytes(folder / f"{stem}{suffix}", content)
         digests[f"{stem}{suffix}"] = hashlib.sha256(content).hexdigest()

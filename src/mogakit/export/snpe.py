@@ -21,6 +21,8 @@ from mogakit.export.artifact import Artifact, Format, Precision, Role, TensorSpe
 
 ROOT_VARIABLES = ("SNPE_ROOT", "QNN_SDK_ROOT")
 SUFFIX = ".dlc"
+SOURCE_SUFFIX = ".onnx"
+"""Ends the name of the file that a container was converted from: `x.dlc.onnx` lies beside `x.dlc`."""
 CONVERTER = "snpe-onnx-to-dlc"
 TIMEOUT_S = 600.0
 
@@ -108,6 +110,19 @@ def bring(path: Path) -> Artifact:
         outputs=(),
         notes={"from": "supplied by the user"},
     )
+
+
+def source_of(container: Artifact) -> Path | None:
+    """Return the ONNX file that a container was converted from, None where none lies beside it.
+
+    That is `x.dlc.onnx`, which the kit writes and recognises by its hash, or beside a user's own container `x.onnx`.
+    """
+    names = [container.path.name + SOURCE_SUFFIX, container.path.with_suffix(SOURCE_SUFFIX).name]
+    made_here = (container.notes or {}).get("sdk") is not None
+    for path in (container.path.with_name(name) for name in names):
+        if path.is_file() and (not made_here or files.sha256_of(path) == (container.notes or {})["from"]):
+            return path
+    return None
 
 
 def run_program(

@@ -88,6 +88,8 @@ EXTRAS = {
     "train": "COCO's mAP (moga detect), --tensorboard, and scikit-learn's digits (moga train, moga supernet)",
     "litert-torch": "--converter litert-torch: TFLite files of networks beyond the kit's writers",
     "torch-onnx": "--converter torch.onnx: ONNX files of networks beyond the kit's writers",
+    "cluster": "work on several computers (--cluster)",
+    "mlflow": "a copy of parameters, numbers and files in MLflow (--mlflow)",
     "reference": "comparing our files with TensorFlow's converter and litert-torch (make reference; about 3 GB)",
 }
 """What each optional part of the package is good for."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mogakit import files
 from mogakit.errors import InputError
+from mogakit.luts.changes import KindChange, kind_changes
 from mogakit.luts.check import Finding, check_table
 from mogakit.luts.check_model import check_model
 from mogakit.luts.combine import RowDifference, diff, merge
@@ -73,6 +74,15 @@ def check_latencies(text: str | Path, against: Sequence[str | Path] = ()) -> lis
     if against:
         raise InputError(f"{text} is a cost model, which has no rows to compare; leave out --against")
     return check_model(found)
+
+
+def diff_kinds(first: str | Path, second: str | Path, limit_percent: float) -> list[KindChange]:
+    """Compare two tables by kind of block; see `luts.changes.kind_changes`.
+
+    Raises:
+        TableError: a table cannot be read, or none of their rows can be compared.
+    """
+    return kind_changes(load_table(first), load_table(second), limit_percent)
 
 
 def diff_tables(first: str | Path, second: str | Path) -> list[RowDifference]:

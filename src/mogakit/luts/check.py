@@ -17,6 +17,8 @@ MIN_DIGITS_ACROSS = 4
 """Two tables that share a time of at least so many digits share its source; 1.5 ms may be a coincidence."""
 MIN_DIGITS_INSIDE = 9
 """Within a table, the ticks of the device's clock make shorter numbers equal by chance."""
+MIN_SHARE_IN_MICROSECONDS = 0.5
+"""Two phones of one model share a few whole microseconds by chance, where a tool prints no more; not most of them."""
 
 
 class Severity(StrEnum):
@@ -157,19 +159,28 @@ def _equal_across(table: LatencyTable, other: LatencyTable) -> list[Finding]:
     if table.identity == other.identity and table.target == other.target and table.identity.device != UNKNOWN:
         return []
     numbers = {row.key: latency_ms for row, latency_ms in _measured(other)}
-    shared = [
-        row
+    common = len(table.rows.keys() & other.rows.keys())
+    comparable = [
+        (row, latency_ms)
         for row, latency_ms in _measured(table)
-        if _num_digits(latency_ms) >= MIN_DIGITS_ACROSS and numbers.get(row.key) == latency_ms
+        if row.key in numbers and _num_digits(latency_ms) >= MIN_DIGITS_ACROSS
     ]
+    shared = [row for row, latency_ms in comparable if numbers[row.key] == latency_ms]
+    if len(shared) < MIN_SHARE_IN_MICROSECONDS * len(comparable):
+        shared = [row for row in shared if not _is_whole_microseconds(row)]
     if not shared:
         return []
-    common = len(table.rows.keys() & other.rows.keys())
     message = (
         f"{len(shared)} of {common} common rows are bit for bit those of {other.name} "
         f"({other.identity.device_name}): copied from one table to the other, or from a third"
     )
     return [Finding(Suspicion.EQUAL_ACROSS_DEVICES, Severity.ERROR, _keys(shared), message)]
+
+
+def _is_whole_microseconds(row: Row) -> bool:
+    """Return whether a time may be a tool's count of microseconds, which chance makes equal."""
+    microseconds = 1000.0 * (row.latency_ms or 0.0)
+    return abs(microseconds - round(microseconds)) < 1e-6
 
 
 def _num_digits(value: float) -> int:

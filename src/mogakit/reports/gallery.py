@@ -67,6 +67,10 @@ def table_figures(content: RunContent) -> list[Drawn]:
     if space is not None and any(block.key in table.rows for block in space.choice_blocks):
         words = "Latency of every choice in every slot, in milliseconds."
         drawn.append(Drawn("table", tables.heat_map(table, space), words, wide=True))
+    if content.operators:
+        profiled = [operators.Shares(*one) for one in content.operators]
+        figure = operators.time_by_operator(profiled, "per-operator profile, in runs of its own")
+        drawn.append(Drawn("time-by-profiled-operator", figure, "Time by type of operator, as the tool profiled it."))
     asked = content.networks or (() if space is None or not drawn else _known_networks(content, space))
     known = [network for network in asked if _predictable(table, network)]
     known = known if content.networks else known[:4]
@@ -82,10 +86,6 @@ def table_figures(content: RunContent) -> list[Drawn]:
     drawn.append(
         Drawn("time-by-operator", figure, f"Where the time goes, from the rows of the table: {names}.", wide=True)
     )
-    if content.operators:
-        profiled = [operators.Shares(*one) for one in content.operators]
-        figure = operators.time_by_operator(profiled, "per-operator profile, in runs of its own")
-        drawn.append(Drawn("time-by-profiled-operator", figure, "Time by type of operator, as the tool profiled it."))
     shown = len(known) if content.networks else 1
     return drawn + [_layers_figure(content, network, index) for index, network in enumerate(known[:shown])]
 

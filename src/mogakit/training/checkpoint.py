@@ -1,6 +1,7 @@
 """Checkpoints of a training run: written beside and renamed, read without unpickling anything but tensors."""
 
 import pickle
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +19,22 @@ _CHECKSUM = "sha256"
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write a checkpoint atomically; the one before stays whole until the new one is."""
-    with replacing(path) as temporary:
-        torch.save({**state, _CHECKSUM: digest_of(state)}, temporary)
+    """Write a checkpoint atomically; the one before stays whole until the new one is. Equal states give equal bytes."""
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        # Into an open file: given a path, torch writes its name into the archive, and this one is another every time.
+        torch.save({**_plain(state), _CHECKSUM: digest_of(state)}, file)
+
+
+def _plain(value: Any) -> Any:
+    """Return a state of which no two parts are one object but equal texts: a pickle writes an object once.
+
+    A state that came from a checkpoint shares other texts and tuples than one that was made.
+    """
+    if isinstance(value, dict):
+        return {_plain(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return (list if isinstance(value, list) else tuple)(_plain(one) for one in value)
+    return sys.intern(value) if type(value) is str else value
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

@@ -40,6 +40,9 @@ class ActorCall:
     future: Any
 
 
+_KEPT = "What was finished is kept: run the command again, with --resume where it has that option"
+
+
 class _Lost(Exception):  # noqa: N818 - caught in this module, and named for what it says
     """The connection to the scheduler is gone, and with it what was submitted."""
 
@@ -228,8 +231,7 @@ class Cluster:
         if now - self._alone_since > PATIENCE_S:
             raise ClusterError(
                 f"the scheduler at {self.address} has had no worker for {PATIENCE_S:g} s; start one with "
-                f"`dask worker {self.address} --nthreads 1`. What was finished is kept: run the command again with "
-                "--resume"
+                f"`dask worker {self.address} --nthreads 1`. {_KEPT}"
             )
 
     def _result(self, future: Any) -> Any:
@@ -302,7 +304,6 @@ def _connect(address: str, patience_s: float) -> Any:
         except OSError as error:
             if time.monotonic() >= until:
                 raise ClusterError(
-                    f"no scheduler answers at {address} ({error}); start one with `dask scheduler`. What was finished "
-                    "is kept: run the command again with --resume"
+                    f"no scheduler answers at {address} ({error}); start one with `dask scheduler`. {_KEPT}"
                 ) from error
             time.sleep(POLL_S)

@@ -35,7 +35,7 @@ from phone_simulator.tools import serve_tool
 from phone_simulator.workbench import Mode, Process, Workbench
 
 ABI = {"x86_64": Abi.X86_64, "aarch64": Abi.ARM64}[os.uname().machine]
-_BUSYBOX = ("awk", "tr", "expr", "dd", "diff", "gzip", "stty", "fold", "mktemp", "timeout")
+BUSYBOX = ("awk", "tr", "expr", "dd", "diff", "gzip", "stty", "fold", "mktemp", "timeout")
 _OUTSIDE = ("cmd", "settings-change", "svc", "input", "am", "pm", "wm", "su", "dumpsys-change")
 _FORBIDDEN = ("reboot", "halt", "poweroff", "init", "sh")
 _PATIENCE_S = 15.0
@@ -278,7 +278,7 @@ class AdbdDevice(Workbench):
         self.root.write("etc/passwd", "root:x:0:0:root:/:/system/bin/sh\nshell:x:2000:2000::/:/system/bin/sh\n")
         for name in self._applets():
             (root / "system/bin" / name).symlink_to("/usr/bin/toybox")
-        for name in _BUSYBOX:
+        for name in BUSYBOX:
             if not (root / "system/bin" / name).is_symlink():
                 (root / "system/bin" / name).symlink_to("/usr/bin/busybox")
         self.root.state_commands("/.sim", "/system/bin")
@@ -311,6 +311,7 @@ class AdbdDevice(Workbench):
         if tool is None:
             return await serve_command(self, call)
         self.runs.append(call.command_line)
+        self.held_on.append(call.cpus)
         return await serve_tool(self, call, tool)
 
     def _adbd(self) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 TOPS = ("data", "sdcard", "storage", "sys", "system", "vendor", "product", "apex", "odm", "mnt")
 """First parts of the paths that a phone has and that shell text may name."""
 
-PROC_FILES = ("sys", "cpuinfo", "loadavg", "meminfo", "uptime", "version")
+PROC_FILES = ("sys", "cpuinfo", "loadavg", "meminfo", "stat", "uptime", "version")
 """What is the phone's own under /proc; processes (/proc/PID) are real ones of this computer."""
 
 _PATTERN = rf"(?<![\w/.-])/(?=(?:{'|'.join(TOPS)}|proc/(?:{'|'.join(PROC_FILES)}))(?![\w.-]))"

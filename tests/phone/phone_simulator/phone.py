@@ -354,6 +354,7 @@ class Phone(Workbench):
         self._active_tools += 1
         try:
             self.runs.append(call.command_line)
+            self.held_on.append(call.cpus)
             return await serve_tool(self, call, tool)
         finally:
             self._active_tools -= 1

@@ -185,6 +185,9 @@ class Root:
             related = " ".join(map(str, cluster.cpus))
             for cpu in cluster.cpus:
                 base = f"sys/devices/system/cpu/cpu{cpu}"
+                if state.hides_clocks:
+                    shutil.rmtree(self.folder / base, ignore_errors=True)
+                    continue
                 limit = state.frequency_limit(cluster.max_khz)
                 for name, value in (
                     ("cpuinfo_max_freq", cluster.max_khz),
@@ -207,6 +210,7 @@ class Root:
         for space, settings in state.settings.items():
             lines = (f"{key}={value}\n" for key, value in sorted(settings.items()))
             self.write(f".sim/settings/{space}", "".join(lines))
+        self.write("proc/stat", state.ticks_text())
         self.write(".sim/dumpsys/battery", state.battery_text())
         self.write(".sim/dumpsys/thermalservice", state.thermal_text())
         self.write(".sim/dumpsys/power", state.power_text())

@@ -3,13 +3,18 @@
 The real snpe-net-run writes a flatbuffer that nobody else reads. Here the log is a stand-in: JSON behind bytes that are
 no text. What reads it is a stand-in, too (`write_diagview`): a script that writes the columns in which Microsoft Olive
 reads the real program's table. How the real tool words a missing list or a file of the wrong size is made up.
+
+A container that holds an ONNX file behind `CONVERTED` computes what that file does; any other writes zeros.
 """
 
+import asyncio
 import json
 import math
 import sys
 from pathlib import Path
 
+import numpy as np
+from phone_simulator.answers import container_outputs
 from phone_simulator.faults import Fault
 from phone_simulator.graphs import Model, Operator
 from phone_simulator.latency import Plan, Repetitions, Request
@@ -26,6 +31,9 @@ _BARE = (
     "--userbuffer_tf8",
     "--help",
 )
+CONVERTED = b"dlc of "
+"""How the stand-ins for the SDK's converter begin a container; the ONNX file follows."""
+
 _LOG_HEAD = b"\0\xff\xfeSNPEDiag\r\n\0"
 _DIAGVIEW = """#!{python}
 import json, sys
@@ -86,10 +94,14 @@ async def snpe(run: Run, throughput: bool) -> int:
         )
         await run.end(0)
     model = container_model(path.stat().st_size)
+    data = path.read_bytes()
+    source = data[len(CONVERTED) :] if data.startswith(CONVERTED) else None
     if throughput:
         repeat = Repetitions(1, float(flags.get("--duration", "10")), 1e9, 1, 0.0)
     else:
-        repeat = Repetitions(len(await _inputs(run, flags, model)), 0.0, 1e9, 1, 0.0)
+        repeat = Repetitions(
+            len(names := await _inputs(run, flags, model if source is None else None)), 0.0, 1e9, 1, 0.0
+        )
     request = Request(unit, False, 1, run.call.cpus)
     samples = await run.measure(path, model, request, Plan((True,)), repeat, {"runtime": "snpe"})
     mean = sum(samples.runs) / len(samples.runs)
@@ -101,15 +113,20 @@ async def snpe(run: Run, throughput: bool) -> int:
     page.out("Successfully executed!")
     await run.show_results()  # what ends here leaves no log
     folder = _file(run, flags.get("--output_dir", "output"))
+    given = None if source is None else _file(run, names[0]).read_bytes()
+    outputs = {"output": np.zeros(1000, np.float32)}
+    if source is not None and given is not None:
+        outputs = await asyncio.to_thread(container_outputs, source, given)
     for number in range(len(samples.runs)):
         (folder / f"Result_{number}").mkdir(parents=True, exist_ok=True)
-        (folder / f"Result_{number}" / "output.raw").write_bytes(bytes(4000))
+        for name, value in outputs.items():
+            run.write_outputs(folder / f"Result_{number}" / f"{name}.raw", [value])
     values = {"Init": samples.init * 1e3, "Avg_Total_Inference_Time": mean * 1e3, "Avg_Forward_Propagate": mean * 990}
     (folder / "SNPEDiag_0.log").write_bytes(_LOG_HEAD + json.dumps(values).encode())
     return 0
 
 
-async def _inputs(run: Run, flags: dict[str, str], model: Model) -> list[str]:
+async def _inputs(run: Run, flags: dict[str, str], model: Model | None) -> list[str]:
     """Return the files of the input list; the run ends where one is missing or not what the container takes."""
     page, path = run.page, _file(run, flags.get("--input_list", ""))
     names = path.read_text().split() if path.is_file() else []
@@ -119,12 +136,12 @@ async def _inputs(run: Run, flags: dict[str, str], model: Model) -> list[str]:
     page.out("-------------------------------------------------------------------------------")
     page.out("Model String: N/A\nSNPE v2.20.0.240223")
     page.out("-------------------------------------------------------------------------------")
-    wanted = 4 * math.prod(model.inputs["input"])
+    wanted = None if model is None else 4 * math.prod(model.inputs["input"])
     for name in names:
         page.out(f"Processing DNN input(s):\n{name}")
         file = _file(run, name)
         size = file.stat().st_size if file.is_file() else None
-        if size != wanted:
+        if size is None or (wanted is not None and size != wanted):
             page.err(f"error_code=304; error_message=Could not read input. {name}: {size} bytes, not {wanted}")
             await run.end(1)
     return names

@@ -2,6 +2,7 @@
 
 import math
 import time
+import uuid
 from dataclasses import dataclass, field
 
 from phone_simulator.profiles import Profile
@@ -49,18 +50,25 @@ class State:
     stay_on: bool = False
     fixed_performance: bool = False
     offline_cpus: frozenset[int] = frozenset()
+    hides_clocks: bool = False  # as some makers do: nothing of cpufreq and of the cores' capacity can be read
+    has_battery: bool = True  # a board has none, and says that its level is 0
+    busy_cores: float = 0.1  # what other programs keep at work, from the first core on
     settings: dict[str, dict[str, str]] = field(
         default_factory=lambda: {
             "global": {"low_power": "0", "stay_on_while_plugged_in": "0"},
             "system": {},
-            "secure": {},
+            "secure": {"android_id": uuid.uuid4().hex[:16]},
         }
     )
     _updated_s: float = 0.0
+    _worked_s: dict[int, float] = field(default_factory=dict)
 
     def pass_time(self, watts: float = _IDLE_WATTS) -> None:
         """Bring the temperature up to now, `watts` having been spent since the last call."""
         now = self.clock.now_s()
+        passed, busy = max(0.0, now - self._updated_s), self.busy_cores
+        for cpu in range(sum(len(cluster.cpus) for cluster in self.profile.clusters)):
+            self._worked_s[cpu] = self._worked_s.get(cpu, 0.0) + passed * min(1.0, max(0.0, busy - cpu))
         left = math.exp(-max(0.0, now - self._updated_s) / _COOLING_S)
         goal = AMBIENT_C + _DEGREES_PER_WATT * watts
         self.temperature_c = goal + (self.temperature_c - goal) * left
@@ -99,8 +107,22 @@ class State:
 
     # -- texts
 
+    def ticks_text(self) -> str:
+        """Return the lines of /proc/stat that count how long each core worked, as of the last `pass_time`."""
+        lines = []
+        for cpu, worked_s in self._worked_s.items():
+            worked = round(100 * worked_s)
+            idle = round(100 * self._updated_s) - worked
+            lines.append(f"cpu{cpu} {worked} 0 0 {idle} 0 0 0 0 0 0\n")
+        return "cpu  0 0 0 0 0 0 0 0 0 0\n" + "".join(lines) + "intr 4711\nctxt 815\n"
+
     def battery_text(self) -> str:
         """Return what `dumpsys battery` prints."""
+        if not self.has_battery:
+            return (
+                "Current Battery Service state:\n  AC powered: true\n  USB powered: false\n  status: 1\n  health: 1\n"
+                "  present: false\n  level: 0\n  scale: 100\n  voltage: 0\n  temperature: 0\n  technology: \n"
+            )
         android = int(self.profile.props["ro.build.version.sdk"])
         lines = ["Current Battery Service state:"]
         if self.battery_faked:

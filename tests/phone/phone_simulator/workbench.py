@@ -72,6 +72,8 @@ class Workbench:
         """Tool to a library without which the linker does not start it, whatever the tool's headers say."""
         self.runs: list[str] = []
         """Command lines of all tool runs so far."""
+        self.held_on: list[int | None] = []
+        """The cores that `taskset` left to each of them."""
         self.on_server_kill: Callable[[], None] = lambda: None
         """What `SERVER_KILLED_IN_RUN` does, in a thread of its own."""
         self.real_runs = RealRuns()

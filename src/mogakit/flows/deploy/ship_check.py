@@ -28,11 +28,15 @@ MIN_INTEGER_SQNR_DB = 20.0
 
 @dataclass(frozen=True)
 class Check:
-    """One check of a bundle: `detail` is empty where nothing is to be said."""
+    """One check of a bundle: `detail` is empty where nothing is to be said.
+
+    Attributes:
+        passed: None where it could not be made; the detail says why.
+    """
 
     file: str
     what: str
-    passed: bool
+    passed: bool | None
     detail: str
 
 

@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mogakit.android_runner import deploy, detached, discovery, settings, state, tools
-from mogakit.android_runner.adb import AdbServer, Link
+from mogakit.android_runner import deploy, detached, discovery, settings, state, tools, wireless
+from mogakit.android_runner.adb import Link
+from mogakit.android_runner.adb_server import AdbServer
+from mogakit.android_runner.affinity import hides_clocks
 from mogakit.android_runner.discovery import READY, Found
 from mogakit.android_runner.guard import Guard, GuardLimits, reject
 from mogakit.android_runner.lock import PhoneBusy, held_on, phone_lock
+from mogakit.android_runner.properties import PhoneProperties
 from mogakit.android_runner.targets import TargetRow, all_rows
 from mogakit.bench.target import Hardware, Runtime
 from mogakit.errors import DeviceError, InputError
@@ -29,6 +32,7 @@ class PhoneReport:
         fixed: what was left by a session that died, and has been undone now.
         waits_for: what would keep a run waiting: heat, capped clocks.
         busy: the phone is being measured by another process, so it was left alone.
+        notes: what will stand beside its times, or names it for good.
     """
 
     found: Found
@@ -37,6 +41,7 @@ class PhoneReport:
     problem: str | None
     busy: bool
     waits_for: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def list_phones(addresses: Sequence[str] = ()) -> list[PhoneReport]:
@@ -72,6 +77,44 @@ def clean_phones(addresses: Sequence[str] = (), serial: str | None = None) -> li
     return freed
 
 
+def pair_phone(address: str, code: str, server: str | None = None) -> str:
+    """Pair the computer of an adb server with a phone over Wi-Fi and return the phone's name.
+
+    Raises:
+        InputError, DeviceError: see `wireless.pair`.
+    """
+    return wireless.pair(_server(server), address, code)
+
+
+def connect_phone(address: str, server: str | None = None) -> str:
+    """Connect an adb server to a phone over the network and return its serial.
+
+    Raises:
+        InputError, DeviceError: see `wireless.connect`.
+    """
+    return wireless.connect(_server(server), address)
+
+
+def _server(address: str | None) -> AdbServer:
+    return discovery.default_servers()[0] if address is None else discovery.parse_server(address)
+
+
+def _notes(found: Found, phone: PhoneProperties) -> tuple[str, ...]:
+    """Return what a person should know of a phone that is ready."""
+    notes = []
+    if hides_clocks(phone):
+        notes.append(
+            "hides its clocks: runs on the CPU are held on its highest-numbered cores, and capped clocks are not seen "
+            "(cpus=MASK in a target names others)"
+        )
+    if "#" in phone.serialno:
+        notes.append(
+            f"its serial number is not its own alone: name it {phone.serialno}, which stays after a replug; its tables "
+            "and its lock go by that name"
+        )
+    return tuple(notes)
+
+
 def _report(found: Found) -> PhoneReport:
     if found.state != READY or found.properties is None or found.condition is None:
         return PhoneReport(found=found, targets=(), fixed=(), problem=found.advice or None, busy=False)
@@ -92,6 +135,7 @@ def _report(found: Found) -> PhoneReport:
         fixed=fixed,
         problem=problem,
         busy=busy,
+        notes=_notes(found, found.properties),
         waits_for=tuple(map(str, Guard(lambda: state.read(found.link), GuardLimits()).heat(found.condition))),
     )
 
