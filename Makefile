@@ -136,7 +136,7 @@ readers: $(READERS_VENV)/installed
 	$(READERS_VENV)/bin/python tests/reference/readers.py
 
 reference: $(REFERENCE_VENV)/installed
-	$(REFERENCE_VENV)/bin/pytest -p no:anyio tests/reference  # litert-torch brings anyio, whose plugin warns at load
+	$(REFERENCE_VENV)/bin/pytest -p no:anyio tests/reference tests/reference/whole_zoo.py  # litert-torch brings anyio, whose plugin warns at load
 
 processes: $(VENV)/installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m "" tests/cli/test_processes.py
