@@ -14,7 +14,7 @@ from mogakit.luts.check import half_width_percent
 from mogakit.luts.error_metrics import ErrorReport, Metric
 from mogakit.luts.latencies import scope_note
 from mogakit.luts.spaces import table_input_size
-from mogakit.luts.table import LatencyTable
+from mogakit.luts.table import LatencyTable, RowSource
 from mogakit.luts.validation import StratumReport, Validation
 from mogakit.nets.spaces import get_space
 from mogakit.reports import gallery, search_gallery
@@ -117,8 +117,12 @@ def _other_scopes(content: RunContent) -> list[tuple[str, str]]:
 
 def _tiles(content: RunContent) -> list[Tile]:
     table = content.table
-    measured = [row.latency_ms for row in table.rows.values() if row.latency_ms is not None]
-    tiles = [Tile("blocks measured", f"{len(measured)}", f"of {len(table.rows)} rows, on {table.target or 'unknown'}")]
+    known = [row for row in table.rows.values() if row.latency_ms is not None]
+    measured = sum(row.source is RowSource.MEASURED for row in known)
+    note = f"of {len(table.rows)} rows, on {table.target or 'unknown'}"
+    if measured < len(known):
+        note += f"; {len(known) - measured} have a number that was not measured"
+    tiles = [Tile("blocks measured", f"{measured}", note)]
     if content.validation is not None and content.validation.strata:
         first = content.validation.strata[0]
         note = f"on {first.calibrated.num} networks that the calibration has not seen"
