@@ -121,20 +121,22 @@ $(READERS_VENV)/installed: pyproject.toml constraints.txt Makefile
 	$(READERS_VENV)/bin/python -m pip install $(PIP_FLAGS) --no-deps $(READERS)
 	touch $@
 
-$(MODELS_VENV)/installed: pyproject.toml constraints.txt tests/reference/models/requirements.txt
+$(MODELS_VENV)/installed: pyproject.toml constraints.txt tests/reference/requirements.txt tests/reference/models/requirements.txt
 	test -x $(MODELS_VENV)/bin/python || $(PYTHON) -m venv $(MODELS_VENV)
-	$(MODELS_VENV)/bin/python -m pip install $(PIP_FLAGS) -c constraints.txt -e .
+	$(MODELS_VENV)/bin/python -m pip install $(PIP_FLAGS) -c constraints.txt -e '.[torch-onnx]'
+	$(MODELS_VENV)/bin/python -m pip install $(PIP_FLAGS) --no-deps -r tests/reference/requirements.txt
 	$(MODELS_VENV)/bin/python -m pip install $(PIP_FLAGS) --no-deps -r tests/reference/models/requirements.txt
 	touch $@
 
 models: $(MODELS_VENV)/installed
 	$(MODELS_VENV)/bin/python tests/reference/models/audit.py -o models.jsonl --folder .models
+	$(MODELS_VENV)/bin/python tests/reference/models/audit.py -o models.jsonl --folder .models --converters
 
 readers: $(READERS_VENV)/installed
 	$(READERS_VENV)/bin/python tests/reference/readers.py
 
 reference: $(REFERENCE_VENV)/installed
-	$(REFERENCE_VENV)/bin/pytest -p no:anyio tests/reference  # litert-torch brings anyio, whose plugin warns at load
+	$(REFERENCE_VENV)/bin/pytest -p no:anyio tests/reference tests/reference/whole_zoo.py  # litert-torch brings anyio, whose plugin warns at load
 
 processes: $(VENV)/installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m "" tests/cli/test_processes.py

@@ -114,6 +114,7 @@ ROWS = {
         bad="{yaml} --unit ms -o {out}",
         fails=FULL_DISK,
     ),
+    "lut trace": Row(does="{run} -o {trace}", bad="{absent} -o {trace}", after=("profile",)),
     "lut list": Row(does="", bad="x"),
     "lut get": Row(
         does="pixel1-tunas-proxyless -o {got}",
