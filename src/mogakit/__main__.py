@@ -3,6 +3,8 @@
 import os
 import signal
 import sys
+from contextlib import suppress
+from io import TextIOWrapper
 from types import FrameType
 
 INTERRUPTED = 128 + signal.SIGINT
@@ -10,14 +12,48 @@ INTERRUPTED = 128 + signal.SIGINT
 
 
 def start() -> None:
-    """Run the command; Ctrl-C ends it with 130 while it loads, too, and no longer once it has ended."""
+    """Run the command; Ctrl-C ends it with 130 while it loads, too, and no longer once it has ended.
+
+    An interrupted command leaves at once: where a Ctrl-C falls into code that is made from text (as dataclasses are),
+    Python 3.11 remembers it, and ends its process by the signal, whatever the exit code.
+    """
     signal.signal(signal.SIGINT, _stopped)
+    _open_streams()
     from mogakit.cli.main import main  # while it loads, a Ctrl-C is answered already
 
     try:
         main()
+    except SystemExit as leaving:
+        if leaving.code == INTERRUPTED:
+            _leave(INTERRUPTED)
+        raise
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done; the interpreter is being taken down
+
+
+def _open_streams() -> None:
+    """Open what the shell closed, and let every text be printed, whatever the terminal's letters (`LC_ALL=C`).
+
+    A number that is closed (`2>&-`) would go to the next file, and so would what is meant for a terminal.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", closefd=False)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _leave(code: int) -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            with suppress(OSError):
+                stream.flush()
+    os._exit(code)
 
 
 def start_under_launcher() -> None:
@@ -32,9 +68,7 @@ def start_under_launcher() -> None:
         start()
     except SystemExit as leaving:
         code = leaving.code
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code if isinstance(code, int) else int(code is not None))
+    _leave(code if isinstance(code, int) else int(code is not None))
 
 
 def _stopped(number: int, frame: FrameType | None) -> None:

@@ -1,6 +1,5 @@
 """The exit codes of docs/cli.md reach the shell, however a command ends."""
 
-import json
 import os
 import signal
 import subprocess
@@ -118,29 +117,6 @@ def test_completion_lists_the_commands():
     assert {"plain,show", "plain,search", "plain,ship", "plain,supernet"} == set(found.output.split())
 
 
-@pytest.mark.parametrize(
-    "call",
-    [
-        "zoo",
-        "show moga-a",
-        "lut show {table}",
-        "lut check {table}",
-        "lut diff {table} {table}",
-        "lut export {table} -o {out}",
-        "predict moga-a --table {table}",
-        "tools list",
-        "compare moga-a moga-b --table {table} --reference moga-a",
-        "search --table {table} --engine best --limit latency<=8 -o {out}",
-    ],
-)
-def test_success_is_0_and_json_is_one_document(moga, tmp_path, call):
-    words = call.format(table=TABLE, out=tmp_path / "out").split()
-    ended = moga(*words, "--json", MOGA_HOME=str(tmp_path / "home"))
-    assert ended.code == 0, ended.err
-    assert isinstance(json.loads(ended.out), dict | list)
-    assert "Traceback" not in ended.err
-
-
 DROPPED = """
 import signal, sys, time
 from mogakit.cli.exits import exit_code_of
@@ -189,3 +165,43 @@ def test_ctrl_c_while_the_command_loads_is_130_and_after_it_has_ended_nothing(wh
     ended = subprocess.run([sys.executable, "-c", PRESSED, when], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (code, said)
     assert bool(ended.stdout) is (code == 0)
+
+
+@pytest.mark.parametrize(("call", "closed"), [("check moga-a", "2>&-"), ("zoo", "<&-"), ("zoo", "2>&- <&-")])
+def test_streams_that_the_shell_closed_change_nothing(call, closed):
+    words = [sys.executable, "-m", "mogakit", *call.format(table=TABLE).split()]
+    script = f'"$@" {closed}'
+    ended = subprocess.run(["sh", "-c", script, "sh", *words], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0
+    assert ended.stdout
+
+
+MADE_FROM_TEXT = """
+import signal, sys, types
+import mogakit.__main__ as program
+
+module = types.ModuleType("mogakit.cli.main")
+
+def main():
+    from mogakit.cli.exits import exit_code_of
+    sys.exit(exit_code_of(lambda: exec("import signal; signal.raise_signal(signal.SIGINT)")))
+
+module.main = main
+sys.modules["mogakit.cli.main"] = module
+program.start()
+"""
+
+
+def test_ctrl_c_in_code_that_is_made_from_text_is_130_and_not_death_by_the_signal():
+    ended = subprocess.run([sys.executable, "-c", MADE_FROM_TEXT], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (130, "stopped; what was finished is kept\n")
+
+
+@pytest.mark.parametrize("call", ["zoo", "lut show {table} --rows 2"])
+def test_a_terminal_of_few_letters_shows_every_text(call):
+    words = [sys.executable, "-m", "mogakit", *call.format(table=TABLE).split()]
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
+    environment = {**os.environ, **plain}
+    ended = subprocess.run(words, capture_output=True, env=environment, check=False)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert ended.stdout.isascii()

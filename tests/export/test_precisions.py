@@ -136,6 +136,23 @@ def test_dynamic_range_of_a_network_without_such_layers_is_rejected() -> None:
         tflite.build(lower(module, (1, 4, 8, 8)), Precision.DYNAMIC_RANGE)
 
 
+def test_dynamic_range_takes_several_inputs_since_nothing_is_calibrated() -> None:
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = nn.Conv2d(3, 4, 3), nn.Conv2d(3, 4, 3)
+
+        def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+            return torch.relu(self.first(x)) - self.second(y)
+
+    graph = lower(ordinary(Two()), (1, 3, 8, 8), (1, 3, 8, 8))
+    found = integer.write_dynamic(graph, integer.Request())
+    assert describe(found.model).precision is Precision.DYNAMIC_RANGE
+    assert float(found.notes["sqnr_db"]) > 33
+    with pytest.raises(InputError, match="2 inputs cannot be calibrated"):
+        integer.write(graph, Precision.INT8, integer.Request())
+
+
 # How close it is
 
 

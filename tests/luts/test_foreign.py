@@ -122,6 +122,8 @@ def test_every_missing_foreign_key_is_named_at_once(tmp_path: Path) -> None:
         ("a: {std: 1.0}", "has no mean"),
         ("a: {mean: fast}", "which is not a number"),
         ("a: {mean: .nan}", "which is not a number"),
+        ("a: {mean: 1, count: 1.0e+300}", "count of 'a' is 1e\\+300; supported: a whole number"),
+        ("a: {mean: 1, count: -1}", "count of 'a' is -1"),
         ("!!python/object/apply:os.getcwd []", "not YAML"),
     ],
 )

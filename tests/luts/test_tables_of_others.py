@@ -265,6 +265,10 @@ def test_operations_are_known_by_the_names_that_others_give_them(name: str, tmp_
             "{'op_name': 'a', 'op_data_shape': (7, 7, 8, 8, 1), 'op_dtype': 'float', 'op_latency': 'fast'}",
             "is not a number",
         ),
+        (
+            "{'op_name': 'a', 'op_data_shape': (7, 7, 8, 8, 1), 'op_dtype': 'float', 'op_latency': 1" + 400 * "0" + "}",
+            "is 10+, which is not a number",
+        ),
         ("", "name the data type with --column.*no entries"),
     ],
 )

@@ -171,6 +171,28 @@ addEventListener("load", () => {
   const axis = front.querySelector(".y");
   axis.value = "2"; axis.dispatchEvent(new Event("change"));
   seen.axis = Array.from(front.querySelectorAll(".plot text")).map((text) => text.textContent).join("|");
+  const rows = document.querySelector("details.rows");
+  rows.open = true;
+  const table = rows.querySelector("table");
+  const column = (index) => Array.from(table.tBodies[0].rows).filter((row) => !row.hidden)
+    .map((row) => row.cells[index].textContent.trim());
+  const button = table.tHead.rows[0].cells[2].querySelector("button");
+  button.focus();
+  seen.focused = document.activeElement === button;
+  button.click();
+  seen.ascending = column(2); seen.sense = table.tHead.rows[0].cells[2].getAttribute("aria-sort");
+  button.click();
+  seen.descending = column(2);
+  const search = rows.querySelector("input[type=search]");
+  search.value = "k7 choice"; search.dispatchEvent(new Event("input"));
+  seen.filtered = column(0);
+  seen.count = rows.querySelector(".count").textContent;
+  const saved = [];
+  URL.createObjectURL = (blob) => { saved.push(blob); return "#"; };
+  HTMLAnchorElement.prototype.click = function () { seen.file = this.download; };
+  rows.querySelector(".save").click();
+  seen.saved = saved.length;
+  seen.data = document.querySelectorAll("figcaption a[download]").length;
   seen.width = innerWidth;
   seen.overflow = document.documentElement.scrollWidth - innerWidth;
   seen.problems = window.problems;
@@ -208,7 +230,7 @@ def test_the_page_runs_one_script_and_has_no_inline_handler(page: str) -> None:
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine (apt-get install chromium)")
-@pytest.mark.parametrize("width", [1100, 360])
+@pytest.mark.parametrize("width", [1100, 390])
 def test_a_real_browser_shows_the_front_without_a_complaint(page: str, tmp_path: Path, width: int) -> None:
     """The page stands in a frame, since a headless window is never as narrow as a phone."""
     probed = page.replace("<style>", f"{PROBE}<style>", 1).replace("</body>", f"{ACTIONS}</body>")
@@ -243,5 +265,13 @@ def test_a_real_browser_shows_the_front_without_a_complaint(page: str, tmp_path:
     assert seen["moved"] != seen["kept"]
     assert seen["blocks"] == 14
     assert "params (M)" in seen["axis"]
+    numbers = [float(text) for text in seen["ascending"] if text != "-"]
+    assert seen["focused"] and numbers == sorted(numbers) and len(numbers) > 100
+    assert seen["sense"] == "ascending"
+    assert [float(text) for text in seen["descending"] if text != "-"] == numbers[::-1]
+    assert seen["filtered"] and all("_k7" in key for key in seen["filtered"])
+    assert seen["count"] == f"{len(seen['filtered'])} of {len(seen['ascending'])} rows"
+    assert (seen["saved"], seen["file"].endswith(".csv")) == (1, True)
+    assert seen["data"] > 5
     assert seen["width"] == width
     assert seen["overflow"] <= 0

@@ -21,6 +21,7 @@ BASES: dict[str, tuple[str, Sequence[str]]] = {
     # command: a call that works, what it needs of the lab
     "doctor": ("", ()),
     "devices": ("--adb 127.0.0.1:9", ()),
+    "devices connect": ("127.0.0.1:9", ()),
     "devices clean": ("--adb 127.0.0.1:9", ()),
     "tools list": ("", ()),
     "tools add": ("labels.txt", ("labels.txt",)),
@@ -64,6 +65,8 @@ BASES: dict[str, tuple[str, Sequence[str]]] = {
         ("coco",),
     ),
 }
+NOTHING: tuple[str, Sequence[str]] = ("", ())
+"""Of a command that is not in the table yet."""
 WITHOUT = ("demo", "supernet demo")
 """Their steps are commands that are called above; both take minutes."""
 
@@ -241,7 +244,8 @@ def calls(seed: int, laboratory: Path) -> Iterator[tuple[list[str], Sequence[str
     commands = [
         (name, command)
         for name, command in leaves()
-        if name not in WITHOUT and all((laboratory / each.partition(":")[0]).exists() for each in BASES[name][1])
+        if name not in WITHOUT
+        and all((laboratory / each.partition(":")[0]).exists() for each in BASES.get(name, NOTHING)[1])
     ]
     found = sorted(laboratory.glob("detection/*.tflite"))
     detector = str(found[0].relative_to(laboratory)) if found else ""
@@ -250,7 +254,7 @@ def calls(seed: int, laboratory: Path) -> Iterator[tuple[list[str], Sequence[str
         rng = random.Random(f"options/{seed}/{number}")
         number += 1
         name, command = rng.choice(commands)
-        base, brings = BASES[name]
+        base, brings = BASES.get(name, NOTHING)
         words = [*name.split(), *shlex.split(base.replace("{detector}", detector))]
         done = []
         for _ in range(rng.choice([1, 1, 1, 2, 3])):

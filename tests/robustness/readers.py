@@ -42,7 +42,7 @@ class Target:
 
 def targets() -> list[Target]:
     """Return every reader."""
-    return [*_models(), *_texts(), *_records()]
+    return [*_models(), *_texts(), *_tables(), *_records()]
 
 
 def _models() -> Iterator[Target]:
@@ -94,6 +94,35 @@ def _texts() -> Iterator[Target]:
     yield Target("yaml", ".yaml", [text / "y_dup.yaml", seeds / "calibration.yaml"], records.read_yaml)
     yield Target("compiler-log", ".txt", sorted(text.glob("log*.txt")), log)
     yield Target("target", ".txt", [seeds / "target.txt"], target)
+
+
+def _tables() -> Iterator[Target]:
+    """Tables of other projects, read as `moga lut import` does."""
+    from mogakit.luts.foreign.importing import Asked, ForeignFormat, import_foreign
+    from mogakit.luts.foreign.units import TimeUnit
+    from mogakit.nets.spaces import get_space
+    from mogakit.search.accuracy_table import load_accuracy_table
+
+    for kind, name, space in (
+        (ForeignFormat.OFA, "lut_ofa.yaml", "proxylessnas"),
+        (ForeignFormat.NNI, "lut_nni.txt", "proxylessnas"),
+        (ForeignFormat.NN_METER, "lut_nn_meter.json", "moga"),
+        (ForeignFormat.NN_METER, "kernels_nn_meter.json", "proxylessnas"),
+        (ForeignFormat.HW_NAS_BENCH, "lut_fbnet.json", "fbnet"),
+        (ForeignFormat.HW_NAS_BENCH, "cells.json", None),
+    ):
+        asked = Asked(unit=TimeUnit.MS, space=space)
+
+        def read(path: Path, kind: ForeignFormat = kind, asked: Asked = asked) -> None:
+            import_foreign(kind, [path], path.with_name("read.json"), asked)
+
+        yield Target(Path(name).stem.replace("_", "-"), Path(name).suffix, [SEEDS / name], read)
+    yield Target(
+        "benchmark-accuracies",
+        ".json",
+        [SEEDS / "cells.json"],
+        lambda path: load_accuracy_table(path, get_space("nas-bench-201"), "cifar10/accuracy"),
+    )
 
 
 def _records() -> Iterator[Target]:

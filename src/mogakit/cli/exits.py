@@ -30,13 +30,18 @@ def exit_code_of(command: Callable[[], object]) -> int:
     """Run a command and return its exit code; an error of the kit becomes one message on standard error.
 
     After a Ctrl-C the code is 130, whatever error the interruption led to (a worker process that ended by the same
-    Ctrl-C, for example), and further ones are ignored for ten seconds, while the command ends.
+    Ctrl-C, for example, or an import that was cut short), and further ones are ignored for ten seconds, while the
+    command ends.
     """
     ctrl_c = _CtrlC()
     try:
         code = _ended(command)
     except KeyboardInterrupt:
         code = INTERRUPTED
+    except BaseException:
+        if not ctrl_c.pressed:
+            raise
+        code = INTERRUPTED  # a compiled module that was being imported, for example, ends in an ImportError
     if ctrl_c.pressed or code == INTERRUPTED:
         click.echo("stopped; what was finished is kept", err=True)
         return INTERRUPTED

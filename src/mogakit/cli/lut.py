@@ -11,7 +11,7 @@ import click
 from mogakit.cli.command import group, ignored, renamed
 from mogakit.cli.lut_foreign import export, get, import_, list_, print_findings
 from mogakit.cli.output import json_option, print_fields, print_json, print_table, report, say
-from mogakit.cli.types import COUNT, NEW_FILE, PERCENT, TABLE
+from mogakit.cli.types import COUNT, NEW_FILE, PERCENT, RUN, TABLE
 
 if TYPE_CHECKING:
     from mogakit.luts.linear import CostModel
@@ -190,6 +190,27 @@ def merge(tables: tuple[Path, ...], output: Path, force: bool, as_json: bool) ->
     say(f"{output}: {len(merged.rows)} rows")
     if merged.origin.forced:
         say(f"forced although these differ: {', '.join(merged.origin.forced)}")
+
+
+@command.command()
+@click.argument("folder", type=RUN, metavar="RUN")
+@click.option("-o", "--output", type=NEW_FILE, required=True, help="File to write.")
+@json_option
+def trace(folder: Path, output: Path, as_json: bool) -> None:
+    """Write what ran when in a run: windows, visits of files, temperature, clock and load.
+
+    The file is Chrome's trace format in JSON: open it in ui.perfetto.dev or chrome://tracing. Gaps are waiting.
+
+    \b
+    moga lut trace RUN -o trace.json
+    """
+    from mogakit.flows.lut import write_trace
+
+    num_events = write_trace(folder, output)
+    if as_json:
+        print_json({"path": str(output), "events": num_events})
+        return
+    say(f"{output}: {num_events} events; open it in ui.perfetto.dev")
 
 
 def _print_header(table: LatencyTable) -> None:

@@ -20,7 +20,7 @@ CHECKPOINT_S = 600.0
 NUM_WORKERS = 4
 """As `training.loop.Settings.num_workers`."""
 
-WORKERS = Whole(0, 1024)
+WORKERS = Whole(1, 1024)
 
 
 def torch_device_option(function: F) -> F:

@@ -5,6 +5,7 @@ torch nor a runtime.
 """
 
 import math
+import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -121,8 +122,8 @@ class RunPath(click.ParamType):  # type: ignore[type-arg]
         return [CompletionItem(incomplete, type="dir")]
 
 
-class ExistingPath(click.Path):
-    """A file, or a file or folder, that must exist; names beside it are suggested."""
+class CheckedPath(click.Path):
+    """A file or folder that must exist, where names beside it are suggested, or one that can be made."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path."""
@@ -131,7 +132,17 @@ class ExistingPath(click.Path):
             self.fail(f"{path} does not exist; {_beside(path)}".rstrip("; "), param, ctx)
         if path.exists() and not path.is_file() and not path.is_dir():
             self.fail(f"{path} is neither a regular file nor a folder", param, ctx)
+        if not self.exists and not path.exists():
+            self._check_makeable(path, param, ctx)
         return super().convert(value, param, ctx)
+
+    def _check_makeable(self, path: Path, param: click.Parameter | None, ctx: click.Context | None) -> None:
+        """Reject, before hours of work, a place for a result where nothing can be written."""
+        parent = next(each for each in path.absolute().parents if each.exists())
+        if not parent.is_dir():
+            self.fail(f"{path} cannot be made: {parent} is not a folder", param, ctx)
+        if not os.access(parent, os.W_OK | os.X_OK):
+            self.fail(f"{path} cannot be made: nothing can be written into {parent}", param, ctx)
 
 
 def _beside(path: Path) -> str:
@@ -406,11 +417,11 @@ TARGET = Resolved("target", read_target, common_targets, keep=False)
 CHROMOSOME = Resolved("chromosome", read_chromosome, tuple, keep=False)
 CONSTRAINT = Resolved("constraint", read_constraint, tuple, keep=False)
 FORBIDDEN = Resolved("pattern", read_forbidden, hardware_to_run_on, keep=False)
-FILE = ExistingPath(path_type=Path, exists=True, dir_okay=False)
-FILE_OR_FOLDER = ExistingPath(path_type=Path, exists=True)
-FOLDER = ExistingPath(path_type=Path, exists=True, file_okay=False)
-NEW_FILE = ExistingPath(path_type=Path, dir_okay=False)
-NEW_FOLDER = ExistingPath(path_type=Path, file_okay=False)
+FILE = CheckedPath(path_type=Path, exists=True, dir_okay=False)
+FILE_OR_FOLDER = CheckedPath(path_type=Path, exists=True)
+FOLDER = CheckedPath(path_type=Path, exists=True, file_okay=False)
+NEW_FILE = CheckedPath(path_type=Path, dir_okay=False)
+NEW_FOLDER = CheckedPath(path_type=Path, file_okay=False)
 
 SEED = Whole(0, 2**32 - 1)
 COUNT = Whole(1, 1_000_000)

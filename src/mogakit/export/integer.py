@@ -82,10 +82,33 @@ def write(graph: Graph, precision: Precision, request: Request) -> Integers:
 
 
 def write_dynamic(graph: Graph, request: Request) -> Integers:
-    """Return the TFLite file of a graph with weights in 8 bits and activations in float, with the errors of `write`."""
+    """Return the TFLite file of a graph with weights in 8 bits and activations in float, with the errors of `write`.
+
+    Nothing is calibrated, so that a graph may have several inputs; where it has, noise is fed to them.
+    """
     floats = tflite.build(graph)
     built = tflite.build(graph, Precision.DYNAMIC_RANGE, float_layers=request.float_layers)
-    return _judged(graph, Precision.DYNAMIC_RANGE, request, built.data, floats.data, built.notes, None)
+    if len(graph.inputs) == 1:
+        return _judged(graph, Precision.DYNAMIC_RANGE, request, built.data, floats.data, built.notes, None)
+    shapes = [tflite.channels_last(tensor.shape) for tensor in graph.inputs]
+    noise = Synthetic(NUM_NOISE_INPUTS, seed=1)
+    # Each input draws from a stream of its own: equal shapes shall not get equal numbers.
+    each = [Synthetic(NUM_NOISE_INPUTS, seed=1 + place).batches(shape) for place, shape in enumerate(shapes)]
+    given = [list(one) for one in zip(*each, strict=True)]
+    reference, made = (
+        runs.load(data, Format.TFLITE) for data in (with_weights_of(built.data, floats.data), built.data)
+    )
+    found = quality.compare_runs(reference, made, given)
+    what = "the float file with its own rounded weights"
+    least = MIN_OWN_SQNR_DB[Precision.DYNAMIC_RANGE]
+    _check(found.sqnr_db, least, Precision.DYNAMIC_RANGE, what, noise.describe(), found.relative)
+    found = quality.compare_runs(runs.load(floats.data, Format.TFLITE), made, given)
+    return Integers(
+        model=built.data,
+        precision=Precision.DYNAMIC_RANGE,
+        notes=built.notes | _quality_notes(found, noise.describe()),
+        agreement=_agreement(found, Format.TFLITE),
+    )
 
 
 def write_onnx(graph: Graph, opset: int, request: Request) -> Integers:

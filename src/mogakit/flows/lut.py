@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mogakit import files
+from mogakit.bench.journal import Journal
+from mogakit.bench.schedule_trace import schedule_trace
 from mogakit.errors import InputError
+from mogakit.flows.measure.runs import RunFolder
 from mogakit.luts.changes import KindChange, kind_changes
 from mogakit.luts.check import Finding, check_table
 from mogakit.luts.check_model import check_model
@@ -74,6 +77,24 @@ def check_latencies(text: str | Path, against: Sequence[str | Path] = ()) -> lis
     if against:
         raise InputError(f"{text} is a cost model, which has no rows to compare; leave out --against")
     return check_model(found)
+
+
+def write_trace(folder: Path, output: Path) -> int:
+    """Write what ran when in a run as a trace, and return how many events it has.
+
+    Raises:
+        InputError: the folder holds no run, or nothing was measured in it.
+    """
+    run = RunFolder(folder)
+    target = run.read_settings().parsed_target
+    if not run.journal.is_file():
+        raise InputError(f"{folder} holds no journal: nothing was measured in it (moga profile -o {folder} --resume)")
+    with Journal(run.journal) as journal:
+        trace = schedule_trace(journal.measurements(target))
+    if not trace["traceEvents"]:
+        raise InputError(f"{folder} holds no measurement yet (moga profile -o {folder} --resume)")
+    files.write_json(output, trace)
+    return len(trace["traceEvents"])
 
 
 def diff_kinds(first: str | Path, second: str | Path, limit_percent: float) -> list[KindChange]:

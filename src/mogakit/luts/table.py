@@ -177,9 +177,12 @@ def target_as_record(document: records.Document) -> records.Document:
 
 
 def _to_file(document: records.Document) -> records.Document:
-    """Write the target as text, and the rows as a list in the order of their keys."""
+    """Write the target as text, the rows as a list in the order of their keys, and `transferred` where there is one."""
     rows = document["rows"]
-    return {**target_as_text(document), "rows": [rows[key] for key in sorted(rows)]}
+    found = {**target_as_text(document), "rows": [rows[key] for key in sorted(rows)]}
+    if found["transferred"] is None:  # as tables were written before there were transfers
+        del found["transferred"]
+    return found
 
 
 def _from_file(document: records.Document) -> records.Document:
@@ -266,7 +269,7 @@ class LatencyTable(Tabular):
     @property
     def num_inferred(self) -> int:
         """Return how many rows were inferred from others or transferred from other devices, not measured."""
-        return sum(row.source is not RowSource.MEASURED for row in self.rows.values())
+        return sum(row.source in (RowSource.INFERRED, RowSource.TRANSFERRED) for row in self.rows.values())
 
     @property
     def row_sources(self) -> str:

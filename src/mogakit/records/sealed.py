@@ -3,6 +3,7 @@
 SQLite notices damage to its own structure, not to what a row holds: a flipped bit in a number is another number.
 """
 
+import errno
 import hashlib
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,9 +16,14 @@ from mogakit.errors import InputError
 _PRIMARY = 0xFF  # of SQLite's extended error codes, these bits are the primary one
 _UNUSABLE = (
     *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY),
-    *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM),
+    *(sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM),
 )
 """Errors of a sound file that cannot be used now."""
+_UNWRITTEN = (
+    *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC),
+    *(sqlite3.SQLITE_IOERR_TRUNCATE, sqlite3.SQLITE_IOERR_SHMSIZE),
+)
+"""What a disk without space, or a limit on the size of files, ends in: no fault of the file."""
 
 Tables = Mapping[str, Sequence[str]]
 """Columns that are sealed, by table; all names are constants of the kit, never a user's text."""
@@ -34,11 +40,14 @@ def whole(path: Path, what: str) -> Iterator[None]:
 
     Raises:
         InputError: the file is not `what`, is damaged, or is locked by another process.
+        OSError: nothing more could be written.
     """
     try:
         yield
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # a damaged name ends in an error about its text
         code = getattr(error, "sqlite_errorcode", None)  # absent where Python's own module raised it
+        if code in _UNWRITTEN:
+            raise OSError(errno.ENOSPC, f"nothing more could be written ({error})", str(path)) from error
         if code is not None and code & _PRIMARY in _UNUSABLE:
             raise InputError(f"{path} cannot be used: {error}") from error
         raise InputError(f"{path} is damaged or not {what} ({error}); move it away or name another") from error

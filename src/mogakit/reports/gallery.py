@@ -70,7 +70,8 @@ def table_figures(content: RunContent) -> list[Drawn]:
     if content.operators:
         profiled = [operators.Shares(*one) for one in content.operators]
         figure = operators.time_by_operator(profiled, "per-operator profile, in runs of its own")
-        drawn.append(Drawn("time-by-profiled-operator", figure, "Time by type of operator, as the tool profiled it."))
+        words = "Time by type of operator, as the runtime's or tool's own profiler has it."
+        drawn.append(Drawn("time-by-profiled-operator", figure, words, wide=True))
     asked = content.networks or (() if space is None or not drawn else _known_networks(content, space))
     known = [network for network in asked if _predictable(table, network)]
     known = known if content.networks else known[:4]

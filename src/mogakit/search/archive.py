@@ -12,6 +12,9 @@ from mogakit.search.additive import Genes, Values
 from mogakit.search.front_quality import nondominated
 from mogakit.search.problem import Problem
 
+_WRITTEN_AT_ONCE = 10_000
+"""Rows that are text in memory at once: an archive may hold a million."""
+
 
 class Archive:
     """Networks with all their metrics and the generation that asked for them first."""
@@ -120,8 +123,14 @@ def write_networks(
 ) -> None:
     """Write networks as CSV; numbers are written so that they read back exactly."""
     first = [] if generations is None else ["generation"]
-    rows: list[Sequence[object]] = [[*first, "chromosome", *(metric.name for metric in problem.metrics)]]
-    for row, (chosen, metrics) in enumerate(zip(genes.tolist(), values.tolist(), strict=True)):
-        lead = [] if generations is None else [generations[row]]
-        rows.append([*lead, format_chromosome(tuple(chosen)), *("" if x != x else repr(x) for x in metrics)])
-    files.write_text(path, csv_text(rows))
+    header = [*first, "chromosome", *(metric.name for metric in problem.metrics)]
+    with files.replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        file.write(csv_text([header]))
+        for start in range(0, len(genes), _WRITTEN_AT_ONCE):
+            part = slice(start, start + _WRITTEN_AT_ONCE)
+            rows: list[Sequence[object]] = []
+            for row, chosen in enumerate(genes[part].tolist(), start):
+                lead = [] if generations is None else [generations[row]]
+                numbers = ("" if x != x else repr(x) for x in values[row].tolist())
+                rows.append([*lead, format_chromosome(tuple(chosen)), *numbers])
+            file.write(csv_text(rows))

@@ -1,5 +1,6 @@
 """Checkpoints of a training run: written beside and renamed, read without unpickling anything but tensors."""
 
+import io
 import pickle
 import sys
 import time
@@ -20,9 +21,12 @@ _CHECKSUM = "sha256"
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write a checkpoint atomically; the one before stays whole until the new one is. Equal states give equal bytes."""
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        # Into an open file: given a path, torch writes its name into the archive, and this one is another every time.
-        torch.save({**_plain(state), _CHECKSUM: digest_of(state)}, file)
+    # Into memory: given a path, torch writes its name into the archive, and this one is another every time; and on a
+    # full disk it raises errors of its own.
+    packed = io.BytesIO()
+    torch.save({**_plain(state), _CHECKSUM: digest_of(state)}, packed)
+    with replacing(path) as temporary:
+        temporary.write_bytes(packed.getbuffer())
 
 
 def _plain(value: Any) -> Any:

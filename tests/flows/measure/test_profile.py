@@ -181,6 +181,13 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
         RunFolder(tmp_path).read_settings()
 
 
+def test_a_precision_that_no_writer_makes_is_rejected_before_anything_is_written(tmp_path: Path) -> None:
+    request = ProfileRequest(space="digits", target=parse_target("onnx/cpu/uint8"), folder=tmp_path / "RUN", quick=True)
+    with pytest.raises(InputError, match=r"no writer makes onnx in uint8; supported: onnx/float32, onnx/int8"):
+        profile(request, HostRunner())
+    assert not (tmp_path / "RUN").exists()
+
+
 def test_a_target_that_does_not_run_here_is_rejected_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="give a phone"):
         profile(

@@ -185,3 +185,16 @@ def file_kind(target: Target) -> tuple[Format, Precision]:
     from mogakit.android_runner.targets import find_row  # this computer's own targets need no table of phones
 
     return FORMATS[target.runtime], find_row(target).files[target.precision][0]
+
+
+def export_kind(target: Target) -> tuple[Format, Precision]:
+    """Return format and precision in which a network is exported for `target`.
+
+    Raises:
+        InputError: nothing runs such a target, or no writer makes such a file.
+    """
+    from mogakit.export.writers import writer_for  # loads the runtimes
+
+    kind = file_kind(target)
+    writer_for(*kind)
+    return kind

@@ -20,7 +20,7 @@ from mogakit.errors import InputError
 from mogakit.export.artifact import Artifact
 from mogakit.flows.deploy.export import export_chain, export_network, export_parts
 from mogakit.flows.measure.agreement import AgreementScope, by_name, check_agreements, warnings_of
-from mogakit.flows.measure.devices import HOST, file_kind
+from mogakit.flows.measure.devices import HOST, export_kind
 from mogakit.flows.measure.effort import Effort, effort_for, plan_for, statistic_for
 from mogakit.flows.measure.runs import RunFolder, RunSettings
 from mogakit.flows.measure.sampling import blocks_to_measure, sample_networks, strata
@@ -115,6 +115,7 @@ def profile_steps(
     reason = runner.unsupported(request.target)
     if reason is not None:
         raise InputError(f"{request.target}: {reason}")
+    export_kind(request.target)  # what cannot be written is rejected before there is a folder
     effort = effort_for(runner, request.quick, request.target.hardware)
     folder = RunFolder(request.folder)
     settings = _open_run(folder, request, space, effort)
@@ -262,7 +263,7 @@ def export_for_profile(
     Args:
         others: blocks of other networks; those that are also the space's are written once.
     """
-    file_format, precision = file_kind(target)
+    file_format, precision = export_kind(target)
     measured = {*blocks, *space.fixed_blocks}
     fixed = [*space.fixed_blocks, *(block for block in others if block not in measured)]
     artifacts = export_parts(blocks, fixed, [file_format], precision, folder, progress)

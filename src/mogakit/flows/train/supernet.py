@@ -1,5 +1,6 @@
 """Train, evaluate and rank a supernet."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -57,7 +58,11 @@ class SupernetRequest:
 )
 @dataclass(frozen=True, kw_only=True)
 class SupernetSummary:
-    """What came of it; kept as `supernet.json`."""
+    """What came of it; kept as `supernet.json`.
+
+    Attributes:
+        final_loss: of the last step; None where a finished run of an older release, which kept none, was resumed.
+    """
 
     space: str
     data: str
@@ -67,7 +72,7 @@ class SupernetSummary:
     warm_epochs: float
     seed: int
     num_steps: int
-    final_loss: float
+    final_loss: float | None
     images_per_second: float | None
     checkpoint: str
     broken_images: tuple[str, ...]
@@ -117,7 +122,7 @@ def run_supernet_training(request: SupernetRequest, progress: Progress = silent)
             warm_epochs=request.warm_epochs,
             seed=request.settings.seed,
             num_steps=trained.num_steps,
-            final_loss=round(trained.final_loss, 4),
+            final_loss=None if math.isnan(trained.final_loss) else round(trained.final_loss, 4),
             images_per_second=trained.images_per_second and round(trained.images_per_second, 1),
             checkpoint=str(checkpoint),
             broken_images=broken_images(training),

@@ -18,6 +18,7 @@ from mogakit.luts.table import LatencyTable, Row
 from mogakit.nets.block import Activation, Block, Op
 
 _PLAIN = (Activation.RELU, Activation.RELU6)
+_MAX_COUNT = 10**12
 
 
 def import_ofa(path: Path, given: Given) -> LatencyTable:
@@ -50,6 +51,9 @@ def _row(key: str, entry: Any, path: Path, given: Given) -> Row:
     }
     if "mean" not in numbers:
         raise TableError(f"{path}: entry {key!r} has no mean; it has {', '.join(map(str, entry)) or 'nothing'}")
+    count = numbers.get("count", 0.0)
+    if not 0 <= count <= _MAX_COUNT or count % 1:
+        raise TableError(f"{path}: count of {key!r} is {count:g}; supported: a whole number of 0 to {_MAX_COUNT}")
     std = numbers.get("std")
     if std is None and "var" in numbers:
         std = math.sqrt(max(numbers["var"], 0.0))

@@ -1,6 +1,6 @@
 """What all importers share: the table of a file whose keys are still its own, and numbers that are surely numbers."""
 
-import math
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -67,6 +67,6 @@ def number(value: Any, what: str, path: Path) -> float:
     Raises:
         TableError: it is something else.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise TableError(f"{path}: {what} is {value!r}, which is not a number")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
+        raise TableError(f"{path}: {what} is {repr(value)[:40]}, which is not a number")
     return float(value)

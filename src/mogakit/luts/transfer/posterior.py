@@ -25,7 +25,7 @@ _RATIO_SPREAD = 0.04
 
 _NOISE_FLOOR = 3e-3
 _MAX_STEP = 1.5
-_NUM_ITERATIONS, _FITS_OF_SPREADS, _CLOSE = 40, (2, 4, 6, 8), 5e-4
+_NUM_ITERATIONS, _FITS_OF_SPREADS, _CLOSE = 60, (2, 4, 6, 8), 5e-4
 """Steps at most, those before which spreads are fitted, and the change of a row's logarithm that ends them."""
 _TRUST = 8.0
 """Measurements' worth of trust in the model's own error bars, against what left-out measurements say of them."""
@@ -140,7 +140,7 @@ class _Fit:
             self._linearise()
             if change < _CLOSE and iteration > max(_FITS_OF_SPREADS):
                 break
-            share = max(share / 2, 0.05) if change > 0.7 * last else min(1.2 * share, 1.0)
+            share = max(share / 2, 0.1) if change > (1 - share / 4) * last else min(1.5 * share, 1.0)
         return Posterior(self)
 
     def _linearise(self) -> None:
@@ -192,7 +192,7 @@ class _Fit:
             return float(value), slope + pull / _HYPER_SPREAD
 
         start = np.log([*(self.spreads[part] for part in fitted), self.network_spread])
-        bounds = [(middle - 4 * _HYPER_SPREAD, middle + 4 * _HYPER_SPREAD) for middle in centre]
+        bounds = [(middle - _HYPER_SPREAD, middle + 4 * _HYPER_SPREAD) for middle in centre]
         found = np.exp(minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x)
         self.spreads |= dict(zip(fitted, found[:-1].tolist(), strict=True))
         self.network_spread = float(found[-1])

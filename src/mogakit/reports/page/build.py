@@ -14,23 +14,30 @@ from mogakit.luts.check import half_width_percent
 from mogakit.luts.error_metrics import ErrorReport, Metric
 from mogakit.luts.latencies import scope_note
 from mogakit.luts.spaces import table_input_size
-from mogakit.luts.table import LatencyTable
+from mogakit.luts.table import LatencyTable, RowSource
 from mogakit.luts.validation import StratumReport, Validation
 from mogakit.nets.spaces import get_space
 from mogakit.reports import gallery, search_gallery
 from mogakit.reports.drawn import Drawn
+from mogakit.reports.figure_data import figure_data
 from mogakit.reports.page.front_data import embed, front_data
 from mogakit.reports.run import NamedSearch, RunContent
 from mogakit.reports.style import to_inline_svg
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A figure on the page: `wide` ones scroll sideways on a phone instead of shrinking."""
+    """A figure on the page: `wide` ones scroll sideways on a phone instead of shrinking.
+
+    Attributes:
+        name: of its file. data: its numbers as CSV, in base64; empty for a drawing without any.
+    """
 
     svg: str
     caption: str
     wide: bool = False
+    name: str = ""
+    data: str = ""
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,7 @@ class Tile:
 def build_page(content: RunContent) -> str:
     """Return the page as one HTML document; the same content gives the same text."""
     package = resources.files("mogakit.reports.page")
-    script = package.joinpath("front.js").read_text(encoding="utf-8")
+    script = "\n".join(package.joinpath(name).read_text(encoding="utf-8") for name in ("front.js", "tables.js"))
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(lambda name: package.joinpath(name).read_text(encoding="utf-8")),
         autoescape=True,
@@ -110,8 +117,12 @@ def _other_scopes(content: RunContent) -> list[tuple[str, str]]:
 
 def _tiles(content: RunContent) -> list[Tile]:
     table = content.table
-    measured = [row.latency_ms for row in table.rows.values() if row.latency_ms is not None]
-    tiles = [Tile("blocks measured", f"{len(measured)}", f"of {len(table.rows)} rows, on {table.target or 'unknown'}")]
+    known = [row for row in table.rows.values() if row.latency_ms is not None]
+    measured = sum(row.source is RowSource.MEASURED for row in known)
+    note = f"of {len(table.rows)} rows, on {table.target or 'unknown'}"
+    if measured < len(known):
+        note += f"; {len(known) - measured} have a number that was not measured"
+    tiles = [Tile("blocks measured", f"{measured}", note)]
     if content.validation is not None and content.validation.strata:
         first = content.validation.strata[0]
         note = f"on {first.calibrated.num} networks that the calibration has not seen"
@@ -128,7 +139,16 @@ def _tiles(content: RunContent) -> list[Tile]:
 
 
 def _pictures(drawn: Sequence[Drawn]) -> list[Picture]:
-    return [Picture(to_inline_svg(one.figure, one.name, one.caption), one.caption, one.wide) for one in drawn]
+    return [
+        Picture(
+            svg=to_inline_svg(one.figure, one.name, one.caption),
+            caption=one.caption,
+            wide=one.wide,
+            name=one.name,
+            data=base64.b64encode(figure_data(one.figure).encode("utf-8")).decode("ascii"),
+        )
+        for one in drawn
+    ]
 
 
 def _validation(content: RunContent, validation: Validation) -> dict[str, Any]:

@@ -170,6 +170,7 @@
         const box = html("div", choice.se ? "block se" : "block");
         box.style.background = KERNEL[choice.k] || "#ccc";
         box.append(html("div", "", choice.k + "x" + choice.k), html("div", "", "e" + choice.e + (choice.se ? " se" : "")));
+        if (choice.ms !== null) box.append(html("div", "", choice.ms + " ms"));
         box.title = "slot " + (slot + 1) + (choice.ms === null ? "" : ": " + choice.ms + " ms");
         blocks.append(box);
       });

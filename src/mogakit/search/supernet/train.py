@@ -179,6 +179,7 @@ class _SupernetLoop:
             "parts": list(self._supernet.part_names()),
             "supernet": self._supernet.state_dict(),
             "optimizer": self._optimizer.state_dict(),
+            "loss": self.loss,  # a run that is finished reports it again
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -186,6 +187,7 @@ class _SupernetLoop:
         _load_parts(self._supernet, state)
         adopt_new_parts(self._supernet, self._optimizer)
         self._optimizer.load_state_dict(state["optimizer"])
+        self.loss = float(state.get("loss", self.loss))  # release 0.1 wrote none
 
 
 def _scale_shared(supernet: Supernet, paths: Sequence[Chromosome]) -> None:
