@@ -5,7 +5,7 @@
     python tests/benchmarks/bench_transfer.py qed_usc FOLDER --json qed_usc.json
     python tests/benchmarks/bench_transfer.py figure host.json phones.json qed_usc.json -o transfer.svg
 
-`host`: runs of this computer with `moga profile` and `moga fit --pairs 80` done; each is the new device in turn, the
+`host`: runs of this computer; each that `moga fit --pairs 60` was run on is the new device in turn, the
 others its sources. `phones`: the simulated phones of tests/phone, each target of one from tables of the other.
 `qed_usc`: per-operator and whole-network times of real phones (github.com/qed-usc/mobile-ml-benchmark, MIT).
 """
@@ -141,8 +141,8 @@ def _read_run(run: Path) -> tuple[LatencyTable, SearchSpace, Items]:
 
 
 def host(runs: Sequence[Path], repeats: int) -> Iterator[Row]:
-    """Let each run be the new device, from each other alone and from all of them."""
-    for new in runs:
+    """Let each run with fitted networks be the new device, from each other alone and from all of them."""
+    for new in [run for run in runs if (run / "fit.json").is_file()]:
         others = [run for run in runs if run != new]
         groups = [[new, other] for other in others] + ([[new, *others]] if len(others) > 1 else [])
         for group in groups:
@@ -416,14 +416,76 @@ def qed_usc(folder: Path, repeats: int) -> Iterator[Row]:
                 yield from curves(*found, repeats, [each for each in SETTINGS if each[1] is not Choosing.NETWORKS])
 
 
+def summary(path: Path) -> Iterator[str]:
+    """Yield the medians over devices as rows of a Markdown table; coverage is a mean."""
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    groups = {(row["method"], row["choosing"]) for row in rows}
+    order = [(str(method), str(choosing)) for method, choosing in SETTINGS]
+    for method, choosing in sorted(groups, key=order.index):
+        cells = []
+        for size in SIZES:
+            found = [row for row in rows if (row["method"], row["choosing"], row["num"]) == (method, choosing, size)]
+            if found:
+                mape = np.median([row["mape_percent"] for row in found])
+                ratio = np.median([row["mape_percent"] / row["full_mape_percent"] for row in found])
+                tau, inside = np.median([row["tau"] for row in found]), np.mean([row["coverage"] for row in found])
+                cells.append(f"{mape:.1f} ({ratio:.1f}x), {tau:.2f}, {100 * inside:.0f}")
+        yield f"| {method}, {choosing} | {' | '.join(cells)} |"
+
+
+def figure(paths: Sequence[Path], output: Path) -> None:
+    """Draw the median error over devices against the number of measurements, a panel for each file."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+    from matplotlib.ticker import NullLocator, ScalarFormatter
+
+    chart, panels = pyplot.subplots(1, len(paths), figsize=(4.2 * len(paths), 3.8), layout="constrained")
+    styles = {Choosing.DESIGNED: "-", Choosing.RANDOM: "--", Choosing.NETWORKS: ":"}
+    colours = dict(zip(Method, ("tab:gray", "tab:olive", "tab:orange", "tab:green", "tab:blue"), strict=True))
+    for panel, path in zip(np.atleast_1d(panels), paths, strict=True):
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        for method, choosing in SETTINGS:
+            mine = [row for row in rows if (row["method"], row["choosing"]) == (method, choosing)]
+            sizes = sorted({row["num"] for row in mine})
+            errors = [np.median([row["mape_percent"] for row in mine if row["num"] == size]) for size in sizes]
+            panel.plot(
+                sizes, errors, styles[choosing], color=colours[method], marker=".", label=f"{method}, {choosing}"
+            )
+        full = np.median([row["full_mape_percent"] for row in rows])
+        panel.axhline(full, color="black", linewidth=0.8, label="full table")
+        panel.set(xscale="log", yscale="log", title=path.stem, xlabel="measurements", xticks=SIZES)
+        for axis in (panel.xaxis, panel.yaxis):
+            axis.set_major_formatter(ScalarFormatter())
+            axis.set_minor_locator(NullLocator())
+        panel.set_yticks([0.5, 1, 2, 5, 10, 20])
+    np.atleast_1d(panels)[0].set_ylabel("error on unseen networks (MAPE, %)")
+    handles, labels = np.atleast_1d(panels)[0].get_legend_handles_labels()
+    if len(paths) > 1:
+        handles, labels = np.atleast_1d(panels)[1].get_legend_handles_labels()
+    chart.legend(handles, labels, loc="outside lower center", ncols=5, fontsize=8, frameon=False)
+    chart.savefig(output, metadata={"Date": None} if output.suffix == ".svg" else None)
+
+
 def main() -> None:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["host", "phones", "qed_usc"])
-    parser.add_argument("paths", nargs="*", type=Path, help="runs (host), or the folder of the data (qed_usc)")
+    parser.add_argument("what", choices=["host", "phones", "qed_usc", "figure", "summary"])
+    parser.add_argument(
+        "paths", nargs="*", type=Path, help="runs, the folder of the data, or JSON files of this program"
+    )
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("-o", "--output", type=Path, default=Path("transfer.svg"), help="of `figure`")
     asked = parser.parse_args()
+    if asked.what == "figure":
+        figure(asked.paths, asked.output)
+        return
+    if asked.what == "summary":
+        for path in asked.paths:
+            print(path.stem, *summary(path), sep="\n")
+        return
     if asked.what == "host":
         rows = list(host(asked.paths, asked.repeats))
     elif asked.what == "phones":

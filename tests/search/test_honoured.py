@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 import pytest
@@ -99,10 +98,15 @@ def alternation(recipe: Recipe) -> dict[str, Tensor]:
     return shared.state_dict()
 
 
-@cache
+TRAINED: dict[str, dict[str, Tensor]] = {}
+
+
 def weights_of(loop: Callable[[Recipe], dict[str, Tensor]], recipe: Recipe) -> dict[str, Tensor]:
     """Return what `loop` makes of the recipe that others are compared with, trained once."""
-    return loop(recipe)
+    name = f"{loop.__name__} {recipe}"
+    if name not in TRAINED:
+        TRAINED[name] = loop(recipe)
+    return TRAINED[name]
 
 
 @pytest.mark.parametrize("loop", [classifier, supernet, alternation])
