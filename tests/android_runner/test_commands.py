@@ -22,7 +22,7 @@ from mogakit.bench.runner import Job
 from mogakit.bench.target import parse_target
 from mogakit.cli.main import cli
 from mogakit.errors import DeviceError
-from mogakit.flows.measure.operator_profiles import read_profiles
+from mogakit.flows.measure.operator_profiles import PROFILED, read_profiles
 
 MakeJob = Callable[..., Job]
 
@@ -203,9 +203,9 @@ def test_phones_are_profiled_side_by_side_and_one_that_fails_stops_no_other(
     run, num_runs = Path(outcomes[0]["result"]["table"]).parent, len(phones[0].runs)
     result = moga("profile", "--device", phones[0].serial, *quick, "-o", run, "--resume", "--per-op")
     assert result.exit_code == 0, result.output
-    assert len(phones[0].runs) == num_runs + 3
     profiles = read_profiles(run)
-    assert [one.network for one in profiles] == ["moga-a", "moga-b", "moga-c"]
+    assert [one.network for one in profiles] == [f"{name}@32px" for name in PROFILED]
+    assert len(phones[0].runs) == num_runs + len(PROFILED)
     assert max(profiles[0].by_type_ms().values()) == next(iter(profiles[0].by_type_ms().values())) > 0.0
     report = moga("report", run, "-o", tmp_path / "page.html")
     assert report.exit_code == 0, report.output

@@ -205,3 +205,29 @@ def test_a_terminal_of_few_letters_shows_every_text(call):
     ended = subprocess.run(words, capture_output=True, env=environment, check=False)
     assert (ended.returncode, ended.stderr) == (0, b"")
     assert ended.stdout.isascii()
+
+
+@pytest.mark.parametrize(
+    "raised", [MemoryError(), RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried")]
+)
+def test_too_little_memory_is_1_and_one_line(raised, capsys):
+    def fail() -> None:
+        raise raised
+
+    assert exit_code_of(fail) == 1
+    assert capsys.readouterr().err == "moga: there is not enough memory for this\n"
+
+
+def test_a_small_file_takes_little_memory_to_read(tmp_path):
+    import tracemalloc
+
+    from mogakit.records import read_bytes
+
+    path = tmp_path / "small"
+    path.write_bytes(b"x" * 1000)
+    tracemalloc.start()
+    try:
+        assert read_bytes(path) == b"x" * 1000
+        assert tracemalloc.get_traced_memory()[1] < 100_000
+    finally:
+        tracemalloc.stop()

@@ -27,8 +27,8 @@ _CHECKS = {
     "wc": '[ "$(printf abc | wc -c | tr -d " ")" = 3 ]',
     "taskset": "command -v taskset >/dev/null",
     "env": '[ "$(env MOGA=1 sh -c "echo \\$MOGA")" = 1 ]',
-    "nohup": "command -v nohup >/dev/null",
-    "setsid": "command -v setsid >/dev/null",
+    "nohup": '[ "$(nohup echo 1 </dev/null)" = 1 ]',  # mksh names an alias of it also where there is no such command
+    "setsid": '[ "$(setsid echo 1)" = 1 ]',
     "base64": '[ "$(printf abc | base64)" = YWJj ]',
 }
 SCRIPT = f"{{ {_HASHES}; }} 2>/dev/null; " + "; ".join(

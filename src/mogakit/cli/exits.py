@@ -20,6 +20,9 @@ DONE, FAILED, BAD_INPUT = 0, 1, 2
 INTERRUPTED = 128 + signal.SIGINT
 CLOSED_PIPE = 128 + 13  # SIGPIPE, which Windows does not define
 """What the shell sees; docs/cli.md describes each."""
+NO_MEMORY = "moga: there is not enough memory for this"
+_ALLOCATION = "can't allocate memory"
+"""As torch says it."""
 ENDING_S = 10.0
 """For how long after a Ctrl-C further ones are ignored, while the command ends."""
 AGAIN_S = 0.05
@@ -97,6 +100,14 @@ def _ended(command: Callable[[], object]) -> int:
     except MogaKitError as error:
         click.echo(f"moga: {printable(str(error))}", err=True)
         return error.exit_code
+    except MemoryError:
+        click.echo(NO_MEMORY, err=True)
+        return FAILED
+    except RuntimeError as error:
+        if _ALLOCATION not in str(error):
+            raise
+        click.echo(NO_MEMORY, err=True)
+        return FAILED
     except OSError as error:
         if error.errno == errno.EPIPE and _is_closed():
             return CLOSED_PIPE

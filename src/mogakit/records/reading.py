@@ -61,8 +61,12 @@ def read_bytes(path: Path, expected: str = "file", limits: Limits = DEFAULT_LIMI
         _check_regular(path, path.stat(), expected, hint)
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(handle, "rb") as file:
-            _check_regular(path, os.fstat(handle), expected, hint)
-            content = file.read(limits.max_bytes + 1)
+            status = os.fstat(handle)
+            _check_regular(path, status, expected, hint)
+            # Python takes memory for as much as it is asked for; a file that is growing is read to the limit.
+            content = file.read(min(status.st_size, limits.max_bytes) + 1)
+            if len(content) > status.st_size:
+                content += file.read(limits.max_bytes + 1 - len(content))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(f"there is no {expected} {path}{hint}") from error
     except OSError as error:

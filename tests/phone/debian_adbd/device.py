@@ -31,6 +31,7 @@ from phone_simulator.latency import Variation
 from phone_simulator.paths import Paths
 from phone_simulator.profiles import PIXEL_6, Cluster, Profile
 from phone_simulator.root import Root
+from phone_simulator.run import Ended
 from phone_simulator.tools import serve_tool
 from phone_simulator.workbench import Mode, Process, Workbench
 
@@ -312,7 +313,10 @@ class AdbdDevice(Workbench):
             return await serve_command(self, call)
         self.runs.append(call.command_line)
         self.held_on.append(call.cpus)
-        return await serve_tool(self, call, tool)
+        try:
+            return await serve_tool(self, call, tool)
+        except Ended as ended:  # nobody reads what it still has to say
+            return ended.status
 
     def _adbd(self) -> int:
         return next(process.pid for process in self.processes() if process.text.startswith("/usr/sbin/adbd"))

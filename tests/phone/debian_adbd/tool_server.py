@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import socket
 import struct
 import threading
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from phone_simulator.invocation import Invocation
+from phone_simulator.run import Ended
 
 _U32 = struct.Struct("<I")
 
@@ -31,7 +33,7 @@ class RemoteCall(Invocation):
             try:
                 data = data[await asyncio.to_thread(os.write, self.descriptors[number - 1], data) :]
             except BrokenPipeError:
-                return
+                raise Ended(128 + signal.SIGPIPE) from None  # as a program ends that does not care
 
 
 Answer = Callable[[RemoteCall], Awaitable[int]]
