@@ -152,7 +152,7 @@ def use(module: str, what: str = "") -> Any:
 
 def used() -> tuple[str, ...]:
     """Return the modules that `use` imported in this process, in their order: a worker process needs them as well."""
-    return tuple(_used)
+    return tuple(name for name in _used if name in sys.modules)
 
 
 def called_with(factory: Callable[..., Any], given: dict[str, Any], what: str) -> Any:

@@ -42,7 +42,7 @@ class Row:
     """One command; `{name}` in a call is a path in the session's folder, `{out}` one that is not there yet.
 
     Attributes:
-        does: a call with the smallest input there is, or None where `make demo` is that call.
+        does: a call with the smallest input there is, or None where `make demo` is that call, or a phone is needed.
         bad: a call whose words are wrong.
         fails: a call that is understood and cannot be done; None for a command that can do whatever it understands,
             unless nobody takes its answer: then `does` gets a full disk as its standard output.
@@ -62,6 +62,8 @@ ROWS = {
     "demo": Row(does=None, bad="--seed -1", fails=FULL_DISK, lasts="-o {out}"),
     "devices": Row(does="", bad="--all-targets --json"),
     "devices clean": Row(does="", bad="--device", fails="--device nowhere"),
+    "devices pair": Row(does=None, bad="127.0.0.1:1", fails="127.0.0.1:1 123456"),
+    "devices connect": Row(does=None, bad="x y", fails="127.0.0.1:1"),
     "tools add": Row(does="{mace_run}", bad="{absent}"),
     "tools list": Row(does="", bad="x"),
     "tools fetch": Row(

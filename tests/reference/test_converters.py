@@ -18,6 +18,8 @@ from mogakit.flows.deploy.export import export_network
 from mogakit.nets.modules import build_network
 from mogakit.nets.resolve import resolve
 
+pytest.importorskip("litert_torch", reason="make reference installs litert-torch")
+
 CODE = """
 import torch
 from torch import nn

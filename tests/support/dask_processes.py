@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from mogakit import plugins
+
 HERE = Path(__file__).parents[1] / "workers"
 
 
@@ -79,8 +81,12 @@ def wait_until(true: Callable[[], bool], what: str, seconds: float = 60.0) -> No
 
 
 @pytest.fixture
-def dask_processes(tmp_path: Path) -> Iterator[DaskProcesses]:
-    """Return what starts the processes of a cluster; all are killed at the end."""
+def dask_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DaskProcesses]:
+    """Return what starts the processes of a cluster; all are killed at the end.
+
+    Modules that tests before used are no part of what the workers need.
+    """
+    monkeypatch.setattr(plugins, "_used", {})
     pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
     processes = DaskProcesses(tmp_path)
     try:

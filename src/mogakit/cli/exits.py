@@ -26,7 +26,9 @@ _ALLOCATION = "can't allocate memory"
 ENDING_S = 10.0
 """For how long after a Ctrl-C further ones are ignored, while the command ends."""
 AGAIN_S = 0.05
-"""After which a Ctrl-C that Python dropped is raised again."""
+"""After which a Ctrl-C that Python dropped, or that fell into an import, is raised again."""
+IMPORT_S = 5.0
+"""How long an import may put off a Ctrl-C; one that takes longer is ended by it all the same."""
 
 
 def exit_code_of(command: Callable[[], object]) -> int:
@@ -60,26 +62,45 @@ class _CtrlC:
 
     def __init__(self) -> None:
         self.pressed = False
-        self._ignored_until = -math.inf
+        self._ignored_until = self._pressed_at = -math.inf
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, self._handle)
             sys.unraisablehook = self._dropped
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
-        if now >= self._ignored_until:
-            self.pressed, self._ignored_until = True, now + ENDING_S
-            raise KeyboardInterrupt
+        if now < self._ignored_until:
+            return
+        if not self.pressed:
+            self._pressed_at = now
+        self.pressed = True
+        if _is_importing(frame) and now < self._pressed_at + IMPORT_S:
+            self._raise_again()
+            return
+        self._ignored_until = now + ENDING_S
+        raise KeyboardInterrupt
 
     def _dropped(self, dropped: "sys.UnraisableHookArgs") -> None:
         if not isinstance(dropped.exc_value, KeyboardInterrupt):
             sys.__unraisablehook__(dropped)
             return
         self._ignored_until = -math.inf
-        # A true signal, which also ends a sleep or a read.
+        self._raise_again()
+
+    def _raise_again(self) -> None:
+        """Send the signal once more in a while: a true signal, which also ends a sleep or a read."""
         again = threading.Timer(AGAIN_S, os.kill, (os.getpid(), signal.SIGINT))
         again.daemon = True
         again.start()
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    """Return whether a module is being imported: the C++ code of some (torch) aborts the process on an exception."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _ended(command: Callable[[], object]) -> int:
