@@ -142,7 +142,7 @@ def test_targets_take_turns_and_a_killed_job_goes_on_with_each_where_it_stood(
         assert [(one.network.partition("@")[0], one.target) for one in profiles] == [
             (name, str(request.target)) for name in PROFILED
         ]
-    assert hardware_of_runs(fast_phone)[len(ran) :] == ["cpu"] * 3 + ["gpu"] * 3
+    assert hardware_of_runs(fast_phone)[len(ran) :] == ["cpu"] * 4 + ["gpu"] * 4
 
 
 @pytest.mark.slow

@@ -43,6 +43,13 @@ def fingerprint(problem: Problem, settings: Any, seed: int) -> str:
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 
 
+_UNREADABLE = (
+    *(ValueError, OverflowError, RecursionError, KeyError, TypeError, AttributeError),
+    *(EOFError, OSError, BadZipFile),
+)
+"""What numpy, zipfile and json raise about a file that is not a checkpoint."""
+
+
 def save(path: Path, evolution: Evolution, identity: str) -> None:
     """Write the state of `evolution` between two generations; `identity` is its `fingerprint`."""
     state, archive = evolution.state(), evolution.archive
@@ -53,20 +60,28 @@ def save(path: Path, evolution: Evolution, identity: str) -> None:
         "num_evaluations": archive.num_evaluations,
         "random_state": state.random_state,
     }
+    arrays: dict[str, Any] = {
+        "indices": state.indices,
+        "values": state.values,
+        "rank": state.rank,
+        "crowding": state.crowding,
+        "archive_genes": archive.genes,
+        "archive_values": archive.values,
+        "archive_generations": archive.generations,
+    }
+    head["checksum"] = _checksum(head, arrays)
     buffer = io.BytesIO()
-    np.savez(
-        buffer,
-        allow_pickle=False,
-        head=np.array(json.dumps(head, sort_keys=True)),
-        indices=state.indices,
-        values=state.values,
-        rank=state.rank,
-        crowding=state.crowding,
-        archive_genes=archive.genes,
-        archive_values=archive.values,
-        archive_generations=archive.generations,
-    )
+    np.savez(buffer, allow_pickle=False, head=np.array(json.dumps(head, sort_keys=True)), **arrays)
     files.write_bytes(path, buffer.getvalue())
+
+
+def _checksum(head: dict[str, Any], arrays: dict[str, Any]) -> str:
+    """Return the SHA-256 of a checkpoint's content: the CRC of a zip's member is no proof of what was written."""
+    digest = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype.str} {array.shape} ".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
 
 
 def load(path: Path, evolution: Evolution, identity: str) -> None:
@@ -81,7 +96,10 @@ def load(path: Path, evolution: Evolution, identity: str) -> None:
             arrays: dict[str, Any] = {name: stored[name] for name in stored.files}
         if others := [name for name, value in arrays.items() if not isinstance(value, np.ndarray)]:
             raise ValueError(f"its member {others[0]!r} is not an array")
-        head = json.loads(str(arrays["head"]))
+        head = json.loads(str(arrays.pop("head")))
+        checksum = head.pop("checksum", None)  # files of older releases have none
+        if checksum is not None and checksum != _checksum(head, arrays):
+            raise ValueError("its checksum does not match: it was changed after it was written")
         if head["version"] != VERSION:
             raise InputError(f"{path} is a checkpoint of version {head['version']}; this release reads {VERSION}")
         if head["identity"] != identity:
@@ -100,7 +118,7 @@ def load(path: Path, evolution: Evolution, identity: str) -> None:
         genes, values, generations = (arrays[f"archive_{name}"] for name in ("genes", "values", "generations"))
         num_evaluations = int(head["num_evaluations"])
         _check(evolution.problem, state, genes, values, generations)
-    except (ValueError, OverflowError, RecursionError, KeyError, TypeError, EOFError, OSError, BadZipFile) as error:
+    except _UNREADABLE as error:
         raise InputError(f"{path} is not a search checkpoint ({error}); remove it to start from scratch") from error
     archive = Archive.restored(evolution.problem, genes, values, generations, num_evaluations)
     try:
