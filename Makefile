@@ -20,7 +20,7 @@ ROBUSTNESS_KILLS ?= 100
 # Two processes of one thread each; a file stays in one of them, so that what its tests share is made once.
 PYTEST_FLAGS ?= -n 2 --dist loadfile
 
-.PHONY: help demo test lint unit processes coverage docs notebooks package audit sbom tracking reference readers models adbd android
+.PHONY: help demo test lint unit zoo processes coverage docs notebooks package audit sbom tracking reference readers models adbd android
 .PHONY: benchmarks robustness clean
 
 help:
@@ -29,6 +29,7 @@ help:
 	@echo "make docs        build the documentation into site/, which opens without a network"
 	@echo "make notebooks   run the notebooks of examples/ in Jupyter"
 	@echo "make package     build wheel and source distribution, and try the wheel in an environment of its own"
+	@echo "make zoo         ship every network of the zoo in every format and precision, and check the bundles (long)"
 	@echo "make processes   run every command as a process: success, failure, bad input, Ctrl-C (a part of it is in make test)"
 	@echo "make audit       compare the pinned dependencies with databases of known vulnerabilities"
 	@echo "make sbom        write dist/moga-kit.cdx.json, a CycloneDX bill of materials for a release"
@@ -136,7 +137,10 @@ readers: $(READERS_VENV)/installed
 	$(READERS_VENV)/bin/python tests/reference/readers.py
 
 reference: $(REFERENCE_VENV)/installed
-	$(REFERENCE_VENV)/bin/pytest -p no:anyio tests/reference tests/reference/whole_zoo.py  # litert-torch brings anyio, whose plugin warns at load
+	$(REFERENCE_VENV)/bin/pytest -p no:anyio tests/reference  # litert-torch brings anyio, whose plugin warns at load
+
+zoo: $(VENV)/installed-dev
+	$(BIN)/pytest tests/reference/whole_zoo.py
 
 processes: $(VENV)/installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m "" tests/cli/test_processes.py

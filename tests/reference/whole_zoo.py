@@ -1,6 +1,6 @@
 """Every network of the zoo with ordinary statistics becomes a whole bundle, and the bundle passes its own check.
 
-`make reference` runs it by its name; it takes about five minutes of CPU, too long for `make test`.
+`make zoo` runs it by its name; it takes about five minutes of CPU, too long for `make test`.
 
 With a mean of 0 and a variance of 1 errors are ten times smaller than those of real checkpoints; here none is.
 """
