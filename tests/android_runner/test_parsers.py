@@ -309,3 +309,14 @@ def test_a_missing_operator_table_is_an_error() -> None:
     ):
         with pytest.raises(ParseError):
             parse(read(name))
+
+
+def test_runs_that_all_took_the_same_agree_with_a_summary_of_more_digits() -> None:
+    text = (
+        "INFO: count=20 curr=10(all same) p5=10 median=10 p95=10\n"
+        "INFO: Inference timings in us: Init: 11394, First inference: 27, Warmup (avg): 12.1, Inference (avg): {}\n"
+    )
+    assert benchmark_model.parse_classic(text.format("10.0179")).summary.mean_ms == pytest.approx(0.01)
+    for wrong in ("11.2", "100.179", "1"):
+        with pytest.raises(ParseError, match="statistics line says"):
+            benchmark_model.parse_classic(text.format(wrong))
