@@ -76,7 +76,7 @@ def save(path: Path, evolution: Evolution, identity: str) -> None:
 
 
 def _checksum(head: dict[str, Any], arrays: dict[str, Any]) -> str:
-    """Return the SHA-256 of a checkpoint's content: the CRC of a zip's member is no proof of what was written."""
+    """Return the SHA-256 of a checkpoint's content: the CRC of a zip's member does not prove what was written."""
     digest = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
     for name, array in sorted(arrays.items()):
         digest.update(f"{name} {array.dtype.str} {array.shape} ".encode())
